@@ -1,0 +1,266 @@
+import pg from 'pg'
+import { z } from 'zod'
+
+/**
+ * Statements with `$1` placeholders in, rows parsed by a zod schema out. Columns are snake_case in SQL and camelCase in
+ * the object the schema sees. `int8` arrives as a number, `numeric` and `date` as text, `timestamptz` as a Date.
+ * Throws `DatabaseUnavailable` when the server cannot be reached or goes away, and pg's `DatabaseError` (with its
+ * SQLSTATE in `code`) when a statement fails.
+ */
+export interface Db {
+  /** Exactly one row, or it throws. */
+  one<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T>
+  maybeOne<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T | null>
+  many<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T[]>
+  /** The number of rows changed. */
+  run(sql: string, params?: readonly unknown[]): Promise<number>
+  /**
+   * Commits when `work` resolves, rolls back when it throws. On a `tx` it is a savepoint: a failure undoes the inner
+   * work only, and the outer may go on. Await the statements of one `tx` one after another: they share a connection.
+   * When the connection is lost during the commit the outcome is unknown, as with every database.
+   */
+  transaction<T>(work: (tx: Db) => Promise<T>): Promise<T>
+  /** Rows as the driver names them, for libraries that bring their own SQL (pg-boss's `db` option). */
+  executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+export interface Database extends Db {
+  readonly pool: pg.Pool
+  /** Throws `DatabaseUnavailable` unless the server answers. */
+  ping(): Promise<void>
+  /** Waits for statements under way, then closes every connection. May be called twice. */
+  close(): Promise<void>
+}
+
+/** The server cannot be reached, is starting or stopping, has no connection left, or went away under a statement. */
+export class DatabaseUnavailable extends Error {
+  override readonly name = 'DatabaseUnavailable'
+
+  constructor(cause: unknown) {
+    super(`the database is unavailable: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+export interface DatabaseOptions {
+  url: string
+  /** Most connections at once; 10 if not given. */
+  max?: number
+  applicationName?: string
+  /** Hears of connections lost while nobody was waiting on them. */
+  log?: (error: Error) => void
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+const STATEMENT_TIMEOUT_MS = 30_000
+
+/** Opens a pool; it connects when first asked, so a server that is down shows at the first statement or `ping()`. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.max ?? 10,
+    application_name: options.applicationName ?? 'sub2api-playground',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: 60_000,
+    // Only a server that has gone silent gets this far: statement_timeout answers first.
+    query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
+    types: { getTypeParser },
+  })
+  const heard = (error: Error) => options.log?.(error)
+  pool.on('error', heard)
+  // The pool listens to idle clients only; without this, a connection lost between two statements of a transaction
+  // would be an unhandled 'error' event and end the process.
+  pool.on('connect', client => client.on('error', heard))
+
+  const query: Query = async (sql, params) => {
+    const client = await checkOut(pool)
+    try {
+      const result = await send(client, sql, params)
+      client.release()
+      return result
+    } catch (error) {
+      client.release(error instanceof DatabaseUnavailable)
+      throw error
+    }
+  }
+
+  let closing: Promise<void> | undefined
+  return {
+    ...statements(query),
+    transaction: work => transaction(pool, work),
+    pool,
+    ping: async () => {
+      await query('select 1')
+    },
+    close: () => {
+      closing ??= pool.end()
+      return closing
+    },
+  }
+}
+
+type Result = { fields: { name: string }[]; rows: unknown[][]; rowCount: number | null; command: string }
+type Query = (sql: string, params?: readonly unknown[]) => Promise<Result>
+
+async function transaction<T>(pool: pg.Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+  const client = await checkOut(pool)
+  let over = false
+  let broken = false
+  const query: Query = (sql, params) => {
+    // The client may already serve somebody else: a forgotten `await` must not write into their transaction.
+    if (over) throw new Error('a statement was sent on a transaction that is over')
+    return send(client, sql, params)
+  }
+  try {
+    await query('begin')
+    const result = await work(transactionDb(query))
+    // Postgres answers ROLLBACK, without an error, when a statement failed and `work` swallowed it.
+    const { command } = await query('commit')
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back: a statement in it had failed')
+    return result
+  } catch (error) {
+    broken = error instanceof DatabaseUnavailable
+    if (!broken) {
+      await query('rollback').catch(() => {
+        broken = true
+      })
+    }
+    throw error
+  } finally {
+    over = true
+    client.release(broken)
+  }
+}
+
+function transactionDb(query: Query): Db {
+  const tx: Db = {
+    ...statements(query),
+    async transaction(work) {
+      await query('savepoint nested')
+      try {
+        const result = await work(tx)
+        await query('release savepoint nested')
+        return result
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailable)) {
+          await query('rollback to savepoint nested')
+          await query('release savepoint nested')
+        }
+        throw error
+      }
+    },
+  }
+  return tx
+}
+
+function statements(query: Query): Omit<Db, 'transaction'> {
+  async function many<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T[]> {
+    const result = await query(sql, params)
+    const names = result.fields.map(field => camelCase(field.name))
+    return result.rows.map(values => parseRow(schema, names, values, sql))
+  }
+
+  async function maybeOne<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T | null> {
+    const rows = await many(schema, sql, params)
+    if (rows.length > 1) throw new Error(`at most one row was expected, ${rows.length} came: ${shorten(sql)}`)
+    return rows[0] ?? null
+  }
+
+  return {
+    many,
+    maybeOne,
+    async one(schema, sql, params) {
+      const rows = await many(schema, sql, params)
+      if (rows.length !== 1) throw new Error(`one row was expected, ${rows.length} came: ${shorten(sql)}`)
+      return rows[0]!
+    },
+    async run(sql, params) {
+      return (await query(sql, params)).rowCount ?? 0
+    },
+    async executeSql(text, values) {
+      const { fields, rows } = await query(text, values)
+      return { rows: rows.map(values => Object.fromEntries(fields.map((field, i) => [field.name, values[i]]))) }
+    },
+  }
+}
+
+function parseRow<T>(schema: z.ZodType<T>, names: string[], values: unknown[], sql: string): T {
+  const row: Record<string, unknown> = {}
+  for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]
+  const parsed = schema.safeParse(row)
+  if (parsed.success) return parsed.data
+  // Not a ZodError: those are answered as the caller's bad input, and a row that does not fit is our bug.
+  throw new Error(`a row does not fit its schema: ${z.prettifyError(parsed.error)}\n${shorten(sql)}`)
+}
+
+async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect()
+  } catch (error) {
+    throw new DatabaseUnavailable(error)
+  }
+}
+
+async function send(client: pg.PoolClient, sql: string, params?: readonly unknown[]): Promise<Result> {
+  const values = params?.length ? { values: [...params] } : {}
+  try {
+    const result: Result | Result[] = await client.query({ text: sql, rowMode: 'array', ...values })
+    return Array.isArray(result) ? lastWithRows(result) : result
+  } catch (error) {
+    throw isConnectionLost(error) ? new DatabaseUnavailable(error) : error
+  }
+}
+
+/** Several statements in one text give several results; only pg-boss does that, and asks for the one with rows. */
+function lastWithRows(results: Result[]): Result {
+  return results.findLast(result => result.rows.length > 0) ?? results.at(-1)!
+}
+
+// Postgres manual, appendix A: class 08 connection exceptions, 57P01-57P04 shutdown and start-up, 53300 too many
+// connections, 25P03 idle-in-transaction timeout, which ends the session.
+const LOST_SQLSTATE = /^(08...|57P0[1-4]|53300|25P03)$/
+const LOST_ERRNO = /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOENT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
+const LOST_MESSAGE =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/
+
+function isConnectionLost(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return LOST_SQLSTATE.test(code) || LOST_ERRNO.test(code) || LOST_MESSAGE.test(error.message)
+}
+
+const { builtins } = pg.types
+
+const ownParsers: Partial<Record<number, (text: string) => unknown>> = {
+  [builtins.INT8]: safeInteger,
+  // pg's own parser turns a calendar day into midnight in the time zone of this process.
+  [builtins.DATE]: text => text,
+}
+
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  const standard: (text: string) => unknown = pg.types.getTypeParser(oid, format)
+  return ownParsers[oid] ?? standard
+}
+
+function safeInteger(text: string): number {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number)) throw new RangeError(`the int8 ${text} does not fit a JavaScript number`)
+  return number
+}
+
+const camelCased = new Map<string, string>()
+
+function camelCase(column: string): string {
+  let name = camelCased.get(column)
+  if (name === undefined) {
+    name = column.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+    camelCased.set(column, name)
+  }
+  return name
+}
+
+function shorten(sql: string): string {
+  return sql.trim().replace(/\s+/g, ' ').slice(0, 200)
+}
