@@ -1,0 +1,56 @@
+import { growingBytes } from './growing-bytes.ts'
+
+export class BadBase64 extends Error {
+  override name = 'BadBase64'
+}
+
+/** Base64 text in, bytes out, decoded as it arrives. Whitespace is skipped, the URL alphabet accepted (RFC 4648 §4, §5). */
+export interface Base64Decoder {
+  /** Throws a RangeError over the limit and BadBase64 for what is none. */
+  write(text: string): void
+  /** The bytes; throws BadBase64 when the text stopped in the middle of a byte. */
+  end(): Buffer
+}
+
+const batch = 16 * 1024
+
+export function base64Decoder(limit: number): Base64Decoder {
+  const bytes = growingBytes(limit, 256 * 1024)
+  let pending = ''
+  let padded = false
+
+  function decodeWhole() {
+    const whole = pending.length - (pending.length % 4)
+    const before = bytes.length
+    // Node skips what is not base64: fewer bytes than the length promises mean padding, whitespace or garbage.
+    if (!padded && bytes.appendBase64(pending.slice(0, whole)) === (whole / 4) * 3) {
+      pending = pending.slice(whole)
+      return
+    }
+    bytes.truncate(before)
+    decodeWithCare(false)
+  }
+
+  function decodeWithCare(last: boolean) {
+    const text = pending.replace(/\s+/g, '')
+    if (!/^[\w+/-]*={0,2}$/.test(text) || (padded && text !== '')) throw new BadBase64('not base64')
+    const part = last ? text : text.slice(0, text.length - (text.length % 4))
+    const digits = part.replace(/=+$/, '')
+    if (digits.length % 4 === 1) throw new BadBase64('base64 cut short')
+    if (bytes.appendBase64(digits) !== Math.floor((digits.length * 3) / 4)) throw new BadBase64('not base64')
+    padded = digits.length < part.length
+    pending = text.slice(part.length)
+  }
+
+  return {
+    write(text) {
+      pending = pending === '' ? text : pending + text
+      if (pending.length >= batch) decodeWhole()
+    },
+    end() {
+      decodeWhole()
+      decodeWithCare(true)
+      return bytes.take()
+    },
+  }
+}

@@ -1,0 +1,193 @@
+import type { Socket } from 'node:net'
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import { growingBytes } from './growing-bytes.ts'
+
+/** No reply, or only a part of one. */
+export class Unanswered extends Error {
+  /** `unreachable`: no connection, so nothing was sent. `cut`: the connection ended early. */
+  readonly kind: 'unreachable' | 'cut' | 'timeout' | 'aborted'
+  /** Whether any byte of the request may have left. */
+  readonly sent: boolean
+
+  constructor(kind: Unanswered['kind'], sent: boolean, cause: unknown) {
+    super(`${kind}: ${cause instanceof Error ? cause.message || cause.name : String(cause)}`, { cause })
+    this.name = 'Unanswered'
+    this.kind = kind
+    this.sent = sent
+  }
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST'
+  /** With its leading slash and its query; the upstream's own path goes before it. */
+  path: string
+  headers: Record<string, string>
+  body?: Uint8Array | string
+  signal?: AbortSignal
+  /** Milliseconds to the reply's headers, between two bytes of it, and for everything. */
+  timeouts: { headers: number; idle: number; total: number }
+}
+
+export interface HttpReply {
+  status: number
+  header(name: string): string
+  /** Throws `Unanswered`. The reply must be read to its end or closed. */
+  body: AsyncIterable<Buffer>
+  close(): void
+}
+
+export interface Http {
+  send(request: HttpRequest): Promise<HttpReply>
+  close(): Promise<void>
+}
+
+/**
+ * The connections to one upstream. A GET uses kept-alive connections and is sent again once when such a connection broke before
+ * the reply began. A POST has a connection of its own: whatever went wrong before it was open proves that nothing was sent, and no
+ * byte is ever sent twice. HTTP/1.1 only, for the same reason.
+ */
+export function createHttp(upstream: URL, connectTimeout: number): Http {
+  const connectFailures = new WeakSet<Error>()
+  const connector = buildConnector({ allowH2: false, timeout: connectTimeout })
+  const connect: buildConnector.connector = (options, done) =>
+    connector(options, (...[error, socket]) => {
+      if (error) connectFailures.add(error)
+      if (error) done(error, null)
+      else done(null, socket)
+    })
+  const prefix = upstream.pathname.replace(/\/+$/, '')
+  const kept = new Agent({ connect, allowH2: false, pipelining: 1, connections: 64, keepAliveTimeout: 5_000 })
+
+  async function get(request: HttpRequest) {
+    const progress = { sent: true }
+    try {
+      return await exchange(kept, request, progress)
+    } catch (error) {
+      if (!(error instanceof Unanswered) || error.kind !== 'cut') throw error
+      return await exchange(kept, request, progress)
+    }
+  }
+
+  async function post(request: HttpRequest) {
+    // The connector returns its socket, though its type says nothing: a socket that is still connecting outlives its client.
+    let socket: Socket | undefined
+    const connectLine: buildConnector.connector = (options, done) => {
+      socket = connect(options, done) as unknown as Socket
+    }
+    const line = new Client(upstream.origin, { connect: connectLine, allowH2: false, pipelining: 1 })
+    const progress = { sent: false }
+    line.once('connect', () => {
+      progress.sent = true
+    })
+    const close = () => {
+      line.destroy().catch(() => undefined)
+      if (!progress.sent) socket?.destroy(new Error('closed'))
+    }
+    try {
+      return await exchange(line, { ...request, headers: { ...request.headers, connection: 'close' } }, progress, close)
+    } catch (error) {
+      close()
+      throw error
+    }
+  }
+
+  async function exchange(
+    line: Dispatcher,
+    request: HttpRequest,
+    progress: { sent: boolean },
+    closeLine?: () => void,
+  ): Promise<HttpReply> {
+    const deadline = AbortSignal.timeout(request.timeouts.total)
+    const named = (error: unknown) => {
+      if (error instanceof Error && connectFailures.has(error)) progress.sent = false
+      return unanswered(error, progress.sent, request.signal, deadline)
+    }
+    const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline
+    try {
+      signal.throwIfAborted()
+      const asked = line.request({
+        origin: upstream.origin,
+        path: prefix + request.path,
+        method: request.method,
+        headers: { 'accept-encoding': 'identity', ...request.headers },
+        body: request.body ?? null,
+        signal,
+        headersTimeout: request.timeouts.headers,
+        bodyTimeout: request.timeouts.idle,
+      })
+      const reply = await orAborted(asked, signal)
+      reply.body.on('error', () => undefined)
+      const header = (name: string) => [reply.headers[name] ?? ''].flat().join(', ')
+      const close = () => {
+        reply.body.destroy()
+        closeLine?.()
+      }
+      return {
+        status: reply.statusCode,
+        header,
+        body: read(decoded(reply.body, header('content-encoding')), close, named),
+        close,
+      }
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  return { send: request => (request.method === 'GET' ? get(request) : post(request)), close: () => kept.close() }
+}
+
+/** The whole body; a RangeError beyond `limit` bytes, `Unanswered` when it stops early. */
+export async function readBody(reply: HttpReply, limit: number): Promise<Buffer> {
+  const bytes = growingBytes(limit)
+  for await (const chunk of reply.body) bytes.append(chunk)
+  return bytes.take()
+}
+
+/** undici heeds a signal only once the connection stands. */
+async function orAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason as Error)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([asked, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+async function* read(body: AsyncIterable<Buffer>, close: () => void, named: (error: unknown) => Error) {
+  try {
+    yield* body
+  } catch (error) {
+    throw named(error)
+  } finally {
+    close()
+  }
+}
+
+/** We ask for no compression, but the gateway relays what its upstream chose. */
+function decoded(body: AsyncIterable<Buffer> & NodeJS.ReadableStream, encoding: string): AsyncIterable<Buffer> {
+  const unpackers = {
+    gzip: createGunzip,
+    deflate: createInflate,
+    br: createBrotliDecompress,
+    zstd: createZstdDecompress,
+  }
+  const name = encoding.trim().toLowerCase()
+  if (!Object.hasOwn(unpackers, name)) return body
+  const unpacked = unpackers[name as keyof typeof unpackers]()
+  body.on('error', error => unpacked.destroy(error instanceof Error ? error : new Error(String(error))))
+  return body.pipe(unpacked) as AsyncIterable<Buffer>
+}
+
+function unanswered(error: unknown, sent: boolean, caller: AbortSignal | undefined, deadline: AbortSignal): Unanswered {
+  if (error instanceof Unanswered) return error
+  if (caller?.aborted) return new Unanswered('aborted', sent, 'the caller gave up')
+  if (deadline.aborted) return new Unanswered('timeout', sent, 'total time')
+  if (!sent) return new Unanswered('unreachable', false, error)
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
+    return new Unanswered('timeout', true, error)
+  return new Unanswered('cut', sent, error)
+}

@@ -1,0 +1,285 @@
+import type { Secret } from '../secrets/secret.ts'
+import { BadBase64 } from './base64.ts'
+import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
+import { fetchPicture } from './fetch-guard.ts'
+import { type Http, type HttpReply, readBody, Unanswered } from './http.ts'
+import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
+import { type Message, readMessages } from './picture-messages.ts'
+import { fieldsOf, parseRefusal, readRefusal, refusalError, retryAt, string } from './refusals.ts'
+import { scrub } from './scrub.ts'
+
+/** What is asked for; only what is set is sent. `response_format` never is: OpenAI refuses it for these models (gateway.md §12.1). */
+export interface ImageRequest {
+  model: string
+  prompt: string
+  n?: number | undefined
+  size?: string | undefined
+  quality?: string | undefined
+  background?: string | undefined
+  outputFormat?: string | undefined
+  /** 0 to 100. */
+  outputCompression?: number | undefined
+  moderation?: string | undefined
+}
+
+export interface ImageOptions {
+  /** Ends the call at once. The gateway finishes and bills it all the same. */
+  signal: AbortSignal
+  stream: boolean
+  /** Previews, with `stream` only. */
+  partialImages?: 0 | 1 | 2 | 3 | undefined
+}
+
+export type ImageEvent =
+  /** The gateway took the request (status 200). `requestId` finds the usage row; null before 0.1.133. */
+  | { type: 'accepted'; requestId: string | null }
+  /** A preview of a picture in the making. */
+  | { type: 'partial'; index: number; bytes: Buffer }
+  | CompletedEvent
+  /** Tokens, where the model's maker told; sent last. The cost is in the usage row, not here. */
+  | { type: 'usage'; inputTokens: number | undefined; outputTokens: number | undefined }
+
+/** A finished picture. What it says of itself is what the model's maker says: it may differ from what was asked, and from the bytes. */
+export interface CompletedEvent {
+  type: 'completed'
+  bytes: Buffer
+  size?: string | undefined
+  quality?: string | undefined
+  format?: string | undefined
+  background?: string | undefined
+  revisedPrompt?: string | undefined
+  model?: string | undefined
+}
+
+/**
+ * The events of one picture call, each picture as soon as it is whole; ends after the last, or throws GatewayError. Read it once: reading sends the
+ * request, and leaving the loop early closes the connection. A slow reader holds the connection back rather than filling memory.
+ */
+export type ImageCall = AsyncIterable<ImageEvent>
+
+export interface ImageDeps {
+  http: Http
+  upstream: URL
+  timeouts: { headers: number; streamHeaders: number; idle: number; total: number }
+  onCall: OnCall
+}
+
+const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
+const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
+const longestRefusal = 1024 * 1024
+
+export function imageCalls(deps: ImageDeps) {
+  return (caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall => {
+    const body = JSON.stringify(generationBody(request, options))
+    return readCall(deps, apiKey, request.n ?? 1, options.signal, {
+      name: 'images_generations',
+      path: '/v1/images/generations',
+      headers: { ...callerHeaders(caller, apiKey), 'content-type': 'application/json' },
+      body,
+      stream: options.stream,
+    })
+  }
+}
+
+function generationBody(request: ImageRequest, { stream, partialImages }: ImageOptions) {
+  return {
+    model: request.model,
+    prompt: request.prompt,
+    n: request.n,
+    size: request.size,
+    quality: request.quality,
+    background: request.background,
+    output_format: request.outputFormat,
+    output_compression: request.outputCompression,
+    moderation: request.moderation,
+    ...(stream && { stream: true, partial_images: partialImages }),
+  }
+}
+
+interface PictureCall {
+  name: string
+  path: string
+  headers: Record<string, string>
+  body: string | Uint8Array
+  stream: boolean
+}
+
+/** What the call has come to, for the verdict on money. */
+interface Progress {
+  reply: HttpReply | null
+  completed: number
+  previewed: boolean
+  usage: Record<string, unknown> | null
+}
+
+async function* readCall(
+  deps: ImageDeps,
+  apiKey: Secret,
+  wanted: number,
+  signal: AbortSignal,
+  call: PictureCall,
+): AsyncGenerator<ImageEvent, void, undefined> {
+  const { timeouts } = deps
+  const progress: Progress = { reply: null, completed: 0, previewed: false, usage: null }
+  const context = { progress, apiKey, signal, ownHost: deps.upstream.host }
+  const started = performance.now()
+  try {
+    progress.reply = await deps.http.send({
+      method: 'POST',
+      path: call.path,
+      headers: { accept: call.stream ? 'text/event-stream, application/json' : 'application/json', ...call.headers },
+      body: call.body,
+      signal,
+      timeouts: { ...timeouts, headers: call.stream ? timeouts.streamHeaders : timeouts.headers },
+    })
+    if (progress.reply.status < 200 || progress.reply.status > 299)
+      throw await readRefusedReply(context, progress.reply)
+    yield { type: 'accepted', requestId: requestIdOf(progress.reply) ?? null }
+    for await (const message of readMessages(progress.reply.body, pictureKeys, limits))
+      yield* eventsOf(message, context)
+    if (progress.completed === 0) throw failed(context, 'upstream', { detail: 'the reply ended without a picture' })
+    if (progress.usage) yield { type: 'usage', ...tokens(progress.usage) }
+  } catch (error) {
+    // All that was asked for is here: how the connection ended no longer matters.
+    const isLateBreak = error instanceof Unanswered && error.kind !== 'aborted' && progress.completed >= wanted
+    if (!isLateBreak) throw failureOf(error, context)
+  } finally {
+    progress.reply?.close()
+    deps.onCall({ name: call.name, status: progress.reply?.status ?? 0, ms: performance.now() - started })
+  }
+}
+
+interface Context {
+  progress: Progress
+  apiKey: Secret
+  signal: AbortSignal
+  ownHost: string
+}
+
+async function* eventsOf(message: Message, context: Context): AsyncGenerator<ImageEvent, void, undefined> {
+  if (message.kind === 'early') {
+    for (const bytes of message.pictures.values()) yield completed(context, bytes, {}, {})
+    return
+  }
+  const json = fieldsOf(message.json)
+  const type = string(json.type) || (message.kind === 'event' ? message.event : '')
+  if (json.error || type === 'error' || type.endsWith('.failed')) throw refused(context, message.json)
+  if (Object.keys(fieldsOf(json.usage)).length > 0) context.progress.usage = fieldsOf(json.usage)
+  if (Array.isArray(json.data)) {
+    for (const item of json.data) yield* pictureOf(fieldsOf(item), json, message, context)
+  } else if (type.endsWith('.partial_image')) {
+    const bytes = message.pictures.get(Number(json.b64_json ?? json.url))
+    if (!bytes) return
+    context.progress.previewed = true
+    yield { type: 'partial', index: typeof json.partial_image_index === 'number' ? json.partial_image_index : 0, bytes }
+  } else if (type.endsWith('.completed') || type === '') {
+    yield* pictureOf(json, json, message, context)
+  }
+}
+
+/** The picture of one item: base64, a data URL, or the address of a file. Nothing when it was handed over before or never came. */
+async function* pictureOf(
+  item: Record<string, unknown>,
+  whole: Record<string, unknown>,
+  message: Message,
+  context: Context,
+): AsyncGenerator<ImageEvent, void, undefined> {
+  const number = [item.b64_json, item.url].find(value => typeof value === 'number')
+  const bytes = number === undefined ? await fetched(string(item.url), context) : message.pictures.get(number)
+  if (bytes) yield completed(context, bytes, item, whole)
+}
+
+/** The fields may stand beside the picture or, in a JSON reply, at the top (gateway.md §12.3). */
+function completed(
+  context: Context,
+  bytes: Buffer,
+  item: Record<string, unknown>,
+  whole: Record<string, unknown>,
+): CompletedEvent {
+  if (++context.progress.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
+  const field = (name: string) => string(item[name]).slice(0, 100) || string(whole[name]).slice(0, 100) || undefined
+  return {
+    type: 'completed',
+    bytes,
+    size: field('size'),
+    quality: field('quality'),
+    format: field('output_format'),
+    background: field('background'),
+    revisedPrompt: string(item.revised_prompt) || undefined,
+    model: field('model'),
+  }
+}
+
+async function fetched(address: string, context: Context): Promise<Buffer | undefined> {
+  if (address === '') return undefined
+  try {
+    return await fetchPicture(address, { signal: context.signal, ownHost: context.ownHost, limit: limits.picture })
+  } catch (cause) {
+    // The picture was made, and so billed; the address may hold a signature, so only its host is told.
+    const host = URL.parse(address)?.host ?? 'an address that is none'
+    const detail = `the picture at ${host} could not be fetched: ${cause instanceof Error ? cause.message : String(cause)}`
+    const reason = context.signal.aborted ? 'interrupted' : 'bad_image'
+    throw failed(context, reason, { charged: 'yes', detail: detail.replaceAll(address, host) }, cause)
+  }
+}
+
+async function readRefusedReply(context: Context, reply: HttpReply): Promise<GatewayError> {
+  let text = ''
+  try {
+    text = (await readBody(reply, longestRefusal)).toString('utf8')
+  } catch (error) {
+    if (!(error instanceof Unanswered || error instanceof RangeError)) throw error
+    if (error instanceof Unanswered && error.kind === 'aborted') throw error
+  }
+  return refusalError(parseRefusal(text), refusalContext(context))
+}
+
+function refused(context: Context, json: unknown): GatewayError {
+  const refusal = readRefusal(json) ?? parseRefusal('an error without words')
+  return refusalError(refusal, refusalContext(context))
+}
+
+function refusalContext({ progress, apiKey }: Context) {
+  const reply = progress.reply!
+  return {
+    status: reply.status,
+    requestId: requestIdOf(reply),
+    retryAt: retryAt(reply.header('retry-after')),
+    completed: progress.completed,
+    previewed: progress.previewed,
+    secrets: [apiKey],
+  }
+}
+
+function failureOf(error: unknown, context: Context): unknown {
+  if (error instanceof RangeError) return failed(context, 'upstream', { detail: error.message }, error)
+  if (error instanceof SyntaxError) return failed(context, 'upstream', { detail: 'the reply is not JSON' }, error)
+  if (error instanceof BadBase64) return failed(context, 'bad_image', { detail: error.message }, error)
+  if (!(error instanceof Unanswered)) return error
+  const reason = {
+    aborted: 'interrupted',
+    timeout: 'timeout',
+    unreachable: 'gateway_down',
+    cut: 'gateway_down',
+  } as const
+  const facts: Partial<FailureFacts> = error.sent ? {} : { charged: 'no', mayRetry: error.kind === 'unreachable' }
+  return failed(context, reason[error.kind], { detail: error.message, ...facts }, error)
+}
+
+/** A failure without a verdict of the gateway: what came decides, and nothing came is not known. */
+function failed(context: Context, reason: FailureReason, facts: Partial<FailureFacts>, cause?: unknown): GatewayError {
+  const { reply, completed } = context.progress
+  const all: FailureFacts = {
+    charged: completed > 0 ? 'yes' : 'unknown',
+    mayRetry: false,
+    requestId: reply ? requestIdOf(reply) : undefined,
+    status: reply?.status,
+    ...facts,
+  }
+  return new GatewayError(reason, { ...all, detail: all.detail && scrub(all.detail, [context.apiKey]) }, { cause })
+}
+
+function tokens(usage: Record<string, unknown>) {
+  const number = (value: unknown) => (typeof value === 'number' ? value : undefined)
+  return { inputTokens: number(usage.input_tokens), outputTokens: number(usage.output_tokens) }
+}

@@ -1,0 +1,289 @@
+import { z } from 'zod'
+import { Secret } from '../secrets/secret.ts'
+
+// The gateway adds fields with every release and forks drop some (gateway.md, version drift): a field that is missing or of another type is
+// undefined here, and only what a thing cannot exist without makes the whole thing invalid.
+const text = z.string().optional().catch(undefined)
+const number = z.number().optional().catch(undefined)
+const flag = z.boolean().optional().catch(undefined)
+const id = z.number().int()
+const optionalId = id.nullish().catch(null)
+const texts = z.array(z.string()).optional().catch(undefined)
+const time = z
+  .string()
+  .transform(value => new Date(value))
+  .refine(date => !Number.isNaN(date.getTime()))
+  .nullish()
+  .catch(null)
+const secret = z
+  .string()
+  .min(1)
+  .transform(value => new Secret(value))
+
+export const PublicSettings = z
+  .object({
+    site_name: text,
+    site_logo: text,
+    site_subtitle: text,
+    version: text,
+    doc_url: text,
+    contact_info: text,
+    registration_enabled: flag,
+    password_reset_enabled: flag,
+    totp_enabled: flag,
+    backend_mode_enabled: flag,
+    turnstile_enabled: flag,
+    turnstile_site_key: text,
+    tencent_captcha_enabled: flag,
+    aliyun_captcha_enabled: flag,
+    purchase_subscription_enabled: flag,
+    purchase_subscription_url: text,
+    balance_low_notify_recharge_url: text,
+    payment_enabled: flag,
+    api_base_url: text,
+    server_timezone: text,
+    registration_email_suffix_whitelist: texts,
+  })
+  .transform(data => ({
+    siteName: data.site_name,
+    siteLogo: data.site_logo,
+    siteSubtitle: data.site_subtitle,
+    version: data.version,
+    docUrl: data.doc_url,
+    contactInfo: data.contact_info,
+    registrationEnabled: data.registration_enabled,
+    passwordResetEnabled: data.password_reset_enabled,
+    totpEnabled: data.totp_enabled,
+    backendModeEnabled: data.backend_mode_enabled,
+    turnstileEnabled: data.turnstile_enabled,
+    turnstileSiteKey: data.turnstile_site_key,
+    tencentCaptchaEnabled: data.tencent_captcha_enabled,
+    aliyunCaptchaEnabled: data.aliyun_captcha_enabled,
+    purchaseEnabled: data.purchase_subscription_enabled,
+    purchaseUrl: data.purchase_subscription_url,
+    rechargeUrl: data.balance_low_notify_recharge_url,
+    paymentEnabled: data.payment_enabled,
+    apiBaseUrl: data.api_base_url,
+    serverTimezone: data.server_timezone,
+    registrationEmailSuffixes: data.registration_email_suffix_whitelist,
+  }))
+export type PublicSettings = z.output<typeof PublicSettings>
+
+/** Who signed in: balance in USD; `isAdmin` is the gateway's role `admin`. */
+export const GatewayUser = z
+  .object({
+    id,
+    email: z.string().catch(''),
+    username: z.string().catch(''),
+    role: z.string().catch('user'),
+    balance: number,
+    frozen_balance: number,
+    concurrency: number,
+    rpm_limit: number,
+    status: z.string().catch('active'),
+    avatar_url: text,
+  })
+  .transform(user => ({
+    id: user.id,
+    email: user.email,
+    username: user.username,
+    role: user.role,
+    isAdmin: user.role === 'admin',
+    balance: user.balance,
+    frozenBalance: user.frozen_balance,
+    concurrency: user.concurrency,
+    rpmLimit: user.rpm_limit,
+    status: user.status,
+    avatarUrl: user.avatar_url,
+  }))
+export type GatewayUser = z.output<typeof GatewayUser>
+
+export const Tokens = z
+  .object({ access_token: secret, refresh_token: secret.nullish().catch(null), expires_in: number })
+  .transform(tokens => ({
+    accessToken: tokens.access_token,
+    refreshToken: tokens.refresh_token ?? null,
+    expiresAt: tokens.expires_in ? new Date(Date.now() + tokens.expires_in * 1000) : jwtExpiry(tokens.access_token),
+  }))
+export type Tokens = z.output<typeof Tokens>
+
+export const SignedIn = z.object({ user: GatewayUser }).and(Tokens)
+export const TwoFactorPending = z
+  .object({ requires_2fa: z.literal(true), temp_token: secret, user_email_masked: z.string().catch('') })
+  .transform(data => ({ tempToken: data.temp_token, maskedEmail: data.user_email_masked }))
+
+/** Prices are USD per picture and tier, null where the gateway's own price holds; `allowImageGeneration` undefined means allowed. */
+export const Group = z
+  .object({
+    id,
+    name: z.string().catch(''),
+    description: text,
+    platform: z.string().catch(''),
+    status: text,
+    subscription_type: text,
+    rate_multiplier: number,
+    allow_image_generation: flag,
+    image_rate_independent: flag,
+    image_rate_multiplier: number,
+    image_price_1k: number.nullish(),
+    image_price_2k: number.nullish(),
+    image_price_4k: number.nullish(),
+    rpm_limit: number,
+  })
+  .transform(group => ({
+    id: group.id,
+    name: unescapeHtml(group.name),
+    description: group.description === undefined ? undefined : unescapeHtml(group.description),
+    platform: group.platform,
+    status: group.status,
+    subscriptionType: group.subscription_type,
+    rateMultiplier: group.rate_multiplier,
+    allowImageGeneration: group.allow_image_generation,
+    imageRateIndependent: group.image_rate_independent,
+    imageRateMultiplier: group.image_rate_multiplier,
+    imagePrice1k: group.image_price_1k ?? null,
+    imagePrice2k: group.image_price_2k ?? null,
+    imagePrice4k: group.image_price_4k ?? null,
+    rpmLimit: group.rpm_limit,
+  }))
+export type Group = z.output<typeof Group>
+
+const keyStatuses = ['active', 'inactive', 'disabled', 'quota_exhausted', 'expired', 'unknown'] as const
+
+/** An API key with its secret. `group` is absent in the answer to its creation; quota and limits in USD, 0 is unlimited. */
+export const ApiKey = z
+  .object({
+    id,
+    key: secret,
+    name: z.string().catch(''),
+    group_id: optionalId,
+    status: z.enum(keyStatuses).catch('unknown'),
+    quota: number,
+    quota_used: number,
+    expires_at: time,
+    last_used_at: time,
+    created_at: time,
+    current_concurrency: number,
+    ip_whitelist: texts,
+    group: Group.optional().catch(undefined),
+  })
+  .transform(key => ({
+    id: key.id,
+    key: key.key,
+    name: unescapeHtml(key.name),
+    groupId: key.group_id ?? null,
+    status: key.status,
+    quota: key.quota,
+    quotaUsed: key.quota_used,
+    expiresAt: key.expires_at ?? null,
+    lastUsedAt: key.last_used_at ?? null,
+    createdAt: key.created_at ?? null,
+    currentConcurrency: key.current_concurrency,
+    hasIpList: (key.ip_whitelist ?? []).length > 0,
+    group: key.group,
+  }))
+export type ApiKey = z.output<typeof ApiKey>
+
+/** One billed call. `actualCost` is what was charged, in USD; `imageSize` the billing tier. */
+export const Usage = z
+  .object({
+    id,
+    request_id: z.string().catch(''),
+    api_key_id: optionalId,
+    model: z.string().catch(''),
+    total_cost: number,
+    actual_cost: number,
+    rate_multiplier: number,
+    image_count: number,
+    image_size: text,
+    image_size_source: text,
+    image_output_size: text,
+    input_tokens: number,
+    output_tokens: number,
+    duration_ms: number,
+    billing_mode: text,
+    inbound_endpoint: text,
+    created_at: time,
+  })
+  .transform(row => ({
+    id: row.id,
+    requestId: row.request_id,
+    apiKeyId: row.api_key_id ?? null,
+    model: row.model,
+    totalCost: row.total_cost,
+    actualCost: row.actual_cost,
+    rateMultiplier: row.rate_multiplier,
+    imageCount: row.image_count,
+    imageSize: row.image_size,
+    imageSizeSource: row.image_size_source,
+    imageOutputSize: row.image_output_size,
+    inputTokens: row.input_tokens,
+    outputTokens: row.output_tokens,
+    durationMs: row.duration_ms,
+    billingMode: row.billing_mode,
+    endpoint: row.inbound_endpoint,
+    createdAt: row.created_at ?? null,
+  }))
+export type Usage = z.output<typeof Usage>
+
+/** A page of a list; entries that do not parse are left out rather than losing the list. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(z.unknown()).nullish(), pages: number, total: number }).transform(page => ({
+    items: listOf(item).parse(page.items ?? []),
+    size: (page.items ?? []).length,
+    pages: page.pages ?? 1,
+  }))
+}
+
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.array(z.unknown()).transform(items =>
+    items.flatMap((entry): z.output<T>[] => {
+      const parsed = item.safeParse(entry)
+      return parsed.success ? [parsed.data] : []
+    }),
+  )
+}
+
+/** `{ "<group id>": multiplier }`, or nothing at all when the user has no rate of their own. */
+export const GroupRates = z
+  .record(z.string(), z.unknown())
+  .nullish()
+  .transform(rates => {
+    const entries = Object.entries(rates ?? {}).map(([key, rate]) => [Number(key), rate] as const)
+    return new Map(
+      entries.filter((entry): entry is [number, number] => Number.isInteger(entry[0]) && typeof entry[1] === 'number'),
+    )
+  })
+
+export const ModelList = z
+  .object({ data: listOf(z.object({ id: z.string().min(1) })) })
+  .transform(list => [...new Set(list.data.map(model => model.id))])
+
+const cautiousLifetime = 15 * 60 * 1000
+
+/** The `exp` claim (RFC 7519 §4.1.4), read without trusting it: only used to refresh in time. */
+function jwtExpiry(token: Secret): Date {
+  try {
+    const claims = JSON.parse(Buffer.from(token.reveal().split('.')[1] ?? '', 'base64url').toString()) as {
+      exp?: unknown
+    }
+    if (typeof claims.exp === 'number') return new Date(claims.exp * 1000)
+  } catch {
+    // Not a JWT: some forks use opaque tokens.
+  }
+  return new Date(Date.now() + cautiousLifetime)
+}
+
+const entities: Record<string, string> = {
+  '&lt;': '<',
+  '&gt;': '>',
+  '&amp;': '&',
+  '&#34;': '"',
+  '&#39;': "'",
+  '&quot;': '"',
+}
+
+/** The gateway stores names escaped for HTML (Go's html.EscapeString); our templates escape by themselves. */
+function unescapeHtml(value: string): string {
+  return value.replace(/&(?:lt|gt|amp|quot|#34|#39);/g, entity => entities[entity] ?? entity)
+}
