@@ -1,0 +1,137 @@
+import type { Exchange } from './exchange.ts'
+import type { Group } from './groups.ts'
+import type { Caller } from './key-check.ts'
+import { gatewayRefusal, goTime } from './replies.ts'
+import type { User } from './state.ts'
+import type { UsageRow } from './usage-rows.ts'
+
+type Tier = '1K' | '2K' | '4K'
+
+/** USD per picture of gpt-image-2 when neither group nor channel has a price. */
+const defaultPrices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
+const groupPrices = { '1K': 'image_price_1k', '2K': 'image_price_2k', '4K': 'image_price_4k' } as const
+
+export interface Bill {
+  model: string
+  stream: boolean
+  startedAt: number
+  /** What was made: sizes as the upstream reported them, empty where it did not. */
+  pictures?: { count: number; sizes: string[]; asked: string }
+  inputTokens: number
+  outputTokens: number
+}
+
+/** The tier of a size by its longest edge; what cannot be read counts as 2K. */
+export function tierOf(size: string): Tier {
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(size) ?? []
+  const edge = Math.max(Number(width), Number(height))
+  if (Number.isNaN(edge)) return '2K'
+  return edge <= 1024 ? '1K' : edge <= 2048 ? '2K' : '4K'
+}
+
+/** USD for `count` pictures: the price of the tier times the multiplier that applies to this user and group. */
+export function priceOf(group: Group, user: User, tier: Tier, count: number) {
+  const unit = group[groupPrices[tier]] ?? defaultPrices[tier]
+  const multiplier = group.image_rate_independent ? group.image_rate_multiplier : rateOf(group, user)
+  return { total: unit * count, actual: round(unit * count * multiplier), multiplier }
+}
+
+/** The second check, made after a slot was won. */
+export function checkBalanceAgain({ user, group }: Caller) {
+  if (group.subscription_type === 'subscription') return
+  if (user.balance <= 0 || user.act === 'late') throw gatewayRefusal(403, 'billing_error', 'insufficient balance')
+}
+
+/** Charges a call: balance, quota and usage row, at once or after the delay of the settings. */
+export function charge({ state, call, fault, ip, userAgent, path }: Exchange, caller: Caller, bill: Bill) {
+  const { user, key, group } = caller
+  const { pictures } = bill
+  // An edit streamed through an API-key account is not recognised as pictures and is billed by tokens.
+  const uncounted = group.flavour === 'api_key' && bill.stream && path.endsWith('/edits')
+  const byImage = pictures && !uncounted
+  const reported = pictures?.sizes.filter(size => size) ?? []
+  const tier = highest(reported.length ? reported : [pictures?.asked ?? ''])
+  const rate = rateOf(group, user)
+  const tokenCost = pictures
+    ? (bill.inputTokens * 8 + bill.outputTokens * 30) / 1e6
+    : (bill.inputTokens * 1.25 + bill.outputTokens * 10) / 1e6
+  const price = byImage
+    ? priceOf(group, user, tier, pictures.count)
+    : { total: tokenCost, actual: round(tokenCost * rate), multiplier: rate }
+  if (pictures?.count === 0) return
+
+  const row: UsageRow = {
+    id: 1000 + state.nextId++,
+    user_id: user.id,
+    api_key_id: key.id,
+    account_id: 1,
+    request_id: `client:${call?.requestId}`,
+    model: bill.model,
+    inbound_endpoint: path,
+    group_id: group.id,
+    subscription_id: group.subscription_type === 'subscription' ? group.id : null,
+    input_tokens: bill.inputTokens,
+    output_tokens: bill.outputTokens,
+    cache_creation_tokens: 0,
+    cache_read_tokens: 0,
+    cache_creation_5m_tokens: 0,
+    cache_creation_1h_tokens: 0,
+    input_cost: 0,
+    output_cost: 0,
+    cache_creation_cost: 0,
+    cache_read_cost: 0,
+    total_cost: price.total,
+    actual_cost: price.actual,
+    rate_multiplier: price.multiplier,
+    long_context_billing_applied: false,
+    billing_type: group.subscription_type === 'subscription' ? 1 : 0,
+    request_type: bill.stream ? 'stream' : 'sync',
+    stream: bill.stream,
+    openai_ws_mode: false,
+    duration_ms: Math.round(performance.now() - bill.startedAt),
+    first_token_ms: null,
+    image_count: byImage ? pictures.count : 0,
+    image_size: byImage ? tier : null,
+    image_input_size: pictures?.asked || null,
+    image_output_size: reported[0] ?? null,
+    image_input_tokens: 0,
+    image_output_tokens: pictures ? bill.outputTokens : 0,
+    image_input_cost: 0,
+    image_output_cost: 0,
+    image_size_source: !byImage ? null : reported.length ? 'output' : pictures.asked ? 'input' : 'default',
+    image_size_breakdown: byImage ? { [tier]: pictures.count } : null,
+    media_type: pictures ? 'image' : null,
+    user_agent: userAgent,
+    ip_address: ip,
+    cache_ttl_overridden: false,
+    billing_mode: byImage ? 'image' : 'token',
+    created_at: '',
+  }
+
+  state.ledger.set(call, { images: pictures?.count ?? 0, billed: price.actual })
+  function book() {
+    row.created_at = goTime(new Date())
+    if (row.billing_type === 0) user.balance = round(user.balance - price.actual)
+    key.quota_used = round(key.quota_used + price.actual)
+    if (key.quota > 0 && key.quota_used >= key.quota) key.status = 'quota_exhausted'
+    if (fault.noUsage) return
+    state.usage.push(row)
+    if (state.usage.length > 20_000) state.usage.shift()
+  }
+  if (state.settings.usageDelayMs === 0) book()
+  else setTimeout(book, state.settings.usageDelayMs).unref()
+}
+
+function rateOf(group: Group, user: User) {
+  return user.rates[group.id] ?? group.rate_multiplier
+}
+
+function highest(sizes: string[]): Tier {
+  const tiers = sizes.map(tierOf)
+  return tiers.includes('4K') ? '4K' : tiers.includes('2K') ? '2K' : '1K'
+}
+
+/** Sums of money stay readable: no 12.366000000000001. */
+function round(usd: number) {
+  return Math.round(usd * 1e10) / 1e10
+}
