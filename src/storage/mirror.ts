@@ -1,0 +1,48 @@
+import type { Storage } from './storage.ts'
+
+export interface CopyLog {
+  warn(details: { err: unknown }, message: string): void
+}
+
+/**
+ * `truth` with copies in `copy`, which are read first. A copy that cannot be written or read is logged and the truth
+ * serves. Copies on other machines do not hear of a rewrite or a deletion: give each content a name of its own.
+ */
+export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage {
+  const orNull = async <T>(work: Promise<T>): Promise<T | null> => {
+    try {
+      return await work
+    } catch (err) {
+      if (err instanceof TypeError) throw err // not an object name
+      log.warn({ err }, 'a local copy of an object failed')
+      return null
+    }
+  }
+
+  return {
+    async put(name, bytes, options) {
+      // The old copy goes first: if the new one cannot be kept, readers must not find the old.
+      if (await orNull(copy.head(name))) await copy.delete(name)
+      await truth.put(name, bytes, options)
+      const again = bytes instanceof Uint8Array ? bytes : await orNull(truth.open(name))
+      if (again) await orNull(copy.put(name, again, options))
+    },
+
+    open: async (name, range) => (await orNull(copy.open(name, range))) ?? truth.open(name, range),
+    read: async name => (await orNull(copy.read(name))) ?? truth.read(name),
+    head: async name => (await orNull(copy.head(name))) ?? truth.head(name),
+
+    async delete(name) {
+      await copy.delete(name)
+      await truth.delete(name)
+    },
+
+    ready: () => truth.ready(),
+    sweepTemporary: olderThanMs => copy.sweepTemporary(olderThanMs),
+
+    async close() {
+      await copy.close()
+      await truth.close()
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import type { Readable } from 'node:stream'
+import { openLocal } from './local.ts'
+import { type CopyLog, openMirror } from './mirror.ts'
+import type { ObjectBody } from './objects.ts'
+import { openS3 } from './s3.ts'
+
+export { StorageError } from './errors.ts'
+
+/**
+ * Picture bytes by name. A name is 8–128 of `A-Z a-z 0-9 _ -` with at most one `.suffix`; any other is a TypeError.
+ * Every failure of the medium is a StorageError.
+ */
+export interface Storage {
+  /**
+   * Atomic: an object is either whole or absent, and writing a name again replaces it. When the source stream breaks or
+   * is not `size` bytes long, its own error is thrown and nothing is stored.
+   */
+  put(name: string, bytes: ObjectBody, options: { contentType: string }): Promise<void>
+  /**
+   * Null when absent. `range` is inclusive byte offsets, already validated against the size; `size` is that of the whole
+   * object. The caller reads the stream to its end or destroys it.
+   */
+  open(name: string, range?: ByteRange): Promise<{ stream: Readable; size: number } | null>
+  /** Null when absent. The content type is known to object stores only. */
+  head(name: string): Promise<{ size: number; contentType?: string } | null>
+  /** The whole object in memory; null when absent. */
+  read(name: string): Promise<Buffer | null>
+  /** Absent is fine. */
+  delete(name: string): Promise<void>
+  /** A cheap check that it can be written to. */
+  ready(): Promise<void>
+  /** Deletes what crashed writes left behind longer ago than this; gives the number of files. */
+  sweepTemporary(olderThanMs: number): Promise<number>
+  close(): Promise<void>
+}
+
+export interface ByteRange {
+  start: number
+  end: number
+}
+
+export interface StorageConfig {
+  localDirectory: string
+  s3: S3Config | null
+  /** With S3: keep a copy on this machine too, and read it first. */
+  keepLocal: boolean
+}
+
+export interface S3Config {
+  endpoint: string
+  region: string
+  bucket: string
+  accessKeyId: string
+  secretAccessKey: string
+  /** Keys are `prefix/name`, or `name` when it is empty. Slashes around it are ignored, so a URL's path will do. */
+  prefix: string
+}
+
+/** The local directory, or S3, or S3 with a local copy. `log` hears of local copies that could not be kept. */
+export function openStorage(config: StorageConfig, log: CopyLog = { warn: warnProcess }): Storage {
+  if (!config.s3) return openLocal(config.localDirectory)
+  const bucket = openS3(config.s3)
+  return config.keepLocal ? openMirror(bucket, openLocal(config.localDirectory), log) : bucket
+}
+
+function warnProcess(details: { err: unknown }, message: string): void {
+  process.emitWarning(`${message}: ${String(details.err)}`)
+}
