@@ -1,0 +1,190 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+
+export interface Config {
+  role: 'all' | 'web' | 'worker'
+  host: string
+  port: number
+  /** Root of the gateway, without a slash at the end. */
+  upstream: string
+  /** Where people reach this app, e.g. `https://play.example.com`; null = wherever they come from. */
+  publicOrigin: string | null
+  /** Number of reverse proxies in front whose `X-Forwarded-For` is believed. */
+  trustedProxies: number
+  /** Null: the embedded Postgres under `dataDirectory`. */
+  databaseUrl: string | null
+  databaseConnections: number
+  dataDirectory: string
+  /** The first seals and signs, the others still open: rotation. Each at least 32 characters. */
+  sessionSecrets: readonly string[]
+  s3: null | {
+    endpoint: string
+    region: string
+    bucket: string
+    accessKeyId: string
+    secretAccessKey: string
+    /** Path of the CDN base: object key = prefix + `/` + token. */
+    prefix: string
+  }
+  keepLocalAssets: boolean
+  limits: {
+    /** Jobs of one user that may run, and wait, at the same time. */
+    runningPerUser: number
+    queuedPerUser: number
+    /** Jobs that may run at the same time over all processes, and in this one. */
+    runningTotal: number
+    runningHere: number
+    /** Sign-in attempts a minute from one address. */
+    signInsPerMinute: number
+  }
+  /** Previews asked for with every picture; 0: not streamed at all. */
+  partialImages: 0 | 1 | 2 | 3
+  /** Seconds a stopping worker waits for calls under way. */
+  shutdownSeconds: number
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
+  /** The mock gateway's guide to its sign-ins; set by `npm run dev:mock` only. */
+  mockGuide: string | null
+}
+
+/** A configuration that cannot run; `problems` has one sentence per mistake. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration has ${problems.length === 1 ? 'a mistake' : 'mistakes'}:\n- ${problems.join('\n- ')}`)
+    this.problems = problems
+  }
+}
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`))
+const address = z
+  .string()
+  .refine(text => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http:// or https:// address')
+  .transform(text => text.replace(/\/+$/, ''))
+const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true')
+
+const Environment = z.object({
+  PLAYGROUND_ROLE: z.enum(['all', 'web', 'worker'], 'must be all, web or worker').default('all'),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: wholeNumber(0, 65_535).default(8081),
+  SUB2API_UPSTREAM: address,
+  PLAYGROUND_PUBLIC_ORIGIN: address
+    .refine(text => new URL(text).origin === text, 'must be an origin without a path')
+    .optional(),
+  PLAYGROUND_TRUST_PROXY: wholeNumber(0, 10).default(0),
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address').optional(),
+  PLAYGROUND_DATABASE_CONNECTIONS: wholeNumber(2, 200).default(12),
+  PLAYGROUND_DATA_DIR: z.string().default('data/playground'),
+  SESSION_SECRET: z
+    .string()
+    .transform(text => text.split(',').map(part => part.trim()))
+    .refine(list => list.every(secret => secret.length >= 32), 'must have at least 32 characters, in every part')
+    .optional(),
+  R2_ENDPOINT: address.optional(),
+  R2_REGION: z.string().default('auto'),
+  R2_BUCKET: z.string().optional(),
+  R2_ACCESS_KEY_ID: z.string().optional(),
+  R2_SECRET_ACCESS_KEY: z.string().optional(),
+  PLAYGROUND_IMAGE_CDN_BASE: address.optional(),
+  PLAYGROUND_KEEP_LOCAL_ASSETS: yesOrNo.default(false),
+  PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
+  PLAYGROUND_QUEUED_PER_USER: wholeNumber(1, 10_000).default(50),
+  PLAYGROUND_RUNNING_TOTAL: wholeNumber(1, 10_000).default(64),
+  PLAYGROUND_WORKER_CONCURRENCY: wholeNumber(1, 200).default(16),
+  PLAYGROUND_SIGN_INS_PER_MINUTE: wholeNumber(1, 10_000).default(20),
+  PLAYGROUND_PARTIAL_IMAGES: wholeNumber(0, 3).default(2),
+  PLAYGROUND_SHUTDOWN_SECONDS: wholeNumber(0, 3600).default(30),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  PLAYGROUND_MOCK_GUIDE: address.optional(),
+})
+
+const s3Names = ['R2_ENDPOINT', 'R2_BUCKET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY'] as const
+
+/**
+ * Reads the environment; empty variables count as absent. Makes the data directory and, where no other process needs
+ * to know it, a session secret (file mode 0600) in it. Throws `ConfigError` with a sentence per mistake.
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv): Readonly<Config> {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
+  const parsed = Environment.safeParse(given)
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map(issue =>
+        issue.code === 'invalid_type' && issue.input === undefined
+          ? `${issue.path.join('.')} is missing: ${meaning(String(issue.path[0]))}`
+          : `${issue.path.join('.')} ${issue.message}`,
+      )
+
+  const missing = s3Names.filter(name => !given[name])
+  if (missing.length > 0 && missing.length < s3Names.length) {
+    problems.push(`R2_* must be given all or not at all: ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing`)
+  }
+  const shared = given.DATABASE_URL ? 'DATABASE_URL is given' : given.PLAYGROUND_ROLE && given.PLAYGROUND_ROLE !== 'all' ? 'several roles share it' : ''
+  if (shared && !given.SESSION_SECRET) {
+    problems.push(`SESSION_SECRET is missing: ${shared}, so the secret cannot be one that this process makes up`)
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
+
+  const env = parsed.data
+  const dataDirectory = path.resolve(env.PLAYGROUND_DATA_DIR)
+  return Object.freeze({
+    role: env.PLAYGROUND_ROLE,
+    host: env.HOST,
+    port: env.PORT,
+    upstream: env.SUB2API_UPSTREAM,
+    publicOrigin: env.PLAYGROUND_PUBLIC_ORIGIN ?? null,
+    trustedProxies: env.PLAYGROUND_TRUST_PROXY,
+    databaseUrl: env.DATABASE_URL ?? null,
+    databaseConnections: env.PLAYGROUND_DATABASE_CONNECTIONS,
+    dataDirectory,
+    sessionSecrets: env.SESSION_SECRET ?? [ownSecret(dataDirectory)],
+    s3:
+      env.R2_ENDPOINT && env.R2_BUCKET && env.R2_ACCESS_KEY_ID && env.R2_SECRET_ACCESS_KEY
+        ? {
+            endpoint: env.R2_ENDPOINT,
+            region: env.R2_REGION,
+            bucket: env.R2_BUCKET,
+            accessKeyId: env.R2_ACCESS_KEY_ID,
+            secretAccessKey: env.R2_SECRET_ACCESS_KEY,
+            prefix: env.PLAYGROUND_IMAGE_CDN_BASE ? new URL(env.PLAYGROUND_IMAGE_CDN_BASE).pathname.replace(/^\/|\/$/g, '') : '',
+          }
+        : null,
+    keepLocalAssets: env.PLAYGROUND_KEEP_LOCAL_ASSETS,
+    limits: {
+      runningPerUser: env.PLAYGROUND_RUNNING_PER_USER,
+      queuedPerUser: env.PLAYGROUND_QUEUED_PER_USER,
+      runningTotal: env.PLAYGROUND_RUNNING_TOTAL,
+      runningHere: env.PLAYGROUND_WORKER_CONCURRENCY,
+      signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,
+    },
+    partialImages: env.PLAYGROUND_PARTIAL_IMAGES as Config['partialImages'],
+    shutdownSeconds: env.PLAYGROUND_SHUTDOWN_SECONDS,
+    logLevel: env.LOG_LEVEL,
+    mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
+  })
+}
+
+function meaning(name: string): string {
+  return name === 'SUB2API_UPSTREAM' ? 'the address of your sub2api gateway, e.g. http://127.0.0.1:8080' : 'it is required'
+}
+
+/** Two processes starting together agree: the file is made whole or not at all. */
+function ownSecret(dataDirectory: string): string {
+  const file = path.join(dataDirectory, 'session-secret')
+  mkdirSync(dataDirectory, { recursive: true })
+  if (!existsSync(file)) {
+    try {
+      writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  return readFileSync(file, 'utf8').trim()
+}

@@ -1,0 +1,22 @@
+import type { Config } from './config.ts'
+import type { Database } from './db/db.ts'
+import type { Gateway } from './gateway/client.ts'
+import type { Jobs } from './jobs.ts'
+import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Sealer } from './secrets/sealer.ts'
+import type { Storage } from './storage/storage.ts'
+import type { StaticFiles } from './web/static.ts'
+
+/** What a process is built from; every room takes it as its first argument. */
+export interface Deps {
+  config: Readonly<Config>
+  db: Database
+  gateway: Gateway
+  jobs: Jobs
+  storage: Storage
+  sealer: Sealer
+  staticFiles: StaticFiles
+  log: Logger
+  metrics: Metrics
+}

@@ -1,0 +1,74 @@
+import { type Job, PgBoss } from 'pg-boss'
+import type { Db } from './db/db.ts'
+import type { Logger } from './log.ts'
+
+/** Queue name → payload. A payload holds ids only: what a job needs is on its row, which is the authority. */
+export interface Queues {
+  /** Wakes a worker to claim queued picture jobs. */
+  image: { jobId: string }
+  /** Looks for the gateway's usage row of a finished picture job. */
+  'image-cost': { jobId: string; attempt: number }
+  /** Deletes what has expired; once an hour. */
+  housekeeping: Record<string, never>
+}
+export type QueueName = keyof Queues
+
+const queues = {
+  image: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  'image-cost': { notify: false, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  housekeeping: { notify: false, retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3600 },
+} as const
+
+export interface Jobs {
+  /** Inside the caller's transaction: row and message commit together. */
+  send<Q extends QueueName>(tx: Db, queue: Q, payload: Queues[Q], options?: { startAfterSeconds?: number }): Promise<void>
+  /** `handler` gets what waits, at most `batch` at once; throwing sends it back for the queue's retries. */
+  work<Q extends QueueName>(
+    queue: Q,
+    options: { batch: number; pollSeconds: number },
+    handler: (payloads: Queues[Q][]) => Promise<void>,
+  ): Promise<void>
+  schedule<Q extends QueueName>(queue: Q, cron: string, payload: Queues[Q]): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts pg-boss. Only a process that `works` listens, supervises and schedules. */
+export async function startJobs(options: { url: string; works: boolean; log: Logger }): Promise<Jobs> {
+  const { works, log } = options
+  const boss = new PgBoss({
+    connectionString: options.url,
+    application_name: 'sub2api-playground jobs',
+    max: 3,
+    supervise: works,
+    schedule: works,
+    useListenNotify: works,
+  })
+  boss.on('error', error => log.warn({ err: error }, 'queue'))
+  boss.on('warning', warning => log.warn({ warning }, 'queue'))
+  await boss.start()
+  const known = new Set((await boss.getQueues()).map(queue => queue.name))
+  for (const [name, settings] of Object.entries(queues)) {
+    // createQueue leaves an existing queue as it is.
+    if (known.has(name)) await boss.updateQueue(name, settings)
+    else await boss.createQueue(name, settings)
+  }
+
+  return {
+    async send(tx, queue, payload, { startAfterSeconds } = {}) {
+      const startAfter = startAfterSeconds === undefined ? {} : { startAfter: startAfterSeconds }
+      await boss.send(queue, payload, { ...startAfter, db: tx })
+    },
+    async work(queue, { batch, pollSeconds }, handler) {
+      const polling = { pollingIntervalSeconds: pollSeconds, notifyPollingIntervalSeconds: Math.max(pollSeconds, 5) }
+      await boss.work(queue, { batchSize: batch, ...polling }, (jobs: Job<Queues[typeof queue]>[]) =>
+        handler(jobs.map(job => job.data)),
+      )
+    },
+    async schedule(queue, cron, payload) {
+      await boss.schedule(queue, cron, payload)
+    },
+    async stop() {
+      await boss.stop({ graceful: true, timeout: 5_000 })
+    },
+  }
+}

@@ -1,0 +1,39 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Every number this process reports on `/metrics`, declared once. */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  return {
+    registry,
+    requests: new Histogram({
+      name: 'playground_http_request_seconds',
+      help: 'Time to answer a request, by route and status class',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      registers,
+    }),
+    gatewayCalls: new Histogram({
+      name: 'playground_gateway_call_seconds',
+      help: 'Time of a call to the gateway, by call and outcome',
+      labelNames: ['call', 'outcome'],
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 180, 600],
+      registers,
+    }),
+    jobsFinished: new Counter({
+      name: 'playground_image_jobs_finished_total',
+      help: 'Picture jobs that ended, by state and reason',
+      labelNames: ['state', 'reason'],
+      registers,
+    }),
+    jobsRunning: new Gauge({
+      name: 'playground_image_jobs_running',
+      help: 'Picture jobs this process is making now',
+      registers,
+    }),
+    pictures: new Counter({ name: 'playground_pictures_total', help: 'Pictures stored', registers }),
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>

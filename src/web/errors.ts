@@ -1,0 +1,96 @@
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
+import { DatabaseUnavailable } from '../db/db.ts'
+import { GatewayError } from '../gateway/errors.ts'
+import type { Logger } from '../log.ts'
+import { StorageError } from '../storage/errors.ts'
+import type { Key } from './i18n.ts'
+import { translator } from './i18n.ts'
+import type { Page } from './page.ts'
+import { render, renderView, sendFragments, wantsFragment } from './render.ts'
+
+/** An answer we chose: a status and a sentence for its reader, in their language. */
+export class Refusal extends Error {
+  readonly status: number
+  readonly key: Key
+  readonly params: Record<string, unknown>
+  /** Seconds until it is worth trying again; sent as `Retry-After`. */
+  readonly retryAfter: number | undefined
+
+  constructor(status: number, key: Key, params: Record<string, unknown> = {}, retryAfter?: number) {
+    super(key)
+    this.status = status
+    this.key = key
+    this.params = params
+    this.retryAfter = retryAfter
+  }
+}
+
+export const notFound: RequestHandler = () => {
+  throw new Refusal(404, 'errors.not_found')
+}
+
+/** Every error becomes a page, a fragment or JSON, whichever the request wanted; a bug shows its request id, nothing more. */
+export function errorHandler(log: Logger): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    const refusal = toRefusal(error, res)
+    if (refusal.status >= 500) {
+      log.error({ err: error, requestId: res.locals.requestId, method: req.method, path: req.path }, 'request failed')
+    }
+    // Too late for another status: Express destroys the connection, so that half an answer is not taken for a whole one.
+    if (res.headersSent) return next(error)
+    if (refusal.retryAfter !== undefined) res.set('Retry-After', String(refusal.retryAfter))
+    res.status(refusal.status).set('Cache-Control', 'no-store')
+    answer(req, res, refusal)
+  }
+}
+
+function answer(req: Request, res: Response, refusal: Refusal): void {
+  const page = res.locals.page as Page | undefined
+  const t = page?.t ?? translator('en')
+  const message = t(refusal.key, refusal.params)
+  const wantsJson = req.path.startsWith('/api/') || !req.accepts('html')
+  if (wantsJson || !page) {
+    res.type('json').send({ code: refusal.status, message })
+    return
+  }
+  const data = {
+    status: refusal.status,
+    title: t(titleKey(refusal.status)),
+    message,
+    requestId: refusal.status >= 500 ? String(res.locals.requestId) : null,
+  }
+  if (wantsFragment(req)) sendFragments(res, renderView(page, '_error', data))
+  else render(res, 'error', data)
+}
+
+function titleKey(status: number): Key {
+  const kind = titles.get(status) ?? (status >= 500 ? 'bug' : 'bad_request')
+  return `errors.title.${kind}`
+}
+
+const titles = new Map<number, 'forbidden' | 'not_found' | 'too_large' | 'rate_limited' | 'gateway' | 'unavailable'>([
+  [403, 'forbidden'],
+  [404, 'not_found'],
+  [413, 'too_large'],
+  [429, 'rate_limited'],
+  [502, 'gateway'],
+  [503, 'unavailable'],
+])
+
+function toRefusal(error: unknown, res: Response): Refusal {
+  if (error instanceof Refusal) return error
+  if (error instanceof DatabaseUnavailable || error instanceof StorageError) {
+    return new Refusal(503, 'errors.unavailable', {}, 5)
+  }
+  if (error instanceof GatewayError) return new Refusal(502, 'errors.gateway')
+  const status = statusOf(error)
+  if (status === 413) return new Refusal(413, 'errors.too_large')
+  // Body parsers, path decoding: the client's bytes were wrong. Their messages are not ours to show.
+  if (status >= 400 && status < 500) return new Refusal(status, 'errors.bad_request')
+  return new Refusal(500, 'errors.bug', { id: res.locals.requestId })
+}
+
+function statusOf(error: unknown): number {
+  const status = (error as { status?: unknown } | null)?.status
+  return typeof status === 'number' ? status : 500
+}

@@ -1,0 +1,56 @@
+import i18next from 'i18next'
+import en from '../../views/catalogue/en.json' with { type: 'json' }
+import zh from '../../views/catalogue/zh-CN.json' with { type: 'json' }
+
+export const languages = ['en', 'zh-CN'] as const
+export type Language = (typeof languages)[number]
+
+/** A dotted path into the catalogue; plural forms (`_one`, `_other`) go by their base. */
+export type Key = Leaves<typeof en>
+export type Translate = (key: Key, params?: Record<string, unknown>) => string
+
+type Leaves<T, P extends string = ''> = {
+  [K in keyof T & string]: T[K] extends string ? `${P}${Base<K>}` : Leaves<T[K], `${P}${K}.`>
+}[keyof T & string]
+type Base<K extends string> = K extends `${infer B}_one` | `${infer B}_other` ? B : K
+
+const catalogue = i18next.createInstance()
+await catalogue.init({
+  resources: { en: { translation: en }, 'zh-CN': { translation: zh } },
+  fallbackLng: 'en',
+  interpolation: { escapeValue: false },
+})
+const translators = new Map<Language, Translate>(
+  languages.map(language => {
+    const fixed = catalogue.getFixedT(language)
+    return [language, (key, params) => fixed(key, params ?? {})]
+  }),
+)
+
+export function translator(language: Language): Translate {
+  return translators.get(language)!
+}
+
+/** Whether the catalogue has a sentence under `key`: for keys put together from a closed list. */
+export function hasWords(key: string): key is Key {
+  return catalogue.exists(key, { lng: 'en' })
+}
+
+/** The supported language an `Accept-Language` header ranks first; English when it names none. */
+export function preferredLanguage(header: string | undefined): Language {
+  const ranked = (header ?? '')
+    .slice(0, 500)
+    .split(',')
+    .map(part => {
+      const [tag = '', ...parameters] = part.trim().split(';')
+      const weight = parameters.map(p => /^\s*q=([\d.]+)\s*$/.exec(p)?.[1]).find(Boolean)
+      return { tag: tag.toLowerCase(), weight: weight === undefined ? 1 : Number(weight) }
+    })
+    .filter(entry => entry.weight > 0)
+    .toSorted((a, b) => b.weight - a.weight)
+  for (const { tag } of ranked) {
+    if (tag === 'en' || tag.startsWith('en-')) return 'en'
+    if (tag === 'zh' || tag.startsWith('zh-')) return 'zh-CN'
+  }
+  return 'en'
+}

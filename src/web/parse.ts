@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { Refusal } from './errors.ts'
+
+/** Reads `input` by `schema`; a mismatch is a 400 for a machine-made request that no person can correct in a form. */
+export function parse<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input ?? {})
+  if (!result.success) throw new Refusal(400, 'errors.bad_request')
+  return result.data
+}
+
+/** A UUID from the path; anything else is an address that does not exist. */
+export function parseId(value: unknown): string {
+  const result = z.guid().safeParse(value)
+  if (!result.success) throw new Refusal(404, 'errors.not_found')
+  return result.data.toLowerCase()
+}
+
+/** A path of this site to go back to; anything that could lead elsewhere becomes `fallback`. */
+export function localPath(value: unknown, fallback: string): string {
+  if (typeof value !== 'string' || !value.startsWith('/') || value.length > 2000) return fallback
+  const url = URL.parse(value, 'http://here.invalid')
+  return url?.host === 'here.invalid' ? url.pathname + url.search : fallback
+}

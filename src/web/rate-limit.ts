@@ -1,0 +1,43 @@
+import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Database } from '../db/db.ts'
+import { Refusal } from './errors.ts'
+import type { Key } from './i18n.ts'
+
+/** Counts attempts in Postgres, so that all processes share one count. */
+export interface RateLimit {
+  /** Throws a 429 `Refusal` with `Retry-After` when `who` has used up the limit. */
+  consume(who: string): Promise<void>
+}
+
+export function createRateLimit(
+  db: Database,
+  options: { name: string; points: number; seconds: number; refusal: Key },
+): RateLimit {
+  const limiter = new RateLimiterPostgres({
+    storeClient: db.pool,
+    storeType: 'pool',
+    tableName: 'rate_limits',
+    tableCreated: true,
+    clearExpiredByTimeout: false,
+    keyPrefix: options.name,
+    points: options.points,
+    duration: options.seconds,
+    inMemoryBlockOnConsumed: options.points + 1,
+  })
+  return {
+    async consume(who) {
+      try {
+        await limiter.consume(who)
+      } catch (error) {
+        if (!(error instanceof RateLimiterRes)) throw error
+        const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000))
+        throw new Refusal(429, options.refusal, { seconds }, seconds)
+      }
+    },
+  }
+}
+
+/** Deletes the counts nobody needs any more. */
+export async function deleteExpiredCounts(db: Database): Promise<number> {
+  return db.run(`delete from rate_limits where expire < $1`, [Date.now()])
+}

@@ -1,0 +1,30 @@
+import { randomUUID } from 'node:crypto'
+import type { RequestHandler } from 'express'
+import type { Logger } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+
+/** Gives the request its id, logs one line when it is over and measures it. Neither query nor body is logged. */
+export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
+  return (req, res, next) => {
+    const started = performance.now()
+    const requestId = randomUUID()
+    res.locals.requestId = requestId
+    res.set('X-Request-ID', requestId)
+    res.on('close', () => {
+      const ms = performance.now() - started
+      const route = typeof req.route?.path === 'string' ? req.route.path : 'none'
+      metrics.requests.observe({ method: req.method, route, status: `${Math.floor(res.statusCode / 100)}xx` }, ms / 1000)
+      log.info({
+        requestId,
+        method: req.method,
+        path: req.path,
+        status: res.statusCode,
+        ms: Math.round(ms * 10) / 10,
+        bytes: Number(res.get('Content-Length') ?? 0) || undefined,
+        user: res.locals.signedIn?.userId,
+        ...(res.writableFinished ? {} : { aborted: true }),
+      })
+    })
+    next()
+  }
+}
