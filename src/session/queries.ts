@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+
+const SignIn = z.object({
+  id: z.string(),
+  userId: z.number(),
+  accessToken: z.instanceof(Buffer),
+  accessExpiresAt: z.date(),
+  refreshToken: z.instanceof(Buffer).nullable(),
+  tokenVersion: z.number(),
+  refreshingUntil: z.date().nullable(),
+  address: z.string(),
+  userAgent: z.string(),
+  createdAt: z.date(),
+  lastSeenAt: z.date(),
+})
+export type SignIn = z.output<typeof SignIn>
+
+/** Who is asking: one browser's sign-in, with the person behind it. */
+const SignedIn = z.object({
+  signInId: z.string(),
+  userId: z.number(),
+  email: z.string(),
+  name: z.string(),
+  role: z.string(),
+  accessExpiresAt: z.date(),
+  lastSeenAt: z.date(),
+  address: z.string(),
+  userAgent: z.string(),
+})
+export type SignedIn = z.output<typeof SignedIn>
+
+export function findSignedIn(db: Db, signInId: string): Promise<SignedIn | null> {
+  return db.maybeOne(
+    SignedIn,
+    `select s.id as sign_in_id, s.user_id, u.email, u.name, u.role, s.access_expires_at, s.last_seen_at, s.address,
+       s.user_agent
+     from sign_ins s join users u on u.id = s.user_id where s.id = $1`,
+    [signInId],
+  )
+}
+
+export async function upsertUser(
+  db: Db,
+  user: { id: number; email: string; name: string; role: string },
+): Promise<void> {
+  await db.run(
+    `insert into users (id, email, name, role) values ($1, $2, $3, $4)
+     on conflict (id) do update set email = $2, name = $3, role = $4, signed_in_at = now()`,
+    [user.id, user.email, user.name, user.role],
+  )
+}
+
+export interface SealedTokens {
+  accessToken: Buffer
+  accessExpiresAt: Date
+  refreshToken: Buffer | null
+}
+
+export async function insertSignIn(
+  db: Db,
+  userId: number,
+  tokens: SealedTokens,
+  caller: { address: string; userAgent: string },
+): Promise<string> {
+  const { id } = await db.one(
+    z.object({ id: z.string() }),
+    `insert into sign_ins (user_id, access_token, access_expires_at, refresh_token, address, user_agent)
+     values ($1, $2, $3, $4, $5, $6) returning id`,
+    [userId, tokens.accessToken, tokens.accessExpiresAt, tokens.refreshToken, caller.address, caller.userAgent],
+  )
+  return id
+}
+
+/** For the tokens' own room only: everybody else holds a `SignedIn`. */
+export function findSignIn(db: Db, signInId: string): Promise<SignIn | null> {
+  return db.maybeOne(SignIn, `select * from sign_ins where id = $1`, [signInId])
+}
+
+/** Takes the right to refresh for `seconds`; null when another process has it or has refreshed already. */
+export function claimRefresh(db: Db, signIn: SignIn, seconds: number): Promise<SignIn | null> {
+  return db.maybeOne(
+    SignIn,
+    `update sign_ins set refreshing_until = now() + make_interval(secs => $3)
+     where id = $1 and token_version = $2 and (refreshing_until is null or refreshing_until < now()) returning *`,
+    [signIn.id, signIn.tokenVersion, seconds],
+  )
+}
+
+export function finishRefresh(db: Db, signIn: SignIn, tokens: SealedTokens): Promise<SignIn | null> {
+  return db.maybeOne(
+    SignIn,
+    `update sign_ins set access_token = $3, access_expires_at = $4, refresh_token = coalesce($5, refresh_token),
+       token_version = token_version + 1, refreshing_until = null
+     where id = $1 and token_version = $2 returning *`,
+    [signIn.id, signIn.tokenVersion, tokens.accessToken, tokens.accessExpiresAt, tokens.refreshToken],
+  )
+}
+
+export async function releaseRefresh(db: Db, signIn: SignIn): Promise<void> {
+  await db.run(`update sign_ins set refreshing_until = null where id = $1 and token_version = $2`, [
+    signIn.id,
+    signIn.tokenVersion,
+  ])
+}
+
+export async function touchSignIn(db: Db, signInId: string): Promise<void> {
+  await db.run(`update sign_ins set last_seen_at = now() where id = $1`, [signInId])
+}
+
+export function listSignIns(db: Db, userId: number): Promise<SignIn[]> {
+  return db.many(SignIn, `select * from sign_ins where user_id = $1 order by last_seen_at desc limit 100`, [userId])
+}
+
+export function deleteSignIn(db: Db, userId: number, signInId: string): Promise<SignIn | null> {
+  return db.maybeOne(SignIn, `delete from sign_ins where id = $1 and user_id = $2 returning *`, [signInId, userId])
+}
+
+export function deleteSignIns(db: Db, userId: number): Promise<SignIn[]> {
+  return db.many(SignIn, `delete from sign_ins where user_id = $1 returning *`, [userId])
+}
+
+/** Those nobody has used for `days`: their cookie is gone. */
+export function deleteStaleSignIns(db: Db, days: number): Promise<number> {
+  return db.run(`delete from sign_ins where last_seen_at < now() - make_interval(days => $1)`, [days])
+}

@@ -1,0 +1,227 @@
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import type { Caller, Session } from '../gateway/client.ts'
+import { GatewayError, PanelError } from '../gateway/errors.ts'
+import { Secret } from '../secrets/secret.ts'
+import { Refusal } from '../web/errors.ts'
+import type { Key } from '../web/i18n.ts'
+import { localPath, parseId } from '../web/parse.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { pageOf, render } from '../web/render.ts'
+import { requireSignIn, signedIn } from './guard.ts'
+import * as queries from './queries.ts'
+import { regenerate } from './session-data.ts'
+import { openRefreshToken, SignedOut, sealTokens, withAccessToken } from './tokens.ts'
+import type { Captcha } from './view.ts'
+
+const TWO_FACTOR_MS = 5 * 60_000
+const TURNSTILE = 'https://challenges.cloudflare.com'
+
+const Credentials = z.object({
+  email: z.string().trim().max(320).default(''),
+  password: z.string().max(1000).default(''),
+  next: z.string().max(2000).optional(),
+  'cf-turnstile-response': z.string().max(4000).optional(),
+})
+
+/** Sign-in in one or two steps, sign-out, and the sign-ins of other browsers. */
+export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: Caller) => Promise<void>): Router {
+  const router = Router()
+  const refusal = 'session.rate_limited'
+  const perAddress = createRateLimit(deps.db, { name: 'sign-in', points: deps.config.limits.signInsPerMinute, seconds: 60, refusal })
+  const perEmail = createRateLimit(deps.db, { name: 'sign-in-email', points: deps.config.limits.signInsPerMinute, seconds: 60, refusal })
+
+  router.get('/login', async (req, res) => {
+    const next = localPath(req.query.next, '/')
+    if (res.locals.signedIn) return res.redirect(303, next)
+    const notice = req.query.expired ? 'session.expired' : req.query.signed_out ? 'session.signed_out' : null
+    await showLogin(deps, res, { email: '', next, notice: notice && pageOf(res).t(notice) })
+  })
+
+  router.post('/login', async (req, res) => {
+    const form = Credentials.safeParse(req.body ?? {})
+    const { email, password, next, 'cf-turnstile-response': turnstileToken } = form.success ? form.data : Credentials.parse({})
+    const refuse = (status: number, key: Key, params?: Record<string, unknown>) =>
+      showLogin(deps, res.status(status), { email, next: localPath(next, '/'), error: pageOf(res).t(key, params) })
+    if (!z.email().safeParse(email).success) return refuse(422, 'session.email_invalid')
+    if (!password) return refuse(422, 'session.password_missing')
+
+    const caller = callerOf(req)
+    try {
+      await perAddress.consume(caller.address)
+      await perEmail.consume(email.toLowerCase())
+      const answer = await deps.gateway.login(caller, { email, password: new Secret(password), turnstileToken })
+      if (answer.kind === 'signed_in') return await enter(req, res, caller, answer, localPath(next, '/'))
+      await regenerate(req)
+      req.session.twoFactor = {
+        email,
+        maskedEmail: answer.maskedEmail,
+        sealedToken: deps.sealer.seal('two-factor token', 0, answer.tempToken).toString('base64'),
+        expiresAt: Date.now() + TWO_FACTOR_MS,
+        next: localPath(next, '/'),
+      }
+      res.redirect(303, '/login/2fa')
+    } catch (error) {
+      const { status, key, params } = wordSignInFailure(error, res)
+      await refuse(status, key, params)
+    }
+  })
+
+  router.get('/login/2fa', (req, res) => {
+    const pending = req.session.twoFactor
+    if (!pending) return res.redirect(303, '/login')
+    render(res, 'session/code', { maskedEmail: pending.maskedEmail, error: null, next: pending.next })
+  })
+
+  router.post('/login/2fa', async (req, res) => {
+    const pending = req.session.twoFactor
+    if (!pending) return res.redirect(303, '/login')
+    const { t } = pageOf(res)
+    const code = String(req.body?.code ?? '').replace(/\s/g, '')
+    const again = (status: number, key: Key, params?: Record<string, unknown>) =>
+      render(res.status(status), 'session/code', { maskedEmail: pending.maskedEmail, error: t(key, params), next: pending.next })
+    if (pending.expiresAt < Date.now()) {
+      delete req.session.twoFactor
+      return showLogin(deps, res.status(401), { email: pending.email, next: pending.next, error: t('session.code_expired') })
+    }
+    if (!/^\d{6}$/.test(code)) return again(422, 'session.code_wrong')
+
+    const caller = callerOf(req)
+    try {
+      await perAddress.consume(caller.address)
+      const token = deps.sealer.open('two-factor token', 0, Buffer.from(pending.sealedToken, 'base64'))
+      await enter(req, res, caller, await deps.gateway.loginWithCode(caller, token, code), pending.next)
+    } catch (error) {
+      if (error instanceof PanelError && error.status === 400 && !error.code) {
+        delete req.session.twoFactor
+        return showLogin(deps, res.status(401), { email: pending.email, next: pending.next, error: t('session.code_expired') })
+      }
+      const { status, key, params } = wordSignInFailure(error, res)
+      again(status, key, params)
+    }
+  })
+
+  async function enter(req: Request, res: Response, caller: Caller, session: Session, next: string): Promise<void> {
+    const { user, tokens } = session
+    const signInId = await deps.db.transaction(async tx => {
+      await queries.upsertUser(tx, { ...user, name: user.username })
+      return queries.insertSignIn(tx, user.id, sealTokens(deps, user.id, tokens), caller)
+    })
+    await regenerate(req)
+    req.session.signInId = signInId
+    await onSignIn(session, caller)
+    res.redirect(303, next)
+  }
+
+  router.post('/logout', async (req, res) => {
+    const who = res.locals.signedIn as queries.SignedIn | undefined
+    const ended = who && (await queries.deleteSignIn(deps.db, who.userId, who.signInId))
+    if (ended) await forgetAtGateway(deps, ended)
+    await regenerate(req)
+    res.redirect(303, '/login?signed_out=1')
+  })
+
+  const mine = requireSignIn(deps)
+
+  router.post('/account/sessions/end-all', mine, async (req, res) => {
+    const { userId, signInId } = signedIn(res)
+    try {
+      await withAccessToken(deps, signInId, (token, caller) => deps.gateway.revokeAllSessions(caller, token))
+    } catch (error) {
+      if (!(error instanceof SignedOut)) throw error
+    }
+    await queries.deleteSignIns(deps.db, userId)
+    await regenerate(req)
+    res.redirect(303, '/login?signed_out=1')
+  })
+
+  router.post('/account/sessions/:id/end', mine, async (req, res) => {
+    const { userId, signInId } = signedIn(res)
+    const ended = await queries.deleteSignIn(deps.db, userId, parseId(req.params.id))
+    if (!ended) throw new Refusal(404, 'errors.not_found')
+    await forgetAtGateway(deps, ended)
+    if (ended.id === signInId) throw new SignedOut('ended by its owner')
+    res.redirect(303, '/account')
+  })
+
+  return router
+}
+
+async function showLogin(
+  deps: Deps,
+  res: Response,
+  form: { email: string; next: string; error?: string; notice?: string | null },
+): Promise<void> {
+  const settings = await deps.gateway.settings().catch(() => null)
+  const captcha: Captcha =
+    settings?.turnstileEnabled && settings.turnstileSiteKey
+      ? { kind: 'turnstile', siteKey: settings.turnstileSiteKey }
+      : { kind: settings?.tencentCaptchaEnabled || settings?.aliyunCaptchaEnabled ? 'unsupported' : 'none' }
+  render(
+    res,
+    'session/login',
+    {
+      email: form.email,
+      next: form.next,
+      error: form.error ?? (settings ? null : pageOf(res).t('session.gateway_down')),
+      notice: form.notice ?? null,
+      captcha,
+      gatewayUrl: deps.config.upstream,
+      siteName: settings?.siteName ?? '',
+    },
+    captcha.kind === 'turnstile' ? { 'script-src': [TURNSTILE], 'frame-src': [TURNSTILE] } : {},
+  )
+}
+
+interface Wording {
+  status: number
+  key: Key
+  params?: Record<string, unknown>
+}
+
+function wordSignInFailure(error: unknown, res: Response): Wording {
+  if (error instanceof Refusal) return limited(res, error.retryAfter ?? 60)
+  if (error instanceof GatewayError) return { status: 503, key: 'session.gateway_down' }
+  if (!(error instanceof PanelError)) throw error
+  if (error.status === 429 && error.code === 'TOTP_TOO_MANY_ATTEMPTS') return { status: 429, key: 'session.code_too_many' }
+  if (error.status === 429) {
+    const wait = error.retryAt ? (error.retryAt.getTime() - Date.now()) / 1000 : 60
+    return limited(res, Math.max(1, Math.ceil(wait)))
+  }
+  if (error.status >= 500) return { status: 503, key: 'session.gateway_down' }
+  const key = signInSentences[error.code]
+  return key
+    ? { status: error.status, key }
+    : { status: error.status, key: 'session.login_failed', params: { detail: error.message } }
+}
+
+function limited(res: Response, seconds: number): Wording {
+  res.set('Retry-After', String(seconds))
+  return { status: 429, key: 'session.rate_limited', params: { seconds } }
+}
+
+const signInSentences: Record<string, Key> = {
+  INVALID_CREDENTIALS: 'session.wrong_password',
+  USER_NOT_ACTIVE: 'session.disabled',
+  BACKEND_MODE_ADMIN_ONLY: 'session.backend_mode',
+  TURNSTILE_VERIFICATION_FAILED: 'session.captcha_failed',
+  TOTP_INVALID_CODE: 'session.code_wrong',
+}
+
+/** Ends the sign-in at the gateway as far as it can be: its refresh token. Never in the way of ending it here. */
+async function forgetAtGateway(deps: Deps, signIn: queries.SignIn): Promise<void> {
+  const refreshToken = openRefreshToken(deps, signIn)
+  if (!refreshToken) return
+  try {
+    await deps.gateway.logout({ address: signIn.address, userAgent: signIn.userAgent }, refreshToken)
+  } catch (error) {
+    deps.log.warn({ err: error, signIn: signIn.id }, 'the gateway did not hear of a sign-out')
+  }
+}
+
+/** One address and one user agent for the whole life of the sign-in: the gateway may bind its session to both. */
+function callerOf(req: Request): Caller {
+  const userAgent = (req.get('User-Agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 300)
+  return { address: (req.ip ?? '').replace(/^::ffff:/, ''), userAgent: userAgent || 'sub2api-playground' }
+}
