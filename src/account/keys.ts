@@ -1,0 +1,110 @@
+import type { Deps } from '../deps.ts'
+import type { Caller } from '../gateway/client.ts'
+import type { ApiKey, Group } from '../gateway/schemas.ts'
+import type { Secret } from '../secrets/secret.ts'
+import { sealChosenKey } from './key.ts'
+import { pricesOf } from './prices.ts'
+import * as queries from './queries.ts'
+import type { KeyProblem, KeysView, KeyView } from './view.ts'
+
+/** Name of the keys that this app creates. */
+export const NEW_KEY_NAME = 'Image Playground'
+const platforms = new Set(['openai', 'composite'])
+
+/** What the gateway says of a user's keys, at one moment. */
+export interface KeyRing {
+  keys: ApiKey[]
+  groups: Group[]
+  rates: ReadonlyMap<number, number>
+}
+
+/** Throws what the panel methods of the gateway throw. */
+export async function fetchKeyRing(deps: Pick<Deps, 'gateway'>, caller: Caller, token: Secret): Promise<KeyRing> {
+  const [keys, groups, rates] = await Promise.all([
+    deps.gateway.listKeys(caller, token),
+    deps.gateway.listGroups(caller, token),
+    deps.gateway.groupRates(caller, token),
+  ])
+  return { keys, groups, rates }
+}
+
+export async function chooseKey(
+  deps: Pick<Deps, 'db' | 'sealer'>,
+  userId: number,
+  ring: KeyRing,
+  key: ApiKey,
+): Promise<void> {
+  const group = groupOf(ring, key)
+  await queries.upsertChosenKey(deps.db, userId, {
+    id: key.id,
+    name: key.name,
+    group: group?.name ?? null,
+    allowsImages: allowsImages(group),
+    prices: group ? pricesOf(group, ring.rates) : null,
+    sealed: sealChosenKey(deps, userId, key.key),
+  })
+}
+
+/**
+ * Brings the remembered key up to date with the gateway: its price, group and secret; forgets it when it is gone or
+ * unusable; takes the only usable one when none is remembered. Several are the person's choice.
+ */
+export async function syncChosenKey(deps: Pick<Deps, 'db' | 'sealer'>, userId: number, ring: KeyRing): Promise<void> {
+  const account = await queries.findAccount(deps.db, userId)
+  const usable = ring.keys.filter(key => problemOf(ring, key) === null)
+  const remembered = usable.find(key => key.id === account?.keyId)
+  const only = usable.length === 1 ? usable[0] : undefined
+  const key = remembered ?? only
+  if (key) await chooseKey(deps, userId, ring, key)
+  else if (account?.keyId) await queries.clearChosenKey(deps.db, userId)
+}
+
+export function viewKeys(ring: KeyRing, chosenId: number | null): Pick<KeysView, 'keys' | 'groups'> {
+  const keys = ring.keys.map(key => viewKey(ring, key, chosenId))
+  return {
+    keys: [...keys.filter(key => !key.problem), ...keys.filter(key => key.problem)],
+    groups: ring.groups
+      .filter(group => platforms.has(group.platform))
+      .map(group => ({
+        id: group.id,
+        name: group.name,
+        description: group.description ?? '',
+        allowsImages: allowsImages(group),
+        multiplier: ring.rates.get(group.id) ?? group.rateMultiplier ?? 1,
+      })),
+  }
+}
+
+export function problemOf(ring: KeyRing, key: ApiKey): KeyProblem | null {
+  if (key.status === 'expired' || (key.expiresAt && key.expiresAt < new Date())) return 'expired'
+  if (key.status === 'quota_exhausted') return 'quota_exhausted'
+  if (key.status === 'inactive') return 'inactive'
+  if (key.status === 'disabled') return 'disabled'
+  const group = groupOf(ring, key)
+  if (!group) return 'no_group'
+  return platforms.has(group.platform) ? null : 'other_platform'
+}
+
+function viewKey(ring: KeyRing, key: ApiKey, chosenId: number | null): KeyView {
+  const group = groupOf(ring, key)
+  return {
+    id: key.id,
+    name: key.name,
+    group: group?.name ?? null,
+    allowsImages: allowsImages(group),
+    remaining: key.quota ? Math.max(0, key.quota - (key.quotaUsed ?? 0)) : null,
+    expiresAt: key.expiresAt,
+    problem: problemOf(ring, key),
+    chosen: key.id === chosenId,
+  }
+}
+
+/** A key just created comes without its group. */
+function groupOf(ring: KeyRing, key: ApiKey): Group | undefined {
+  return key.group ?? ring.groups.find(group => group.id === key.groupId)
+}
+
+/** Gateways before 0.1.124 have no such flag and refuse nobody. */
+function allowsImages(group: Group | undefined): boolean {
+  return group?.allowImageGeneration !== false
+}

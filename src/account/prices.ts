@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import type { Group } from '../gateway/schemas.ts'
+
+/** US dollars for one picture by the gateway's billing tiers, multiplier applied. */
+export const Prices = z.object({ '1K': z.number(), '2K': z.number(), '4K': z.number() })
+export type Prices = z.output<typeof Prices>
+export type Tier = keyof Prices
+
+// What sub2api 0.1.179 charges for gpt-image-2 where neither group nor channel sets a price.
+const defaults: Prices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
+
+/**
+ * An estimate: a group may have prices that only its operator sees. `rates`: the user's own multipliers by group id,
+ * which stand in for the group's unless its pictures have a rate of their own.
+ */
+export function pricesOf(group: Group, rates: ReadonlyMap<number, number>): Prices {
+  const multiplier = group.imageRateIndependent
+    ? (group.imageRateMultiplier ?? 1)
+    : (rates.get(group.id) ?? group.rateMultiplier ?? 1)
+  return {
+    '1K': (group.imagePrice1k ?? defaults['1K']) * multiplier,
+    '2K': (group.imagePrice2k ?? defaults['2K']) * multiplier,
+    '4K': (group.imagePrice4k ?? defaults['4K']) * multiplier,
+  }
+}
+
+/** The tier of a requested size by its longest edge; the gateway files `auto` under 2K. */
+export function tierOf(size: string): Tier {
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(size) ?? []
+  if (!width || !height) return '2K'
+  const edge = Math.max(Number(width), Number(height))
+  return edge <= 1024 ? '1K' : edge <= 2048 ? '2K' : '4K'
+}

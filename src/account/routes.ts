@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import type { Caller, Session } from '../gateway/client.ts'
+import { GatewayError, PanelError } from '../gateway/errors.ts'
+import type { Secret } from '../secrets/secret.ts'
+import { deviceName } from '../session/device.ts'
+import { requireSignIn, signedIn } from '../session/guard.ts'
+import { listSignIns } from '../session/queries.ts'
+import { withAccessToken } from '../session/tokens.ts'
+import { localPath, parse } from '../web/parse.ts'
+import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { refreshBalance } from './balance.ts'
+import { chooseKey, fetchKeyRing, type KeyRing, NEW_KEY_NAME, problemOf, syncChosenKey, viewKeys } from './keys.ts'
+import * as queries from './queries.ts'
+import type { KeysView } from './view.ts'
+import { accountOf, reloadViewer } from './viewer.ts'
+
+const ChosenKey = z.object({ key_id: z.coerce.number().int() })
+const NewKey = z.object({ group_id: z.coerce.number().int() })
+
+/** What the gateway told us at sign-in, kept; and the key remembered from last time, checked. */
+export function rememberSignIn(deps: Deps): (session: Session, caller: Caller) => Promise<void> {
+  return async ({ user, tokens }, caller) => {
+    if (user.balance !== undefined) await queries.upsertBalance(deps.db, user.id, user.balance)
+    try {
+      await syncChosenKey(deps, user.id, await fetchKeyRing(deps, caller, tokens.accessToken))
+    } catch (error) {
+      deps.log.warn({ err: error, user: user.id }, 'the keys could not be read at sign-in')
+    }
+  }
+}
+
+/** Balance, API keys and signed-in browsers of the person. */
+export function accountRoutes(deps: Deps): Router {
+  const router = Router()
+  router.use('/account', requireSignIn(deps))
+
+  router.get('/account', async (_req, res) => {
+    await showAccount(res, viewRing(res, await tryKeyRing(deps, res)))
+  })
+
+  router.post('/account/balance', async (req, res) => {
+    const { userId, signInId } = signedIn(res)
+    await refreshBalance(deps, userId, signInId)
+    await reloadViewer(deps, res)
+    if (!wantsFragment(req)) return res.redirect(303, localPath(req.body?.back, '/account'))
+    const page = pageOf(res)
+    sendFragments(res, ...(['rail', 'page'] as const).map(place => renderView(page, 'account/_balance', { place })))
+  })
+
+  router.post('/account/key', async (req, res) => {
+    const { key_id: keyId } = parse(ChosenKey, req.body)
+    const ring = await tryKeyRing(deps, res)
+    const key = ring?.keys.find(candidate => candidate.id === keyId)
+    const usable = ring && key && problemOf(ring, key) === null
+    if (usable) await chooseKey(deps, signedIn(res).userId, ring, key)
+    await answerKeys(req, res, ring, ring && !usable ? pageOf(res).t('account.key_gone') : null)
+  })
+
+  router.post('/account/keys', async (req, res) => {
+    const { group_id: groupId } = parse(NewKey, req.body)
+    const { userId, signInId } = signedIn(res)
+    const { t } = pageOf(res)
+    // One per form shown: the same click twice makes one key.
+    const idempotencyKey = `playground-${userId}-${String(req.body?.submission ?? randomUUID()).slice(0, 64)}`
+    const create = async (token: Secret, caller: Caller) => {
+      const key = await deps.gateway.createKey(caller, token, { name: NEW_KEY_NAME, groupId, idempotencyKey })
+      const ring = await fetchKeyRing(deps, caller, token)
+      await chooseKey(deps, userId, ring, ring.keys.find(known => known.id === key.id) ?? key)
+      return ring
+    }
+    try {
+      await answerKeys(req, res, await withAccessToken(deps, signInId, create), null)
+    } catch (error) {
+      if (!(error instanceof PanelError)) throw error
+      await answerKeys(req, res, await tryKeyRing(deps, res), t('account.create_refused', { detail: error.message }))
+    }
+  })
+
+  async function answerKeys(req: Request, res: Response, ring: KeyRing | null, error: string | null): Promise<void> {
+    await reloadViewer(deps, res)
+    const keys = { ...viewRing(res, ring), error }
+    if (error) res.status(422)
+    if (wantsFragment(req)) {
+      const page = pageOf(res)
+      sendFragments(res, renderView(page, 'account/_keys', { keys }), renderView(page, 'account/_balance', { place: 'rail' }))
+    } else if (error) await showAccount(res, keys)
+    else res.redirect(303, '/account')
+  }
+
+  async function showAccount(res: Response, keys: KeysView): Promise<void> {
+    const { userId, signInId } = signedIn(res)
+    const signIns = (await listSignIns(deps.db, userId)).map(signIn => ({
+      id: signIn.id,
+      device: deviceName(signIn.userAgent),
+      address: signIn.address,
+      createdAt: signIn.createdAt,
+      lastSeenAt: signIn.lastSeenAt,
+      current: signIn.id === signInId,
+    }))
+    render(res, 'account/index', { keys, signIns, pendingNotice: null })
+  }
+
+  return router
+}
+
+/** Null when the gateway cannot be asked now. */
+async function tryKeyRing(deps: Deps, res: Response): Promise<KeyRing | null> {
+  const { signInId } = signedIn(res)
+  try {
+    return await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
+  } catch (error) {
+    if (error instanceof GatewayError || error instanceof PanelError) return null
+    throw error
+  }
+}
+
+function viewRing(res: Response, ring: KeyRing | null): KeysView {
+  if (!ring) return { keys: [], groups: [], error: null, unavailable: true }
+  return { ...viewKeys(ring, accountOf(res)?.keyId ?? null), error: null, unavailable: false }
+}

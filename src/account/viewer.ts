@@ -1,0 +1,43 @@
+import type { RequestHandler, Response } from 'express'
+import type { Deps } from '../deps.ts'
+import type { SignedIn } from '../session/queries.ts'
+import type { Viewer } from '../web/page.ts'
+import { pageOf } from '../web/render.ts'
+import * as queries from './queries.ts'
+
+/** Puts the signed-in person's name, balance and key where every page can show them. */
+export function loadViewer(deps: Pick<Deps, 'db'>): RequestHandler {
+  return async (_req, res, next) => {
+    const who = res.locals.signedIn as SignedIn | undefined
+    if (who) {
+      const account = await queries.findAccount(deps.db, who.userId)
+      res.locals.account = account
+      pageOf(res).viewer = toViewer(who, account)
+    }
+    next()
+  }
+}
+
+/** The account of the person behind this request; null before the first balance or key. */
+export function accountOf(res: Response): queries.Account | null {
+  return (res.locals.account as queries.Account | undefined) ?? null
+}
+
+export async function reloadViewer(deps: Pick<Deps, 'db'>, res: Response): Promise<void> {
+  const who = res.locals.signedIn as SignedIn
+  const account = await queries.findAccount(deps.db, who.userId)
+  res.locals.account = account
+  pageOf(res).viewer = toViewer(who, account)
+}
+
+function toViewer(who: SignedIn, account: queries.Account | null): Viewer {
+  return {
+    email: who.email,
+    name: who.name || who.email,
+    isAdmin: who.role === 'admin',
+    balance: account?.balance ?? null,
+    key: account?.keyId
+      ? { name: account.keyName ?? '', group: account.keyGroup, allowsImages: account.keyAllowsImages ?? false }
+      : null,
+  }
+}
