@@ -1,0 +1,26 @@
+import type { Picture } from './queries.ts'
+import type { PictureView } from './view.ts'
+
+export function viewPicture(picture: Picture): PictureView {
+  const url = `/files/${picture.token}`
+  return {
+    id: picture.id,
+    url,
+    thumbUrl: `${url}/thumb`,
+    downloadUrl: `${url}?download=${picture.id}`,
+    width: picture.width,
+    height: picture.height,
+    format: picture.format,
+    bytes: picture.bytes,
+    hasAlpha: picture.hasAlpha,
+    color: picture.color,
+    prompt: picture.prompt,
+    model: picture.model,
+    requestedSize: picture.requestedSize,
+    quality: picture.quality,
+    jobId: picture.jobId,
+    favourite: picture.favourite,
+    createdAt: picture.createdAt,
+    deletedAt: picture.deletedAt,
+  }
+}

@@ -1,0 +1,189 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+
+const StoredFile = z.object({
+  token: z.string(),
+  userId: z.number(),
+  sha256: z.instanceof(Buffer),
+  bytes: z.number(),
+  format: z.enum(['png', 'jpeg', 'webp']),
+  width: z.number(),
+  height: z.number(),
+  hasAlpha: z.boolean(),
+  color: z.string(),
+  createdAt: z.date(),
+})
+export type StoredFile = z.output<typeof StoredFile>
+
+const Picture = StoredFile.omit({ sha256: true }).extend({
+  id: z.string(),
+  jobId: z.string().nullable(),
+  position: z.number(),
+  model: z.string(),
+  prompt: z.string(),
+  requestedSize: z.string(),
+  quality: z.string(),
+  favourite: z.boolean(),
+  deletedAt: z.date().nullable(),
+})
+export type Picture = z.output<typeof Picture>
+
+const columns = `p.*, f.bytes, f.format, f.width, f.height, f.has_alpha, f.color`
+const pictures = `pictures p join files f on f.token = p.token`
+
+/** The row of these bytes: a new one, or that of the same bytes the person has already. */
+export async function insertFile(db: Db, file: Omit<StoredFile, 'createdAt'>): Promise<StoredFile> {
+  return db.one(
+    StoredFile,
+    `insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     on conflict (user_id, sha256) do update set sha256 = files.sha256 returning *`,
+    [
+      file.token,
+      file.userId,
+      file.sha256,
+      file.bytes,
+      file.format,
+      file.width,
+      file.height,
+      file.hasAlpha,
+      file.color,
+    ],
+  )
+}
+
+export interface NewPicture {
+  userId: number
+  token: string
+  jobId: string
+  position: number
+  model: string
+  prompt: string
+  requestedSize: string
+  quality: string
+}
+
+/** False when the job has a picture at this position already. */
+export async function insertPicture(db: Db, picture: NewPicture): Promise<boolean> {
+  const changed = await db.run(
+    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality)
+     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (job_id, position) do nothing`,
+    [
+      picture.userId,
+      picture.token,
+      picture.jobId,
+      picture.position,
+      picture.model,
+      picture.prompt,
+      picture.requestedSize,
+      picture.quality,
+    ],
+  )
+  return changed === 1
+}
+
+export function findFile(db: Db, userId: number, token: string): Promise<StoredFile | null> {
+  return db.maybeOne(StoredFile, `select * from files where token = $1 and user_id = $2`, [token, userId])
+}
+
+export function findPicture(db: Db, userId: number, id: string): Promise<Picture | null> {
+  return db.maybeOne(Picture, `select ${columns} from ${pictures} where p.id = $1 and p.user_id = $2`, [id, userId])
+}
+
+/** Those in the trash included, by job and position. */
+export function listPicturesOfJobs(db: Db, userId: number, jobIds: readonly string[]): Promise<Picture[]> {
+  return db.many(
+    Picture,
+    `select ${columns} from ${pictures}
+     where p.job_id = any($2) and p.user_id = $1 order by p.job_id, p.position`,
+    [userId, jobIds],
+  )
+}
+
+/** Where a page of a list ends: the next one begins behind it. */
+export interface Cursor {
+  at: Date
+  id: string
+}
+const beginning: Cursor = { at: new Date('9999-01-01'), id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' }
+
+export function listPictures(
+  db: Db,
+  userId: number,
+  options: { favourites: boolean; before: Cursor | null; limit: number },
+): Promise<Picture[]> {
+  const { at, id } = options.before ?? beginning
+  return db.many(
+    Picture,
+    `select ${columns} from ${pictures}
+     where p.user_id = $1 and p.deleted_at is null and (p.favourite or not $2) and (p.created_at, p.id) < ($3, $4)
+     order by p.created_at desc, p.id desc limit $5`,
+    [userId, options.favourites, at, id, options.limit],
+  )
+}
+
+export function listDeleted(
+  db: Db,
+  userId: number,
+  options: { before: Cursor | null; limit: number },
+): Promise<Picture[]> {
+  const { at, id } = options.before ?? beginning
+  return db.many(
+    Picture,
+    `select ${columns} from ${pictures}
+     where p.user_id = $1 and p.deleted_at is not null and (p.deleted_at, p.id) < ($2, $3)
+     order by p.deleted_at desc, p.id desc limit $4`,
+    [userId, at, id, options.limit],
+  )
+}
+
+/** Ids of the pictures just before and after this one in the library, newest first. */
+export function findNeighbours(
+  db: Db,
+  picture: Picture,
+): Promise<{ newer: string | null; older: string | null }> {
+  const beside = (than: '>' | '<', order: 'asc' | 'desc') =>
+    `(select id from pictures where user_id = $1 and deleted_at is null and (created_at, id) ${than} ($2, $3)
+      order by created_at ${order}, id ${order} limit 1)`
+  return db.one(
+    z.object({ newer: z.string().nullable(), older: z.string().nullable() }),
+    `select ${beside('>', 'asc')} as newer, ${beside('<', 'desc')} as older`,
+    [picture.userId, picture.createdAt, picture.id],
+  )
+}
+
+export async function setFavourite(db: Db, userId: number, id: string, favourite: boolean): Promise<boolean> {
+  const changed = await db.run(`update pictures set favourite = $3 where id = $1 and user_id = $2`, [id, userId, favourite])
+  return changed === 1
+}
+
+export async function setDeleted(db: Db, userId: number, id: string, deleted: boolean): Promise<boolean> {
+  const changed = await db.run(
+    `update pictures set deleted_at = case when $3 then coalesce(deleted_at, now()) end where id = $1 and user_id = $2`,
+    [id, userId, deleted],
+  )
+  return changed === 1
+}
+
+/** Empties the trash of what was deleted more than `days` ago; answers the tokens whose bytes nobody needs any more. */
+export async function purgeDeleted(db: Db, days: number): Promise<string[]> {
+  return db.transaction(async tx => {
+    await tx.run(`delete from pictures where deleted_at < now() - make_interval(days => $1)`, [days])
+    const orphans = await tx.many(
+      z.object({ token: z.string() }),
+      `delete from files f where created_at < now() - interval '1 hour'
+       and not exists (select from pictures p where p.token = f.token) returning token`,
+    )
+    return orphans.map(({ token }) => token)
+  })
+}
+
+/** Which of a job's pictures were filed, deleted ones included. */
+export async function listPositions(db: Db, userId: number, jobId: string): Promise<number[]> {
+  const rows = await db.many(
+    z.object({ position: z.number() }),
+    `select position from pictures where job_id = $2 and user_id = $1`,
+    [userId, jobId],
+  )
+  return rows.map(row => row.position)
+}

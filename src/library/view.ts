@@ -1,0 +1,28 @@
+/** One picture as a tile, a page or the lightbox shows it. */
+export interface PictureView {
+  id: string
+  /** `/files/<token>`: the original bytes. */
+  url: string
+  /** `/files/<token>/thumb`: WebP, at most 480 px. */
+  thumbUrl: string
+  downloadUrl: string
+  /** Measured by decoding, in pixels. */
+  width: number
+  height: number
+  format: string
+  /** Bytes of the original. */
+  bytes: number
+  hasAlpha: boolean
+  /** Average colour, `#rrggbb`: the placeholder. */
+  color: string
+  prompt: string
+  model: string
+  /** Requested, beside the measured width and height. */
+  requestedSize: string
+  quality: string
+  /** The job that made it. */
+  jobId: string | null
+  favourite: boolean
+  createdAt: Date
+  deletedAt: Date | null
+}
