@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto'
+import type { Response } from 'express'
+import type { Account } from '../account/queries.ts'
+import { accountOf } from '../account/viewer.ts'
+import { capabilities } from './capabilities.ts'
+import type { FieldErrors, FormValues } from './prompt.ts'
+import { quote } from './quote.ts'
+import type { ComposerView } from './view.ts'
+
+/** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
+export function composer(
+  res: Response,
+  values: FormValues,
+  back?: { errors: FieldErrors; submission: string },
+): ComposerView {
+  const account = accountOf(res)
+  return {
+    values,
+    errors: back?.errors ?? {},
+    models: [...capabilities],
+    quote: quote(account, values),
+    submission: back?.submission ?? randomUUID(),
+    blocked: blockedBy(account),
+  }
+}
+
+function blockedBy(account: Account | null): ComposerView['blocked'] {
+  if (!account?.keyId) return 'no_key'
+  if (!account.keyAllowsImages) return 'group_no_images'
+  return account.balance !== null && account.balance <= 0 ? 'no_balance' : null
+}

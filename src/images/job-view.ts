@@ -1,0 +1,76 @@
+import type { Db } from '../db/db.ts'
+import { viewPicture } from '../library/picture-view.ts'
+import { listPicturesOfJobs, type Picture } from '../library/queries.ts'
+import { listPlaces, type ImageJob } from './queries.ts'
+import { dimensionsOf } from './sizes.ts'
+import type { JobFailure, JobView } from './view.ts'
+
+/** The jobs of one person as pages show them: with their pictures and their places in the queue. */
+export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<JobView[]> {
+  if (jobs.length === 0) return []
+  const places = await placesOf(db, userId, jobs)
+  const startable = jobs.filter(job => job.state !== 'queued').map(job => job.id)
+  const pictures = startable.length > 0 ? await listPicturesOfJobs(db, userId, startable) : []
+  const byJob = Map.groupBy(pictures, picture => picture.jobId)
+  return jobs.map(job => viewJob(job, byJob.get(job.id) ?? [], places.get(job.id) ?? null))
+}
+
+export async function placesOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, number>> {
+  return jobs.some(job => job.state === 'queued') ? listPlaces(db, userId) : new Map()
+}
+
+/** Changes with everything that a tile shows. */
+export function tagOf(job: ImageJob, place: number | null): string {
+  return `${job.id}.${job.version}.${place ?? 0}`
+}
+
+/** Whether the page should go on asking: the job runs, or its cost is about to be known. */
+export function isUnfinished(job: ImageJob): boolean {
+  if (job.state === 'queued' || job.state === 'running') return true
+  return job.cost === null && job.costUntil !== null && job.costUntil > new Date()
+}
+
+function viewJob(job: ImageJob, pictures: readonly Picture[], place: number | null): JobView {
+  const first = pictures[0]
+  const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }
+  return {
+    id: job.id,
+    state: job.state,
+    tag: tagOf(job, place),
+    model: job.model,
+    prompt: job.prompt,
+    size: job.size,
+    width,
+    height,
+    quality: job.quality,
+    n: job.n,
+    format: job.format,
+    background: job.background,
+    moderation: job.moderation,
+    compression: job.compression,
+    createdAt: job.createdAt,
+    startedAt: job.startedAt,
+    finishedAt: job.finishedAt,
+    waitsUntil: job.state === 'queued' ? job.notBefore : null,
+    place,
+    preview:
+      job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },
+    pictures: pictures.map(viewPicture),
+    cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
+    failure: viewFailure(job),
+    cost: job.cost,
+    estimate: job.estimate,
+  }
+}
+
+function viewFailure(job: ImageJob): JobFailure | null {
+  if (!job.failureReason) return null
+  return {
+    reason: job.failureReason,
+    charged: job.charged ?? 'unknown',
+    detail: job.failureDetail,
+    field: job.failureField,
+    retryAt: job.retryAt,
+    requestId: job.requestId,
+  }
+}

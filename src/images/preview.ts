@@ -1,0 +1,45 @@
+import type { Deps } from '../deps.ts'
+import { preview } from '../storage/thumbnails.ts'
+import * as queries from './queries.ts'
+
+/** Shows partial images of one job, the newest only: what is overtaken is not drawn at all. */
+export interface Previewer {
+  offer(bytes: Buffer, step: number): void
+  /** The picture itself is there. */
+  drop(): void
+  settled(): Promise<void>
+}
+
+export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: queries.ClaimedJob): Previewer {
+  let next: { bytes: Buffer; step: number } | null = null
+  let drawing: Promise<void> | null = null
+
+  async function draw(): Promise<void> {
+    // What arrives together with its successor is overtaken before it is drawn.
+    await new Promise(setImmediate)
+    while (next) {
+      const { bytes, step } = next
+      next = null
+      try {
+        await queries.upsertPreview(deps.db, job, step, await preview(bytes))
+      } catch (error) {
+        deps.log.warn({ err: error, job: job.id }, 'a preview could not be shown')
+      }
+    }
+    drawing = null
+  }
+
+  return {
+    offer(bytes, step) {
+      next = { bytes, step }
+      drawing ??= draw()
+    },
+    drop() {
+      next = null
+    },
+    async settled() {
+      next = null
+      await drawing
+    },
+  }
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import type { Translate } from '../web/i18n.ts'
+import { type Capability, defaultModel, findCapability } from './capabilities.ts'
+import { refuseSize } from './sizes.ts'
+import type { ComposerView } from './view.ts'
+
+/** What the model is asked for, checked against its row of the capability table. */
+export interface ImageRequest {
+  model: string
+  prompt: string
+  size: string
+  quality: string
+  n: number
+  format: string
+  /** 0–100, for formats that take it; null = the model's own. */
+  compression: number | null
+  background: string
+  moderation: string
+}
+
+export type FormValues = ComposerView['values']
+export type FieldErrors = ComposerView['errors']
+
+const text = (most: number) => z.string().max(most).optional().catch(undefined)
+const Form = z.object({
+  model: text(100),
+  prompt: z.string().optional().catch(undefined),
+  size: text(20),
+  width: text(10),
+  height: text(10),
+  quality: text(20),
+  n: text(10),
+  format: text(20),
+  compression: text(10),
+  background: text(20),
+  moderation: text(20),
+})
+
+/** The form as typed; what it lacks is the model's default. Line breaks are `\n`, whatever the browser sent. */
+export function readForm(body: unknown): FormValues {
+  const form = Form.parse(body ?? {})
+  const defaults = (findCapability(form.model ?? '') ?? defaultModel).defaults
+  return {
+    model: form.model || defaultModel.id,
+    prompt: (form.prompt ?? '').replace(/\r\n?/g, '\n'),
+    size: form.size || defaults.size,
+    width: (form.width ?? '').trim(),
+    height: (form.height ?? '').trim(),
+    quality: form.quality || defaults.quality,
+    n: (form.n ?? String(defaults.n)).trim(),
+    format: form.format || defaults.format,
+    compression: (form.compression ?? '').trim(),
+    background: form.background || defaults.background,
+    moderation: form.moderation || defaults.moderation,
+  }
+}
+
+/** `1024x1024`, `auto`, or what was typed as width and height. */
+export function sizeOf(values: FormValues): string {
+  return values.size === 'custom' ? `${values.width}x${values.height}` : values.size
+}
+
+/** Checks everything at once, so that every mistake is told in one answer. */
+export function checkRequest(values: FormValues, t: Translate): { request: ImageRequest } | { errors: FieldErrors } {
+  const model = findCapability(values.model)
+  if (!model) return { errors: { model: t('images.invalid.model', { model: values.model }) } }
+
+  const size = sizeOf(values)
+  const refused = refuseSize(model, size)
+  const count = readWholeNumber(values.n)
+  const compressible = model.compressible.includes(values.format)
+  const compression = compressible && values.compression !== '' ? readWholeNumber(values.compression) : null
+  const errors: FieldErrors = {
+    ...promptError(values.prompt, model, t),
+    ...(refused && { size: t(`images.size_rule.${refused.rule}`, { nearest: refused.nearest.replace('x', ' × ') }) }),
+    ...((count === null || count < 1 || count > model.maxCount) && { n: t('images.invalid.n', { max: model.maxCount }) }),
+    ...(!model.qualities.includes(values.quality) && { quality: t('images.invalid.quality') }),
+    ...(!model.formats.includes(values.format) && { format: t('images.invalid.format') }),
+    ...(compressible &&
+      values.compression !== '' &&
+      (compression === null || compression > 100) && { compression: t('images.invalid.compression') }),
+    ...(!model.backgrounds.includes(values.background) && { background: t('images.invalid.background') }),
+    ...(!model.moderations.includes(values.moderation) && { moderation: t('images.invalid.moderation') }),
+  }
+  if (Object.keys(errors).length > 0 || count === null) return { errors }
+  return {
+    request: {
+      model: model.id,
+      prompt: values.prompt.trim(),
+      size,
+      quality: values.quality,
+      n: count,
+      format: values.format,
+      compression,
+      background: values.background,
+      moderation: values.moderation,
+    },
+  }
+}
+
+/** The form that asks for the same again. */
+export function formOf(request: ImageRequest): FormValues {
+  const { model, prompt, quality, format, background, moderation } = request
+  const values = { model, prompt, quality, format, background, moderation }
+  return withSize(
+    {
+      ...values,
+      n: String(request.n),
+      compression: request.compression === null ? '' : String(request.compression),
+      size: '',
+      width: '',
+      height: '',
+    },
+    request.size,
+  )
+}
+
+/** The form with another size: one of those offered, or typed as width and height. */
+export function withSize(values: FormValues, size: string): FormValues {
+  const model = findCapability(values.model) ?? defaultModel
+  if (model.sizes.some(group => group.sizes.includes(size))) return { ...values, size, width: '', height: '' }
+  const [width = '', height = ''] = size.split('x')
+  return { ...values, size: 'custom', width: width.slice(0, 5), height: height.slice(0, 5) }
+}
+
+function promptError(prompt: string, model: Capability, t: Translate): FieldErrors {
+  const count = prompt.trim().length
+  if (count === 0) return { prompt: t('images.invalid.prompt_empty') }
+  if (count > model.maxPromptLength) {
+    return { prompt: t('images.invalid.prompt_too_long', { limit: model.maxPromptLength, count }) }
+  }
+  return prompt.includes('\0') ? { prompt: t('images.invalid.prompt_nul') } : {}
+}
+
+export function readWholeNumber(text: string): number | null {
+  return /^\d{1,6}$/.test(text) ? Number(text) : null
+}

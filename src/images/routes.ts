@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto'
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import { accountOf, reloadViewer } from '../account/viewer.ts'
+import type { Deps } from '../deps.ts'
+import { requireSignIn, signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import { parseCursor, cursorOf } from '../web/paging.ts'
+import { parseId } from '../web/parse.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { composer } from './composer.ts'
+import { isUnfinished, placesOf, tagOf, viewJobs } from './job-view.ts'
+import { checkRequest, formOf, readForm, withSize } from './prompt.ts'
+import * as queries from './queries.ts'
+import { quote } from './quote.ts'
+import { type Requester, retryImage, startImage } from './start.ts'
+import type { JobView } from './view.ts'
+
+const JOBS_PER_PAGE = 24
+const UNFINISHED_JOBS = 200
+const Submission = z.guid()
+
+/** Asking for pictures, and watching them being made. */
+export function imageRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+  const starts = createRateLimit(db, { name: 'start', points: 300, seconds: 60, refusal: 'errors.rate_limited' })
+  router.use('/images', requireSignIn(deps))
+
+  router.get('/images', async (req, res) => {
+    const { userId } = signedIn(res)
+    const cursor = parseCursor(req.query.before)
+    const jobs = await queries.listJobs(db, userId, { before: cursor, limit: JOBS_PER_PAGE + 1 })
+    const shown = await viewJobs(db, userId, jobs.slice(0, JOBS_PER_PAGE))
+    const last = jobs[JOBS_PER_PAGE - 1]
+    const older = jobs.length > JOBS_PER_PAGE && last ? `/images?before=${cursorOf(last.createdAt, last.id)}` : null
+    const days = byDay(res, shown, cursor?.at ?? null)
+    if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
+    const form = await firstForm(req, res)
+    render(res, 'images/index', { composer: composer(res, form), days, older, unfinished: await unfinished(userId) })
+  })
+
+  router.post('/images', async (req, res) => {
+    const values = readForm(req.body)
+    const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
+    const refuse = (status: number, errors: Partial<Record<string, string>>) =>
+      answerRefused(req, res.status(status), composer(res, values, { errors, submission }))
+    const checked = checkRequest(values, pageOf(res).t)
+    if ('errors' in checked) return refuse(422, checked.errors)
+    try {
+      await starts.consume(String(signedIn(res).userId))
+      const { job, again } = await startImage(deps, requester(res), checked.request, submission)
+      await queries.upsertDraft(db, job.userId, { ...values, prompt: '' })
+      await answerStarted(req, res, job, again, values)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
+      await refuse(error.status === 429 ? 429 : 422, { form: pageOf(res).t(error.key, error.params) })
+    }
+  })
+
+  router.get('/images/quote', (req, res) => {
+    sendFragments(res, renderView(pageOf(res), 'images/_quote', { quote: quote(accountOf(res), readForm(req.query)) }))
+  })
+
+  router.post('/images/draft', async (req, res) => {
+    await queries.upsertDraft(db, signedIn(res).userId, readForm(req.body))
+    res.status(204).end()
+  })
+
+  router.post('/images/composer', (req, res) => {
+    const page = pageOf(res)
+    sendFragments(res, renderView(page, 'images/_composer', { composer: composer(res, readForm(req.body)) }))
+  })
+
+  // One cheap question for all unfinished tiles: each tells what it shows, and only what differs is answered.
+  router.get('/images/tiles', async (req, res) => {
+    const { userId } = signedIn(res)
+    const shown = new Set([req.query.t ?? []].flat().map(String).slice(0, UNFINISHED_JOBS))
+    const ids = [...shown].map(tag => tag.slice(0, 36)).filter(id => Submission.safeParse(id).success)
+    const jobs = await queries.listJobsById(db, userId, ids)
+    const places = await placesOf(db, userId, jobs)
+    const changed = jobs.filter(job => !shown.has(tagOf(job, places.get(job.id) ?? null)))
+    const settled = jobs.some(job => !isUnfinished(job))
+    if (changed.length === 0 && !settled && jobs.length === ids.length) return res.status(204).end()
+    await answerTiles(res, changed)
+  })
+
+  router.get('/images/:id', async (req, res) => {
+    const job = await myJob(req, res)
+    const [shown] = await viewJobs(db, job.userId, [job])
+    if (!wantsFragment(req)) return render(res, 'images/show', { job: shown! })
+    if (req.query.t === shown!.tag) return res.status(204).end()
+    sendFragments(res, renderView(pageOf(res), 'images/_job_page', { job: shown! }))
+  })
+
+  router.get('/images/:id/preview/:version', async (req, res) => {
+    const bytes = await queries.findPreview(db, signedIn(res).userId, parseId(req.params.id))
+    if (!bytes) throw new Refusal(404, 'errors.not_found')
+    res.set('Cache-Control', 'private, max-age=600').type('image/webp').send(bytes)
+  })
+
+  router.post('/images/:id/cancel', async (req, res) => {
+    const job = await myJob(req, res)
+    const cancelled =
+      (await queries.cancelQueued(db, job.userId, job.id)) ?? (await queries.requestCancel(db, job.userId, job.id))
+    if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
+    // Neither: it ended while the button was pressed, and the tile says how.
+    await answerTiles(res, [cancelled ?? (await myJob(req, res))])
+  })
+
+  router.post('/images/:id/retry', async (req, res) => {
+    const ended = await myJob(req, res)
+    await starts.consume(String(ended.userId))
+    const { job, again } = await retryImage(deps, requester(res), ended)
+    await answerStarted(req, res, job, again, null)
+  })
+
+  async function myJob(req: Request, res: Response): Promise<queries.ImageJob> {
+    const job = await queries.findJob(db, signedIn(res).userId, parseId(req.params.id))
+    if (!job) throw new Refusal(404, 'errors.not_found')
+    return job
+  }
+
+  function requester(res: Response): Requester {
+    const { userId, signInId, caller } = signedIn(res)
+    return { userId, signInId, caller, account: accountOf(res) }
+  }
+
+  /** What the form shows first: what an ended sign-in interrupted, settings asked for, or the draft. */
+  async function firstForm(req: Request, res: Response) {
+    const { userId } = signedIn(res)
+    const { keptForm } = req.session
+    if (keptForm?.path.startsWith('/images')) {
+      delete req.session.keptForm
+      const values = readForm(keptForm.fields)
+      await queries.upsertDraft(db, userId, values)
+      return values
+    }
+    const from = Submission.safeParse(req.query.from)
+    const source = from.success ? await queries.findJob(db, userId, from.data) : null
+    if (source) return formOf(source)
+    const draft = readForm(await queries.findDraft(db, userId))
+    return typeof req.query.size === 'string' ? withSize(draft, req.query.size) : draft
+  }
+
+  async function answerStarted(
+    req: Request,
+    res: Response,
+    job: queries.ImageJob,
+    again: boolean,
+    values: ReturnType<typeof readForm> | null,
+  ): Promise<void> {
+    if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
+    const [shown] = await viewJobs(db, job.userId, [job])
+    const data = {
+      job: shown!,
+      again,
+      unfinished: await unfinished(job.userId),
+      composer: values && composer(res, { ...values, prompt: '' }),
+    }
+    sendFragments(res, renderView(pageOf(res), 'images/_created', data))
+  }
+
+  async function answerRefused(req: Request, res: Response, form: ReturnType<typeof composer>): Promise<void> {
+    if (wantsFragment(req)) {
+      return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
+    }
+    const { userId } = signedIn(res)
+    const jobs = await viewJobs(db, userId, await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE }))
+    const days = byDay(res, jobs, null)
+    render(res, 'images/index', { composer: form, days, older: null, unfinished: await unfinished(userId) })
+  }
+
+  async function answerTiles(res: Response, changed: readonly queries.ImageJob[]): Promise<void> {
+    const { userId } = signedIn(res)
+    await reloadViewer(deps, res)
+    const data = { changed: await viewJobs(db, userId, changed), unfinished: await unfinished(userId) }
+    sendFragments(res, renderView(pageOf(res), 'images/_tiles', data))
+  }
+
+  async function unfinished(userId: number): Promise<JobView[]> {
+    return viewJobs(db, userId, await queries.listUnfinished(db, userId, UNFINISHED_JOBS))
+  }
+
+  return router
+}
+
+/** Jobs under the day they were asked for, in the reader's time zone; the first page always begins with today. */
+function byDay(res: Response, jobs: readonly JobView[], before: Date | null): { label: string; jobs: JobView[] }[] {
+  const page = pageOf(res)
+  const today = page.day(new Date())
+  const groups = Map.groupBy(jobs, job => page.day(job.createdAt))
+  if (!before && !groups.has(today)) groups.set(today, [])
+  const labels = new Map([[today, page.t('images.today')], ...(before ? [[page.day(before), ''] as const] : [])])
+  return [...groups]
+    .map(([day, list]) => ({ label: labels.get(day) ?? day, jobs: list }))
+    .toSorted((a, b) => Number(b.label === labels.get(today)) - Number(a.label === labels.get(today)))
+}

@@ -1,0 +1,98 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { sealKeyForJob } from '../account/key.ts'
+import { tierOf } from '../account/prices.ts'
+import type { Account } from '../account/queries.ts'
+import type { Deps } from '../deps.ts'
+import type { Caller } from '../gateway/client.ts'
+import { Refusal } from '../web/errors.ts'
+import type { ImageRequest } from './prompt.ts'
+import * as queries from './queries.ts'
+
+/** Who asks, through which of their sign-ins, paying with which key. */
+export interface Requester {
+  userId: number
+  signInId: string
+  caller: Caller
+  account: Account | null
+}
+
+export interface Started {
+  job: queries.ImageJob
+  /** This submission had made its job before. */
+  again: boolean
+}
+
+/**
+ * Puts a job into the queue: row and message commit together. The same `submission` (a UUID) makes the same job, however
+ * often it comes. Throws `Refusal` 409 without a usable key and 429 when too many of the user's jobs wait.
+ */
+export async function startImage(
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  requester: Requester,
+  request: ImageRequest,
+  submission: string,
+): Promise<Started> {
+  const { userId, account } = requester
+  const known = await queries.findJobBySubmission(deps.db, userId, submission)
+  if (known) return { job: known, again: true }
+  if (!account?.keyId || !account.keySecret) throw new Refusal(409, 'images.blocked.no_key')
+  if (!account.keyAllowsImages) throw new Refusal(409, 'images.blocked.group_no_images')
+
+  const id = randomUUID()
+  const keySecret = sealKeyForJob(deps, userId, id, account.keySecret)
+  const { keyId } = account
+  const limit = deps.config.limits.queuedPerUser
+  return deps.db.transaction(async tx => {
+    await queries.lockStarts(tx, userId)
+    const twin = await queries.findJobBySubmission(tx, userId, submission)
+    if (twin) return { job: twin, again: true }
+    if ((await queries.countQueued(tx, userId)) >= limit) {
+      throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
+    }
+    const job = await queries.insertJob(tx, {
+      id,
+      userId,
+      submission,
+      signInId: requester.signInId,
+      request,
+      estimate: estimate(account, request),
+      keyId,
+      keySecret,
+      caller: requester.caller,
+    })
+    await deps.jobs.send(tx, 'image', { jobId: id })
+    return { job, again: false }
+  })
+}
+
+/**
+ * The same request as a job that ended, as a new job. A second click finds the first one's job as long as that has not
+ * ended badly too.
+ */
+export async function retryImage(
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  requester: Requester,
+  ended: queries.ImageJob,
+): Promise<Started> {
+  let last = ended
+  for (;;) {
+    const submission = retrySubmission(last.id)
+    const again = await queries.findJobBySubmission(deps.db, requester.userId, submission)
+    if (!again) return startImage(deps, requester, last, submission)
+    if (['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
+    last = again
+  }
+}
+
+/** US dollars for the whole job; null when the key's prices are not known. */
+export function estimate(account: Account | null, request: { size: string; n: number }): number | null {
+  return account?.keyPrices ? account.keyPrices[tierOf(request.size)] * request.n : null
+}
+
+/** Always the same for the same job: a UUID made from its id. */
+function retrySubmission(jobId: string): string {
+  const hash = createHash('sha256').update(`retry of ${jobId}`).digest()
+  hash[6] = (hash[6]! & 0x0f) | 0x80
+  hash[8] = (hash[8]! & 0x3f) | 0x80
+  return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}

@@ -1,0 +1,41 @@
+import type { Deps } from '../deps.ts'
+import { deleteBytes, filePicture, storePicture } from '../library/keep.ts'
+import { findFile, listPositions } from '../library/queries.ts'
+import { finish, pictureOf } from './make.ts'
+import * as queries from './queries.ts'
+
+/**
+ * Ends the jobs whose worker died. What it had stored is filed, without asking the gateway again; what was never sent
+ * goes back into the queue; everything else ended in a way nobody knows.
+ */
+export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHere: readonly string[]): Promise<void> {
+  for (const job of await queries.claimAbandoned(deps.db, leaseSeconds)) {
+    // Ours after all, slowed down for longer than its lease: it goes on.
+    if (runningHere.includes(job.id)) continue
+    await recover(deps, job)
+  }
+}
+
+async function recover(deps: Deps, job: queries.ClaimedJob): Promise<void> {
+  if (!job.calledAt) {
+    if (await queries.requeueUnsent(deps.db, job)) return
+    return finish(deps, job, { state: 'cancelled', charged: 'no' })
+  }
+  const filed = new Set(await listPositions(deps.db, job.userId, job.id))
+  for (const [position, token] of job.tokens.entries()) {
+    if (await findFile(deps.db, job.userId, token)) continue
+    const bytes = await deps.storage.read(token)
+    if (!bytes) continue
+    // A picture there already has other bytes of the same content: these were about to be deleted.
+    if (filed.has(position)) await deleteBytes(deps, token)
+    else await filePicture(deps, await storePicture(deps, token, bytes), pictureOf(job, token, position))
+    filed.add(position)
+  }
+  deps.log.warn({ job: job.id, kept: filed.size, of: job.n }, 'a job outlived its worker')
+  if (filed.size >= job.n) return finish(deps, job, { state: 'done', charged: 'yes' })
+  await finish(deps, job, {
+    state: job.cancelRequestedAt ? 'cancelled' : 'unknown',
+    reason: 'interrupted',
+    charged: filed.size > 0 ? 'yes' : 'unknown',
+  })
+}

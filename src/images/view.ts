@@ -1,0 +1,94 @@
+import type { Charged, FailureReason } from '../gateway/errors.ts'
+import type { PictureView } from '../library/view.ts'
+import type { Capability } from './capabilities.ts'
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'unknown' | 'cancelled'
+
+/** One picture job as a tile or as its own page shows it. */
+export interface JobView {
+  id: string
+  state: JobState
+  /** What the page shows now; a poll sends it back and gets an answer only when it differs. */
+  tag: string
+  model: string
+  prompt: string
+  /** Requested: `1024x1024` or `auto`. */
+  size: string
+  /** Of the tile: the requested size, or that of the first picture, or a square. */
+  width: number
+  height: number
+  quality: string
+  n: number
+  format: string
+  background: string
+  moderation: string
+  compression: number | null
+  createdAt: Date
+  startedAt: Date | null
+  finishedAt: Date | null
+  /** The gateway asked us to come back later: nothing is sent before; null unless queued for that. */
+  waitsUntil: Date | null
+  /** Place in the queue from 1; null unless queued. */
+  place: number | null
+  /** The newest partial image; null when there is none yet. `step` 0–2: later ones are sharper. */
+  preview: { url: string; step: number } | null
+  /** Those that have arrived; while running fewer than `n`. */
+  pictures: PictureView[]
+  /** A cancel was asked for and the worker has not acted on it yet. */
+  cancelling: boolean
+  /** Set for `failed` and `unknown`, and for `cancelled` when the gateway had been asked already. */
+  failure: JobFailure | null
+  /** US dollars: charged by the gateway, once its usage row was found. */
+  cost: number | null
+  /** US dollars, before: null when the price is not known. */
+  estimate: number | null
+}
+
+export interface JobFailure {
+  reason: FailureReason
+  charged: Charged
+  /** The gateway's own words, shown folded. */
+  detail: string | null
+  field: string | null
+  retryAt: Date | null
+  requestId: string | null
+}
+
+/** The prompt form: what was typed, what is wrong with it, what may be chosen. */
+export interface ComposerView {
+  values: {
+    model: string
+    prompt: string
+    /** One of the offered sizes, `auto`, or `custom` with width and height. */
+    size: string
+    width: string
+    height: string
+    quality: string
+    n: string
+    format: string
+    compression: string
+    background: string
+    moderation: string
+  }
+  /** Field → sentence in the reader's language. */
+  errors: Partial<Record<string, string>>
+  /** Every model's row of the capability table; the first is the default. */
+  models: Capability[]
+  quote: QuoteView
+  /** Idempotency key of this form: a double click or a resubmission makes one job. */
+  submission: string
+  /** Why no picture can be made right now; the form stays usable as a draft. */
+  blocked: 'no_key' | 'group_no_images' | 'no_balance' | null
+}
+
+/** The price line under the form; checked as typed. */
+export interface QuoteView {
+  /** US dollars for one picture and for all `n`; null when the size is refused or the price unknown. */
+  each: number | null
+  total: number | null
+  n: number
+  /** A refused free size: which rule and the nearest legal size; words from `images.size_rule.<rule>`. */
+  refused: { rule: SizeRule; nearest: string } | null
+}
+
+export type SizeRule = 'not_a_size' | 'multiple_of_16' | 'longest_edge' | 'ratio' | 'too_few_pixels' | 'too_many_pixels'
