@@ -1,0 +1,53 @@
+// Usage: node scripts/build-icons.ts
+// Writes public/icons.svg, the sprite of the icons the templates use, from the lucide-static package.
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+const names = [
+  'arrow-left',
+  'ban',
+  'check',
+  'chevron-left',
+  'chevron-right',
+  'circle-alert',
+  'circle-question-mark',
+  'copy',
+  'download',
+  'ellipsis',
+  'image-off',
+  'image-plus',
+  'images',
+  'info',
+  'key-round',
+  'languages',
+  'log-in',
+  'log-out',
+  'maximize-2',
+  'monitor',
+  'moon',
+  'pencil-line',
+  'plus',
+  'refresh-cw',
+  'rotate-cw',
+  'shield-alert',
+  'sliders-horizontal',
+  'star',
+  'sun',
+  'trash-2',
+  'triangle-alert',
+  'undo-2',
+  'user-round',
+  'x',
+]
+
+const root = path.join(import.meta.dirname, '..')
+const symbols = names.map(name => {
+  const icon = readFileSync(path.join(root, 'node_modules/lucide-static/icons', `${name}.svg`), 'utf8')
+  const shapes = /<svg[^>]*>([\s\S]*)<\/svg>/.exec(icon)![1]!.replaceAll(/\s*\n\s*/g, '')
+  return `<symbol id="${name}" viewBox="0 0 24 24">${shapes}</symbol>`
+})
+const notice = '<!-- Lucide icons, https://lucide.dev, ISC License, (c) Lucide Contributors -->'
+writeFileSync(
+  path.join(root, 'public/icons.svg'),
+  `<svg xmlns="http://www.w3.org/2000/svg">${notice}\n${symbols.join('\n')}\n</svg>\n`,
+)

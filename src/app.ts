@@ -1,0 +1,93 @@
+import compression from 'compression'
+import express, { type Express, Router } from 'express'
+import session from 'express-session'
+import { loadViewer } from './account/viewer.ts'
+import { accountRoutes, rememberSignIn } from './account/routes.ts'
+import type { Deps } from './deps.ts'
+import { imageRoutes } from './images/routes.ts'
+import { fileRoutes } from './library/files.ts'
+import { libraryRoutes } from './library/routes.ts'
+import { opsRoutes } from './ops/routes.ts'
+import { identify, whenSignedOut } from './session/guard.ts'
+import { sessionRoutes } from './session/routes.ts'
+import { SessionStore } from './session/store.ts'
+import { errorHandler, notFound } from './web/errors.ts'
+import { checkOrigin } from './web/origin.ts'
+import { pageOfRequest, preferenceRoutes } from './web/preferences.ts'
+import { requestLog } from './web/request-log.ts'
+import { securityHeaders } from './web/security.ts'
+
+const FORM_LIMIT = '512kb'
+const SESSION_MS = 30 * 86_400_000
+
+export interface App {
+  handler: Express
+  /** From now on `/ready` says no, so that a balancer stops sending. */
+  drain(): void
+  close(): Promise<void>
+}
+
+/** The corridor: what every request passes, in this order, and the doors along it. */
+export function createApp(deps: Deps): App {
+  const { config, log } = deps
+  const https = config.publicOrigin?.startsWith('https:') ?? false
+  const sessions = new SessionStore(deps.db, log)
+  let draining = false
+
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('trust proxy', config.trustedProxies)
+  app.set('query parser', 'simple')
+
+  app.use(requestLog(log, deps.metrics))
+  app.use(opsRoutes(deps, () => draining))
+  if (config.role !== 'worker') app.use(website())
+  app.use(notFound)
+  app.use(whenSignedOut)
+  app.use(errorHandler(log))
+
+  function website(): Router {
+    const web = Router()
+    web.use(securityHeaders({ https }))
+    web.use(deps.staticFiles.handler)
+    web.use(compression({ filter: (req, res) => !req.path.startsWith('/files/') && compression.filter(req, res) }))
+    web.use(pageOfRequest(deps))
+    web.use(checkOrigin(config.publicOrigin))
+    web.use(express.urlencoded({ extended: false, limit: FORM_LIMIT, parameterLimit: 100 }))
+    web.use(sessionOfRequest())
+    web.use(identify(deps))
+    web.use(loadViewer(deps))
+    web.use(preferenceRoutes({ https }))
+    web.use(sessionRoutes(deps, rememberSignIn(deps)))
+    web.use(accountRoutes(deps))
+    web.use(imageRoutes(deps))
+    web.use(libraryRoutes(deps))
+    web.use(fileRoutes(deps))
+    web.get('/', (_req, res) => res.redirect(303, res.locals.signedIn ? '/images' : '/login'))
+    return web
+  }
+
+  function sessionOfRequest() {
+    return session({
+      name: https ? '__Host-sid' : 'sid',
+      secret: [...config.sessionSecrets],
+      store: sessions,
+      resave: false,
+      saveUninitialized: false,
+      unset: 'destroy',
+      proxy: https,
+      cookie: { httpOnly: true, secure: https, sameSite: 'lax', path: '/', maxAge: SESSION_MS },
+    })
+  }
+
+  return {
+    handler: app,
+    drain: () => {
+      draining = true
+    },
+    close: async () => {
+      await sessions.close()
+    },
+  }
+}

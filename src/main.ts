@@ -1,0 +1,141 @@
+import { createServer, type Server } from 'node:http'
+import path from 'node:path'
+import { createApp } from './app.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { openDatabase } from './db/db.ts'
+import { startEmbeddedPostgres } from './db/embedded.ts'
+import { migrate } from './db/migrate.ts'
+import { createGateway } from './gateway/client.ts'
+import { startHousekeeping } from './housekeeping.ts'
+import { lookUpCosts } from './images/cost.ts'
+import { startImageWorker } from './images/worker.ts'
+import { startJobs } from './jobs.ts'
+import { createLog, type Logger } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { createSealer } from './secrets/sealer.ts'
+import { openStorage } from './storage/storage.ts'
+import { loadStaticFiles } from './web/static.ts'
+
+const DRAIN_LIMIT_MS = 10_000
+
+export interface Running {
+  /** Where it listens, e.g. `http://127.0.0.1:8081`. */
+  url: string
+  stop(): Promise<void>
+}
+
+/** Starts a process of the given role; what is started last is stopped first. */
+export async function start(config: Readonly<Config>, log: Logger = createLog(config.logLevel)): Promise<Running> {
+  const stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const undo of stops.splice(0).reverse()) await undo()
+  }
+  try {
+    const works = config.role !== 'web'
+    const databaseUrl = config.databaseUrl ?? (await startOwnPostgres())
+    const db = openDatabase({
+      url: databaseUrl,
+      max: config.databaseConnections,
+      log: error => log.warn({ err: error }, 'a database connection was lost'),
+    })
+    stops.push(() => db.close())
+    const applied = await migrate(db)
+    if (applied.length > 0) log.info({ applied }, 'the database was migrated')
+
+    const metrics = createMetrics()
+    const storage = openStorage(
+      { localDirectory: path.join(config.dataDirectory, 'assets'), s3: config.s3, keepLocal: config.keepLocalAssets },
+      log,
+    )
+    stops.push(() => storage.close())
+    const gateway = createGateway({
+      upstream: config.upstream,
+      onCall: ({ name, status, ms }) =>
+        metrics.gatewayCalls.observe({ call: name, outcome: String(status) }, ms / 1000),
+    })
+    stops.push(() => gateway.close())
+    const jobs = await startJobs({ url: databaseUrl, works, log })
+    stops.push(() => jobs.stop())
+
+    const sealer = createSealer(config.sessionSecrets)
+    const deps = { config, db, gateway, jobs, storage, sealer, staticFiles: loadStaticFiles(), log, metrics }
+    if (works) {
+      const worker = await startImageWorker(deps)
+      stops.push(() => worker.stop(config.shutdownSeconds))
+      await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
+      await startHousekeeping(deps)
+    }
+
+    const app = createApp(deps)
+    stops.push(() => app.close())
+    const server = createServer({ keepAliveTimeout: 65_000 }, app.handler)
+    stops.push(() => closeServer(server))
+    stops.push(async () => app.drain())
+    const url = await listen(server, config)
+    log.info({ url, role: config.role, upstream: config.upstream }, 'ready')
+    return { url, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
+  async function startOwnPostgres(): Promise<string> {
+    const directory = path.join(config.dataDirectory, 'postgres')
+    const postgres = await startEmbeddedPostgres({ directory, log: line => log.debug({ line }, 'postgres') })
+    stops.push(() => postgres.stop())
+    log.info({ directory, adopted: postgres.adopted }, 'no DATABASE_URL: using the embedded Postgres, for one machine only')
+    return postgres.url
+  }
+}
+
+function listen(server: Server, config: Readonly<Config>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(config.port, config.host, () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address ? address.port : config.port
+      resolve(`http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`)
+    })
+  })
+}
+
+/** Lets requests under way finish. A keep-alive connection that was busy when we began would stay open for a minute. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  const idle = setInterval(() => server.closeIdleConnections(), 100)
+  const limit = setTimeout(() => server.closeAllConnections(), DRAIN_LIMIT_MS)
+  await closed
+  clearInterval(idle)
+  clearTimeout(limit)
+}
+
+async function main(): Promise<void> {
+  let config: Readonly<Config>
+  try {
+    config = loadConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 78
+    return
+  }
+  const log = createLog(config.logLevel)
+  const running = await start(config, log)
+  let stopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return
+      stopping = true
+      log.info({ signal }, 'stopping')
+      running.stop().then(
+        () => process.exit(0),
+        error => {
+          log.fatal({ err: error }, 'stopping failed')
+          process.exit(1)
+        },
+      )
+    })
+  }
+}
+
+if (import.meta.main) await main()

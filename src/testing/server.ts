@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Config, loadConfig } from '../config.ts'
+import { type MockGateway, type MockOptions, startMockGateway } from '../gateway/mock/server.ts'
+import { createLog } from '../log.ts'
+import { type Running, start } from '../main.ts'
+import { type Browser, openBrowser } from './browser.ts'
+import { atEnd, type TestDatabase, testDatabase } from './database.ts'
+
+export interface TestApp {
+  url: string
+  db: TestDatabase
+  mock: MockGateway
+  config: Readonly<Config>
+  /** A browser nobody has signed in with yet. */
+  browser(): Browser
+  /** Another process of this installation, as far as one process can stand for it: own pool, own worker. */
+  another(changes?: Partial<Config>): Promise<{ running: Running; browser(): Browser }>
+  running: Running
+  /** What was logged, one JSON object a line. */
+  logs: string[]
+}
+
+/**
+ * The whole thing on ports of its own: Postgres, mock gateway, app with worker. After the file's last test everything
+ * that came out of it is searched for the gateway's secrets.
+ */
+export async function testApp(changes: Partial<Config> = {}, mockOptions: MockOptions = {}): Promise<TestApp> {
+  const db = await testDatabase()
+  const mock = await startMockGateway(mockOptions)
+  atEnd(() => mock.close())
+  const directory = await mkdtemp(path.join(tmpdir(), 'playground-data-'))
+  atEnd(() => rm(directory, { recursive: true, force: true }))
+
+  const config: Readonly<Config> = {
+    ...loadConfig({
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATABASE_URL: db.url,
+      SUB2API_UPSTREAM: mock.url,
+      SESSION_SECRET: randomBytes(32).toString('hex'),
+      PLAYGROUND_DATA_DIR: directory,
+      PLAYGROUND_SIGN_INS_PER_MINUTE: '1000',
+      PLAYGROUND_SHUTDOWN_SECONDS: '1',
+    }),
+    ...changes,
+  }
+  const emitted: { what: string; text: string }[] = []
+  const seen = (what: string, text: string) => void emitted.push({ what, text })
+  const logs: string[] = []
+  const log = createLog('info', collectLines(logs))
+
+  async function another(more: Partial<Config> = {}) {
+    const running = await start({ ...config, ...more }, log)
+    atEnd(() => running.stop())
+    return { running, browser: () => openBrowser(running.url, seen) }
+  }
+  // Registered first, so it runs last of these: when nothing more can be emitted, but the database is still there.
+  atEnd(async () => assertNoSecrets(mock, [...emitted, ...logs.map(text => ({ what: 'log', text })), ...(await rowsOf(db))]))
+  const { running, browser } = await another()
+  return { url: running.url, db, mock, config, browser, another, running, logs }
+}
+
+/** Waits until `check` gives something; fails after ten seconds with what it gave last. */
+export async function until<T>(what: string, check: () => Promise<T | null | undefined | false>): Promise<T> {
+  for (const end = Date.now() + 10_000; ; await delay(20)) {
+    const found = await check()
+    if (found) return found
+    if (Date.now() > end) assert.fail(`waited ten seconds for: ${what}`)
+  }
+}
+
+const LONG_ENOUGH_TO_BE_SECRET = 16
+
+function assertNoSecrets(mock: MockGateway, emitted: readonly { what: string; text: string }[]): void {
+  const secrets = mock.control.secrets().filter(secret => secret.length >= LONG_ENOUGH_TO_BE_SECRET)
+  for (const { what, text } of emitted) {
+    const leaked = secrets.find(secret => text.includes(secret))
+    assert.equal(leaked, undefined, `a secret of the gateway came out in: ${what}`)
+  }
+}
+
+/** Every row of every table, queue and sessions included, as text. */
+async function rowsOf(db: TestDatabase): Promise<{ what: string; text: string }[]> {
+  const tables = await db.pool.query<string[]>({
+    text: `select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('public', 'pgboss')`,
+    rowMode: 'array',
+  })
+  const rows: { what: string; text: string }[] = []
+  for (const [table] of tables.rows) {
+    const result = await db.pool.query<[string]>({ text: `select t::text from ${table} t`, rowMode: 'array' })
+    for (const [text] of result.rows) rows.push({ what: `table ${table}`, text })
+  }
+  return rows
+}
+
+function collectLines(lines: string[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(...chunk.toString('utf8').split('\n').filter(Boolean))
+      done()
+    },
+  })
+}
