@@ -1,6 +1,6 @@
 import type { Deps } from './deps.ts'
-import { deleteBytes } from './library/keep.ts'
-import { purgeDeleted } from './library/queries.ts'
+import { deleteUnusedMasks } from './images/queries.ts'
+import { emptyTrash } from './library/keep.ts'
 import { deleteStaleSignIns } from './session/queries.ts'
 import { deleteExpiredCounts } from './web/rate-limit.ts'
 
@@ -10,13 +10,25 @@ const HOUR_MS = 3_600_000
 
 /** Once an hour, in one process: what has expired goes. */
 export async function startHousekeeping(deps: Deps): Promise<void> {
-  await deps.jobs.work('housekeeping', { batch: 1, pollSeconds: 30 }, async () => {
-    const tokens = await purgeDeleted(deps.db, TRASH_DAYS)
-    for (const token of tokens) await deleteBytes(deps, token)
-    const signIns = await deleteStaleSignIns(deps.db, SIGN_IN_DAYS)
-    const counts = await deleteExpiredCounts(deps.db)
-    const temporary = await deps.storage.sweepTemporary(HOUR_MS)
-    deps.log.info({ pictures: tokens.length, signIns, counts, temporary }, 'housekeeping')
-  })
+  await deps.jobs.work('housekeeping', { batch: 1, pollSeconds: 30 }, () => keepHouse(deps))
   await deps.jobs.schedule('housekeeping', '17 * * * *', {})
+}
+
+/** Every part is tried, whatever becomes of the others; what failed is tried again in an hour. */
+export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'log'>): Promise<void> {
+  const parts = {
+    pictures: () => emptyTrash(deps, TRASH_DAYS),
+    signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),
+    counts: () => deleteExpiredCounts(deps.db),
+    temporary: () => deps.storage.sweepTemporary(HOUR_MS),
+  }
+  const gone: Record<string, number> = {}
+  for (const [part, sweep] of Object.entries(parts)) {
+    try {
+      gone[part] = await sweep()
+    } catch (error) {
+      deps.log.error({ err: error, part }, 'housekeeping failed')
+    }
+  }
+  deps.log.info(gone, 'housekeeping')
 }

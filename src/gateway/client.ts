@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { Secret } from '../secrets/secret.ts'
 import { createHttp } from './http.ts'
-import { type ImageCall, type ImageOptions, type ImageRequest, imageCalls } from './images.ts'
+import {
+  type EditRequest,
+  editCalls,
+  type ImageCall,
+  type ImageOptions,
+  type ImageRequest,
+  imageCalls,
+} from './images.ts'
 import { type Caller, createJsonCalls, type OnCall } from './panel.ts'
 import * as schemas from './schemas.ts'
 import { type StaleWhileError, staleWhileError } from './stale-while-error.ts'
@@ -96,6 +103,8 @@ export interface Gateway {
   ): Promise<schemas.Usage[]>
   /** Nothing is sent before the first event is asked for. See `images.ts`. */
   generateImage(caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall
+  /** The same with pictures to start from, and perhaps a mask. */
+  editImage(caller: Caller, apiKey: Secret, request: EditRequest, options: ImageOptions): ImageCall
   close(): Promise<void>
 }
 
@@ -253,6 +262,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     generateImage: imageCalls({ http, timeouts, upstream, onCall }),
+    editImage: editCalls({ http, timeouts, upstream, onCall }),
 
     close: () => http.close(),
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
 import { growingBytes } from './growing-bytes.ts'
@@ -23,7 +24,8 @@ export interface HttpRequest {
   /** With its leading slash and its query; the upstream's own path goes before it. */
   path: string
   headers: Record<string, string>
-  body?: Uint8Array | string
+  /** A stream needs a `content-length`. */
+  body?: Uint8Array | string | AsyncIterable<Uint8Array>
   signal?: AbortSignal
   /** Milliseconds to the reply's headers, between two bytes of it, and for everything. */
   timeouts: { headers: number; idle: number; total: number }
@@ -111,7 +113,7 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
         path: prefix + request.path,
         method: request.method,
         headers: { 'accept-encoding': 'identity', ...request.headers },
-        body: request.body ?? null,
+        body: isIterable(request.body) ? Readable.from(request.body, { objectMode: false }) : (request.body ?? null),
         signal,
         headersTimeout: request.timeouts.headers,
         bodyTimeout: request.timeouts.idle,
@@ -142,6 +144,10 @@ export async function readBody(reply: HttpReply, limit: number): Promise<Buffer>
   const bytes = growingBytes(limit)
   for await (const chunk of reply.body) bytes.append(chunk)
   return bytes.take()
+}
+
+function isIterable(body: HttpRequest['body']): body is AsyncIterable<Uint8Array> {
+  return typeof body === 'object' && Symbol.asyncIterator in body
 }
 
 /** undici heeds a signal only once the connection stands. */

@@ -3,12 +3,13 @@ import { BadBase64 } from './base64.ts'
 import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { fetchPicture } from './fetch-guard.ts'
 import { type Http, type HttpReply, readBody, Unanswered } from './http.ts'
+import { type FilePart, multipart } from './multipart.ts'
 import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
 import { type Message, readMessages } from './picture-messages.ts'
 import { fieldsOf, parseRefusal, readRefusal, refusalError, retryAt, string } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
-/** What is asked for; only what is set is sent. `response_format` never is: OpenAI refuses it for these models (gateway.md §12.1). */
+/** What is asked for; only what is set is sent. `response_format` never is: OpenAI refuses it for these models. */
 export interface ImageRequest {
   model: string
   prompt: string
@@ -68,6 +69,52 @@ const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
 const longestRefusal = 1024 * 1024
 
+/** A picture that goes with an edit; read from where it is kept while it is sent. */
+export interface InputPicture {
+  contentType: string
+  /** Bytes; the gateway silently cuts what is longer than 20 MiB. */
+  size: number
+  open(): Promise<AsyncIterable<Uint8Array>>
+}
+
+export interface EditRequest extends ImageRequest {
+  /** 1 to 16. */
+  images: InputPicture[]
+  /** PNG of the first image's size; what is transparent may be changed. */
+  mask?: InputPicture | undefined
+}
+
+export function editCalls(deps: ImageDeps) {
+  return (caller: Caller, apiKey: Secret, request: EditRequest, options: ImageOptions): ImageCall => {
+    const { contentType, contentLength, body } = multipart(generationBody(request, options), filesOf(request))
+    return readCall(deps, apiKey, request.n ?? 1, options.signal, {
+      name: 'images_edits',
+      path: '/v1/images/edits',
+      headers: {
+        ...callerHeaders(caller, apiKey),
+        'content-type': contentType,
+        'content-length': String(contentLength),
+      },
+      body,
+      stream: options.stream,
+    })
+  }
+}
+
+/** OpenAI refuses a repeated `image`, so several are named `image[]`. */
+function filesOf({ images, mask }: EditRequest): FilePart[] {
+  const field = images.length > 1 ? 'image[]' : 'image'
+  const part = (picture: InputPicture, name: string, fileName: string): FilePart => ({
+    ...picture,
+    field: name,
+    fileName: `${fileName}.${picture.contentType.replace(/^image\//, '')}`,
+  })
+  return [
+    ...images.map((image, index) => part(image, field, `image-${index + 1}`)),
+    ...(mask ? [part(mask, 'mask', 'mask')] : []),
+  ]
+}
+
 export function imageCalls(deps: ImageDeps) {
   return (caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall => {
     const body = JSON.stringify(generationBody(request, options))
@@ -100,7 +147,7 @@ interface PictureCall {
   name: string
   path: string
   headers: Record<string, string>
-  body: string | Uint8Array
+  body: string | AsyncIterable<Uint8Array>
   stream: boolean
 }
 
@@ -189,7 +236,7 @@ async function* pictureOf(
   if (bytes) yield completed(context, bytes, item, whole)
 }
 
-/** The fields may stand beside the picture or, in a JSON reply, at the top (gateway.md §12.3). */
+/** The fields may stand beside the picture or, in a JSON reply, at the top. */
 function completed(
   context: Context,
   bytes: Buffer,

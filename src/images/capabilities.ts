@@ -14,6 +14,8 @@ export interface Capability {
   compressible: readonly string[]
   backgrounds: readonly string[]
   moderations: readonly string[]
+  /** Pictures to start from; 0: this model does not edit. */
+  maxReferences: number
   maxPromptLength: number
   defaults: { size: string; quality: string; n: number; format: string; background: string; moderation: string }
 }
@@ -63,6 +65,7 @@ const gptImage2: Capability = {
   compressible: ['jpeg', 'webp'],
   backgrounds: ['auto', 'opaque'],
   moderations: ['auto', 'low'],
+  maxReferences: 16,
   maxPromptLength: 32_000,
   defaults: { size: '1024x1024', quality: 'high', n: 1, format: 'png', background: 'auto', moderation: 'auto' },
 }

@@ -2,20 +2,26 @@ import { randomUUID } from 'node:crypto'
 import type { Response } from 'express'
 import type { Account } from '../account/queries.ts'
 import { accountOf } from '../account/viewer.ts'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
 import { capabilities } from './capabilities.ts'
+import { viewReferences } from './job-view.ts'
 import type { FieldErrors, FormValues } from './prompt.ts'
 import { quote } from './quote.ts'
 import type { ComposerView } from './view.ts'
 
 /** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
-export function composer(
+export async function composer(
+  deps: Pick<Deps, 'db'>,
   res: Response,
   values: FormValues,
   back?: { errors: FieldErrors; submission: string },
-): ComposerView {
+): Promise<ComposerView> {
   const account = accountOf(res)
+  const references = await viewReferences(deps.db, signedIn(res).userId, values.references)
   return {
-    values,
+    values: { ...values, references: references.map(({ token }) => token) },
+    references,
     errors: back?.errors ?? {},
     models: [...capabilities],
     quote: quote(account, values),

@@ -1,9 +1,9 @@
 import type { Db } from '../db/db.ts'
 import { viewPicture } from '../library/picture-view.ts'
-import { listPicturesOfJobs, type Picture } from '../library/queries.ts'
-import { listPlaces, type ImageJob } from './queries.ts'
+import { listFiles, listPicturesOfJobs, type Picture } from '../library/queries.ts'
+import { type ImageJob, listPlaces } from './queries.ts'
 import { dimensionsOf } from './sizes.ts'
-import type { JobFailure, JobView } from './view.ts'
+import type { JobFailure, JobView, ReferenceView } from './view.ts'
 
 /** The jobs of one person as pages show them: with their pictures and their places in the queue. */
 export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<JobView[]> {
@@ -12,7 +12,13 @@ export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]
   const startable = jobs.filter(job => job.state !== 'queued').map(job => job.id)
   const pictures = startable.length > 0 ? await listPicturesOfJobs(db, userId, startable) : []
   const byJob = Map.groupBy(pictures, picture => picture.jobId)
-  return jobs.map(job => viewJob(job, byJob.get(job.id) ?? [], places.get(job.id) ?? null))
+  const references = await viewReferences(
+    db,
+    userId,
+    jobs.flatMap(job => job.referenceTokens),
+  )
+  const byToken = new Map(references.map(reference => [reference.token, reference]))
+  return jobs.map(job => viewJob(job, byJob.get(job.id) ?? [], places.get(job.id) ?? null, byToken))
 }
 
 export async function placesOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, number>> {
@@ -30,7 +36,22 @@ export function isUnfinished(job: ImageJob): boolean {
   return job.cost === null && job.costUntil !== null && job.costUntil > new Date()
 }
 
-function viewJob(job: ImageJob, pictures: readonly Picture[], place: number | null): JobView {
+/** Those of the tokens that are this person's files, in the same order. */
+export async function viewReferences(db: Db, userId: number, tokens: readonly string[]): Promise<ReferenceView[]> {
+  if (tokens.length === 0) return []
+  const files = await listFiles(db, userId, tokens)
+  return files.map(({ token, width, height }) => {
+    const url = `/files/${token}`
+    return { token, url, thumbUrl: `${url}/thumb`, width, height }
+  })
+}
+
+function viewJob(
+  job: ImageJob,
+  pictures: readonly Picture[],
+  place: number | null,
+  references: ReadonlyMap<string, ReferenceView>,
+): JobView {
   const first = pictures[0]
   const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }
   return {
@@ -55,6 +76,8 @@ function viewJob(job: ImageJob, pictures: readonly Picture[], place: number | nu
     place,
     preview:
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },
+    references: job.referenceTokens.map(token => references.get(token)).filter(reference => reference !== undefined),
+    maskUrl: job.maskId && `/images/masks/${job.maskId}`,
     pictures: pictures.map(viewPicture),
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
     failure: viewFailure(job),

@@ -1,11 +1,14 @@
+import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
 import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import type { EditRequest, ImageRequest } from '../gateway/images.ts'
 import { filePicture, newToken, storePicture } from '../library/keep.ts'
-import { NotAPicture } from '../storage/thumbnails.ts'
+import { listFiles } from '../library/queries.ts'
 import { StorageError } from '../storage/storage.ts'
+import { NotAPicture } from '../storage/thumbnails.ts'
 import { createPreviewer } from './preview.ts'
 import * as queries from './queries.ts'
 
@@ -24,6 +27,10 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
   if (!claimed.keySecret) throw new Error(`job ${claimed.id} has no key`)
   const key = openJobKey(deps, claimed.userId, claimed.id, claimed.keySecret)
   const tokens = Array.from({ length: claimed.n }, newToken)
+  const inputs = await openInputs(deps, claimed)
+  if (inputs === 'gone') {
+    return finish(deps, claimed, { state: 'failed', reason: 'bad_request', field: 'image', charged: 'no' })
+  }
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
   const job = signal.aborted ? null : await queries.markCalled(deps.db, claimed, tokens)
   if (!job) return giveBack(deps, claimed)
@@ -33,22 +40,11 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
   let ending: queries.Ending
   try {
     const streamed = deps.config.partialImages > 0
-    const events = deps.gateway.generateImage(
-      { address: job.callerAddress, userAgent: job.callerUserAgent },
-      key,
-      {
-        model: job.model,
-        prompt: job.prompt,
-        n: job.n,
-        size: job.size,
-        quality: job.quality,
-        background: job.background,
-        outputFormat: job.format,
-        outputCompression: job.compression ?? undefined,
-        moderation: job.moderation,
-      },
-      { signal, stream: streamed, partialImages: streamed ? deps.config.partialImages : undefined },
-    )
+    const caller = { address: job.callerAddress, userAgent: job.callerUserAgent }
+    const options = { signal, stream: streamed, partialImages: streamed ? deps.config.partialImages : undefined }
+    const events = inputs
+      ? deps.gateway.editImage(caller, key, { ...requestOf(job), ...inputs }, options)
+      : deps.gateway.generateImage(caller, key, requestOf(job), options)
     for await (const event of events) {
       if (event.type === 'accepted') await noteRequestId(deps, job, event.requestId, progress)
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
@@ -67,6 +63,39 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
   }
   await previewer.settled()
   await finish(deps, job, ending)
+}
+
+function requestOf(job: queries.ImageJob): ImageRequest {
+  const { model, prompt, n, size, quality, background, moderation, format, compression } = job
+  const outputCompression = compression ?? undefined
+  return { model, prompt, n, size, quality, background, moderation, outputFormat: format, outputCompression }
+}
+
+/** What an edit starts from, each file read only while it is sent; null for a picture from words alone. */
+async function openInputs(
+  deps: Deps,
+  job: queries.ImageJob,
+): Promise<Pick<EditRequest, 'images' | 'mask'> | null | 'gone'> {
+  if (job.referenceTokens.length === 0) return null
+  const files = await listFiles(deps.db, job.userId, job.referenceTokens)
+  const mask = job.maskId ? await queries.findMask(deps.db, job.userId, job.maskId) : null
+  if (files.length < job.referenceTokens.length || (job.maskId && !mask)) return 'gone'
+  const open = async (token: string) => {
+    const object = await deps.storage.open(token)
+    if (!object) throw new Error(`the bytes of ${token} are gone`)
+    return object.stream
+  }
+  for (const { token } of files) if (!(await deps.storage.head(token))) return 'gone'
+  return {
+    images: files.map(({ token, format, bytes }) => ({
+      contentType: `image/${format}`,
+      size: bytes,
+      open: () => open(token),
+    })),
+    mask: mask
+      ? { contentType: 'image/png', size: mask.bytes.length, open: async () => Readable.from([mask.bytes]) }
+      : undefined,
+  }
 }
 
 /** Ends the job and, where something may have been charged, has the cost looked up. */
@@ -149,7 +178,9 @@ async function endingAfter(
 }
 
 function mayRunAgain(error: unknown, job: queries.ClaimedJob, progress: Progress): boolean {
-  return error instanceof GatewayError && error.facts.mayRetry === true && progress.received === 0 && job.attempts < ATTEMPTS
+  return (
+    error instanceof GatewayError && error.facts.mayRetry === true && progress.received === 0 && job.attempts < ATTEMPTS
+  )
 }
 
 /** When the gateway says, else after 2, 4, 8 … 60 seconds, give or take a quarter so that not all come at once. */

@@ -16,6 +16,10 @@ export interface ImageRequest {
   compression: number | null
   background: string
   moderation: string
+  /** Tokens of the person's own files, at most 16; any make it an edit. */
+  references: string[]
+  /** Id of the mask over the first reference; null = all may change. */
+  maskId: string | null
 }
 
 export type FormValues = ComposerView['values']
@@ -34,6 +38,11 @@ const Form = z.object({
   compression: text(10),
   background: text(20),
   moderation: text(20),
+  reference: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .catch(undefined),
+  mask: text(40),
 })
 
 /** The form as typed; what it lacks is the model's default. Line breaks are `\n`, whatever the browser sent. */
@@ -52,6 +61,8 @@ export function readForm(body: unknown): FormValues {
     compression: (form.compression ?? '').trim(),
     background: form.background || defaults.background,
     moderation: form.moderation || defaults.moderation,
+    references: [...new Set([form.reference ?? []].flat())].filter(token => /^[\w-]{20,64}$/.test(token)).slice(0, 100),
+    mask: z.guid().safeParse(form.mask).data ?? '',
   }
 }
 
@@ -73,7 +84,9 @@ export function checkRequest(values: FormValues, t: Translate): { request: Image
   const errors: FieldErrors = {
     ...promptError(values.prompt, model, t),
     ...(refused && { size: t(`images.size_rule.${refused.rule}`, { nearest: refused.nearest.replace('x', ' × ') }) }),
-    ...((count === null || count < 1 || count > model.maxCount) && { n: t('images.invalid.n', { max: model.maxCount }) }),
+    ...((count === null || count < 1 || count > model.maxCount) && {
+      n: t('images.invalid.n', { max: model.maxCount }),
+    }),
     ...(!model.qualities.includes(values.quality) && { quality: t('images.invalid.quality') }),
     ...(!model.formats.includes(values.format) && { format: t('images.invalid.format') }),
     ...(compressible &&
@@ -81,6 +94,9 @@ export function checkRequest(values: FormValues, t: Translate): { request: Image
       (compression === null || compression > 100) && { compression: t('images.invalid.compression') }),
     ...(!model.backgrounds.includes(values.background) && { background: t('images.invalid.background') }),
     ...(!model.moderations.includes(values.moderation) && { moderation: t('images.invalid.moderation') }),
+    ...(values.references.length > model.maxReferences && {
+      references: t('images.invalid.references', { max: model.maxReferences }),
+    }),
   }
   if (Object.keys(errors).length > 0 || count === null) return { errors }
   return {
@@ -94,25 +110,33 @@ export function checkRequest(values: FormValues, t: Translate): { request: Image
       compression,
       background: values.background,
       moderation: values.moderation,
+      references: values.references,
+      maskId: values.references.length > 0 ? values.mask || null : null,
     },
   }
 }
 
 /** The form that asks for the same again. */
 export function formOf(request: ImageRequest): FormValues {
-  const { model, prompt, quality, format, background, moderation } = request
-  const values = { model, prompt, quality, format, background, moderation }
+  const { model, prompt, quality, format, background, moderation, references } = request
+  const values = { model, prompt, quality, format, background, moderation, references }
   return withSize(
     {
       ...values,
       n: String(request.n),
       compression: request.compression === null ? '' : String(request.compression),
+      mask: request.maskId ?? '',
       size: '',
       width: '',
       height: '',
     },
     request.size,
   )
+}
+
+/** The form after it was sent: the settings stay. */
+export function emptied(values: FormValues): FormValues {
+  return { ...values, prompt: '', references: [], mask: '' }
 }
 
 /** The form with another size: one of those offered, or typed as width and height. */

@@ -18,6 +18,8 @@ const ImageJob = z.object({
   compression: z.number().nullable(),
   background: z.string(),
   moderation: z.string(),
+  referenceTokens: z.array(z.string()),
+  maskId: z.string().nullable(),
   estimate: z.number().nullable(),
   keyId: z.number(),
   keySecret: z.instanceof(Buffer).nullable(),
@@ -83,8 +85,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
   return db.one(
     ImageJob,
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
-       background, moderation, estimate, key_id, key_secret, caller_address, caller_user_agent)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) returning *`,
+       background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
+       caller_user_agent)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) returning *`,
     [
       job.id,
       job.userId,
@@ -99,6 +102,8 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       request.compression,
       request.background,
       request.moderation,
+      request.references,
+      request.maskId,
       job.estimate,
       job.keyId,
       job.keySecret,
@@ -371,5 +376,29 @@ export function listUnfinished(db: Db, userId: number, limit: number): Promise<I
        and (state in ('queued', 'running') or (cost is null and cost_until > now()))
      order by created_at desc, id desc limit $2`,
     [userId, limit],
+  )
+}
+
+const Mask = z.object({ id: z.string(), width: z.number(), height: z.number(), bytes: z.instanceof(Buffer) })
+export type Mask = z.output<typeof Mask>
+
+export async function insertMask(db: Db, userId: number, mask: Omit<Mask, 'id'>): Promise<string> {
+  const { id } = await db.one(
+    z.object({ id: z.string() }),
+    `insert into image_masks (user_id, width, height, bytes) values ($1, $2, $3, $4) returning id`,
+    [userId, mask.width, mask.height, mask.bytes],
+  )
+  return id
+}
+
+export function findMask(db: Db, userId: number, maskId: string): Promise<Mask | null> {
+  return db.maybeOne(Mask, `select * from image_masks where id = $1 and user_id = $2`, [maskId, userId])
+}
+
+/** Those that were painted but never used. */
+export function deleteUnusedMasks(db: Db): Promise<number> {
+  return db.run(
+    `delete from image_masks m where created_at < now() - interval '1 day'
+       and not exists (select from image_jobs j where j.mask_id = m.id)`,
   )
 }

@@ -5,17 +5,17 @@ import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { parseCursor, cursorOf } from '../web/paging.ts'
+import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { composer } from './composer.ts'
 import { isUnfinished, placesOf, tagOf, viewJobs } from './job-view.ts'
-import { checkRequest, formOf, readForm, withSize } from './prompt.ts'
+import { checkRequest, emptied, formOf, readForm, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
-import { type Requester, retryImage, startImage } from './start.ts'
-import type { JobView } from './view.ts'
+import { type Requester, requestOf, retryImage, startImage } from './start.ts'
+import type { ComposerView, JobView } from './view.ts'
 
 const JOBS_PER_PAGE = 24
 const UNFINISHED_JOBS = 200
@@ -38,20 +38,25 @@ export function imageRoutes(deps: Deps): Router {
     const days = byDay(res, shown, cursor?.at ?? null)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
     const form = await firstForm(req, res)
-    render(res, 'images/index', { composer: composer(res, form), days, older, unfinished: await unfinished(userId) })
+    render(res, 'images/index', {
+      composer: await composer(deps, res, form),
+      days,
+      older,
+      unfinished: await unfinished(userId),
+    })
   })
 
   router.post('/images', async (req, res) => {
     const values = readForm(req.body)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
-    const refuse = (status: number, errors: Partial<Record<string, string>>) =>
-      answerRefused(req, res.status(status), composer(res, values, { errors, submission }))
+    const refuse = async (status: number, errors: Partial<Record<string, string>>) =>
+      answerRefused(req, res.status(status), await composer(deps, res, values, { errors, submission }))
     const checked = checkRequest(values, pageOf(res).t)
     if ('errors' in checked) return refuse(422, checked.errors)
     try {
       await starts.consume(String(signedIn(res).userId))
       const { job, again } = await startImage(deps, requester(res), checked.request, submission)
-      await queries.upsertDraft(db, job.userId, { ...values, prompt: '' })
+      await queries.upsertDraft(db, job.userId, emptied(values))
       await answerStarted(req, res, job, again, values)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
@@ -69,9 +74,12 @@ export function imageRoutes(deps: Deps): Router {
     res.status(204).end()
   })
 
-  router.post('/images/composer', (req, res) => {
+  router.post('/images/composer', async (req, res) => {
     const page = pageOf(res)
-    sendFragments(res, renderView(page, 'images/_composer', { composer: composer(res, readForm(req.body)) }))
+    sendFragments(
+      res,
+      renderView(page, 'images/_composer', { composer: await composer(deps, res, readForm(req.body)) }),
+    )
   })
 
   // One cheap question for all unfinished tiles: each tells what it shows, and only what differs is answered.
@@ -140,7 +148,7 @@ export function imageRoutes(deps: Deps): Router {
     }
     const from = Submission.safeParse(req.query.from)
     const source = from.success ? await queries.findJob(db, userId, from.data) : null
-    if (source) return formOf(source)
+    if (source) return formOf(requestOf(source))
     const draft = readForm(await queries.findDraft(db, userId))
     return typeof req.query.size === 'string' ? withSize(draft, req.query.size) : draft
   }
@@ -158,12 +166,12 @@ export function imageRoutes(deps: Deps): Router {
       job: shown!,
       again,
       unfinished: await unfinished(job.userId),
-      composer: values && composer(res, { ...values, prompt: '' }),
+      composer: values && (await composer(deps, res, emptied(values))),
     }
     sendFragments(res, renderView(pageOf(res), 'images/_created', data))
   }
 
-  async function answerRefused(req: Request, res: Response, form: ReturnType<typeof composer>): Promise<void> {
+  async function answerRefused(req: Request, res: Response, form: ComposerView): Promise<void> {
     if (wantsFragment(req)) {
       return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
     }

@@ -36,7 +36,10 @@ function brokenRule(limits: SizeLimits, { width, height }: Dimensions): SizeRule
 /** Nearest by ratio of the edges. Some 57,000 are tried, which takes about a millisecond. */
 function nearestSize(limits: SizeLimits, wanted: Dimensions): string {
   let best = { width: 0, height: 0, distance: Number.POSITIVE_INFINITY }
-  const edges = Array.from({ length: limits.maxEdge / limits.multipleOf }, (_, index) => (index + 1) * limits.multipleOf)
+  const edges = Array.from(
+    { length: limits.maxEdge / limits.multipleOf },
+    (_, index) => (index + 1) * limits.multipleOf,
+  )
   const offHeight = edges.map(edge => Math.log(edge / wanted.height) ** 2)
   for (const width of edges) {
     const offWidth = Math.log(width / wanted.width) ** 2

@@ -2,8 +2,10 @@ import { createHash, randomUUID } from 'node:crypto'
 import { sealKeyForJob } from '../account/key.ts'
 import { tierOf } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
+import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
+import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import type { ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
@@ -38,6 +40,8 @@ export async function startImage(
   if (!account?.keyId || !account.keySecret) throw new Refusal(409, 'images.blocked.no_key')
   if (!account.keyAllowsImages) throw new Refusal(409, 'images.blocked.group_no_images')
 
+  await checkReferences(deps.db, userId, request)
+
   const id = randomUUID()
   const keySecret = sealKeyForJob(deps, userId, id, account.keySecret)
   const { keyId } = account
@@ -60,6 +64,7 @@ export async function startImage(
       keySecret,
       caller: requester.caller,
     })
+    for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
     await deps.jobs.send(tx, 'image', { jobId: id })
     return { job, again: false }
   })
@@ -78,15 +83,35 @@ export async function retryImage(
   for (;;) {
     const submission = retrySubmission(last.id)
     const again = await queries.findJobBySubmission(deps.db, requester.userId, submission)
-    if (!again) return startImage(deps, requester, last, submission)
+    if (!again) return startImage(deps, requester, requestOf(last), submission)
     if (['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
     last = again
+  }
+}
+
+/** Every reference is a file of this person, and the mask as large as the first of them. Throws `Refusal` 422. */
+async function checkReferences(db: Db, userId: number, request: ImageRequest): Promise<void> {
+  const { references, maskId } = request
+  if (references.length === 0) return
+  const files = await listFiles(db, userId, references)
+  if (files.length < references.length) throw new Refusal(422, 'images.invalid.reference_gone')
+  if (!maskId) return
+  const mask = await queries.findMask(db, userId, maskId)
+  if (!mask) throw new Refusal(422, 'images.invalid.mask_gone')
+  const { width, height } = files[0]!
+  if (mask.width !== width || mask.height !== height) {
+    throw new Refusal(422, 'images.invalid.mask_size', { size: `${width} × ${height}` })
   }
 }
 
 /** US dollars for the whole job; null when the key's prices are not known. */
 export function estimate(account: Account | null, request: { size: string; n: number }): number | null {
   return account?.keyPrices ? account.keyPrices[tierOf(request.size)] * request.n : null
+}
+
+/** What a job asked for. */
+export function requestOf(job: queries.ImageJob): ImageRequest {
+  return { ...job, references: job.referenceTokens }
 }
 
 /** Always the same for the same job: a UUID made from its id. */

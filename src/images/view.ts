@@ -32,6 +32,10 @@ export interface JobView {
   place: number | null
   /** The newest partial image; null when there is none yet. `step` 0–2: later ones are sharper. */
   preview: { url: string; step: number } | null
+  /** What it starts from; any make it an edit. */
+  references: ReferenceView[]
+  /** The mask over the first reference; null without one. */
+  maskUrl: string | null
   /** Those that have arrived; while running fewer than `n`. */
   pictures: PictureView[]
   /** A cancel was asked for and the worker has not acted on it yet. */
@@ -69,7 +73,13 @@ export interface ComposerView {
     compression: string
     background: string
     moderation: string
+    /** File tokens, in order. */
+    references: string[]
+    /** Id of the mask over the first reference, or empty. */
+    mask: string
   }
+  /** The references as the form shows them. */
+  references: ReferenceView[]
   /** Field → sentence in the reader's language. */
   errors: Partial<Record<string, string>>
   /** Every model's row of the capability table; the first is the default. */
@@ -79,6 +89,15 @@ export interface ComposerView {
   submission: string
   /** Why no picture can be made right now; the form stays usable as a draft. */
   blocked: 'no_key' | 'group_no_images' | 'no_balance' | null
+}
+
+/** A picture to start from. */
+export interface ReferenceView {
+  token: string
+  url: string
+  thumbUrl: string
+  width: number
+  height: number
 }
 
 /** The price line under the form; checked as typed. */

@@ -26,7 +26,7 @@ export async function startImageWorker(deps: Deps): Promise<ImageWorker> {
 
   /** Several wake-ups during one round of claims make one more round. */
   function wake(): Promise<void> {
-    if (filling) wokenAgain = true
+    if (filling !== null) wokenAgain = true
     filling ??= fill().finally(() => {
       filling = null
       if (wokenAgain) {

@@ -8,6 +8,10 @@ export function newToken(): string {
   return randomBytes(24).toString('base64url')
 }
 
+export function isToken(text: string): boolean {
+  return /^[\w-]{32}$/.test(text)
+}
+
 export function thumbnailName(token: string): string {
   return `${token}.thumb`
 }
@@ -55,6 +59,21 @@ export async function filePicture(
     return file.token
   })
   if (kept !== picture.token) await deleteBytes(deps, picture.token)
+}
+
+/** Deletes for good what has been in the trash for `days`; answers how many files went. Throws `StorageError`. */
+export async function emptyTrash(deps: Pick<Deps, 'db' | 'storage'>, days: number): Promise<number> {
+  await queries.deleteTrashed(deps.db, days)
+  let deleted = 0
+  for (const token of await queries.listUnusedFiles(deps.db)) {
+    // Row and bytes together: while the storage fails the row stays, or nobody would know of the bytes any more.
+    await deps.db.transaction(async tx => {
+      if (!(await queries.deleteUnusedFile(tx, token))) return
+      await deleteBytes(deps, token)
+      deleted++
+    })
+  }
+  return deleted
 }
 
 export async function deleteBytes(deps: Pick<Deps, 'storage'>, token: string): Promise<void> {

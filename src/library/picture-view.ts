@@ -19,6 +19,7 @@ export function viewPicture(picture: Picture): PictureView {
     requestedSize: picture.requestedSize,
     quality: picture.quality,
     jobId: picture.jobId,
+    origin: picture.origin,
     favourite: picture.favourite,
     createdAt: picture.createdAt,
     deletedAt: picture.deletedAt,

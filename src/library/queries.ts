@@ -23,6 +23,7 @@ const Picture = StoredFile.omit({ sha256: true }).extend({
   prompt: z.string(),
   requestedSize: z.string(),
   quality: z.string(),
+  origin: z.enum(['made', 'uploaded', 'composed']),
   favourite: z.boolean(),
   deletedAt: z.date().nullable(),
 })
@@ -38,17 +39,7 @@ export async function insertFile(db: Db, file: Omit<StoredFile, 'createdAt'>): P
     `insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      on conflict (user_id, sha256) do update set sha256 = files.sha256 returning *`,
-    [
-      file.token,
-      file.userId,
-      file.sha256,
-      file.bytes,
-      file.format,
-      file.width,
-      file.height,
-      file.hasAlpha,
-      file.color,
-    ],
+    [file.token, file.userId, file.sha256, file.bytes, file.format, file.width, file.height, file.hasAlpha, file.color],
   )
 }
 
@@ -80,6 +71,33 @@ export async function insertPicture(db: Db, picture: NewPicture): Promise<boolea
     ],
   )
   return changed === 1
+}
+
+/** Touched, so that the hourly purge leaves it for another day. */
+export function findFileByHash(db: Db, userId: number, sha256: Buffer): Promise<StoredFile | null> {
+  return db.maybeOne(StoredFile, `update files set created_at = now() where user_id = $1 and sha256 = $2 returning *`, [
+    userId,
+    sha256,
+  ])
+}
+
+/** A file that is used becomes a picture of the library, unless it is one already. */
+export async function ensureUploadedPicture(db: Db, userId: number, token: string): Promise<void> {
+  await db.run(
+    `insert into pictures (user_id, token, origin, model, prompt, requested_size, quality)
+     select $1, $2, 'uploaded', '', '', '', ''
+     where not exists (select from pictures where user_id = $1 and token = $2)`,
+    [userId, token],
+  )
+}
+
+/** In the order of `tokens`; those that are not this person's are missing. */
+export function listFiles(db: Db, userId: number, tokens: readonly string[]): Promise<StoredFile[]> {
+  return db.many(
+    StoredFile,
+    `select * from files where user_id = $1 and token = any($2) order by array_position($2, token)`,
+    [userId, tokens],
+  )
 }
 
 export function findFile(db: Db, userId: number, token: string): Promise<StoredFile | null> {
@@ -138,10 +156,7 @@ export function listDeleted(
 }
 
 /** Ids of the pictures just before and after this one in the library, newest first. */
-export function findNeighbours(
-  db: Db,
-  picture: Picture,
-): Promise<{ newer: string | null; older: string | null }> {
+export function findNeighbours(db: Db, picture: Picture): Promise<{ newer: string | null; older: string | null }> {
   const beside = (than: '>' | '<', order: 'asc' | 'desc') =>
     `(select id from pictures where user_id = $1 and deleted_at is null and (created_at, id) ${than} ($2, $3)
       order by created_at ${order}, id ${order} limit 1)`
@@ -153,7 +168,11 @@ export function findNeighbours(
 }
 
 export async function setFavourite(db: Db, userId: number, id: string, favourite: boolean): Promise<boolean> {
-  const changed = await db.run(`update pictures set favourite = $3 where id = $1 and user_id = $2`, [id, userId, favourite])
+  const changed = await db.run(`update pictures set favourite = $3 where id = $1 and user_id = $2`, [
+    id,
+    userId,
+    favourite,
+  ])
   return changed === 1
 }
 
@@ -165,17 +184,22 @@ export async function setDeleted(db: Db, userId: number, id: string, deleted: bo
   return changed === 1
 }
 
-/** Empties the trash of what was deleted more than `days` ago; answers the tokens whose bytes nobody needs any more. */
-export async function purgeDeleted(db: Db, days: number): Promise<string[]> {
-  return db.transaction(async tx => {
-    await tx.run(`delete from pictures where deleted_at < now() - make_interval(days => $1)`, [days])
-    const orphans = await tx.many(
-      z.object({ token: z.string() }),
-      `delete from files f where created_at < now() - interval '1 hour'
-       and not exists (select from pictures p where p.token = f.token) returning token`,
-    )
-    return orphans.map(({ token }) => token)
-  })
+/** Empties the trash of what was deleted more than `days` ago; the files are left to `deleteUnusedFile`. */
+export function deleteTrashed(db: Db, days: number): Promise<number> {
+  return db.run(`delete from pictures where deleted_at < now() - make_interval(days => $1)`, [days])
+}
+
+// A new file is used only a moment later: a day is more than any job takes to file what it made.
+const unused = `f.created_at < now() - interval '1 day' and not exists (select from pictures p where p.token = f.token)`
+
+export async function listUnusedFiles(db: Db): Promise<string[]> {
+  const rows = await db.many(z.object({ token: z.string() }), `select f.token from files f where ${unused}`)
+  return rows.map(({ token }) => token)
+}
+
+/** False when it is in use after all. */
+export async function deleteUnusedFile(db: Db, token: string): Promise<boolean> {
+  return (await db.run(`delete from files f where f.token = $1 and ${unused}`, [token])) === 1
 }
 
 /** Which of a job's pictures were filed, deleted ones included. */

@@ -21,8 +21,11 @@ export function libraryRoutes(deps: Deps): Router {
   router.get('/library', async (req, res) => {
     const { userId } = signedIn(res)
     const filter = req.query.filter === 'favourites' ? 'favourites' : 'all'
-    const { pictures, older } = await pageOfPictures(req, filter === 'all' ? '/library' : '/library?filter=favourites', before =>
-      queries.listPictures(db, userId, { favourites: filter === 'favourites', before, limit: PICTURES_PER_PAGE + 1 }),
+    const { pictures, older } = await pageOfPictures(
+      req,
+      filter === 'all' ? '/library' : '/library?filter=favourites',
+      before =>
+        queries.listPictures(db, userId, { favourites: filter === 'favourites', before, limit: PICTURES_PER_PAGE + 1 }),
     )
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'library/_older', { pictures, older }))
     const deleted = z.guid().safeParse(req.query.deleted)

@@ -22,6 +22,8 @@ export interface PictureView {
   quality: string
   /** The job that made it. */
   jobId: string | null
+  /** `uploaded` ones have no prompt; `composed` ones were pasted together here. */
+  origin: 'made' | 'uploaded' | 'composed'
   favourite: boolean
   createdAt: Date
   deletedAt: Date | null

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises'
 import type { SharpOptions } from 'sharp'
 import { semaphore } from './semaphore.ts'
 
@@ -39,21 +40,21 @@ const decoding: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error' }
 // One decode takes a core for 20 ms and up; two at once leave half of libuv's four threads to files and DNS.
 const decoder = semaphore(2)
 
+/** Where a picture is: in memory, or in a file by its path. */
+export type PictureSource = Uint8Array | string
+
 /** Reads the header only: a picture that is cut short later passes. Throws NotAPicture. */
-export async function measure(bytes: Uint8Array): Promise<Measure> {
-  const format = formatOf(bytes)
-  const sharp = await loadSharp()
-  const header = await sharp(bytes, { limitInputPixels: false }).metadata().catch(damaged)
-  if (header.width * header.height > maxPixels) throw new NotAPicture('too_many_pixels')
+export async function measure(source: PictureSource): Promise<Measure> {
+  const { format, header } = await readHeader(source)
   return { format, width: header.autoOrient.width, height: header.autoOrient.height, hasAlpha: header.hasAlpha }
 }
 
 /** Decodes the whole picture, once. Throws NotAPicture. */
-export async function digest(bytes: Uint8Array): Promise<Digest> {
-  const measured = await measure(bytes)
+export async function digest(source: PictureSource): Promise<Digest> {
+  const measured = await measure(source)
   const sharp = await loadSharp()
   return decoder(async () => {
-    const { data, info } = await sharp(bytes, decoding)
+    const { data, info } = await sharp(source, decoding)
       .autoOrient()
       .resize(thumbnailEdge, thumbnailEdge, { fit: 'inside', withoutEnlargement: true })
       .raw()
@@ -80,6 +81,41 @@ export async function preview(bytes: Uint8Array, maxEdge: number = thumbnailEdge
       .toBuffer()
       .catch(damaged),
   )
+}
+
+/**
+ * Writes a copy without what a camera or an editor put in beside the picture (place, time, author, thumbnails), upright,
+ * to `target`. False, and nothing written, when there is nothing of the kind. Throws NotAPicture.
+ */
+export async function writeClean(file: string, target: string): Promise<boolean> {
+  const { format, header } = await readHeader(file)
+  const tells = header.exif ?? header.xmp ?? header.iptc ?? header.comments?.length
+  if (!tells && (header.orientation ?? 1) === 1) return false
+  const sharp = await loadSharp()
+  await decoder(() =>
+    sharp(file, decoding)
+      .autoOrient()
+      .keepIccProfile()
+      .toFormat(format, format === 'png' ? {} : { quality: 95 })
+      .toFile(target)
+      .catch(damaged),
+  )
+  return true
+}
+
+async function readHeader(source: PictureSource) {
+  const format = formatOf(typeof source === 'string' ? await readHead(source) : source)
+  const sharp = await loadSharp()
+  const header = await sharp(source, { limitInputPixels: false }).metadata().catch(damaged)
+  if (header.width * header.height > maxPixels) throw new NotAPicture('too_many_pixels')
+  return { format, header }
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  await using file = await open(path)
+  const head = Buffer.alloc(1024)
+  const { bytesRead } = await file.read(head, 0, head.length, 0)
+  return head.subarray(0, bytesRead)
 }
 
 /** What the first bytes say. Throws NotAPicture for anything but PNG, JPEG and WebP. */

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { DatabaseUnavailable } from '../db/db.ts'
-import { GatewayError } from '../gateway/errors.ts'
+import { GatewayError, PanelError } from '../gateway/errors.ts'
 import type { Logger } from '../log.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { Key } from './i18n.ts'
@@ -38,11 +38,15 @@ export function errorHandler(log: Logger): ErrorRequestHandler {
     }
     // Too late for another status: Express destroys the connection, so that half an answer is not taken for a whole one.
     if (res.headersSent) return next(error)
+    for (const name of headersOfContent) res.removeHeader(name)
     if (refusal.retryAfter !== undefined) res.set('Retry-After', String(refusal.retryAfter))
     res.status(refusal.status).set('Cache-Control', 'no-store')
     answer(req, res, refusal)
   }
 }
+
+/** Set for an answer that failed afterwards, they would describe the error: as a file to download, say. */
+const headersOfContent = ['Accept-Ranges', 'Content-Disposition', 'Content-Length', 'Content-Range', 'ETag']
 
 function answer(req: Request, res: Response, refusal: Refusal): void {
   const page = res.locals.page as Page | undefined
@@ -68,7 +72,11 @@ function titleKey(status: number): Key {
   return `errors.title.${kind}`
 }
 
-const titles = new Map<number, 'forbidden' | 'not_found' | 'too_large' | 'rate_limited' | 'gateway' | 'unavailable'>([
+const titles = new Map<
+  number,
+  'expired' | 'forbidden' | 'not_found' | 'too_large' | 'rate_limited' | 'gateway' | 'unavailable'
+>([
+  [401, 'expired'],
   [403, 'forbidden'],
   [404, 'not_found'],
   [413, 'too_large'],
@@ -82,7 +90,12 @@ function toRefusal(error: unknown, res: Response): Refusal {
   if (error instanceof DatabaseUnavailable || error instanceof StorageError) {
     return new Refusal(503, 'errors.unavailable', {}, 5)
   }
-  if (error instanceof GatewayError) return new Refusal(502, 'errors.gateway')
+  if (error instanceof PanelError && error.status === 429) {
+    const seconds = Math.max(1, Math.ceil(((error.retryAt?.getTime() ?? 0) - Date.now()) / 1000))
+    return new Refusal(429, 'errors.rate_limited', { seconds }, seconds)
+  }
+  // Its status is about our request to the gateway, not about this one.
+  if (error instanceof GatewayError || error instanceof PanelError) return new Refusal(502, 'errors.gateway')
   const status = statusOf(error)
   if (status === 413) return new Refusal(413, 'errors.too_large')
   // Body parsers, path decoding: the client's bytes were wrong. Their messages are not ours to show.

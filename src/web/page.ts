@@ -61,8 +61,7 @@ export function createPage(facts: PageFacts): Page {
     room: facts.url.split(/[/?]/)[1] ?? '',
     icon: name => `<svg class="icon" aria-hidden="true"><use href="${sprite}#${name}"></use></svg>`,
     money: usd => formatter(lang, 'money').format(usd),
-    when: (date, style) =>
-      `<time datetime="${date.toISOString()}">${formatDate(date, lang, timeZone, style)}</time>`,
+    when: (date, style) => `<time datetime="${date.toISOString()}">${formatDate(date, lang, timeZone, style)}</time>`,
     day: date => formatDate(date, lang, timeZone, 'date'),
     size: bytes => formatSize(bytes, lang),
     number: value => formatter(lang, 'number').format(value),
@@ -79,7 +78,13 @@ export function isTimeZone(name: string): boolean {
 }
 
 const numberFormats = {
-  money: { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol', minimumFractionDigits: 2, maximumFractionDigits: 4 },
+  money: {
+    style: 'currency',
+    currency: 'USD',
+    currencyDisplay: 'narrowSymbol',
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 4,
+  },
   number: {},
 } satisfies Record<string, Intl.NumberFormatOptions>
 const dateFormats = {
@@ -93,17 +98,18 @@ const formatters = new Map<string, Intl.NumberFormat>()
 const dateFormatters = new Map<string, Intl.DateTimeFormat>()
 
 function formatter(lang: Language, kind: keyof typeof numberFormats): Intl.NumberFormat {
-  const name = `${lang} ${kind}`
-  let known = formatters.get(name)
-  if (!known) formatters.set(name, (known = new Intl.NumberFormat(lang, numberFormats[kind])))
-  return known
+  return remembered(formatters, `${lang} ${kind}`, () => new Intl.NumberFormat(lang, numberFormats[kind]))
 }
 
 function formatDate(date: Date, lang: Language, timeZone: string, style: keyof typeof dateFormats): string {
-  const name = `${lang} ${timeZone} ${style}`
-  let known = dateFormatters.get(name)
-  if (!known) dateFormatters.set(name, (known = new Intl.DateTimeFormat(lang, { timeZone, ...dateFormats[style] })))
-  return known.format(date)
+  const make = () => new Intl.DateTimeFormat(lang, { timeZone, ...dateFormats[style] })
+  return remembered(dateFormatters, `${lang} ${timeZone} ${style}`, make).format(date)
+}
+
+function remembered<T>(known: Map<string, T>, name: string, make: () => T): T {
+  const found = known.get(name) ?? make()
+  known.set(name, found)
+  return found
 }
 
 function formatSize(bytes: number, lang: Language): string {

@@ -19,5 +19,7 @@ export function parseId(value: unknown): string {
 export function localPath(value: unknown, fallback: string): string {
   if (typeof value !== 'string' || !value.startsWith('/') || value.length > 2000) return fallback
   const url = URL.parse(value, 'http://here.invalid')
-  return url?.host === 'here.invalid' ? url.pathname + url.search : fallback
+  // `/.//elsewhere.example` is a path of ours until its dots are gone: then a browser reads a host in it.
+  if (url?.host !== 'here.invalid' || url.pathname.startsWith('//')) return fallback
+  return url.pathname + url.search
 }

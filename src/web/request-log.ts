@@ -13,7 +13,10 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
     res.on('close', () => {
       const ms = performance.now() - started
       const route = typeof req.route?.path === 'string' ? req.route.path : 'none'
-      metrics.requests.observe({ method: req.method, route, status: `${Math.floor(res.statusCode / 100)}xx` }, ms / 1000)
+      metrics.requests.observe(
+        { method: req.method, route, status: `${Math.floor(res.statusCode / 100)}xx` },
+        ms / 1000,
+      )
       log.info({
         requestId,
         method: req.method,

@@ -21,10 +21,12 @@ export interface Views {
   'images/_retry': { job: import('../images/view.ts').JobView; }
   'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').JobView[] }
   'images/_wait': { job: import('../images/view.ts').JobView; }
+  'images/_word': { word: string }
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; unfinished: import('../images/view.ts').JobView[] }
   'images/show': { job: import('../images/view.ts').JobView }
   layout: { title: string; styles: 'pictures' | 'account' }
   'library/_facts': { picture: import('../library/view.ts').PictureView }
+  'library/_lightbox': Record<never, never>
   'library/_older': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
   'library/_tile': { picture: import('../library/view.ts').PictureView }
   'library/index': { pictures: import('../library/view.ts').PictureView[]; older: string | null; filter: 'all' | 'favourites'; undo: import('../library/view.ts').PictureView | null }

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Deps } from '../deps.ts'
+import { semaphore } from '../storage/semaphore.ts'
+import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../storage/thumbnails.ts'
+import { deleteBytes, newToken, thumbnailName } from './keep.ts'
+import * as queries from './queries.ts'
+
+/** The gateway silently cuts longer files. */
+export const UPLOAD_BYTES = 20 * 1024 * 1024
+
+/** A file that cannot be used as a picture, and why. */
+export class UploadRefused extends Error {
+  readonly reason: NotAPictureReason | 'too_large'
+
+  constructor(reason: UploadRefused['reason'], options?: ErrorOptions) {
+    super(`upload refused: ${reason}`, options)
+    this.reason = reason
+  }
+}
+
+// A large picture takes some 80 MB while it is decoded.
+const oneAtATime = semaphore(1)
+
+/**
+ * Keeps a picture that its owner brought: PNG, JPEG or WebP of at most 20 MiB and 40 megapixels, checked by decoding it,
+ * whatever it is called. Place, time and other metadata are removed and the orientation applied. Bytes that the owner
+ * has already are kept once. What no picture or job needs within a day is deleted again. Throws `UploadRefused` and
+ * `StorageError`.
+ */
+export async function keepUpload(
+  deps: Pick<Deps, 'db' | 'storage'>,
+  userId: number,
+  source: Buffer | Readable | { file: string },
+): Promise<queries.StoredFile> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'playground-upload-'))
+  try {
+    const received = 'file' in source ? source.file : await receive(source, path.join(folder, 'received'))
+    return await oneAtATime(async () => {
+      const clean = path.join(folder, 'clean')
+      return store(deps, userId, (await writeClean(received, clean)) ? clean : received)
+    })
+  } catch (error) {
+    throw error instanceof NotAPicture ? new UploadRefused(error.reason, { cause: error }) : error
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function receive(source: Buffer | Readable, file: string): Promise<string> {
+  let seen = 0
+  const limit = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      seen += chunk.length
+      done(seen > UPLOAD_BYTES ? new UploadRefused('too_large') : null, chunk)
+    },
+  })
+  await pipeline(source instanceof Readable ? source : Readable.from([source]), limit, createWriteStream(file))
+  return file
+}
+
+async function store(deps: Pick<Deps, 'db' | 'storage'>, userId: number, file: string): Promise<queries.StoredFile> {
+  const { size } = await stat(file)
+  if (size > UPLOAD_BYTES) throw new UploadRefused('too_large')
+  const { thumbnail, ...facts } = await digest(file)
+  const sha256 = await hash(file)
+  const known = await queries.findFileByHash(deps.db, userId, sha256)
+  if (known) return known
+  const token = newToken()
+  await Promise.all([
+    deps.storage.put(token, { stream: createReadStream(file), size }, { contentType: `image/${facts.format}` }),
+    deps.storage.put(thumbnailName(token), thumbnail, { contentType: 'image/webp' }),
+  ])
+  const kept = await queries.insertFile(deps.db, { token, userId, sha256, bytes: size, ...facts })
+  if (kept.token !== token) await deleteBytes(deps, token)
+  return kept
+}
+
+async function hash(file: string): Promise<Buffer> {
+  const sum = createHash('sha256')
+  await pipeline(createReadStream(file), sum)
+  return sum.digest()
+}
