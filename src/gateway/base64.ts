@@ -8,16 +8,28 @@ export class BadBase64 extends Error {
 export interface Base64Decoder {
   /** Throws a RangeError over the limit and BadBase64 for what is none. */
   write(text: string): void
-  /** The bytes; throws BadBase64 when the text stopped in the middle of a byte. */
+  /** The bytes; throws BadBase64 when the text stopped in the middle of a byte. Empty when they went to `spill`. */
   end(): Buffer
+  /** Of the bytes so far. */
+  readonly length: number
 }
 
 const batch = 16 * 1024
 
-export function base64Decoder(limit: number): Base64Decoder {
+/** With `spill` nothing piles up: it is given the bytes in parts, each valid only for the time of the call. */
+export function base64Decoder(limit: number, spill?: (bytes: Buffer) => void): Base64Decoder {
   const bytes = growingBytes(limit, 256 * 1024)
   let pending = ''
   let padded = false
+  let spilled = 0
+
+  function spillFrom(least: number) {
+    if (!spill || bytes.length < least) return
+    spilled += bytes.length
+    if (spilled > limit) throw new RangeError(`more than ${limit} bytes`)
+    spill(bytes.view())
+    bytes.truncate(0)
+  }
 
   function decodeWhole() {
     const whole = pending.length - (pending.length % 4)
@@ -46,11 +58,18 @@ export function base64Decoder(limit: number): Base64Decoder {
     write(text) {
       pending = pending === '' ? text : pending + text
       if (pending.length >= batch) decodeWhole()
+      spillFrom(batch)
     },
     end() {
       decodeWhole()
       decodeWithCare(true)
-      return bytes.take()
+      spillFrom(1)
+      const taken = bytes.take()
+      spilled += taken.length
+      return taken
+    },
+    get length() {
+      return spilled + bytes.length
     },
   }
 }

@@ -10,11 +10,13 @@ import {
   imageCalls,
 } from './images.ts'
 import { type Caller, createJsonCalls, type OnCall } from './panel.ts'
+import { type ResponseCall, type ResponseRequest, responseCalls } from './responses.ts'
 import * as schemas from './schemas.ts'
 import { type StaleWhileError, staleWhileError } from './stale-while-error.ts'
 
 export type { ImageCall, ImageEvent, ImageOptions, ImageRequest } from './images.ts'
 export type { Caller } from './panel.ts'
+export type { FunctionTool, InputItem, ResponseCall, ResponseEvent, ResponseRequest, TokenUsage } from './responses.ts'
 export type { ApiKey, GatewayUser, Group, PublicSettings, Tokens, Usage } from './schemas.ts'
 
 export interface GatewayOptions {
@@ -105,6 +107,8 @@ export interface Gateway {
   generateImage(caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall
   /** The same with pictures to start from, and perhaps a mask. */
   editImage(caller: Caller, apiKey: Secret, request: EditRequest, options: ImageOptions): ImageCall
+  /** One answer of a text model, streamed; GatewayError only. Nothing is sent before the first event is asked for. See `responses.ts`. */
+  respond(caller: Caller, apiKey: Secret, request: ResponseRequest, options: { signal: AbortSignal }): ResponseCall
   close(): Promise<void>
 }
 
@@ -263,6 +267,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     generateImage: imageCalls({ http, timeouts, upstream, onCall }),
     editImage: editCalls({ http, timeouts, upstream, onCall }),
+
+    respond: responseCalls({ http, timeouts, onCall }),
 
     close: () => http.close(),
   }

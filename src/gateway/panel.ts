@@ -5,7 +5,7 @@ import { type Http, type HttpReply, type HttpRequest, readBody, Unanswered } fro
 import { fieldsOf, parseRefusal, type Refusal, refusalError, retryAt } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
-/** The one client address and the user agent of a session: the gateway may bind the session to both (gateway.md §1.7, §3.8). */
+/** The one client address and the user agent of a session: the gateway may bind the session to both. */
 export interface Caller {
   address: string
   userAgent: string

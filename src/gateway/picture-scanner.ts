@@ -36,7 +36,18 @@ const longestKey = 32
 const textWindow = 1024
 const longestDataPrefix = 200
 
-export function pictureScanner(pictureKeys: ReadonlySet<string>, limits: ScannerLimits): PictureScanner {
+export interface ScannerOptions {
+  /** Names whose strings may be data URLs; `url` if not given. */
+  urlKeys?: ReadonlySet<string>
+  /** Is given the bytes of picture `index` in parts, each valid only for the time of the call; `pictures` stays empty. */
+  spill?: (index: number, bytes: Buffer) => void
+}
+
+export function pictureScanner(
+  pictureKeys: ReadonlySet<string>,
+  limits: ScannerLimits,
+  { urlKeys = new Set(['url']), spill }: ScannerOptions = {},
+): PictureScanner {
   const text = growingBytes(limits.text)
   const pictures = new Map<number, Buffer>()
   let place: 'outside' | 'string' | 'escape' | 'url' | 'url escape' | 'picture' | 'picture escape' = 'outside'
@@ -122,7 +133,7 @@ export function pictureScanner(pictureKeys: ReadonlySet<string>, limits: Scanner
   function openString() {
     stringStart = text.length
     const key = afterColon ? lastString : ''
-    if (key === 'url') {
+    if (urlKeys.has(key)) {
       urlStart = text.length
       place = 'url'
     } else if (key !== '' && pictureKeys.has(key)) openPicture()
@@ -132,7 +143,8 @@ export function pictureScanner(pictureKeys: ReadonlySet<string>, limits: Scanner
   function openPicture() {
     if (seen >= limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
     text.truncate(stringStart - 1)
-    decoder = base64Decoder(limits.picture)
+    const index = seen
+    decoder = base64Decoder(limits.picture, spill && (bytes => spill(index, bytes)))
     place = 'picture'
   }
 
@@ -199,9 +211,11 @@ export function pictureScanner(pictureKeys: ReadonlySet<string>, limits: Scanner
 
   function closePicture() {
     const bytes = decoder!.end()
+    const isEmpty = decoder!.length === 0
+    text.append(Buffer.from(isEmpty ? 'null' : String(seen)))
+    if (!isEmpty && !spill) pictures.set(seen, bytes)
+    if (!isEmpty) seen++
     decoder = null
-    text.append(Buffer.from(bytes.length > 0 ? String(seen) : 'null'))
-    if (bytes.length > 0) pictures.set(seen++, bytes)
     lastString = ''
     afterColon = false
     place = 'outside'

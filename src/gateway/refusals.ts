@@ -2,7 +2,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { scrub } from './scrub.ts'
 
-/** What a refusal says, in whichever of the gateway's shapes it came (gateway.md §1.3, §8, §12.5). */
+/** What a refusal says, in whichever of the gateway's shapes it came. */
 export interface Refusal {
   /** `reason`, or the string `code`, top level or inside `error`. */
   code: string
@@ -59,7 +59,7 @@ export function parseRefusal(text: string): Refusal {
 
 /**
  * Turns a refusal of a `/v1/**` call into the error the rest of the program knows.
- * The gateway bills pictures that it delivered (gateway.md §7.6): a refusal in its own words before any picture costs nothing; after one it
+ * The gateway bills pictures that it delivered: a refusal in its own words before any picture costs nothing; after one it
  * costs that picture; a 5xx page of some proxy in between proves nothing.
  */
 export function refusalError(refusal: Refusal, context: RefusalContext): GatewayError {

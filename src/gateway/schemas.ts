@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Secret } from '../secrets/secret.ts'
 
-// The gateway adds fields with every release and forks drop some (gateway.md, version drift): a field that is missing or of another type is
+// The gateway adds fields with every release and forks drop some: a field that is missing or of another type is
 // undefined here, and only what a thing cannot exist without makes the whole thing invalid.
 const text = z.string().optional().catch(undefined)
 const number = z.number().optional().catch(undefined)

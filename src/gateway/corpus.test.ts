@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { hasWords, type Key, languages, translator } from '../web/i18n.ts'
+import { failureReasons, GatewayError } from './errors.ts'
+import { completedOf, gather, scriptedServer } from './scripted-server.ts'
+
+/** One answer of the gateway (0.1.179), of a relay or of a proxy before it, and what it means. */
+const Fixture = z.strictObject({
+  about: z.string().optional(),
+  status: z.int(),
+  headers: z.record(z.string(), z.string()),
+  /** JSON, or text as it stands; or the chunks of a stream. */
+  body: z.unknown().optional(),
+  chunks: z.array(z.string()).optional(),
+  /** The connection is destroyed after the last chunk. */
+  breaks: z.boolean().optional(),
+  /** Pictures asked for, and those that came before it. */
+  n: z.int().default(1),
+  pictures: z.int().default(0),
+  reason: z.enum(failureReasons),
+  charged: z.enum(['yes', 'no', 'unknown']),
+  mayRetry: z.boolean(),
+  field: z.string().optional(),
+  retryAfter: z.number().optional(),
+})
+type Fixture = z.output<typeof Fixture>
+
+const folder = path.join(import.meta.dirname, 'corpus')
+const corpus = readdirSync(folder).map(file => ({
+  file,
+  fixtures: z.array(Fixture).parse(JSON.parse(readFileSync(path.join(folder, file), 'utf8'))),
+}))
+
+for (const { file, fixtures } of corpus) {
+  describe(file, () => {
+    for (const fixture of fixtures) {
+      const { status, reason, charged } = fixture
+      test(`${status} ${titleOf(fixture)} is ${reason}, charged: ${charged}`, async t => {
+        const { gateway } = await scriptedServer(t, (_req, res) => void answer(res, fixture))
+        const { events, error } = await gather(gateway, { stream: fixture.chunks !== undefined, n: fixture.n })
+        assert.ok(error instanceof GatewayError, String(error))
+        const { facts } = error
+        assert.deepEqual(
+          { reason: error.reason, charged: facts.charged, mayRetry: facts.mayRetry ?? false, field: facts.field },
+          { reason, charged, mayRetry: fixture.mayRetry, field: fixture.field },
+        )
+        assert.deepEqual([facts.status, facts.requestId], [status, 'id-1'])
+        assert.equal(completedOf(events).length, fixture.pictures)
+        const wait = facts.retryAt && Math.round((facts.retryAt.getTime() - Date.now()) / 1000)
+        assert.ok(Math.abs((wait ?? 0) - (fixture.retryAfter ?? 0)) <= 2, `${wait} s`)
+      })
+    }
+  })
+}
+
+test('the corpus has at least sixty answers and every reason that an answer can have', () => {
+  const all = corpus.flatMap(({ fixtures }) => fixtures)
+  assert.ok(all.length >= 60, String(all.length))
+  const ours = new Set(['bad_image', 'storage', 'interrupted'])
+  assert.deepEqual(
+    failureReasons.filter(reason => !ours.has(reason) && !all.some(fixture => fixture.reason === reason)),
+    [],
+  )
+})
+
+test('what charged something, or may have, is never sent again by itself', () => {
+  for (const { fixtures } of corpus) {
+    for (const { charged, mayRetry, body, chunks } of fixtures) {
+      if (mayRetry) assert.equal(charged, 'no', JSON.stringify(body ?? chunks))
+    }
+  }
+})
+
+test('every reason has its sentence and next step in both languages, and no outage blames the content', () => {
+  const outages = new Set(['rate_limited', 'concurrency', 'no_account', 'upstream', 'gateway_down', 'timeout'])
+  for (const reason of failureReasons) {
+    for (const part of ['failure', 'next']) {
+      const key = `images.${part}.${reason}`
+      assert.ok(hasWords(key), key)
+      const words = languages.map(language => translator(language)(key as Key))
+      assert.notEqual(words[0], words[1], key)
+      if (outages.has(reason)) assert.doesNotMatch(words.join(' '), /prompt|content|policy|提示词|内容|违规/i, key)
+    }
+  }
+})
+
+function titleOf({ about, body, chunks }: Fixture): string {
+  const text = about ?? (typeof body === 'string' ? body : JSON.stringify(body ?? chunks))
+  return text.replace(/\s+/g, ' ').slice(0, 110)
+}
+
+async function answer(res: ServerResponse, { status, headers, body, chunks, breaks }: Fixture): Promise<void> {
+  res.writeHead(status, { ...headers, 'x-client-request-id': 'id-1' })
+  if (!chunks) return void res.end(typeof body === 'string' ? body : JSON.stringify(body))
+  // Each in a packet of its own.
+  for (const chunk of chunks) await new Promise(resolve => res.write(chunk, resolve))
+  if (breaks) res.destroy()
+  else res.end()
+}
