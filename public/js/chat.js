@@ -1,0 +1,167 @@
+import { start as startAttaching } from './chat-files.js'
+import { toast } from './toast.js'
+
+const follow = document.getElementById('follow')
+const words = document.getElementById('toasts').dataset
+let isConnected = false
+let isAtEnd = true
+
+startAttaching()
+listen()
+typing()
+scrolling()
+copying()
+decorate(document)
+if (follow) polling()
+// The latest is what one comes for.
+if (follow && !location.hash) scrollTo(0, end())
+
+/** More of the answer that is being written: `t` text, `b` complete blocks, `r` reasoning, `e` its end. */
+function listen() {
+  if (!follow) return
+  const writing = () => document.querySelector('.answer.writing')
+  const tail = () => writing()?.querySelector('.tail')
+  follow.addEventListener('hello', () => {
+    isConnected = true
+  })
+  follow.addEventListener('t', event => {
+    tail()?.append(event.detail.data)
+    keepUp()
+  })
+  follow.addEventListener('b', event => {
+    const end = tail()
+    if (!end) return
+    end.insertAdjacentHTML('beforebegin', event.detail.data)
+    end.textContent = ''
+    decorate(end.parentElement)
+    keepUp()
+  })
+  follow.addEventListener('r', event => {
+    const reasoning = writing()?.querySelector('.reasoning')
+    if (!reasoning) return
+    reasoning.hidden = false
+    reasoning.querySelector('.words').append(event.detail.data)
+  })
+  follow.addEventListener('e', event => {
+    const answer = writing()
+    if (!answer) return
+    const [head] = event.detail.data.split('\n', 1)
+    const rest = event.detail.data.slice(head.length + 1)
+    const [state, anew] = head.split(' ')
+    const prose = answer.querySelector('.prose')
+    if (anew) prose.innerHTML = rest
+    else tail().insertAdjacentHTML('beforebegin', rest)
+    tail()?.remove()
+    answer.querySelector('.progressing')?.remove()
+    answer.classList.replace('writing', `state-${state}`)
+    decorate(prose)
+    keepUp()
+  })
+  document.addEventListener('htmx:after:swap', () => {
+    decorate(document)
+    keepUp()
+  })
+  for (const name of ['htmx:sse:error', 'htmx:sse:close']) {
+    follow.addEventListener(name, () => {
+      isConnected = false
+    })
+  }
+}
+
+/** Asks every two seconds while there is no stream: some networks let none through. */
+function polling() {
+  const ask = async () => {
+    if (isConnected || document.hidden) return
+    const shown = document.getElementById('chat-pulse').dataset.v
+    try {
+      await window.htmx.ajax('GET', `${follow.dataset.pulse}v=${encodeURIComponent(shown)}`, {
+        source: '#chat-pulse',
+        swap: 'none',
+      })
+    } catch {
+      // Asked again in two seconds.
+    }
+  }
+  setInterval(ask, 2000)
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) isConnected = false
+  })
+}
+
+/** Enter sends, Shift+Enter makes a line; while a word is being composed, Enter belongs to the input method. */
+function typing() {
+  document.addEventListener('keydown', event => {
+    const field = event.target
+    if (field.tagName !== 'TEXTAREA' || !field.closest('.chat-composer,.edit') || event.key !== 'Enter') return
+    // 229: Safari reports the Enter that ends a composition after it has ended.
+    if (event.shiftKey || event.isComposing || event.keyCode === 229) return
+    event.preventDefault()
+    const { form } = field
+    const send = form.querySelector('.send, .edit .primary, p .primary')
+    if (send && !send.disabled) form.requestSubmit(send)
+  })
+  document.addEventListener('submit', event => {
+    if (!event.target.matches('.list-switch')) return
+    event.preventDefault()
+    const form = new URLSearchParams(new FormData(event.target, event.submitter))
+    document.querySelector('.chat').classList.toggle('list-closed', event.submitter.value === 'off')
+    fetch(event.target.action, { method: 'POST', body: form, headers: { 'HX-Request': 'true' } }).catch(() => {})
+  })
+  document.addEventListener('htmx:after:swap', event => {
+    if (event.detail.ctx.sourceElement?.id !== 'chat-composer' || !event.detail.ctx.response?.raw.ok) return
+    document.getElementById('say')?.focus()
+    isAtEnd = true
+    keepUp()
+  })
+  const say = document.getElementById('say')
+  if (say && matchMedia('(pointer: fine)').matches) say.focus({ preventScroll: true })
+}
+
+/** The page goes along with the answer, unless the reader has scrolled up. */
+function scrolling() {
+  addEventListener(
+    'scroll',
+    () => {
+      isAtEnd = scrollY > end() - 80
+    },
+    { passive: true },
+  )
+}
+
+function keepUp() {
+  if (isAtEnd && follow) scrollTo({ top: end(), behavior: 'instant' })
+}
+
+/** Where the page is scrolled to when the composer, which sticks to the bottom, has come to its place. */
+function end() {
+  const bar = Number.parseFloat(getComputedStyle(document.querySelector('.chat-composer')).insetBlockEnd) || 0
+  return document.getElementById('main').getBoundingClientRect().bottom + scrollY + bar - innerHeight
+}
+
+function copying() {
+  document.addEventListener('click', async event => {
+    const button = event.target.closest('[data-copy-from],[data-copy-said],.copy-code')
+    if (!button) return
+    try {
+      const text = button.dataset.copyFrom
+        ? await (await fetch(button.dataset.copyFrom)).text()
+        : button.closest('.code,.message').querySelector('code,.said').textContent
+      await navigator.clipboard.writeText(text)
+      toast(words.copied)
+    } catch {
+      toast(words.copyFailed)
+    }
+  })
+}
+
+/** A copy button on every block of code; the HTML of an answer is the same for every language. */
+function decorate(within) {
+  const label = document.querySelector('[data-copy-code]')?.dataset.copyCode
+  for (const code of within.querySelectorAll('.prose .code:not(:has(.copy-code))')) {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'copy-code'
+    button.textContent = label
+    code.prepend(button)
+  }
+}

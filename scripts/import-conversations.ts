@@ -1,0 +1,54 @@
+// Usage: node scripts/import-conversations.ts [--user ID] [--dry-run] FILE_OR_FOLDER …
+// Reads conversations back from the files that are kept under PLAYGROUND_DATA_DIR/conversations/<user id>/. Whose they
+// are is the name of their folder, unless --user says otherwise; that person must have signed in here before. What is
+// there already is left as it is.
+import { readdir, readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { importSnapshot, Snapshot } from '../src/chat/snapshot.ts'
+import { loadConfig } from '../src/config.ts'
+import { openDatabase } from '../src/db/db.ts'
+import { startEmbeddedPostgres } from '../src/db/embedded.ts'
+import { migrate } from '../src/db/migrate.ts'
+
+const { values, positionals } = parseArgs({
+  options: { user: { type: 'string' }, 'dry-run': { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+if (positionals.length === 0) {
+  console.error('Usage: node scripts/import-conversations.ts [--user ID] [--dry-run] FILE_OR_FOLDER …')
+  process.exit(2)
+}
+
+const config = loadConfig()
+const embedded = config.databaseUrl
+  ? null
+  : await startEmbeddedPostgres({ directory: path.join(config.dataDirectory, 'postgres') })
+const db = openDatabase({ url: config.databaseUrl ?? embedded!.url, max: 2, applicationName: 'import' })
+let failed = 0
+try {
+  await migrate(db)
+  for (const file of (await Promise.all(positionals.map(filesIn))).flat()) {
+    const userId = Number(values.user ?? path.basename(path.dirname(path.resolve(file))))
+    try {
+      if (!Number.isSafeInteger(userId) || userId < 1) throw new Error('whose is it? Say --user ID')
+      if (values['dry-run']) {
+        const { title, messages } = Snapshot.parse(JSON.parse(await readFile(file, 'utf8')))
+        console.log(`would import ${file}: “${title}”, ${messages.length} messages, for user ${userId}`)
+      } else console.log(`${(await importSnapshot({ db }, userId, file)) ? 'imported' : 'there already'} ${file}`)
+    } catch (error) {
+      failed++
+      console.error(`not imported ${file}: ${(error as Error).message.split('\n')[0]}`)
+    }
+  }
+} finally {
+  await db.close()
+  await embedded?.stop()
+}
+process.exitCode = failed > 0 ? 1 : 0
+
+async function filesIn(place: string): Promise<string[]> {
+  if (!(await stat(place)).isDirectory()) return [place]
+  const entries = await readdir(place, { recursive: true })
+  return entries.filter(entry => entry.endsWith('.json')).map(entry => path.join(place, entry))
+}

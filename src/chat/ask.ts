@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto'
+import { sealKeyForReply } from '../account/key.ts'
+import type { Db } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import type { Requester } from '../images/start.ts'
+import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
+import { Refusal } from '../web/errors.ts'
+import * as queries from './queries.ts'
+
+export const LONGEST_MESSAGE = 100_000
+export const MOST_ATTACHMENTS = 16
+const MOST_UNFINISHED = 20
+const LONGEST_TITLE = 60
+
+export interface Question {
+  text: string
+  /** Tokens of the person's own files, and ids of their attached texts, in order. */
+  attachments: ({ token: string; name: string } | { textId: string })[]
+  model: string
+  effort: string | null
+}
+
+/** Where a message goes: a new conversation, or below a message of one (null: as another beginning of it). */
+export type Place = { conversation: queries.Conversation; parentId: string | null } | { instructions: string }
+
+export interface Asked {
+  conversationId: string
+  messageId: string
+  /** This submission had been taken before. */
+  again: boolean
+}
+
+type AskDeps = Pick<Deps, 'db' | 'jobs' | 'sealer'>
+
+/**
+ * Adds a person's message and the answer to come below it: rows and queue message commit together. The same `submission`
+ * (a UUID) is taken once. Throws `Refusal` 409 without a usable key or while the answer above is being written, 429 when
+ * too many answers wait.
+ */
+export async function askQuestion(
+  deps: AskDeps,
+  asker: Requester,
+  place: Place,
+  question: Question,
+  submission: string,
+): Promise<Asked> {
+  const { userId } = asker
+  return deps.db.transaction(async tx => {
+    await queries.lockAsking(tx, userId)
+    const twin = await queries.findMessageBySubmission(tx, userId, submission)
+    if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
+    const key = usableKey(asker)
+    await refuseTooMany(tx, userId)
+    const attachments = await checkAttachments(tx, userId, question)
+    const conversation =
+      'conversation' in place ? place.conversation : await begin(tx, userId, place, question, attachments)
+    const parentId = 'conversation' in place ? place.parentId : null
+    if (parentId) await leave(tx, conversation, parentId)
+    const message = await queries.insertMessage(tx, {
+      id: randomUUID(),
+      conversationId: conversation.id,
+      userId,
+      parentId,
+      role: 'user',
+      text: question.text,
+      submission,
+    })
+    await queries.insertAttachments(tx, message.id, attachments)
+    for (const { token } of attachments) if (token) await ensureUploadedPicture(tx, userId, token)
+    await addAnswer(deps, tx, asker, key, { parent: message, purpose: 'answer', ...question })
+    return { conversationId: conversation.id, messageId: message.id, again: false }
+  })
+}
+
+/** Another answer beside one that has ended; both stay. Throws like `askQuestion`. */
+export async function answerAgain(
+  deps: AskDeps,
+  asker: Requester,
+  conversation: queries.Conversation,
+  old: { message: queries.Message; reply: queries.Reply },
+  choice: { model: string; effort: string | null },
+): Promise<void> {
+  await deps.db.transaction(async tx => {
+    await queries.lockAsking(tx, asker.userId)
+    const key = usableKey(asker)
+    await refuseTooMany(tx, asker.userId)
+    const parent = old.message.parentId && (await queries.findMessage(tx, conversation, old.message.parentId))
+    if (!parent) throw new Refusal(404, 'errors.not_found')
+    // A second press finds the answer that the first one asked for.
+    const newest = await queries.findLeafBelow(tx, conversation, parent.id)
+    const beside = newest && (await queries.findReply(tx, asker.userId, newest))
+    if (beside && beside.finishedAt === null) return
+    await addAnswer(deps, tx, asker, key, { parent, purpose: old.reply.purpose, ...choice })
+  })
+}
+
+export interface AnswerToCome {
+  parent: queries.Message
+  purpose: queries.Reply['purpose']
+  model: string
+  effort: string | null
+}
+
+/** Adds an answer that waits for a worker, with the key sealed into it. */
+export async function addAnswer(
+  deps: AskDeps,
+  tx: Db,
+  asker: Pick<Requester, 'userId' | 'signInId' | 'caller'>,
+  key: { keyId: number; keySecret: Buffer },
+  { parent, purpose, model, effort }: AnswerToCome,
+): Promise<void> {
+  const { userId, signInId, caller } = asker
+  const { conversationId } = parent
+  const messageId = randomUUID()
+  await queries.insertMessage(tx, { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' })
+  const keySecret = sealKeyForReply(deps, userId, messageId, key.keySecret)
+  const { keyId } = key
+  await queries.insertReply(tx, {
+    messageId,
+    conversationId,
+    userId,
+    signInId,
+    purpose,
+    model,
+    effort,
+    keyId,
+    keySecret,
+    caller,
+  })
+  await deps.jobs.send(tx, 'reply', { messageId })
+  await queries.tellPages(tx, conversationId, 'change')
+}
+
+function usableKey({ account }: Requester): { keyId: number; keySecret: Buffer } {
+  if (!account?.keyId || !account.keySecret) throw new Refusal(409, 'chat.blocked.no_key')
+  return { keyId: account.keyId, keySecret: account.keySecret }
+}
+
+async function refuseTooMany(tx: Db, userId: number): Promise<void> {
+  if ((await queries.countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
+    throw new Refusal(429, 'chat.too_many', { limit: MOST_UNFINISHED }, 10)
+  }
+}
+
+function begin(
+  tx: Db,
+  userId: number,
+  place: { instructions: string },
+  question: Question,
+  attachments: readonly { name: string }[],
+): Promise<queries.Conversation> {
+  const title = titleOf(question.text) || titleOf(attachments[0]?.name ?? '')
+  return queries.insertConversation(tx, { id: randomUUID(), userId, title, instructions: place.instructions })
+}
+
+/** The beginning of the first line that says something. */
+export function titleOf(text: string): string {
+  const line =
+    text
+      .split('\n')
+      .find(each => each.trim() !== '')
+      ?.replace(/\s+/g, ' ')
+      .trim() ?? ''
+  if (line.length <= LONGEST_TITLE) return line
+  const cut = line.slice(0, LONGEST_TITLE)
+  return `${(cut.includes(' ') ? cut.slice(0, cut.lastIndexOf(' ')) : cut).toWellFormed()}…`
+}
+
+/** Goes on below a message: not while it is being written; a picture that was offered and not taken is let go. */
+async function leave(tx: Db, conversation: queries.Conversation, parentId: string): Promise<void> {
+  const parent = await queries.findMessage(tx, conversation, parentId)
+  if (!parent) throw new Refusal(404, 'errors.not_found')
+  const reply = await queries.findReply(tx, conversation.userId, parentId)
+  if (reply && reply.finishedAt === null) throw new Refusal(409, 'chat.still_writing')
+  const call = await queries.findToolCall(tx, conversation.userId, parentId)
+  if (call?.state === 'asked') await queries.endToolCall(tx, call, { state: 'declined', output: WROTE_ON })
+}
+
+const WROTE_ON = 'The person did not want this picture and wrote on. Nothing was made.'
+
+async function checkAttachments(tx: Db, userId: number, { attachments }: Question) {
+  if (attachments.length > MOST_ATTACHMENTS) throw new Refusal(422, 'chat.too_many_files', { limit: MOST_ATTACHMENTS })
+  const tokens = attachments.flatMap(each => ('token' in each ? each.token : []))
+  const textIds = attachments.flatMap(each => ('textId' in each ? each.textId : []))
+  const files = new Set((await listFiles(tx, userId, tokens)).map(file => file.token))
+  const texts = new Map((await queries.listTexts(tx, userId, textIds)).map(text => [text.id, text.name]))
+  return attachments.map(each => {
+    const isMine = 'token' in each ? files.has(each.token) : texts.has(each.textId)
+    if (!isMine) throw new Refusal(422, 'chat.file_gone')
+    return 'token' in each
+      ? { name: each.name, token: each.token, textId: null }
+      : { name: texts.get(each.textId)!, token: null, textId: each.textId }
+  })
+}

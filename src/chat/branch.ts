@@ -1,0 +1,74 @@
+import type { Db } from '../db/db.ts'
+import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
+import * as queries from './queries.ts'
+
+/** One message with everything that belongs to it. */
+export type Turn = { message: queries.Message; attachments: queries.Attachment[] } & (
+  | { kind: 'user' }
+  | { kind: 'assistant'; reply: queries.Reply }
+  | { kind: 'tool'; call: queries.ToolCall; pictures: Picture[] }
+)
+
+/** Messages in their order, and the files that their attachments name, by token. */
+export interface Branch {
+  turns: Turn[]
+  files: Map<string, StoredFile>
+}
+
+/** From the first message of a conversation down to `leaf`; empty when there is none yet. */
+export async function loadBranch(db: Db, conversation: queries.Conversation, leaf: string | null): Promise<Branch> {
+  return load(db, conversation, leaf ? await queries.listBranch(db, conversation, leaf) : [])
+}
+
+/** All branches, parents before children. */
+export async function loadAllBranches(db: Db, conversation: queries.Conversation): Promise<Branch> {
+  return load(db, conversation, await queries.listMessages(db, conversation))
+}
+
+async function load(db: Db, { userId }: queries.Conversation, messages: queries.Message[]): Promise<Branch> {
+  if (messages.length === 0) return { turns: [], files: new Map() }
+  const idsOf = (role: queries.Message['role']) => messages.filter(each => each.role === role).map(each => each.id)
+  const [replies, calls, attachments] = await Promise.all([
+    queries.listReplies(db, idsOf('assistant')),
+    queries.listToolCalls(db, idsOf('tool')),
+    queries.listAttachments(db, idsOf('user')),
+  ])
+  const jobs = calls.flatMap(call => call.jobId ?? [])
+  const tokens = [...attachments.flatMap(each => each.token ?? []), ...calls.flatMap(call => call.sources)]
+  const [pictures, files] = await Promise.all([
+    jobs.length > 0 ? listPicturesOfJobs(db, userId, jobs) : [],
+    tokens.length > 0 ? listFiles(db, userId, [...new Set(tokens)]) : [],
+  ])
+  const replyOf = new Map(replies.map(reply => [reply.messageId, reply]))
+  const callOf = new Map(calls.map(call => [call.messageId, call]))
+  const attachmentsOf = Map.groupBy(attachments, each => each.messageId)
+  const picturesOf = Map.groupBy(pictures, picture => picture.jobId)
+  const turns = messages.map((message): Turn => {
+    const common = { message, attachments: attachmentsOf.get(message.id) ?? [] }
+    if (message.role === 'user') return { ...common, kind: 'user' }
+    if (message.role === 'assistant') return { ...common, kind: 'assistant', reply: replyOf.get(message.id)! }
+    const call = callOf.get(message.id)!
+    return { ...common, kind: 'tool', call, pictures: (call.jobId && picturesOf.get(call.jobId)) || [] }
+  })
+  return { turns, files: new Map(files.map(file => [file.token, file])) }
+}
+
+/** A picture that the conversation can speak of as `P1`, `P2` and so on. */
+export interface NamedPicture {
+  label: string
+  token: string
+  messageId: string
+}
+
+/** Every picture of the branch that is still there, numbered in the order in which they came. */
+export function namePictures({ turns, files }: Branch): NamedPicture[] {
+  const tokens = turns.flatMap(turn => {
+    const messageId = turn.message.id
+    if (turn.kind === 'user') {
+      return turn.attachments.flatMap(({ token }) => (token && files.has(token) ? [{ token, messageId }] : []))
+    }
+    if (turn.kind !== 'tool') return []
+    return turn.pictures.filter(picture => !picture.deletedAt).map(({ token }) => ({ token, messageId }))
+  })
+  return tokens.map((picture, index) => ({ ...picture, label: `P${index + 1}` }))
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
+import { alice } from '../testing/people.ts'
+import { startProcess } from '../testing/process.ts'
+import { testApp } from '../testing/server.ts'
+
+const app = await testApp()
+const { mock } = app
+
+let browser: Browser
+before(async () => {
+  if (!noChromium) browser = await startChromium()
+})
+after(async () => browser?.close())
+
+const skip = noChromium
+
+/** Pastes a drawn picture, as a screenshot is pasted. */
+async function pasteScreenshot(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const canvas = document.createElement('canvas')
+    canvas.width = 320
+    canvas.height = 200
+    canvas.getContext('2d')!.fillRect(20, 20, 100, 60)
+    const blob = await new Promise<Blob | null>(resolve => canvas.toBlob(resolve, 'image/png'))
+    const clipboardData = new DataTransfer()
+    clipboardData.items.add(new File([blob!], 'image.png', { type: 'image/png' }))
+    const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })
+    document.getElementById('say')!.dispatchEvent(event)
+  })
+  await page.waitForSelector('.attachment [name="attachment"]', { state: 'attached' })
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.fill('#say', text)
+  await page.press('#say', 'Enter')
+}
+
+const answers = (count: number) => `.answer.state-done >> nth=${count - 1}`
+
+test('a conversation, from the first question to the edit of a picture, seen live in a second browser', {
+  skip,
+}, async () => {
+  mock.control.set({ latencyMs: 300 })
+  const person = await alice(app)
+  const { page, complaints } = await openPage(browser, app.url, person)
+
+  // Ask, and see Markdown with code.
+  await page.goto('/chat')
+  await say(page, 'show #code')
+  await page.waitForURL(/\/chat\/[0-9a-f-]{36}$/)
+  await page.waitForSelector('.answer.state-done .code .hljs-keyword')
+  await page.waitForSelector('.answer .copy-code')
+  const other = await openPage(browser, app.url, person)
+  await other.page.goto(page.url())
+
+  // Stop; what came is kept, in both.
+  const fault = mock.control.fault({ match: { prompt: 'stop me' }, hold: 'mid_picture' })
+  await say(page, 'stop me')
+  await other.page.waitForFunction(() =>
+    /You asked/.test(document.querySelector('.answer.writing .prose')?.textContent ?? ''),
+  )
+  await page.click('.stop')
+  await other.page.waitForSelector('.answer.state-stopped')
+  mock.control.release(fault)
+
+  // Another answer beside it.
+  await page.hover('.answer.state-stopped')
+  await page.click('.answer.state-stopped form.again button')
+  await other.page.waitForSelector(answers(2))
+  assert.match(await other.page.innerText('.answer .branches'), /2\/2/)
+
+  // An edited message makes a branch; the one before stays reachable.
+  await page.hover('.message.user')
+  await page.click('.message.user .edit summary')
+  await page.fill('.edit[open] textarea', 'a new beginning')
+  await page.press('.edit[open] textarea', 'Enter')
+  await other.page.waitForFunction(() => document.querySelectorAll('.message.user').length === 1)
+  await page.waitForSelector(answers(1))
+  await page.hover('.message.user')
+  await page.click('.message.user .branches a')
+  await page.waitForFunction(() => document.querySelectorAll('.message.user').length === 2)
+  await page.goBack()
+  await page.waitForFunction(() => document.querySelector('.said')?.textContent === 'a new beginning')
+
+  // A pasted screenshot.
+  await pasteScreenshot(page)
+  await say(page, 'what can be seen here?')
+  await other.page.waitForSelector('.message.user .attached-picture img')
+  await page.waitForSelector(answers(2))
+
+  // A picture, after a yes; then an edit of that picture.
+  await say(page, 'draw a lighthouse')
+  await page.waitForSelector('.card .price')
+  await page.click('.card .primary')
+  await other.page.waitForSelector('.tool.state-done .job img')
+  await page.waitForFunction(() =>
+    /Here it is/.test(document.querySelector('.thread')?.lastElementChild?.textContent ?? ''),
+  )
+  await say(page, 'make it blue')
+  await page.waitForSelector('.card .attached img')
+  await page.click('.card .primary')
+  await other.page.waitForSelector('.tool.state-done >> nth=1')
+  const [edit] = mock.control.calls({ path: '/v1/images/edits' })
+  assert.equal(edit!.inputs, 1)
+
+  // Both show the same; a reload too.
+  await page.waitForFunction(() => document.querySelectorAll('.answer.writing').length === 0)
+  const words = async (shown: Page) => (await shown.innerText('#thread')).replace(/\s+/g, ' ')
+  await other.page.waitForFunction(() => document.querySelectorAll('.answer.writing').length === 0)
+  assert.equal(await words(other.page), await words(page))
+  await page.reload()
+  assert.equal(await words(page), await words(other.page))
+  assert.deepEqual([complaints, other.complaints], [[], []])
+})
+
+test('when the web process goes, the page asks another, and shows the answer to its end', { skip }, async () => {
+  mock.control.set({ latencyMs: 0 })
+  const person = await alice(app)
+  const first = await startProcess(app, { PLAYGROUND_ROLE: 'web' })
+  const { port } = new URL(first.url)
+  const { page } = await openPage(browser, first.url, person)
+  await page.goto('/chat')
+  await say(page, 'hello')
+  await page.waitForSelector(answers(1))
+  const fault = mock.control.fault({ match: { prompt: 'outlive it' }, hold: 'mid_picture' })
+  await say(page, 'outlive it')
+  await page.waitForFunction(() =>
+    /You asked/.test(document.querySelector('.answer.writing .prose')?.textContent ?? ''),
+  )
+  first.child.kill('SIGKILL')
+  mock.control.release(fault)
+  await startProcess(app, { PLAYGROUND_ROLE: 'web', PORT: port })
+  await page.waitForSelector(answers(2))
+  assert.match(await page.innerText(answers(2)), /ask me to draw it/)
+})
+
+test('where no stream comes through, the page asks by itself', { skip }, async () => {
+  const person = await alice(app)
+  const { page } = await openPage(browser, app.url, person)
+  await page.route('**/events?*', route => route.abort())
+  await page.goto('/chat')
+  await say(page, 'hello')
+  await page.waitForSelector(answers(1))
+  await say(page, 'and again')
+  await page.waitForSelector(answers(2))
+})
+
+test('Enter in the middle of a composed word sends nothing; Shift+Enter makes a line', { skip }, async () => {
+  const person = await alice(app)
+  const { page } = await openPage(browser, app.url, person)
+  await page.goto('/chat')
+  await page.fill('#say', 'nihao')
+  await page.evaluate(() => {
+    const enter = { key: 'Enter', bubbles: true, cancelable: true, isComposing: true }
+    document.getElementById('say')!.dispatchEvent(new KeyboardEvent('keydown', enter))
+  })
+  await page.press('#say', 'Shift+Enter')
+  assert.equal(await page.inputValue('#say'), 'nihao\n')
+  assert.match(page.url(), /\/chat$/)
+})
+
+test('without JavaScript a question is asked by a plain form, and the page refreshes itself until the answer is there', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const { page } = await openPage(browser, app.url, person, { javaScriptEnabled: false })
+  const fault = mock.control.fault({ match: { prompt: 'plainly' }, hold: 'mid_picture' })
+  await page.goto('/chat')
+  await page.fill('#say', 'plainly')
+  await page.click('.send')
+  await page.waitForURL(/\/chat\/[0-9a-f-]{36}$/)
+  assert.equal(await page.locator('noscript meta[http-equiv="refresh"]').count(), 1)
+  mock.control.release(fault)
+  await page.waitForSelector(answers(1))
+  assert.equal(await page.locator('noscript meta[http-equiv="refresh"]').count(), 0)
+})
+
+test('on a phone nothing is wider than the screen, and the composer is in sight', { skip }, async () => {
+  const person = await alice(app)
+  const { page, complaints } = await openPage(browser, app.url, person, {
+    viewport: { width: 390, height: 400 },
+    isMobile: true,
+    hasTouch: true,
+  })
+  await page.goto('/chat')
+  await page.fill('#say', 'show #table and #code')
+  await page.click('.send')
+  await page.waitForSelector(answers(1))
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+  assert.equal(wide, 0)
+  const box = await page.locator('.chat-box').boundingBox()
+  assert.ok(box && box.y >= 0 && box.y + box.height <= 400, JSON.stringify(box))
+  assert.deepEqual(complaints, [])
+})

@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import { alice, charlie } from '../testing/people.ts'
+import { testApp, until } from '../testing/server.ts'
+
+const app = await testApp()
+const { db, mock } = app
+const responses = (prompt: string) =>
+  mock.control.calls({ path: '/v1/responses' }).filter(call => call.prompt.includes(prompt))
+
+test('a question is answered in rendered Markdown, and the key that paid is erased', async () => {
+  const person = await alice(app)
+  const { id, reply } = await talk(db, person, 'show #code please')
+  const page = await person.get(`/chat/${id}`)
+  assert.equal(page.status, 200)
+  assert.equal(page.html.querySelector('.message.user .said')?.text, 'show #code please')
+  assert.ok(page.html.querySelector('.message.answer.state-done figure.code[data-language="ts"]'))
+  assert.equal(page.html.querySelector('#title')?.text, 'show #code please')
+  assert.equal(reply.keySecret, null)
+  assert.ok(reply.inputTokens && reply.outputTokens)
+  assert.doesNotMatch(page.headers['content-security-policy'] ?? '', /unsafe/)
+})
+
+test('the whole conversation is sent each time, with instructions of our own', async () => {
+  const person = await alice(app)
+  await person.post('/chat/settings', { instructions: 'Call me Ishmael.', ask: 'on' })
+  const { id } = await talk(db, person, 'first question')
+  await person.post(`/chat/${id}/instructions`, { instructions: 'Only whales.' })
+  await talk(db, person, 'second question', id)
+  const [call] = responses('second question')
+  const { input, instructions, stream, store } = call!.fields as Record<string, unknown>
+  const said = (input as { role: string; content: { text: string }[] }[]).map(
+    item => `${item.role}: ${item.content[0]!.text.slice(0, 20)}`,
+  )
+  assert.deepEqual(said, ['user: first question', 'assistant: You asked about **fi', 'user: second question'])
+  assert.match(String(instructions), /image playground[\s\S]*Ishmael[\s\S]*Only whales/)
+  assert.deepEqual([stream, store], [true, false])
+})
+
+test('the model and its effort are remembered, and the summary of its reasoning is folded', async () => {
+  const person = await alice(app)
+  const id = await say(person, 'think', null, { model: 'gpt-5.4-mini', effort: 'high' })
+  const reply = await replyIn(db, id, 'done')
+  assert.equal(reply.model, 'gpt-5.4-mini')
+  assert.match(reply.reasoning, /Reading the request/)
+  const page = await person.get(`/chat/${id}`)
+  assert.match(page.html.querySelector('details.reasoning')?.text ?? '', /Reading the request/)
+  assert.equal(page.html.querySelector('#model [selected]')?.getAttribute('value'), 'gpt-5.4-mini')
+  assert.equal(page.html.querySelector('[name="effort"] [selected]')?.getAttribute('value'), 'high')
+  assert.equal(
+    page.html.querySelectorAll('#model option').filter(option => /image|review|\*/.test(option.text)).length,
+    0,
+  )
+})
+
+test('the same form sent twice is one question and one paid answer', async () => {
+  const person = await alice(app)
+  const fields = { text: 'only once', submission: crypto.randomUUID() }
+  const [one, two] = await Promise.all([person.post('/chat', fields), person.post('/chat', fields)])
+  assert.equal(one.location, two.location)
+  await replyIn(db, one.location.split('/').at(-1)!, 'done')
+  assert.equal(responses('only once').length, 1)
+})
+
+test('a mistake comes back with what was typed, and nothing is asked', async () => {
+  const person = await alice(app)
+  const empty = await person.post('/chat', { text: '  \n ' })
+  assert.equal(empty.status, 422)
+  assert.ok(empty.html.querySelector('#chat-error .field-error'))
+  const long = await person.post('/chat', { text: `long ${'x'.repeat(100_001)}` })
+  assert.equal(long.status, 422)
+  assert.match(long.html.querySelector('#say')?.text ?? '', /^long x/)
+  assert.equal(responses('long x').length, 0)
+})
+
+test('two pages see an answer grow, from wherever they come in, and it is the same in the end', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  const fault = mock.control.fault({ match: { prompt: 'please grow' }, hold: 'mid_picture', answer: longAnswer })
+  const first = await openStream(app.url, person, `/chat/${id}/events`)
+  await say(person, 'please grow', id)
+  await until('the first words', async () => first.text().includes('Paragraph number 1'))
+  const page = await person.get(`/chat/${id}`)
+  const writing = page.html.querySelector('.answer.writing')
+  assert.match(writing?.text ?? '', /Paragraph number 1/)
+  const second = await openStream(app.url, person, page.html.querySelector('#follow')!.getAttribute('hx-sse:connect')!)
+  mock.control.release(fault)
+  const reply = await replyIn(db, id, 'done')
+  await until('both to hear of the end', async () =>
+    [first, second].every(each => each.events.some(({ event }) => event === 'e')),
+  )
+  first.close()
+  second.close()
+
+  // What a page puts together is what the row has.
+  const blocks = first.events.filter(({ event }) => event === 'b').map(({ data }) => data)
+  const rest = first.events.find(({ event }) => event === 'e')!.data
+  assert.match(rest, /^done\n/)
+  assert.equal(squeeze([...blocks, rest.slice('done\n'.length)].join('')), squeeze(reply.html!))
+  const added = first.events.findIndex(({ data }) => data.includes('please grow'))
+  const bytes = first.events.slice(added + 1).reduce((sum, event) => sum + event.bytes, 0)
+  assert.ok(bytes <= 3 * Buffer.byteLength(reply.html!), `${bytes} bytes for ${reply.html!.length} of HTML`)
+  const words = second.events.filter(({ event }) => event === 't').map(({ data }) => data)
+  assert.doesNotMatch(words.join(''), /Paragraph number 1 /, 'what a page had is not sent again')
+})
+
+test('an answer stops within a second from another process, and keeps what came', async () => {
+  const person = await alice(app)
+  const web = await app.another({ role: 'web' })
+  const { id } = await talk(db, person, 'hi')
+  const fault = mock.control.fault({ match: { prompt: 'to be stopped' }, hold: 'mid_picture' })
+  await say(person, 'to be stopped', id)
+  const page = await until('some words', async () => {
+    const shown = await person.get(`/chat/${id}`)
+    return /You asked/.test(shown.html.querySelector('.answer.writing')?.text ?? '') && shown
+  })
+  const action = page.html.querySelector('.stop')!.getAttribute('formaction')!
+  const sid = person.cookie('sid')!
+  const stopped = await fetch(web.running.url + action, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { cookie: `sid=${sid}`, 'sec-fetch-site': 'same-origin' },
+  })
+  assert.equal(stopped.status, 303)
+  const reply = await replyIn(db, id, 'stopped')
+  assert.match(reply.text, /^You asked/)
+  assert.equal(reply.keySecret, null)
+  mock.control.release(fault)
+  const after = await person.get(`/chat/${id}`)
+  assert.ok(after.html.querySelector('.answer.state-stopped .go-on'))
+  assert.equal(responses('to be stopped').length, 1)
+})
+
+test('an answer that breaks off says so, keeps its words, is not asked for again, and can be continued', async () => {
+  const person = await alice(app)
+  mock.control.fault({ match: { prompt: 'breaks off' }, end: 'mid_picture' })
+  const id = await say(person, 'this breaks off')
+  const reply = await replyIn(db, id, 'unknown')
+  assert.equal(reply.failureReason, 'upstream')
+  assert.match(reply.text, /^You asked/)
+  const page = await person.get(`/chat/${id}`)
+  assert.ok(page.html.querySelector('.answer.state-unknown .answer-failure'))
+  const goOn = page.html.querySelector('.go-on')!
+  const parent = goOn.querySelector('[name="parent"]')!.getAttribute('value')!
+  await say(person, goOn.querySelector('button')!.getAttribute('value')!, id, { parent })
+  await replyIn(db, id, 'done')
+  const [, continued] = mock.control
+    .calls({ path: '/v1/responses' })
+    .filter(call => JSON.stringify(call.fields).includes('this breaks off'))
+  assert.match(JSON.stringify(continued!.fields), /Continue exactly/)
+  assert.equal(responses('this breaks off').length, 1)
+})
+
+test('what passes by itself is waited for, what does not is told with its reason', async () => {
+  const person = await alice(app)
+  mock.control.fault({ match: { prompt: 'busy gateway' }, reply: 'concurrency' })
+  const id = await say(person, 'busy gateway')
+  const reply = await replyIn(db, id, 'done')
+  assert.equal(reply.attempts, 2)
+  mock.control.fault({ match: { prompt: 'poor gateway' }, reply: 'late_balance' })
+  const poor = await say(person, 'poor gateway')
+  assert.deepEqual(
+    [(await replyIn(db, poor, 'failed')).failureReason, (await newestReply(db, poor)).charged],
+    ['insufficient_balance', 'no'],
+  )
+})
+
+test('an edited message and another answer make branches, and every branch stays reachable', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'about cats')
+  await talk(db, person, 'more of it', id)
+  const first = await person.get(`/chat/${id}`)
+  const edit = first.html.querySelector('.message.user form')!
+  const parent = edit.querySelector('[name="parent"]')!.getAttribute('value')!
+  await say(person, 'about dogs', id, { parent })
+  await replyIn(db, id, 'done')
+  const edited = await person.get(`/chat/${id}`)
+  assert.deepEqual(
+    edited.html.querySelectorAll('.said').map(said => said.text),
+    ['about dogs'],
+  )
+  const back = edited.html.querySelector('.branches a')!.getAttribute('href')!
+  const before = await person.get(back)
+  assert.deepEqual(
+    before.html.querySelectorAll('.said').map(said => said.text),
+    ['about cats', 'more of it'],
+  )
+  assert.equal(
+    before.html.querySelector('#parent')?.getAttribute('value'),
+    before.html.querySelector('.message:last-child')?.id.slice(2),
+  )
+
+  const again = edited.html.querySelector('form.again')!.getAttribute('action')!
+  await person.post(again)
+  await replyIn(db, id, 'done')
+  const twice = await person.get(`/chat/${id}`)
+  assert.match(twice.html.querySelector('.answer .branches')?.text.replace(/\s/g, '') ?? '', /2\/2/)
+})
+
+test('a message cannot go below an answer that is being written', async () => {
+  const person = await alice(app)
+  const fault = mock.control.fault({ match: { prompt: 'slow one' }, hold: 'mid_picture' })
+  const id = await say(person, 'slow one')
+  const refused = await person.post(`/chat/${id}/messages`, { text: 'too early' })
+  assert.equal(refused.status, 422)
+  assert.equal(refused.html.querySelector('#say')?.text, 'too early')
+  mock.control.release(fault)
+  await replyIn(db, id, 'done')
+})
+
+test('conversations are named, pinned, found by their words, exported, deleted and brought back', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'quokka habitats')
+  await talk(db, person, 'something else')
+  await person.post(`/chat/${id}/title`, { title: 'Marsupials & more' })
+  await person.post(`/chat/${id}/pin`, { value: 'on' })
+  const found = await person.get('/chat/list?q=QUOKKA', { htmx: true })
+  assert.deepEqual(
+    found.html.querySelectorAll('a[href^="/chat/"]').map(link => link.text.trim()),
+    ['Marsupials & more'],
+  )
+  assert.equal((await person.get('/chat/list?q=100%25', { htmx: true })).html.querySelectorAll('li').length, 0)
+  const markdown = await person.get(`/chat/${id}/export.md`)
+  assert.match(markdown.text, /^# Marsupials & more\n\n## You\n\nquokka habitats\n\n## gpt-/)
+  assert.match(markdown.headers['content-disposition'] ?? '', /Marsupials-more\.md/)
+  const json = JSON.parse((await person.get(`/chat/${id}/export.json`)).text)
+  assert.equal(json.messages.length, 2)
+  const deleted = await person.post(`/chat/${id}/delete`)
+  const page = await person.get(deleted.location)
+  assert.equal((await person.get(`/chat/${id}`)).status, 404)
+  await person.post(page.html.querySelector(`form[action="/chat/${id}/restore"]`)!.getAttribute('action')!)
+  assert.equal((await person.get(`/chat/${id}`)).status, 200)
+})
+
+test('drafts wait where they were typed', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  await person.post('/chat/draft', { text: 'half a thought', conversation: id })
+  await person.post('/chat/draft', { text: 'another' })
+  assert.equal((await person.get(`/chat/${id}`)).html.querySelector('#say')?.text, 'half a thought')
+  assert.equal((await person.get('/chat')).html.querySelector('#say')?.text, 'another')
+  await say(person, 'half a thought, finished', id, { conversation: id })
+  await replyIn(db, id, 'done')
+  assert.equal((await person.get(`/chat/${id}`)).html.querySelector('#say')?.text, '')
+})
+
+test('a page without a stream asks, and hears only of what changed', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  const page = await person.get(`/chat/${id}`)
+  const tag = page.html.querySelector('#chat-pulse')!.getAttribute('data-v')!
+  assert.equal((await person.get(`/chat/${id}/pulse?v=${tag}`, { htmx: true })).status, 204)
+  await talk(db, person, 'and more', id)
+  const news = await person.get(`/chat/${id}/pulse?v=${tag}`, { htmx: true })
+  assert.equal(news.status, 200)
+  assert.match(news.text, /and more/)
+})
+
+test("charlie cannot see, hear or touch alice's conversation", async () => {
+  const person = await alice(app)
+  const other = await charlie(app)
+  const { id, reply } = await talk(db, person, 'a secret of mine')
+  const message = reply.messageId
+  for (const path of [
+    '',
+    '/events',
+    '/pulse',
+    '/export.md',
+    '/export.json',
+    `/messages/${message}/text`,
+    `?at=${message}`,
+  ]) {
+    const answer = await other.get(`/chat/${id}${path}`)
+    assert.equal(answer.status, 404, path)
+    assert.doesNotMatch(answer.text, /a secret of mine/)
+  }
+  for (const path of [
+    '/messages',
+    '/title',
+    '/instructions',
+    '/pin',
+    '/delete',
+    '/restore',
+    `/messages/${message}/again`,
+    `/messages/${message}/stop`,
+    `/calls/${message}/paint`,
+    `/calls/${message}/decline`,
+  ]) {
+    const answer = await other.post(`/chat/${id}${path}`, { text: 'x', title: 'x', value: 'on', instructions: 'x' })
+    assert.equal(answer.status, 404, path)
+  }
+  assert.doesNotMatch((await other.get('/chat?q=secret')).html.querySelector('#list')!.text, /secret/)
+  const mine = await person.get(`/chat/${id}`)
+  assert.equal(mine.html.querySelector('#title')?.text, 'a secret of mine')
+  assert.equal(mine.html.querySelectorAll('.message').length, 2)
+  const guest = await app.browser().get(`/chat/${id}`)
+  assert.match(guest.location, /^\/login/)
+})
+
+const longAnswer = Array.from({ length: 14 }, (_, index) =>
+  index % 5 === 4
+    ? '```ts\nexport const answer = (question: string) => question.length + 42\n```'
+    : `Paragraph number ${index + 1} has **some** words, a [link](https://example.com/${index}) and \`code\`, and goes on for a while so that it is like a real one.`,
+).join('\n\n')
+
+function squeeze(html: string): string {
+  return html.replace(/\s+/g, ' ').replace(/> </g, '><').trim()
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import { alice } from '../testing/people.ts'
+import { startProcess } from '../testing/process.ts'
+import { testApp, until } from '../testing/server.ts'
+
+// Short leases, so that the dead are missed soon.
+const app = await testApp({
+  role: 'web',
+  worker: { tickSeconds: 0.1, leaseSeconds: 1, sweepSeconds: 0.2, persistSeconds: 5 },
+})
+const { db, mock } = app
+const asked = (prompt: string) =>
+  mock.control.calls({ path: '/v1/responses' }).filter(call => call.prompt.includes(prompt))
+
+/** A worker of its own that can be killed. */
+const worker = () => startProcess(app, { PLAYGROUND_ROLE: 'worker' })
+
+/** This process works too from now on, and ends what the dead left behind. */
+let survivor: Awaited<ReturnType<typeof app.another>> | null = null
+async function takeOver() {
+  survivor ??= await app.another({ role: 'worker' })
+}
+
+test('a worker killed in the middle of an answer leaves its words, pays once, and says so', async () => {
+  const person = await alice(app)
+  const { child } = await worker()
+  const { id } = await talk(db, person, 'hello')
+  mock.control.fault({ match: { prompt: 'die in the middle' }, hold: 'mid_picture' })
+  await say(person, 'die in the middle', id)
+  const page = await person.get(`/chat/${id}`)
+  const stream = await openStream(app.url, person, page.html.querySelector('#follow')!.getAttribute('hx-sse:connect')!)
+  await until('some words', async () => (await db.pool.query(`select from reply_deltas`)).rowCount)
+  child.kill('SIGKILL')
+  // Its lease is long; in this test it ran out.
+  await db.pool.query(`update replies set lease_until = now() - interval '1 second' where state = 'running'`)
+  await takeOver()
+  const reply = await replyIn(db, id, 'unknown')
+  assert.equal(reply.failureReason, 'interrupted')
+  assert.match(reply.text, /^You asked/)
+  assert.equal(reply.keySecret, null)
+  await until('the page to hear of it', async () =>
+    stream.events.some(({ event, data }) => event === 'e' && data.startsWith('unknown')),
+  )
+  stream.close()
+  mock.control.release()
+  assert.equal(asked('die in the middle').length, 1)
+  const shown = await person.get(`/chat/${id}`)
+  assert.ok(shown.html.querySelector('.answer.state-unknown .go-on'))
+})
+
+test('an answer that was claimed but never asked for is asked for by another worker', async () => {
+  await survivor?.running.stop()
+  survivor = null
+  const person = await alice(app)
+  const id = await say(person, 'never sent')
+  // As a worker leaves it that dies between the claim and the call.
+  await db.pool.query(
+    `update replies set state = 'running', claim = gen_random_uuid(), lease_until = now() - interval '1 minute'
+     where conversation_id = $1`,
+    [id],
+  )
+  await takeOver()
+  await replyIn(db, id, 'done')
+  assert.equal(asked('never sent').length, 1)
+})
+
+test('the web process may go: another one shows the same answer at the same point, and its end', async () => {
+  await takeOver()
+  const person = await alice(app)
+  const first = await startProcess(app, { PLAYGROUND_ROLE: 'web' })
+  const { id } = await talk(db, person, 'hello')
+  const fault = mock.control.fault({ match: { prompt: 'outlive the page' }, hold: 'mid_picture' })
+  await say(person, 'outlive the page', id)
+  const stream = await openStream(first.url, person, `/chat/${id}/events`)
+  await until('the words', async () => /You asked/.test(stream.events.map(event => event.data).join('')))
+  first.child.kill('SIGKILL')
+  stream.close()
+  const again = await openStream(app.url, person, `/chat/${id}/events`)
+  await until('the same words elsewhere', async () => /You asked/.test(again.events.map(event => event.data).join('')))
+  mock.control.release(fault)
+  const reply = await replyIn(db, id, 'done')
+  await until('its end', async () => again.events.some(({ event }) => event === 'e'))
+  again.close()
+  assert.match(reply.text, /ask me to draw it\.$/)
+  assert.equal(asked('outlive the page').length, 1)
+})
+
+test('nothing is paid twice when the worker dies between the two calls of a turn with a picture', async () => {
+  const person = await alice(app)
+  const doomed = await worker()
+  await survivor?.running.stop()
+  survivor = null
+  const id = await say(person, 'draw a harbour')
+  const action = await until('a card', async () => {
+    const page = await person.get(`/chat/${id}`)
+    return page.html.querySelector('form.card')?.getAttribute('action')
+  })
+  const held = mock.control.fault({
+    match: { path: '/v1/images/generations', prompt: 'a harbour' },
+    hold: 'before_completed',
+  })
+  await person.post(action, { prompt: 'a harbour', size: '1024x1024', n: '1' })
+  await mock.control.waitForCalls(1, { path: '/v1/images/generations', state: 'held' })
+  doomed.child.kill('SIGKILL')
+  mock.control.release(held)
+  await db.pool.query(`update image_jobs set lease_until = now() - interval '1 second' where state = 'running'`)
+  await takeOver()
+  // The picture's outcome is unknown, and the model is told so, once.
+  await until('the closing words', async () => {
+    const reply = await newestReply(db, id)
+    return reply.state === 'done' && reply.text !== ''
+  })
+  const paid = mock.control.calls().filter(call => call.email === person.email)
+  assert.equal(paid.filter(call => call.path === '/v1/images/generations').length, 1)
+  assert.equal(paid.filter(call => call.path === '/v1/responses').length, 2)
+})

@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import type { Question } from './ask.ts'
+import type { ChatModel } from './models.ts'
+
+const first = (value: unknown): unknown => (Array.isArray(value) ? value[0] : value)
+const text = (most: number) => z.preprocess(first, z.string().max(most).optional().catch(undefined))
+const many = z.preprocess(value => (value === undefined ? [] : [value].flat()), z.array(z.string().max(300))).catch([])
+
+const Form = z.object({
+  text: z.string().optional().catch(undefined),
+  attachment: many,
+  name: many,
+  model: text(100),
+  effort: text(20),
+  parent: text(40),
+  submission: text(40),
+})
+
+/** What the composer sends, as typed. */
+export interface ChatForm {
+  text: string
+  attachments: Question['attachments']
+  model: string
+  effort: string
+  /** A message's id; '' for the beginning; null when the form did not say. */
+  parent: string | null
+  submission: string | null
+}
+
+/** Reads the composer or its draft. Attachments come as `picture:<token>` or `text:<id>`, each with its name beside it. */
+export function readChatForm(body: unknown): ChatForm {
+  const form = Form.parse(body ?? {})
+  return {
+    text: (form.text ?? '').replace(/\r\n?/g, '\n').replaceAll('\0', ''),
+    attachments: form.attachment.flatMap((value, index) => readAttachment(value, form.name[index] ?? '')),
+    model: form.model ?? '',
+    effort: form.effort ?? '',
+    parent: form.parent ?? null,
+    submission: z.guid().safeParse(form.submission).data ?? null,
+  }
+}
+
+function readAttachment(value: string, name: string): Question['attachments'] {
+  const [, kind, id] = /^(picture|text):([\w-]{8,128})$/.exec(value) ?? []
+  if (kind === 'picture' && id) return [{ token: id, name: name.slice(0, 200) }]
+  return kind === 'text' && z.guid().safeParse(id).success ? [{ textId: id! }] : []
+}
+
+/** The chosen model and effort, when they can be had; else what was chosen last, or the first. */
+export function chooseModel(
+  models: readonly ChatModel[],
+  wanted: { model?: string | null; effort?: string | null },
+  last: { model: string | null; effort: string | null },
+): { model: string; effort: string | null } {
+  const find = (id: string | null | undefined) => models.find(each => each.id === id)
+  const model = find(wanted.model) ?? find(last.model) ?? models[0]!
+  const effort = wanted.model ? wanted.effort : last.effort
+  return { model: model.id, effort: model.efforts.find(each => each === effort) ?? null }
+}

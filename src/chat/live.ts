@@ -1,0 +1,173 @@
+import type { Account } from '../account/queries.ts'
+import type { Deps } from '../deps.ts'
+import type { EventStream } from '../web/event-stream.ts'
+import type { Views } from '../web/views.gen.ts'
+import * as queries from './queries.ts'
+import { type Growth, grow, loadGrowth, loadThread, type Thread } from './thread.ts'
+import type { AnswerView, MessageView, ThreadView } from './view.ts'
+
+/** What the browser already shows: the tag of its thread, and the newest piece of the answer in it. */
+export interface Shown {
+  tag: string
+  seq: number
+}
+
+export interface Page {
+  render<K extends keyof Views>(view: K, data: Views[K]): string
+  account(): Promise<Account | null>
+  /** Brings the balance of the page up to date. */
+  refresh(): Promise<void>
+}
+
+/**
+ * Keeps one open page of a conversation up to date: sends what is new since what it shows, then every change as it
+ * happens, in whichever process. Text goes out as `t` (more of it) and `b` (blocks that are complete, in place of the text
+ * since the last), reasoning as `r`, the end of an answer as `e`; everything else as fragments.
+ */
+export function followThread(
+  deps: Pick<Deps, 'db' | 'listener' | 'log'>,
+  page: Page,
+  conversation: queries.Conversation,
+  at: string | null,
+  stream: EventStream,
+  shown: Shown,
+): void {
+  const { db } = deps
+  const news = new Set<'text' | 'change' | 'balance'>(['change'])
+  let thread: Thread | null = null
+  let title = conversation.title
+  let busy = false
+
+  const unheard = deps.listener.on(conversation.id, payload => {
+    const what = payload?.split(' ')[1]
+    news.add(what === 'text' || what === 'balance' ? what : 'change')
+    void tellNews()
+  })
+  stream.onClose(unheard)
+  void tellNews()
+
+  async function tellNews(): Promise<void> {
+    if (busy) return
+    busy = true
+    try {
+      while (news.size > 0 && !stream.closed) {
+        const hasChange = news.delete('change')
+        const hasText = news.delete('text')
+        if (hasChange) await tellChange()
+        else if (hasText && thread?.growth) await tellText(thread.growth)
+        if (news.delete('balance')) await tellBalance()
+        await stream.drained()
+      }
+    } catch (error) {
+      // The browser connects again, and is told everything then.
+      deps.log.warn({ err: error, conversation: conversation.id }, 'a page could not be kept up to date')
+      stream.end()
+    } finally {
+      busy = false
+    }
+  }
+
+  async function tellChange(): Promise<void> {
+    const current = await queries.findConversation(db, conversation.userId, conversation.id)
+    if (!current || current.deletedAt) return stream.end()
+    const next = await loadThread(db, current, at, await page.account())
+    const before = thread
+    thread = next
+    if (before) {
+      tellDifference(before, next)
+    } else if (stream.again || shown.tag !== next.view.tag) {
+      stream.send(page.render('chat/_sync', { thread: next.view }))
+    } else if (next.growth) {
+      // The page came with the beginning of this answer: what follows it is still to be told.
+      next.growth = await catchUp(next.growth.messageId, shown.seq)
+    }
+    if (current.title !== title) {
+      title = current.title
+      stream.send(page.render('chat/_renamed', { id: current.id, title }))
+    }
+  }
+
+  function tellDifference(before: Thread, next: Thread): void {
+    const [old, now] = [before.view.messages, next.view.messages]
+    let same = 0
+    while (same < old.length && old[same]?.id === now[same]?.id) same++
+    const ended = before.growth && now.slice(0, same).find(message => isEndOf(message, before.growth!))
+    if (ended) tellEnd(ended as AnswerView, before.growth!)
+    const changed = now.slice(0, same).filter((message, index) => message.tag !== old[index]!.tag && message !== ended)
+    const removed = old.slice(same).map(message => message.id)
+    const added = now.slice(same)
+    if (!ended && changed.length + removed.length + added.length === 0) {
+      // Woken for more text, at the same time.
+      if (before.growth && next.growth) next.growth = before.growth
+      news.add('text')
+      return
+    }
+    if (before.growth && next.growth?.messageId === before.growth.messageId && !changed.some(isWriting(next.growth))) {
+      next.growth = before.growth
+      news.add('text')
+    }
+    const foot = (ended as AnswerView | undefined) ?? null
+    stream.send(page.render('chat/_changes', { thread: next.view, changed, removed, added, ended: foot }))
+  }
+
+  /** What is left of the answer, so that the whole is what its row has; or all of it anew, where that differs. */
+  function tellEnd(answer: AnswerView, growth: Growth): void {
+    const sent = growth.markdown.html
+    if (answer.html.startsWith(sent)) stream.send(`${answer.state}\n${answer.html.slice(sent.length)}`, 'e')
+    else stream.send(`${answer.state} anew\n${answer.html}`, 'e')
+  }
+
+  async function tellText(growth: Growth): Promise<void> {
+    tell(growth, await queries.listDeltas(db, growth.messageId, growth.seq))
+  }
+
+  async function catchUp(messageId: string, seq: number): Promise<Growth> {
+    const growth = await loadGrowth(db, messageId, seq)
+    tell(growth, await queries.listDeltas(db, messageId, growth.seq))
+    return growth
+  }
+
+  function tell(growth: Growth, deltas: readonly queries.Delta[]): void {
+    let blocks = ''
+    let words = ''
+    let reasoning = ''
+    for (const delta of deltas) {
+      const done = grow(growth, delta)
+      blocks += done
+      if (done) words = growth.markdown.tail
+      else if (delta.kind === 'text') words += delta.text
+      else reasoning += delta.text
+    }
+    if (reasoning) stream.send(reasoning, 'r')
+    if (blocks) stream.send(blocks.trimEnd(), 'b')
+    if (words) stream.send(words, 't')
+  }
+
+  async function tellBalance(): Promise<void> {
+    await page.refresh()
+    stream.send(page.render('chat/_balance', {}))
+  }
+}
+
+function isEndOf(message: MessageView, growth: Growth): boolean {
+  return message.id === growth.messageId && message.role === 'assistant' && message.isOver
+}
+
+function isWriting(growth: Growth) {
+  return (message: MessageView) => message.id === growth.messageId
+}
+
+/** A fragment without the indentation of its template; what a person typed and code keep theirs. */
+export function tidy(html: string): string {
+  const parts = html.split(/(<(pre|textarea)\b[\s\S]*?<\/\2>)/)
+  // Of three in a row the first is between, the second the whole element, the third its name.
+  return parts
+    .map((part, index) => (index % 3 === 0 ? part.replace(/\n\s*(?=<|$)/g, '') : index % 3 === 1 ? part : ''))
+    .join('')
+}
+
+/** What a page without a stream is told when it asks. */
+export function pulseTag(view: ThreadView): string {
+  const last = view.messages.at(-1)
+  return `${view.tag}.${last?.role === 'assistant' ? last.seq : ''}`
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parse as parseHtml } from 'node-html-parser'
+import { growMarkdown, renderMarkdown } from './markdown.ts'
+
+/** With the elements inside `pre`. */
+const parse = (html: string) => parseHtml(html, { blockTextElements: { script: true, style: true } })
+
+test('tables, lists, tasks, code and math become plain elements with classes', () => {
+  const html = renderMarkdown(
+    '# T\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n- [x] done\n- [ ] open\n\n```ts\nconst a = 1\n```\n\nso \\(a_b*c*\\) and $x^2$ cost $5 and $6.\n\n$$\na *b* c\n$$\n',
+  )
+  const page = parse(html)
+  assert.equal(page.querySelectorAll('th.right, td.right').length, 2)
+  assert.deepEqual(
+    page.querySelectorAll('li.task input').map(box => box.hasAttribute('checked')),
+    [true, false],
+  )
+  assert.ok(page.querySelector('figure.code[data-language="ts"] .hljs-keyword'))
+  assert.deepEqual(
+    page.querySelectorAll('code.math').map(each => each.text),
+    ['a_b*c*', 'x^2'],
+  )
+  assert.equal(page.querySelector('pre.math')?.text.trim(), 'a *b* c')
+  assert.match(html, /cost \$5 and \$6\./)
+})
+
+test('links open elsewhere without telling where from, and only to safe places', () => {
+  const html = renderMarkdown('[a](https://example.com/x) https://example.org [m](mailto:a@b.c)')
+  for (const link of parse(html).querySelectorAll('a')) {
+    assert.equal(link.getAttribute('target'), '_blank')
+    assert.match(link.getAttribute('rel') ?? '', /noopener noreferrer/)
+  }
+  assert.equal(parse(html).querySelectorAll('a').length, 3)
+})
+
+const hostile = [
+  '<script>alert(1)</script><img src=x onerror=alert(1)>',
+  '[a](javascript:alert(1)) [b](JaVaScRiPt&colon;alert(1)) [c](data:text/html,<script>) [d](//evil.example) [e](/logout)',
+  '![p](https://evil.example/pixel.png) ![q](data:image/png;base64,AAAA)',
+  '```"><script>alert(1)</script>\nx\n```',
+  '<https://a.example/"onmouseover="alert(1)>',
+  '| a |\n|:-:|\n| <b style="color:red">x</b> |',
+  '[x]: javascript:alert(1)\n\n[x]',
+  '$<img src=x onerror=alert(1)>$',
+]
+
+test('hostile input leaves no script, no style, no handler and no foreign picture', () => {
+  for (const text of hostile) {
+    const page = parse(renderMarkdown(text))
+    assert.equal(page.querySelectorAll('script, img, style, iframe, [style]').length, 0, text)
+    for (const element of page.querySelectorAll('*')) {
+      assert.ok(!Object.keys(element.attributes).some(name => name.startsWith('on')), text)
+      assert.match(element.getAttribute('href') ?? 'https://', /^(https?:\/\/|mailto:)/, text)
+    }
+  }
+})
+
+test('pathological input is rendered all the same, and to a bounded size', () => {
+  const row = `|${'a|'.repeat(1000)}\n`
+  for (const text of [
+    '['.repeat(50_000),
+    '*a_'.repeat(30_000),
+    '> '.repeat(20_000),
+    '- '.repeat(20_000),
+    '`'.repeat(50_000),
+    '\\('.repeat(40_000),
+    '$a'.repeat(40_000),
+    `${row}|${'-|'.repeat(1000)}\n${'|\n'.repeat(20_000)}`,
+    'https://a.b/'.repeat(8_000),
+    `\`\`\`js\n${'/*'.repeat(50_000)}`,
+    'x'.repeat(2_000_000),
+  ]) {
+    const html = renderMarkdown(text)
+    assert.ok(html.length < Math.max(text.length, 120_000) * 12, `${text.slice(0, 10)} became ${html.length}`)
+  }
+})
+
+const answers = [
+  'One paragraph, **bold**,\nsecond line.\n\nAnother one.\n',
+  '1. one\n2. two\n\n   more\n3. three\n\nafter\n\n- a\n  - b\n\n- c\n\n> quote\n> more\n\nend',
+  '# Title\nText at once\n\n```js\nconst a = 1\n\nconst b = 2\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nTail without end',
+  'Para\n***\nPara\n---\n\n    indented\n\n$$\nx\n\ny\n$$\n\nlast\n',
+]
+
+test('an answer that grows in whatever pieces ends as the same HTML as one that came whole', () => {
+  for (const text of answers) {
+    for (const size of [1, 3, 7, 40]) {
+      const growing = growMarkdown()
+      let html = ''
+      for (let at = 0; at < text.length; at += size) html += growing.add(text.slice(at, at + size))
+      assert.equal(growing.html, html)
+      assert.equal(html + renderMarkdown(growing.tail), renderMarkdown(text), `in pieces of ${size}: ${text}`)
+    }
+  }
+})
+
+test('blocks are given out as soon as the next has begun', () => {
+  const growing = growMarkdown()
+  assert.equal(growing.add('First.\n\n'), '')
+  assert.equal(growing.add('Second one'), '<p>First.</p>\n')
+  assert.equal(growing.tail, 'Second one')
+})

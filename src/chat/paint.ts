@@ -1,0 +1,100 @@
+import { findAccount } from '../account/queries.ts'
+import type { Deps } from '../deps.ts'
+import { defaultModel } from '../images/capabilities.ts'
+import type { ImageRequest } from '../images/prompt.ts'
+import { findJob } from '../images/queries.ts'
+import { type Requester, startImage } from '../images/start.ts'
+import { listPicturesOfJobs } from '../library/queries.ts'
+import { Refusal } from '../web/errors.ts'
+import { addAnswer } from './ask.ts'
+import * as queries from './queries.ts'
+
+/** What the person confirmed, perhaps after changing it. */
+export interface Wish {
+  prompt: string
+  size: string
+  n: number
+}
+
+/** What a picture of the chat is asked for with, beside what the card shows. */
+export function imageRequestOf(call: queries.ToolCall, wish: Wish): ImageRequest {
+  const { quality, format, background, moderation } = defaultModel.defaults
+  const rest = { quality, format, background, moderation, compression: null, maskId: null }
+  return { model: defaultModel.id, ...wish, ...rest, references: call.sources }
+}
+
+/**
+ * Starts the picture job of a call that was asked about; pressing twice, or here and in another tab, starts one. Throws
+ * what `startImage` throws.
+ */
+export async function paint(deps: Deps, requester: Requester, call: queries.ToolCall, wish: Wish): Promise<void> {
+  if (call.state !== 'asked') return
+  // The message's id is the submission: whoever asks again gets the same job.
+  const { job } = await startImage(deps, requester, imageRequestOf(call, wish), call.messageId)
+  await queries.setPainting(deps.db, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
+}
+
+/** The person does not want the picture: the model is told so, and may say something to it. */
+export async function decline(deps: Deps, call: queries.ToolCall): Promise<void> {
+  await close(deps, call, { state: 'declined', output: 'The person declined: not now. No picture was made.' })
+}
+
+/** Tells the model of every picture job of the chat that has ended, once each. */
+export async function closePainted(deps: Deps): Promise<void> {
+  for (const call of await queries.listPainted(deps.db)) {
+    const job = call.jobId ? await findJob(deps.db, call.userId, call.jobId) : null
+    const pictures = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
+    const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
+    const output =
+      pictures.length > 0
+        ? `Done: ${pictures.length} of ${call.n}, ${sizes}, is shown to the person. Prompt used: ${call.prompt.slice(0, 4_000)}`
+        : `Failed (${job?.state ?? 'gone'}${job?.failureReason ? `: ${job.failureReason}` : ''}). No picture was made; the person sees why.`
+    await close(deps, call, { state: pictures.length > 0 ? 'done' : 'failed', output })
+  }
+}
+
+/** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */
+async function close(
+  deps: Deps,
+  call: queries.ToolCall,
+  ending: { state: 'done' | 'failed' | 'declined'; output: string },
+) {
+  await deps.db.transaction(async tx => {
+    await queries.lockAsking(tx, call.userId)
+    if (!(await queries.endToolCall(tx, call, ending))) return
+    const conversation = await queries.findConversation(tx, call.userId, call.conversationId)
+    const message = conversation && (await queries.findMessage(tx, conversation, call.messageId))
+    const asked = message?.parentId ? await queries.findReply(tx, call.userId, message.parentId) : null
+    const account = await findAccount(tx, call.userId)
+    // The person has written on meanwhile, or has no key any more: nothing to be said.
+    const isLeaf = conversation && (await queries.findLeafBelow(tx, conversation, call.messageId)) === call.messageId
+    if (!message || !asked?.signInId || !account?.keyId || !account.keySecret || !isLeaf) return
+    const asker = {
+      userId: call.userId,
+      signInId: asked.signInId,
+      caller: { address: asked.callerAddress, userAgent: asked.callerUserAgent },
+    }
+    const key = { keyId: account.keyId, keySecret: account.keySecret }
+    await addAnswer(deps, tx, asker, key, {
+      parent: message,
+      purpose: 'close',
+      model: asked.model,
+      effort: asked.effort,
+    })
+  })
+}
+
+/** For people who do not want to be asked: the job of a new call is started at once, on their chosen key. */
+export async function paintUnasked(deps: Deps, reply: queries.Reply, call: queries.ToolCall): Promise<void> {
+  if (!reply.signInId || call.state !== 'asked') return
+  const { userId, signInId } = reply
+  const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
+  const account = await findAccount(deps.db, userId)
+  try {
+    await paint(deps, { userId, signInId, caller, account }, call, { prompt: call.prompt, size: call.size, n: call.n })
+  } catch (error) {
+    // The card stays, and says what is in the way when it is pressed.
+    if (!(error instanceof Refusal)) throw error
+    deps.log.info({ err: error, call: call.messageId }, 'a picture of the chat could not be started')
+  }
+}

@@ -1,0 +1,240 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openReplyKey } from '../account/key.ts'
+import { findAccount } from '../account/queries.ts'
+import { DatabaseUnavailable } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import type { ResponseEvent } from '../gateway/client.ts'
+import { GatewayError } from '../gateway/errors.ts'
+import { loadBranch, type NamedPicture } from './branch.ts'
+import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
+import { tellHistory } from './history.ts'
+import { instructionsFor } from './instructions.ts'
+import { renderMarkdown } from './markdown.ts'
+import * as queries from './queries.ts'
+import { readToolCall, toolsFor } from './tools.ts'
+
+/** Why a call was ended from our side: the reason of the abort signal. */
+export type Stop = 'stopped' | 'shutdown'
+
+const ATTEMPTS = 4
+const LONGEST_WAIT_MS = 30_000
+const PERSIST_FOR_MS = 120_000
+const LONGEST_ANSWER = 400_000
+
+/** What has come of a call. */
+interface Heard {
+  calls: Extract<ResponseEvent, { type: 'call' }>[]
+  finished: Extract<ResponseEvent, { type: 'finished' }> | null
+  requestId: string | null
+}
+
+/**
+ * Writes one claimed answer to its end: asks the gateway at most once, keeps every word as it comes, and leaves the row
+ * in a state that says what happened. Only a failure that proves that nothing was charged puts it back into the queue.
+ */
+export async function writeReply(deps: Deps, claimed: queries.ClaimedReply, signal: AbortSignal): Promise<void> {
+  const conversation = await queries.findConversation(deps.db, claimed.userId, claimed.conversationId)
+  if (!conversation) return
+  const message = await queries.findMessage(deps.db, conversation, claimed.messageId)
+  const branch = await loadBranch(deps.db, conversation, message?.parentId ?? null)
+  const { input, pictures } = await tellHistory(deps, branch)
+  const settings = await queries.findSettings(deps.db, claimed.userId)
+  const mayPaint = await offersPictures(deps, claimed)
+  if (!claimed.keySecret) throw new Error(`reply ${claimed.messageId} has no key`)
+  const key = openReplyKey(deps, claimed.userId, claimed.messageId, claimed.keySecret)
+
+  // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
+  const reply = signal.aborted ? null : await queries.markCalled(deps.db, claimed)
+  if (!reply) return giveBack(deps, claimed)
+  const writer = createDeltaWriter(deps, reply)
+  const heard: Heard = { calls: [], finished: null, requestId: null }
+  let ending: queries.ReplyEnding
+  try {
+    const events = deps.gateway.respond(
+      { address: reply.callerAddress, userAgent: reply.callerUserAgent },
+      key,
+      {
+        model: reply.model,
+        instructions: instructionsFor(settings, conversation),
+        input,
+        tools: mayPaint ? toolsFor(pictures) : [],
+        effort: reply.effort ?? undefined,
+      },
+      { signal },
+    )
+    for await (const event of events) {
+      await hear(deps, reply, event, writer, heard)
+      if (writer.text.length > LONGEST_ANSWER)
+        throw new GatewayError('upstream', { charged: 'yes', detail: 'the answer is too long' })
+    }
+    await writer.close()
+    ending = endingOf(writer, heard)
+  } catch (error) {
+    await writer.close()
+    const again = signal.aborted ? null : comeBackAt(error, reply, writer)
+    if (again && (await persist(() => queries.requeueReply(deps.db, reply, again)))) return
+    ending = endingAfter(deps, reply, writer, heard, error, signal)
+  }
+  await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
+}
+
+/** A key whose group refuses pictures is not offered any, and the words after a picture come without another one. */
+async function offersPictures(deps: Deps, reply: queries.ClaimedReply): Promise<boolean> {
+  if (reply.purpose === 'close') return false
+  const account = await findAccount(deps.db, reply.userId)
+  return account?.keyAllowsImages === true
+}
+
+async function hear(
+  deps: Deps,
+  reply: queries.ClaimedReply,
+  event: ResponseEvent,
+  writer: DeltaWriter,
+  heard: Heard,
+): Promise<void> {
+  switch (event.type) {
+    case 'accepted':
+      heard.requestId = event.requestId
+      if (event.requestId) await queries.setRequestId(deps.db, reply, event.requestId).catch(() => undefined)
+      return
+    case 'text':
+    case 'reasoning':
+      writer.add(event.type, event.delta)
+      return
+    case 'call':
+      heard.calls.push(event)
+      return
+    case 'finished':
+      heard.finished = event
+  }
+}
+
+/** Ends an answer and, when the model asked for a picture, puts the card for it below, in one transaction. */
+export async function endReply(
+  deps: Deps,
+  reply: queries.ClaimedReply,
+  ending: queries.ReplyEnding,
+  asked: { calls: Heard['calls']; pictures: readonly NamedPicture[]; mayPaint: boolean },
+): Promise<void> {
+  const [call] = ending.state === 'done' ? asked.calls : []
+  const ended = await persist(() =>
+    deps.db.transaction(async tx => {
+      const row = await queries.finishReply(tx, reply, ending)
+      if (!row || !call) return row
+      const { conversationId, userId } = reply
+      const messageId = randomUUID()
+      const isOnly = asked.calls.length === 1
+      const read = readToolCall(call, { pictures: asked.pictures, mayPaint: asked.mayPaint, isOnly })
+      await queries.insertMessage(tx, {
+        id: messageId,
+        conversationId,
+        userId,
+        parentId: reply.messageId,
+        role: 'tool',
+      })
+      await queries.insertToolCall(tx, {
+        messageId,
+        conversationId,
+        userId,
+        callId: call.callId,
+        name: call.name.slice(0, 100),
+        arguments: call.arguments.slice(0, 100_000),
+        ...read,
+      })
+      return row
+    }),
+  )
+  if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
+}
+
+function endingOf(writer: DeltaWriter, heard: Heard): queries.ReplyEnding {
+  const { finished, requestId } = heard
+  const cutBy = finished?.status === 'incomplete' ? (finished.reason ?? 'unknown') : null
+  return { state: 'done', ...written(writer), cutBy, usage: finished?.usage ?? null, charged: 'yes', requestId }
+}
+
+function endingAfter(
+  deps: Deps,
+  reply: queries.ClaimedReply,
+  writer: DeltaWriter,
+  heard: Heard,
+  error: unknown,
+  signal: AbortSignal,
+): queries.ReplyEnding {
+  const { requestId } = heard
+  const kept = written(writer)
+  if (signal.aborted) {
+    const state = signal.reason === ('stopped' satisfies Stop) ? 'stopped' : 'unknown'
+    return { state, ...kept, reason: state === 'unknown' ? 'interrupted' : null, charged: 'unknown', requestId }
+  }
+  if (!(error instanceof GatewayError)) {
+    deps.log.error({ err: error, reply: reply.messageId }, 'writing an answer failed')
+    return { state: 'unknown', ...kept, reason: 'interrupted', charged: 'unknown', requestId }
+  }
+  const { charged, detail, retryAt } = error.facts
+  const told = { reason: error.reason, charged, detail, retryAt, requestId: error.facts.requestId ?? requestId }
+  return { state: charged === 'unknown' ? 'unknown' : 'failed', ...kept, ...told }
+}
+
+/** Of an answer that ended in whatever way. */
+function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
+  return { text, reasoning, html: renderMarkdown(text) }
+}
+
+/** When to ask again, or null: only what was proven to have cost nothing, and passes by itself within half a minute. */
+function comeBackAt(error: unknown, reply: queries.ClaimedReply, writer: DeltaWriter): Date | null {
+  if (!(error instanceof GatewayError) || !error.facts.mayRetry || writer.text !== '' || reply.attempts >= ATTEMPTS)
+    return null
+  const backOff = 1000 * 2 ** reply.attempts * (0.75 + Math.random() / 2)
+  const wait = Math.max(backOff, (error.facts.retryAt?.getTime() ?? 0) - Date.now())
+  return wait > LONGEST_WAIT_MS ? null : new Date(Date.now() + wait)
+}
+
+async function giveBack(deps: Deps, reply: queries.ClaimedReply): Promise<void> {
+  // What failed again and again before anything was sent would fail for ever.
+  const isHopeless = reply.attempts > ATTEMPTS
+  if (!isHopeless && (await persist(() => queries.requeueReply(deps.db, reply, null)))) return
+  const none = { text: '', reasoning: '', html: '', charged: 'no' as const }
+  const ending = isHopeless
+    ? { state: 'failed' as const, ...none, reason: 'interrupted' as const }
+    : { state: 'stopped' as const, ...none }
+  await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
+}
+
+/** Ends the answers whose worker died, with the words that had come; what was never sent goes back into the queue. */
+export async function sweepAbandonedReplies(
+  deps: Deps,
+  leaseSeconds: number,
+  claimsHere: readonly string[],
+): Promise<void> {
+  for (const reply of await queries.claimAbandonedReplies(deps.db, leaseSeconds)) {
+    // Ours after all, slowed down for longer than its lease: it goes on.
+    if (claimsHere.includes(reply.claim)) continue
+    if (!reply.calledAt) {
+      await giveBack(deps, reply)
+      continue
+    }
+    const deltas = await queries.listDeltas(deps.db, reply.messageId, -1)
+    const join = (kind: queries.Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
+    const kept = written({ text: join('text'), reasoning: join('reasoning') })
+    deps.log.warn({ reply: reply.messageId }, 'an answer outlived its worker')
+    const ending = reply.cancelRequestedAt
+      ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }
+      : { state: 'unknown' as const, ...kept, reason: 'interrupted' as const, charged: 'unknown' as const }
+    await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
+  }
+}
+
+/** What has been paid for is not lost to a restart of the database: tries for two minutes. */
+async function persist<T>(work: () => Promise<T>): Promise<T> {
+  const giveUp = Date.now() + PERSIST_FOR_MS
+  for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailable) || Date.now() + wait > giveUp) throw error
+      await delay(wait)
+    }
+  }
+}

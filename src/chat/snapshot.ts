@@ -1,0 +1,220 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { failureReasons } from '../gateway/errors.ts'
+import { type Branch, loadAllBranches } from './branch.ts'
+import { renderMarkdown } from './markdown.ts'
+import * as queries from './queries.ts'
+
+/**
+ * A conversation as a file, version 1: all its branches, parents before children; pictures by the tokens of their files.
+ * Nothing in it is a secret of the gateway. docs/conversations.md describes it for people.
+ */
+export const Snapshot = z.object({
+  format: z.literal('sub2api-playground conversation'),
+  version: z.literal(1),
+  id: z.guid(),
+  title: z.string(),
+  instructions: z.string(),
+  pinned: z.boolean(),
+  createdAt: z.coerce.date(),
+  updatedAt: z.coerce.date(),
+  /** The end of the branch that is shown. */
+  head: z.guid().nullable(),
+  messages: z.array(
+    z.object({
+      id: z.guid(),
+      parent: z.guid().nullable(),
+      role: z.enum(['user', 'assistant', 'tool']),
+      createdAt: z.coerce.date(),
+      /** Of the person as typed, of the model as Markdown. */
+      text: z.string(),
+      attachments: z
+        .array(
+          z.union([
+            z.object({ name: z.string(), token: z.string() }),
+            z.object({ name: z.string(), text: z.string() }),
+          ]),
+        )
+        .optional(),
+      answer: z
+        .object({
+          state: z.enum(['done', 'failed', 'unknown', 'stopped']),
+          model: z.string(),
+          effort: z.string().nullable(),
+          reasoning: z.string(),
+          cutBy: z.string().nullable(),
+          inputTokens: z.number().nullable(),
+          outputTokens: z.number().nullable(),
+          failure: z.enum(failureReasons).nullable(),
+        })
+        .optional(),
+      call: z
+        .object({
+          state: z.enum(['asked', 'painting', 'done', 'failed', 'declined', 'refused']),
+          id: z.string(),
+          name: z.string(),
+          arguments: z.string(),
+          problem: z.string().nullable(),
+          prompt: z.string(),
+          size: z.string(),
+          n: z.number(),
+          sources: z.array(z.string()),
+          job: z.string().nullable(),
+          output: z.string().nullable(),
+          /** Tokens of the pictures that were made. */
+          pictures: z.array(z.string()),
+        })
+        .optional(),
+    }),
+  ),
+})
+export type Snapshot = z.output<typeof Snapshot>
+
+export async function takeSnapshot(deps: Pick<Deps, 'db'>, conversation: queries.Conversation): Promise<Snapshot> {
+  const { turns } = await loadAllBranches(deps.db, conversation)
+  const isOver = (turn: Branch['turns'][number]) => turn.kind !== 'assistant' || turn.reply.finishedAt !== null
+  const kept = new Set(turns.filter(isOver).map(turn => turn.message.id))
+  return {
+    format: 'sub2api-playground conversation',
+    version: 1,
+    id: conversation.id,
+    title: conversation.title,
+    instructions: conversation.instructions,
+    pinned: conversation.pinnedAt !== null,
+    createdAt: conversation.createdAt,
+    updatedAt: conversation.updatedAt,
+    head:
+      conversation.head && kept.has(conversation.head)
+        ? conversation.head
+        : (turns.filter(isOver).at(-1)?.message.id ?? null),
+    messages: turns.filter(isOver).map(turn => {
+      const { id, parentId, role, createdAt } = turn.message
+      const common = { id, parent: parentId, role, createdAt }
+      if (turn.kind === 'user') {
+        const attachments = turn.attachments.map(({ name, token, text }) =>
+          token ? { name, token } : { name, text: text ?? '' },
+        )
+        return { ...common, text: turn.message.text, ...(attachments.length > 0 && { attachments }) }
+      }
+      if (turn.kind === 'tool') {
+        const { callId, state, name, problem, prompt, size, n, sources, jobId, output } = turn.call
+        const pictures = turn.pictures.map(picture => picture.token)
+        const call = {
+          id: callId,
+          state,
+          name,
+          arguments: turn.call.arguments,
+          problem,
+          prompt,
+          size,
+          n,
+          sources,
+          job: jobId,
+          output,
+          pictures,
+        }
+        return { ...common, text: '', call }
+      }
+      const { reply } = turn
+      const { model, effort, reasoning, cutBy, inputTokens, outputTokens } = reply
+      const state = reply.state as 'done' | 'failed' | 'unknown' | 'stopped'
+      return {
+        ...common,
+        text: reply.text,
+        answer: { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: reply.failureReason },
+      }
+    }),
+  }
+}
+
+/** `conversations/<user id>/<conversation id>.json` under the data directory. */
+export function snapshotFile(deps: Pick<Deps, 'config'>, userId: number, conversationId: string): string {
+  return path.join(deps.config.dataDirectory, 'conversations', String(userId), `${conversationId}.json`)
+}
+
+/** Writes the file whole or not at all. The database stays the truth: what fails here is logged and done again next time. */
+export async function writeSnapshot(
+  deps: Pick<Deps, 'db' | 'config' | 'log'>,
+  conversation: queries.Conversation,
+): Promise<void> {
+  const file = snapshotFile(deps, conversation.userId, conversation.id)
+  const temporary = `${file}.${process.pid}.${Date.now()}.tmp`
+  try {
+    const text = `${JSON.stringify(await takeSnapshot(deps, conversation), null, 2)}\n`
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+    {
+      await using handle = await open(temporary, 'wx', 0o600)
+      await handle.writeFile(text)
+      await handle.datasync()
+    }
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    deps.log.warn({ err: error, conversation: conversation.id }, 'a conversation could not be written to its file')
+  }
+}
+
+export async function deleteSnapshot(
+  deps: Pick<Deps, 'config'>,
+  userId: number,
+  conversationId: string,
+): Promise<void> {
+  await rm(snapshotFile(deps, userId, conversationId), { force: true })
+}
+
+/**
+ * Reads a snapshot back for a user who exists. False when the conversation is there already: nothing is overwritten.
+ * Pictures are found by their tokens where this installation has them. Throws ZodError or SyntaxError for other files.
+ */
+export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, file: string): Promise<boolean> {
+  const snapshot = Snapshot.parse(JSON.parse(await readFile(file, 'utf8')))
+  return deps.db.transaction(async tx => {
+    await queries.lockAsking(tx, userId)
+    if (await queries.conversationExists(tx, snapshot.id)) return false
+    const { id, title, instructions, createdAt } = snapshot
+    const conversation = await queries.insertConversation(tx, { id, userId, title, instructions, createdAt })
+    for (const message of snapshot.messages) {
+      const common = { conversationId: id, userId }
+      await queries.insertMessage(tx, {
+        ...common,
+        id: message.id,
+        parentId: message.parent,
+        role: message.role,
+        text: message.role === 'user' ? message.text : '',
+        createdAt: message.createdAt,
+      })
+      const attachments = []
+      for (const each of message.attachments ?? []) {
+        const text = 'text' in each ? await queries.insertText(tx, userId, each.name, each.text) : null
+        attachments.push({ name: each.name, token: 'token' in each ? each.token : null, textId: text?.id ?? null })
+      }
+      await queries.insertAttachments(tx, message.id, attachments)
+      const { answer, call } = message
+      if (answer) {
+        const { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: failureReason } = answer
+        const written = {
+          text: message.text,
+          html: renderMarkdown(message.text),
+          reasoning,
+          cutBy,
+          inputTokens,
+          outputTokens,
+          failureReason,
+        }
+        await queries.insertFinishedReply(tx, { ...common, messageId: message.id, state, model, effort, ...written })
+      }
+      if (call) {
+        const { id: callId, job, pictures: _, ...rest } = call
+        // A job elsewhere cannot be waited for here.
+        const state = call.state === 'painting' || call.state === 'asked' ? 'failed' : call.state
+        await queries.insertToolCall(tx, { ...rest, ...common, messageId: message.id, callId, state })
+        if (job) await queries.setImportedJob(tx, message.id, job)
+      }
+    }
+    if (snapshot.pinned) await queries.setPinned(tx, conversation, true)
+    await queries.setImportedState(tx, conversation, snapshot)
+    return true
+  })
+}

@@ -1,0 +1,208 @@
+import type { Account } from '../account/queries.ts'
+import type { Db } from '../db/db.ts'
+import { defaultModel } from '../images/capabilities.ts'
+import { isUnfinished, viewJobs } from '../images/job-view.ts'
+import { listJobsById } from '../images/queries.ts'
+import { estimate } from '../images/start.ts'
+import type { JobView } from '../images/view.ts'
+import type { StoredFile } from '../library/queries.ts'
+import { type Branch, loadBranch, type Turn } from './branch.ts'
+import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
+import * as queries from './queries.ts'
+import type { ToolProblem } from './tools.ts'
+import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
+
+const sizes = defaultModel.sizes.flatMap(group => group.sizes)
+
+/** What has come of an answer that is being written. */
+export interface Growth {
+  messageId: string
+  markdown: GrowingMarkdown
+  reasoning: string
+  seq: number
+}
+
+export interface Thread {
+  view: ThreadView
+  /** The answer that is being written, as far as the view shows it. */
+  growth: Growth | null
+}
+
+/**
+ * One branch of a conversation as a page shows it: the newest, or the one through the message `at`. `account` pays for
+ * what is offered.
+ */
+export async function loadThread(
+  db: Db,
+  conversation: queries.Conversation,
+  at: string | null,
+  account: Account | null,
+): Promise<Thread> {
+  const leaf = at ? await queries.findLeafBelow(db, conversation, at) : conversation.head
+  const [branch, siblings] = await Promise.all([
+    loadBranch(db, conversation, leaf),
+    queries.listSiblings(db, conversation),
+  ])
+  const jobs = await loadJobs(db, conversation.userId, branch)
+  const last = branch.turns.at(-1)
+  const writing = last?.kind === 'assistant' && last.reply.finishedAt === null ? last.message.id : null
+  const growth = writing ? await loadGrowth(db, writing) : null
+  const beside = Map.groupBy(siblings, each => each.parentId)
+  const messages = branch.turns.map((turn): MessageView => {
+    const view = viewTurn(turn, branch, { jobs, account, growth, isLeaf: turn === last })
+    return { ...view, branches: branchesOf(beside.get(turn.message.parentId) ?? [], turn.message.id) }
+  })
+  const tagged = messages.map(message => ({ ...message, tag: tagOf(message) }))
+  return {
+    growth,
+    view: {
+      id: conversation.id,
+      title: conversation.title,
+      pinned: conversation.pinnedAt !== null,
+      instructions: conversation.instructions,
+      messages: tagged,
+      tag: threadTag(tagged),
+      at,
+      leaf: last?.message.id ?? null,
+      writing,
+      unfinished: [...jobs.values()].filter(job => job.isUnfinished).map(job => job.view),
+    },
+  }
+}
+
+/** As far as it has come, or up to one piece. */
+export async function loadGrowth(db: Db, messageId: string, upTo = Number.POSITIVE_INFINITY): Promise<Growth> {
+  const growth: Growth = { messageId, markdown: growMarkdown(), reasoning: '', seq: -1 }
+  for (const delta of await queries.listDeltas(db, messageId, -1)) if (delta.seq <= upTo) grow(growth, delta)
+  return growth
+}
+
+/** Takes one more piece; gives the HTML of the blocks that it completed, or nothing. */
+export function grow(growth: Growth, delta: queries.Delta): string {
+  growth.seq = delta.seq
+  if (delta.kind === 'text') return growth.markdown.add(delta.text)
+  growth.reasoning += delta.text
+  return ''
+}
+
+interface Context {
+  jobs: Map<string, { view: JobView; isUnfinished: boolean }>
+  account: Account | null
+  growth: Growth | null
+  isLeaf: boolean
+}
+
+async function loadJobs(db: Db, userId: number, { turns }: Branch): Promise<Context['jobs']> {
+  const ids = turns.flatMap(turn => (turn.kind === 'tool' ? (turn.call.jobId ?? []) : []))
+  if (ids.length === 0) return new Map()
+  const jobs = await listJobsById(db, userId, ids)
+  const views = await viewJobs(db, userId, jobs)
+  return new Map(views.map((view, index) => [view.id, { view, isUnfinished: isUnfinished(jobs[index]!) }]))
+}
+
+function viewTurn(turn: Turn, branch: Branch, context: Context): MessageView {
+  const { id, conversationId, createdAt } = turn.message
+  const common = { id, conversationId, createdAt, tag: '', branches: null }
+  if (turn.kind === 'user') {
+    const attachments = turn.attachments.map(each => viewAttachment(each, branch.files))
+    return { ...common, role: 'user', text: turn.message.text, attachments, parent: turn.message.parentId ?? '' }
+  }
+  return turn.kind === 'tool'
+    ? { ...common, ...viewCall(turn.call, branch, context) }
+    : { ...common, ...viewReply(turn.reply, context) }
+}
+
+type Rest<T> = Omit<T, 'id' | 'conversationId' | 'createdAt' | 'tag' | 'branches'>
+
+function viewReply(reply: queries.Reply, { growth, isLeaf }: Context): Rest<AnswerView> {
+  const grown = growth?.messageId === reply.messageId ? growth : null
+  return {
+    role: 'assistant',
+    state: reply.state,
+    model: reply.model,
+    effort: reply.effort,
+    html: grown ? grown.markdown.html : (reply.html ?? ''),
+    tail: grown ? grown.markdown.tail : '',
+    reasoning: grown ? grown.reasoning : reply.reasoning,
+    seq: grown ? grown.seq : -1,
+    stopping: reply.state === 'running' && reply.cancelRequestedAt !== null,
+    waitsUntil: reply.state === 'queued' ? reply.notBefore : null,
+    cutBy: reply.cutBy,
+    failure: reply.failureReason && {
+      reason: reply.failureReason,
+      charged: reply.charged ?? 'unknown',
+      detail: reply.failureDetail,
+      retryAt: reply.retryAt,
+      requestId: reply.requestId,
+    },
+    inputTokens: reply.inputTokens,
+    outputTokens: reply.outputTokens,
+    isOver: reply.finishedAt !== null,
+    isLeaf,
+  }
+}
+
+function viewCall(call: queries.ToolCall, { files }: Branch, { jobs, account }: Context): Rest<ToolView> {
+  const { state, prompt, size, n } = call
+  return {
+    role: 'tool',
+    state,
+    problem: call.problem as ToolProblem | null,
+    prompt,
+    size,
+    n,
+    quality: defaultModel.defaults.quality,
+    estimate: estimate(account, { size, n }),
+    sizes,
+    sources: call.sources.map(token => viewPicture(token, '', files)),
+    job: (call.jobId && jobs.get(call.jobId)?.view) || null,
+    error: null,
+  }
+}
+
+function viewAttachment(attachment: queries.Attachment, files: ReadonlyMap<string, StoredFile>): AttachmentView {
+  const { token, textId, name } = attachment
+  return token ? viewPicture(token, name, files) : { value: `text:${textId}`, name, picture: null, isText: true }
+}
+
+export function viewPicture(token: string, name: string, files: ReadonlyMap<string, StoredFile>): AttachmentView {
+  const file = files.get(token)
+  const url = `/files/${token}`
+  return {
+    value: `picture:${token}`,
+    name,
+    picture: file ? { url, thumbUrl: `${url}/thumb`, width: file.width, height: file.height } : null,
+    isText: false,
+  }
+}
+
+function branchesOf(siblings: readonly { id: string }[], id: string): MessageView['branches'] {
+  const index = siblings.findIndex(each => each.id === id)
+  if (siblings.length < 2 || index < 0) return null
+  return {
+    index: index + 1,
+    count: siblings.length,
+    previous: siblings[index - 1]?.id ?? null,
+    next: siblings[index + 1]?.id ?? null,
+  }
+}
+
+/** Text that grows is not in it: pages hear of that in another way. */
+function tagOf(message: MessageView): string {
+  const rest =
+    message.role === 'assistant'
+      ? [message.isOver ? message.state : 'open', message.stopping, message.isLeaf, message.waitsUntil?.getTime()]
+      : message.role === 'tool'
+        ? [message.state, message.job?.id]
+        : []
+  return [message.id, message.branches?.index, message.branches?.count, ...rest].join('.')
+}
+
+function threadTag(messages: readonly { tag: string }[]): string {
+  // FNV-1a, 32 bits: it only has to differ when something changed.
+  let hash = 0x811c9dc5
+  for (const character of messages.map(message => message.tag).join(' ')) {
+    hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193) >>> 0
+  }
+  return hash.toString(36)
+}

@@ -1,0 +1,141 @@
+import type { Charged, FailureReason } from '../gateway/errors.ts'
+import type { JobView } from '../images/view.ts'
+import type { ChatModel } from './models.ts'
+import type { ToolProblem } from './tools.ts'
+
+/** The list beside every conversation. */
+export interface ListView {
+  pinned: RowView[]
+  days: { label: string; rows: RowView[] }[]
+  /** Address of the next page; null at the end. */
+  older: string | null
+  search: string
+  open: boolean
+}
+
+export interface RowView {
+  id: string
+  /** Empty: still without a name. */
+  title: string
+  pinned: boolean
+  /** Just deleted: the row offers to undo it. */
+  deleted: boolean
+  current: boolean
+}
+
+export interface ThreadView {
+  id: string
+  title: string
+  pinned: boolean
+  instructions: string
+  messages: MessageView[]
+  /** Changes with everything that the thread shows. */
+  tag: string
+  /** The message whose branch was asked for; null: the newest. */
+  at: string | null
+  /** What the next message goes below; null: it begins the conversation. */
+  leaf: string | null
+  /** The answer that is being written; null when none is. */
+  writing: string | null
+  /** Picture jobs that are under way. */
+  unfinished: JobView[]
+}
+
+export type MessageView = UserView | AnswerView | ToolView
+
+interface Common {
+  id: string
+  conversationId: string
+  tag: string
+  /** Messages beside this one, under the same parent; null when it is the only one. */
+  branches: { index: number; count: number; previous: string | null; next: string | null } | null
+  createdAt: Date
+}
+
+export interface UserView extends Common {
+  role: 'user'
+  text: string
+  attachments: AttachmentView[]
+  /** The message above; '' at the beginning: an edited message goes below the same. */
+  parent: string
+}
+
+/** A file beside a message, or waiting in the composer. */
+export interface AttachmentView {
+  /** What a form sends back: `picture:<token>` or `text:<id>`. */
+  value: string
+  name: string
+  /** Null for a text, and for a picture that is gone. */
+  picture: { url: string; thumbUrl: string; width: number; height: number } | null
+  isText: boolean
+}
+
+export interface AnswerView extends Common {
+  role: 'assistant'
+  state: 'queued' | 'running' | 'done' | 'failed' | 'unknown' | 'stopped'
+  model: string
+  effort: string | null
+  /** Rendered; of a running answer the blocks that are complete. */
+  html: string
+  /** What follows them, as written. */
+  tail: string
+  reasoning: string
+  /** Of a running answer: the newest piece that is in it. */
+  seq: number
+  stopping: boolean
+  waitsUntil: Date | null
+  /** What made the model stop early; null when it came to its end. */
+  cutBy: string | null
+  failure: {
+    reason: FailureReason
+    charged: Charged
+    detail: string | null
+    retryAt: Date | null
+    requestId: string | null
+  } | null
+  inputTokens: number | null
+  outputTokens: number | null
+  /** It can be asked for again: it has ended. */
+  isOver: boolean
+  isLeaf: boolean
+}
+
+export interface ToolView extends Common {
+  role: 'tool'
+  state: 'asked' | 'painting' | 'done' | 'failed' | 'declined' | 'refused'
+  problem: ToolProblem | null
+  prompt: string
+  size: string
+  n: number
+  quality: string
+  /** US dollars; null when the price is not known. */
+  estimate: number | null
+  sizes: readonly string[]
+  sources: AttachmentView[]
+  job: JobView | null
+  /** Why it could not be started, after Generate was pressed. */
+  error: string | null
+}
+
+/** The form under the thread. */
+export interface ChatComposerView {
+  /** Null: it begins a conversation. */
+  conversationId: string | null
+  parent: string | null
+  text: string
+  attachments: AttachmentView[]
+  models: ChatModel[]
+  model: string
+  effort: string
+  submission: string
+  /** A sentence above the form; null when all is well. */
+  error: string | null
+  blocked: 'no_key' | 'no_balance' | null
+  /** An answer is being written: the form stops it instead of sending. */
+  writing: string | null
+}
+
+export interface ChatSettingsView {
+  instructions: string
+  askBeforePaying: boolean
+}
