@@ -13,7 +13,7 @@ create table sign_ins (
   id uuid primary key default gen_random_uuid(),
   user_id bigint not null references users on delete cascade,
   access_token bytea not null, -- sealed
-  access_expires_at timestamptz not null,
+  renew_at timestamptz not null, -- shortly before the access token expires
   refresh_token bytea, -- sealed
   token_version integer not null default 1,
   refreshing_until timestamptz,

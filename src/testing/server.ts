@@ -61,7 +61,9 @@ export async function testApp(changes: Partial<Config> = {}, mockOptions: MockOp
     return { running, browser: () => openBrowser(running.url, seen) }
   }
   // Registered first, so it runs last of these: when nothing more can be emitted, but the database is still there.
-  atEnd(async () => assertNoSecrets(mock, [...emitted, ...logs.map(text => ({ what: 'log', text })), ...(await rowsOf(db))]))
+  atEnd(async () =>
+    assertNoSecrets(mock, [...emitted, ...logs.map(text => ({ what: 'log', text })), ...(await rowsOf(db))]),
+  )
   const { running, browser } = await another()
   return { url: running.url, db, mock, config, browser, another, running, logs }
 }

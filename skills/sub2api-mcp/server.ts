@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { z } from 'zod'
+import { Failure } from './failure.ts'
+import { prepareFolder, readReferences, savePicture } from './pictures.ts'
+import { createPlayground, type Task } from './playground.ts'
+import { createTransport } from './transport.ts'
+
+const url = playgroundUrl(process.env.SUB2API_PLAYGROUND_URL || 'http://127.0.0.1:8081')
+const transport = createTransport(url, process.env.SUB2API_USER_AGENT || 'sub2api-mcp/1.0')
+const playground = createPlayground(transport, process.env.SUB2API_SSH_KEY || null)
+const server = new McpServer(
+  { name: 'sub2api-image', version: '1.0.0' },
+  {
+    instructions:
+      'Makes pictures on a Sub2API Image Playground. create_image answers at once with a task id; ask image_status ' +
+      'with wait_seconds until the task is completed, then download_image. Pictures cost the account money: never ' +
+      'again for a task that is queued or processing.',
+  },
+)
+
+const taskId = z.uuid().describe('As create_image or list_images gave it')
+const TaskFacts = {
+  task_id: z.string(),
+  status: z.string().describe('queued, processing, completed or failed'),
+  prompt: z.string().nullish(),
+  size: z.string().nullish(),
+  created_at: z.string().nullish(),
+  updated_at: z.string().nullish(),
+  pictures: z.number().describe('How many can be downloaded'),
+  error: z.string().nullish(),
+  reason: z.string().nullish(),
+  charged: z.unknown().optional(),
+}
+
+server.registerTool(
+  'create_image',
+  {
+    title: 'Create pictures',
+    description:
+      'Asks for pictures from a prompt, or for an edit when references are given. Costs money. Returns a task id at once.',
+    inputSchema: {
+      prompt: z.string().min(1).max(32_000).describe('What to paint, or how to change the references'),
+      references: z
+        .array(z.string())
+        .max(16)
+        .default([])
+        .describe('Paths of PNG, JPEG or WebP pictures on this machine to start from, at most 20 MiB each'),
+      mask: z.string().optional().describe('Path of a PNG whose transparent parts may change'),
+      size: z.string().default('1024x1024').describe('WIDTHxHEIGHT or auto'),
+      quality: z.enum(['low', 'medium', 'high', 'auto']).default('high'),
+      model: z.string().default('gpt-image-2'),
+      n: z.int().min(1).max(10).default(1).describe('How many pictures'),
+      format: z.enum(['png', 'jpeg', 'webp']).default('png'),
+      idempotency_key: z
+        .string()
+        .regex(/^[\x21-\x7e]{1,128}$/)
+        .optional()
+        .describe('Only to repeat a call whose outcome is unclear: the same key makes, and pays, one task only'),
+    },
+    outputSchema: { task_id: z.string(), status: z.string(), message: z.string().nullish() },
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  },
+  ({ references, mask, format, idempotency_key: key, ...rest }, { signal }) =>
+    answer(async () => {
+      if (mask !== undefined && references.length === 0) throw new Failure('A mask needs a reference')
+      const pictures = await readReferences(mask === undefined ? references : [...references, mask])
+      const payload = {
+        ...rest,
+        output_format: format,
+        mode: references.length > 0 ? 'edit' : 'generate',
+        source: 'mcp',
+        ...(references.length > 0 && { images: pictures.slice(0, references.length) }),
+        ...(mask !== undefined && { mask: pictures.at(-1) }),
+      }
+      return playground.createTask(payload, key ?? randomUUID(), signal)
+    }),
+)
+
+server.registerTool(
+  'image_status',
+  {
+    title: 'How a task stands',
+    description: 'Tells whether the pictures of a task are made; can wait for them.',
+    inputSchema: {
+      task_id: taskId,
+      wait_seconds: z.int().min(0).max(50).default(0).describe('How long to wait for the end of the task'),
+    },
+    outputSchema: TaskFacts,
+    annotations: { readOnlyHint: true, openWorldHint: true },
+  },
+  ({ task_id: id, wait_seconds: seconds }, { signal, _meta, sendNotification }) =>
+    answer(async () => {
+      const progressToken = _meta?.progressToken
+      let progress = 0
+      const task = await playground.waitFor(id, seconds, signal, async ({ status }) => {
+        if (progressToken === undefined) return
+        const params = { progressToken, progress: ++progress, message: status }
+        await sendNotification({ method: 'notifications/progress', params })
+      })
+      return factsOf(task)
+    }),
+)
+
+server.registerTool(
+  'list_images',
+  {
+    title: 'Recent tasks',
+    description: 'Lists the tasks made with this SSH key, the newest first.',
+    inputSchema: {
+      status: z.enum(['queued', 'processing', 'completed', 'failed']).optional(),
+      limit: z.int().min(1).max(100).default(20),
+      cursor: z.string().max(500).optional().describe('next_cursor of the page before'),
+    },
+    outputSchema: { tasks: z.array(z.object(TaskFacts)), next_cursor: z.string().nullish() },
+    annotations: { readOnlyHint: true, openWorldHint: true },
+  },
+  ({ status, limit, cursor }, { signal }) =>
+    answer(async () => {
+      const filter = { limit: String(limit), ...(status && { status }), ...(cursor && { cursor }) }
+      const page = await playground.listTasks(filter, signal)
+      return { tasks: page.tasks.map(factsOf), next_cursor: page.next_cursor ?? null }
+    }),
+)
+
+server.registerTool(
+  'download_image',
+  {
+    title: 'Download pictures',
+    description: 'Saves the pictures of a completed task as files on this machine and returns their paths.',
+    inputSchema: {
+      task_id: taskId,
+      folder: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Where to put them; else SUB2API_DOWNLOAD_DIR, else the working directory of this server'),
+    },
+    outputSchema: { task_id: z.string(), status: z.string(), files: z.array(z.string()) },
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  },
+  ({ task_id: id, folder }, { signal }) =>
+    answer(async () => {
+      const { status, pictures, error } = factsOf(await playground.findTask(id, signal))
+      if (status === 'failed') throw new Failure(`The task failed: ${error ?? 'no reason was given'}`)
+      if (status !== 'completed') throw new Failure(`The task is ${status}: there is nothing to download yet`)
+      const target = await prepareFolder(folder ?? (process.env.SUB2API_DOWNLOAD_DIR || '.'))
+      const files: string[] = []
+      for (let index = 0; index < pictures; index++) {
+        const save = (bytes: Response) => savePicture(bytes, target, `${id}-${index + 1}`)
+        files.push(await playground.download(id, index, signal, save))
+      }
+      return { task_id: id, status, files }
+    }),
+)
+
+await server.connect(new StdioServerTransport())
+
+function factsOf({ result, failure, ...task }: Task) {
+  return { ...task, reason: failure ?? null, pictures: result?.images.length ?? 0 }
+}
+
+async function answer(act: () => Promise<Record<string, unknown>>): Promise<CallToolResult> {
+  try {
+    const structuredContent = await act()
+    return { structuredContent, content: [{ type: 'text', text: JSON.stringify(structuredContent) }] }
+  } catch (error) {
+    const text = error instanceof Failure ? error.message : `A mistake in this server: ${nameOf(error)}`
+    // Whatever was quoted by a server or a tool: what looks like a bearer token does not leave.
+    return { isError: true, content: [{ type: 'text', text: text.replace(/\bssh_[\w-]{16,}/g, 'ssh_[hidden]') }] }
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}
+
+/** A mistake in the configuration is told where people look for it, and nothing starts. */
+function playgroundUrl(given: string): string {
+  const parsed = URL.parse(given)
+  if (parsed && /^https?:$/.test(parsed.protocol) && !parsed.username) return given.replace(/\/+$/, '')
+  process.stderr.write('SUB2API_PLAYGROUND_URL must be an http:// or https:// address\n')
+  process.exit(78)
+}

@@ -1,0 +1,235 @@
+import type {
+  AnswerView,
+  AttachmentView,
+  ChatComposerView,
+  ListView,
+  RowView,
+  ThreadView,
+  ToolView,
+  UserView,
+} from '../chat/view.ts'
+import { failureReasons } from '../gateway/errors.ts'
+import type { JobView } from '../images/view.ts'
+import type { Views } from '../web/views.gen.ts'
+
+type ChatViews = Extract<keyof Views, `chat/${string}`>
+
+/** What the templates of the chat are rendered with in tests; `jobs` are what a picture of the chat may look like. */
+export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views[K][] } {
+  const createdAt = new Date('2026-03-01T12:00:00Z')
+  const common = { conversationId: 'c1', tag: 't', branches: null, createdAt }
+  const picture: AttachmentView = {
+    value: 'picture:abc',
+    name: 'A <lighthouse>',
+    picture: { url: '/files/a', thumbUrl: '/files/a/thumb', width: 1536, height: 1024 },
+    isText: false,
+  }
+  const attachments: AttachmentView[] = [
+    picture,
+    { ...picture, picture: null },
+    { value: 'text:1', name: 'notes <b>.md', picture: null, isText: true },
+  ]
+  const user: UserView = { ...common, id: 'u1', role: 'user', text: 'A <lighthouse> & "rain"', attachments, parent: '' }
+  const answer: AnswerView = {
+    ...common,
+    id: 'a1',
+    role: 'assistant',
+    state: 'done',
+    model: 'gpt-5.5',
+    effort: 'low',
+    html: '<p>Words</p>\n',
+    tail: '',
+    reasoning: 'Thought of <b>',
+    seq: -1,
+    stopping: false,
+    waitsUntil: null,
+    cutBy: null,
+    failure: null,
+    inputTokens: 1200,
+    outputTokens: 34,
+    isOver: true,
+    isLeaf: true,
+  }
+  const writing: AnswerView = {
+    ...answer,
+    id: 'a2',
+    state: 'running',
+    tail: 'half <a',
+    isOver: false,
+    reasoning: '',
+    seq: 7,
+  }
+  const answers: AnswerView[] = [
+    answer,
+    writing,
+    { ...writing, id: 'a3', stopping: true },
+    { ...writing, id: 'a4', state: 'queued', waitsUntil: createdAt },
+    { ...answer, id: 'a5', state: 'stopped', branches: { index: 2, count: 3, previous: 'a1', next: 'a6' } },
+    { ...answer, id: 'a6', cutBy: 'max_output_tokens' },
+    { ...answer, id: 'a7', cutBy: 'content_filter', outputTokens: null },
+    ...failureReasons.map((reason, index) => ({
+      ...answer,
+      id: `f${index}`,
+      state: 'unknown' as const,
+      failure: {
+        reason,
+        charged: 'unknown' as const,
+        detail: 'moderation_blocked <b>',
+        retryAt: null,
+        requestId: 'r1',
+      },
+    })),
+  ]
+  const tool: ToolView = {
+    ...common,
+    id: 't1',
+    role: 'tool',
+    state: 'asked',
+    problem: null,
+    prompt: 'A <lighthouse>',
+    size: '1008x1008',
+    n: 2,
+    quality: 'high',
+    estimate: 0.4,
+    sizes: ['auto', '1024x1024'],
+    sources: [],
+    job: null,
+    error: null,
+  }
+  const tools: ToolView[] = [
+    tool,
+    { ...tool, id: 't2', sources: [picture], estimate: null, problem: 'size_changed', error: 'Too <b> small' },
+    { ...tool, id: 't3', state: 'declined' },
+    ...(['unknown_tool', 'unreadable', 'no_prompt', 'no_source', 'not_now', 'only_first'] as const).map(
+      (problem, index) => ({
+        ...tool,
+        id: `r${index}`,
+        state: 'refused' as const,
+        problem,
+      }),
+    ),
+    ...jobs.map((job, index) => ({
+      ...tool,
+      id: `j${index}`,
+      state: 'painting' as const,
+      job,
+      problem: 'only_first' as const,
+    })),
+    { ...tool, id: 't4', state: 'done' },
+  ]
+  const thread: ThreadView = {
+    id: 'c1',
+    title: 'A <lighthouse>',
+    pinned: true,
+    instructions: 'Be <b>',
+    messages: [user, answer, tool, writing],
+    tag: 'x',
+    at: 'u1',
+    leaf: 'a2',
+    writing: 'a2',
+    unfinished: jobs.slice(0, 1),
+  }
+  const resting: ThreadView = {
+    ...thread,
+    id: 'c2',
+    title: '',
+    pinned: false,
+    messages: [user],
+    at: null,
+    writing: null,
+    unfinished: [],
+  }
+  const row: RowView = { id: 'c1', title: 'A <lighthouse>', pinned: true, deleted: false, current: true }
+  const list: ListView = {
+    pinned: [row],
+    days: [{ label: 'Today', rows: [{ ...row, id: 'c2', title: '', pinned: false, current: false }] }],
+    older: '/chat/list?before=1',
+    search: '',
+    open: true,
+  }
+  const none: ListView = { pinned: [], days: [], older: null, search: 'x', open: false }
+  const composer: ChatComposerView = {
+    conversationId: 'c1',
+    parent: 'a1',
+    text: '<p>',
+    attachments,
+    models: [
+      { id: 'gpt-5.5', efforts: ['low', 'medium', 'high'] },
+      { id: 'words-1', efforts: [] },
+    ],
+    model: 'gpt-5.5',
+    effort: 'high',
+    submission: 's',
+    error: 'Not <b> now',
+    blocked: 'no_key',
+    writing: null,
+  }
+  const first: ChatComposerView = {
+    ...composer,
+    conversationId: null,
+    parent: null,
+    error: null,
+    blocked: 'no_balance',
+  }
+  const settings = { instructions: 'Always <b>', askBeforePaying: true }
+  return {
+    'chat/_answer': answers.map(message => ({ message })),
+    'chat/_answer_foot': answers.map(message => ({ message })),
+    'chat/_around': [{ thread }, { thread: resting }],
+    'chat/_aside': [{ list }, { list: none }],
+    'chat/_asked': [{ submission: 's' }],
+    'chat/_attached': attachments.map(attachment => ({ attachment })),
+    'chat/_attachment': attachments.map(attachment => ({ attachment })),
+    'chat/_balance': [{}],
+    'chat/_branches': [{ message: answers[4]! }, { message: answer }],
+    'chat/_card': tools.slice(0, 2).map(message => ({ message })),
+    'chat/_changes': [
+      { thread, changed: [user], removed: ['m1'], added: [writing], ended: answer },
+      { thread: resting, changed: [], removed: [], added: [], ended: null },
+    ],
+    'chat/_composer': [{ composer }, { composer: first }],
+    'chat/_dock': [
+      { conversationId: 'c1', writing: 'a2' },
+      { conversationId: null, writing: null },
+    ],
+    'chat/_head': [
+      { thread, settings },
+      { thread: null, settings: { ...settings, askBeforePaying: false } },
+    ],
+    'chat/_list': [{ list }, { list: none }, { list: { ...none, search: '' } }],
+    'chat/_message': [user, answer, tool].map(message => ({ message })),
+    'chat/_parent': [{ parent: 'a1' }, { parent: null }],
+    'chat/_pulse': [{ thread }, { thread: { ...resting, messages: [] } }],
+    'chat/_refusal': [{ sentence: 'Not <b>' }],
+    'chat/_refused': [{ sentence: 'Not <b>' }],
+    'chat/_renamed': [{ id: 'c1', title: '<b>' }],
+    'chat/_row': [{ row }],
+    'chat/_rows': [{ list }],
+    'chat/_say': [{ text: '<p>' }],
+    'chat/_submission': [{ submission: 's' }],
+    'chat/_sync': [{ thread }],
+    'chat/_tool': tools.map(message => ({ message })),
+    'chat/_user': [{ message: user }, { message: { ...user, id: 'u2', text: '', branches: answers[4]!.branches } }],
+    'chat/index': [
+      { list, thread, composer: { ...composer, writing: 'a2' }, settings, deleted: null },
+      { list: none, thread: resting, composer, settings, deleted: null },
+      { list: none, thread: null, composer: first, settings, deleted: { ...row, deleted: true } },
+    ],
+  }
+}
+
+/** Fragments that are not one element with one id. */
+export const chatExceptions: readonly (readonly [string, string])[] = [
+  ['chat/_around', 'what stands around the thread, in several places'],
+  ['chat/_asked', 'the fields of the composer that are emptied'],
+  ['chat/_attached', 'part of a message, which is what has an address'],
+  ['chat/_attachment', 'as many at once as files were kept'],
+  ['chat/_balance', 'a partial for the rail, sent by a stream'],
+  ['chat/_branches', 'part of a message, and nothing when it is the only one'],
+  ['chat/_changes', 'everything that changed on an open page, sent by a stream'],
+  ['chat/_refusal', 'a partial for the sentence above the form'],
+  ['chat/_refused', 'as many at once as files were refused'],
+  ['chat/_renamed', 'the title stands in two places'],
+  ['chat/_rows', 'days appended below those in the list'],
+  ['chat/_sync', 'the whole thread and what stands around it'],
+]

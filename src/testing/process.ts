@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { atEnd } from './database.ts'
+import type { TestApp } from './server.ts'
+
+/** A process of its own with the app's database, gateway and secrets; killed after the file's last test. */
+export async function startProcess(
+  app: TestApp,
+  environment: Record<string, string> = {},
+  entry = '../main.ts',
+): Promise<{ url: string; child: ChildProcess }> {
+  const { config } = app
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, entry)], {
+    env: {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATABASE_URL: app.db.url,
+      SUB2API_UPSTREAM: config.upstream,
+      SESSION_SECRET: config.sessionSecrets.join(','),
+      PLAYGROUND_DATA_DIR: config.dataDirectory,
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  atEnd(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  for await (const line of createInterface(child.stdout)) {
+    app.logs.push(line)
+    const { msg, url } = JSON.parse(line) as { msg?: string; url?: string }
+    if (msg !== 'ready' || !url) continue
+    child.stdout.on('data', (chunk: Buffer) => app.logs.push(...chunk.toString('utf8').split('\n').filter(Boolean)))
+    child.stdout.resume()
+    return { url, child }
+  }
+  throw new Error('the process ended before it was ready')
+}
