@@ -5,6 +5,7 @@ import path from 'node:path'
 
 const names = [
   'arrow-left',
+  'arrow-up',
   'ban',
   'check',
   'chevron-left',
@@ -14,6 +15,7 @@ const names = [
   'copy',
   'download',
   'ellipsis',
+  'file-text',
   'image-off',
   'image-plus',
   'images',
@@ -23,14 +25,19 @@ const names = [
   'log-in',
   'log-out',
   'maximize-2',
+  'message-circle',
   'monitor',
   'moon',
+  'panel-left',
+  'paperclip',
   'pencil-line',
+  'pin',
   'plus',
   'refresh-cw',
   'rotate-cw',
   'shield-alert',
   'sliders-horizontal',
+  'square',
   'star',
   'sun',
   'trash-2',
@@ -49,5 +56,5 @@ const symbols = names.map(name => {
 const notice = '<!-- Lucide icons, https://lucide.dev, ISC License, (c) Lucide Contributors -->'
 writeFileSync(
   path.join(root, 'public/icons.svg'),
-  `<svg xmlns="http://www.w3.org/2000/svg">${notice}\n${symbols.join('\n')}\n</svg>\n`,
+  `<svg xmlns="http://www.w3.org/2000/svg"><title>Icons</title>${notice}\n${symbols.join('\n')}\n</svg>\n`,
 )

@@ -1,8 +1,9 @@
 import compression from 'compression'
 import express, { type Express, Router } from 'express'
 import session from 'express-session'
-import { loadViewer } from './account/viewer.ts'
 import { accountRoutes, rememberSignIn } from './account/routes.ts'
+import { loadViewer } from './account/viewer.ts'
+import { chatRoutes } from './chat/routes.ts'
 import type { Deps } from './deps.ts'
 import { imageRoutes } from './images/routes.ts'
 import { fileRoutes } from './library/files.ts'
@@ -12,6 +13,7 @@ import { identify, whenSignedOut } from './session/guard.ts'
 import { sessionRoutes } from './session/routes.ts'
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
+import { createEventStreams } from './web/event-stream.ts'
 import { checkOrigin } from './web/origin.ts'
 import { pageOfRequest, preferenceRoutes } from './web/preferences.ts'
 import { requestLog } from './web/request-log.ts'
@@ -24,7 +26,7 @@ export interface App {
   handler: Express
   /** From now on `/ready` says no, so that a balancer stops sending. */
   drain(): void
-  close(): Promise<void>
+  close(): void
 }
 
 /** The corridor: what every request passes, in this order, and the doors along it. */
@@ -32,6 +34,7 @@ export function createApp(deps: Deps): App {
   const { config, log } = deps
   const https = config.publicOrigin?.startsWith('https:') ?? false
   const sessions = new SessionStore(deps.db, log)
+  const streams = createEventStreams()
   let draining = false
 
   const app = express()
@@ -62,6 +65,7 @@ export function createApp(deps: Deps): App {
     web.use(sessionRoutes(deps, rememberSignIn(deps)))
     web.use(accountRoutes(deps))
     web.use(imageRoutes(deps))
+    web.use(chatRoutes(deps, streams))
     web.use(libraryRoutes(deps))
     web.use(fileRoutes(deps))
     web.get('/', (_req, res) => res.redirect(303, res.locals.signedIn ? '/images' : '/login'))
@@ -75,7 +79,6 @@ export function createApp(deps: Deps): App {
       store: sessions,
       resave: false,
       saveUninitialized: false,
-      unset: 'destroy',
       proxy: https,
       cookie: { httpOnly: true, secure: https, sameSite: 'lax', path: '/', maxAge: SESSION_MS },
     })
@@ -85,9 +88,8 @@ export function createApp(deps: Deps): App {
     handler: app,
     drain: () => {
       draining = true
+      streams.endAll()
     },
-    close: async () => {
-      await sessions.close()
-    },
+    close: () => sessions.close(),
   }
 }

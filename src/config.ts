@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import type { Timeouts } from './gateway/client.ts'
 
 export interface Config {
   role: 'all' | 'web' | 'worker'
@@ -39,6 +40,18 @@ export interface Config {
     /** Sign-in attempts a minute from one address. */
     signInsPerMinute: number
   }
+  /** How a picture worker keeps its time, in seconds. Not in the environment: nobody but a test needs others. */
+  worker: {
+    /** Between two looks at what was cancelled and what may start. */
+    tickSeconds: number
+    /** A worker not heard of for so long is taken for dead; looked for every `sweepSeconds`. */
+    leaseSeconds: number
+    sweepSeconds: number
+    /** How long a paid picture waits for a database or a store that is away. */
+    persistSeconds: number
+  }
+  /** What differs from the gateway client's own timeouts. */
+  gatewayTimeouts: Partial<Timeouts>
   /** Previews asked for with every picture; 0: not streamed at all. */
   partialImages: 0 | 1 | 2 | 3
   /** Seconds a stopping worker waits for calls under way. */
@@ -79,7 +92,10 @@ const Environment = z.object({
     .refine(text => new URL(text).origin === text, 'must be an origin without a path')
     .optional(),
   PLAYGROUND_TRUST_PROXY: wholeNumber(0, 10).default(0),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address')
+    .optional(),
   PLAYGROUND_DATABASE_CONNECTIONS: wholeNumber(2, 200).default(12),
   PLAYGROUND_DATA_DIR: z.string().default('data/playground'),
   SESSION_SECRET: z
@@ -101,7 +117,9 @@ const Environment = z.object({
   PLAYGROUND_SIGN_INS_PER_MINUTE: wholeNumber(1, 10_000).default(20),
   PLAYGROUND_PARTIAL_IMAGES: wholeNumber(0, 3).default(2),
   PLAYGROUND_SHUTDOWN_SECONDS: wholeNumber(0, 3600).default(30),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], 'must be fatal, error, warn, info, debug or silent')
+    .default('info'),
   PLAYGROUND_MOCK_GUIDE: address.optional(),
 })
 
@@ -111,7 +129,7 @@ const s3Names = ['R2_ENDPOINT', 'R2_BUCKET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCE
  * Reads the environment; empty variables count as absent. Makes the data directory and, where no other process needs
  * to know it, a session secret (file mode 0600) in it. Throws `ConfigError` with a sentence per mistake.
  */
-export function loadConfig(environment: NodeJS.ProcessEnv): Readonly<Config> {
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readonly<Config> {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
   const parsed = Environment.safeParse(given)
   const problems = parsed.success
@@ -124,9 +142,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Readonly<Config> {
 
   const missing = s3Names.filter(name => !given[name])
   if (missing.length > 0 && missing.length < s3Names.length) {
-    problems.push(`R2_* must be given all or not at all: ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing`)
+    problems.push(
+      `R2_* must be given all or not at all: ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing`,
+    )
   }
-  const shared = given.DATABASE_URL ? 'DATABASE_URL is given' : given.PLAYGROUND_ROLE && given.PLAYGROUND_ROLE !== 'all' ? 'several roles share it' : ''
+  const shared = given.DATABASE_URL
+    ? 'DATABASE_URL is given'
+    : given.PLAYGROUND_ROLE && given.PLAYGROUND_ROLE !== 'all'
+      ? 'several roles share it'
+      : ''
   if (shared && !given.SESSION_SECRET) {
     problems.push(`SESSION_SECRET is missing: ${shared}, so the secret cannot be one that this process makes up`)
   }
@@ -153,7 +177,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Readonly<Config> {
             bucket: env.R2_BUCKET,
             accessKeyId: env.R2_ACCESS_KEY_ID,
             secretAccessKey: env.R2_SECRET_ACCESS_KEY,
-            prefix: env.PLAYGROUND_IMAGE_CDN_BASE ? new URL(env.PLAYGROUND_IMAGE_CDN_BASE).pathname.replace(/^\/|\/$/g, '') : '',
+            prefix: env.PLAYGROUND_IMAGE_CDN_BASE
+              ? new URL(env.PLAYGROUND_IMAGE_CDN_BASE).pathname.replace(/^\/|\/$/g, '')
+              : '',
           }
         : null,
     keepLocalAssets: env.PLAYGROUND_KEEP_LOCAL_ASSETS,
@@ -164,6 +190,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Readonly<Config> {
       runningHere: env.PLAYGROUND_WORKER_CONCURRENCY,
       signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,
     },
+    worker: { tickSeconds: 1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 120 },
+    gatewayTimeouts: {},
     partialImages: env.PLAYGROUND_PARTIAL_IMAGES as Config['partialImages'],
     shutdownSeconds: env.PLAYGROUND_SHUTDOWN_SECONDS,
     logLevel: env.LOG_LEVEL,
@@ -172,7 +200,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Readonly<Config> {
 }
 
 function meaning(name: string): string {
-  return name === 'SUB2API_UPSTREAM' ? 'the address of your sub2api gateway, e.g. http://127.0.0.1:8080' : 'it is required'
+  return name === 'SUB2API_UPSTREAM'
+    ? 'the address of your sub2api gateway, e.g. http://127.0.0.1:8080'
+    : 'it is required'
 }
 
 /** Two processes starting together agree: the file is made whole or not at all. */
@@ -180,10 +210,14 @@ function ownSecret(dataDirectory: string): string {
   const file = path.join(dataDirectory, 'session-secret')
   mkdirSync(dataDirectory, { recursive: true })
   if (!existsSync(file)) {
+    const draft = `${file}.${randomBytes(6).toString('hex')}`
+    writeFileSync(draft, randomBytes(32).toString('hex'), { mode: 0o600 })
     try {
-      writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' })
+      linkSync(draft, file)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    } finally {
+      unlinkSync(draft)
     }
   }
   return readFileSync(file, 'utf8').trim()

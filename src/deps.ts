@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { Database } from './db/db.ts'
+import type { Listener } from './db/listen.ts'
 import type { Gateway } from './gateway/client.ts'
 import type { Jobs } from './jobs.ts'
 import type { Logger } from './log.ts'
@@ -14,6 +15,8 @@ export interface Deps {
   db: Database
   gateway: Gateway
   jobs: Jobs
+  /** Hears what other processes tell about conversations. */
+  listener: Listener
   storage: Storage
   sealer: Sealer
   staticFiles: StaticFiles

@@ -1,3 +1,4 @@
+import { forgetDeleted } from './chat/forget.ts'
 import type { Deps } from './deps.ts'
 import { deleteUnusedMasks } from './images/queries.ts'
 import { emptyTrash } from './library/keep.ts'
@@ -15,9 +16,11 @@ export async function startHousekeeping(deps: Deps): Promise<void> {
 }
 
 /** Every part is tried, whatever becomes of the others; what failed is tried again in an hour. */
-export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'log'>): Promise<void> {
+export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | 'log'>): Promise<void> {
   const parts = {
     pictures: () => emptyTrash(deps, TRASH_DAYS),
+    conversations: () => forgetDeleted(deps, TRASH_DAYS),
+    masks: () => deleteUnusedMasks(deps.db),
     signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),
     counts: () => deleteExpiredCounts(deps.db),
     temporary: () => deps.storage.sweepTemporary(HOUR_MS),

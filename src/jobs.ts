@@ -8,6 +8,10 @@ export interface Queues {
   image: { jobId: string }
   /** Looks for the gateway's usage row of a finished picture job. */
   'image-cost': { jobId: string; attempt: number }
+  /** Wakes a worker to claim answers that wait. */
+  reply: { messageId: string }
+  /** Measures what an edit with a mask changed outside it. */
+  'image-outside': { jobId: string; userId: number }
   /** Deletes what has expired; once an hour. */
   housekeeping: Record<string, never>
 }
@@ -15,13 +19,20 @@ export type QueueName = keyof Queues
 
 const queues = {
   image: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
-  'image-cost': { notify: false, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  'image-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  reply: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  'image-outside': { notify: true, retryLimit: 2, retryDelay: 5, expireInSeconds: 120, deleteAfterSeconds: 3600 },
   housekeeping: { notify: false, retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3600 },
 } as const
 
 export interface Jobs {
   /** Inside the caller's transaction: row and message commit together. */
-  send<Q extends QueueName>(tx: Db, queue: Q, payload: Queues[Q], options?: { startAfterSeconds?: number }): Promise<void>
+  send<Q extends QueueName>(
+    tx: Db,
+    queue: Q,
+    payload: Queues[Q],
+    options?: { startAfterSeconds?: number },
+  ): Promise<void>
   /** `handler` gets what waits, at most `batch` at once; throwing sends it back for the queue's retries. */
   work<Q extends QueueName>(
     queue: Q,

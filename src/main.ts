@@ -1,13 +1,17 @@
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
 import { createApp } from './app.ts'
+import { CHANNEL } from './chat/queries.ts'
+import { startChatWorker } from './chat/worker.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { openDatabase } from './db/db.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
+import { listen as listenTo } from './db/listen.ts'
 import { migrate } from './db/migrate.ts'
 import { createGateway } from './gateway/client.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { lookUpCosts } from './images/cost.ts'
+import { measureOutside } from './images/outside.ts'
 import { startImageWorker } from './images/worker.ts'
 import { startJobs } from './jobs.ts'
 import { createLog, type Logger } from './log.ts'
@@ -50,6 +54,7 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     stops.push(() => storage.close())
     const gateway = createGateway({
       upstream: config.upstream,
+      timeouts: config.gatewayTimeouts,
       onCall: ({ name, status, ms }) =>
         metrics.gatewayCalls.observe({ call: name, outcome: String(status) }, ms / 1000),
     })
@@ -57,17 +62,25 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     const jobs = await startJobs({ url: databaseUrl, works, log })
     stops.push(() => jobs.stop())
 
+    const listener = listenTo(db, CHANNEL, error => log.warn({ err: error }, 'the database could not be listened to'))
+    stops.push(() => listener.close())
+
     const sealer = createSealer(config.sessionSecrets)
-    const deps = { config, db, gateway, jobs, storage, sealer, staticFiles: loadStaticFiles(), log, metrics }
+    const deps = { config, db, gateway, jobs, listener, storage, sealer, staticFiles: loadStaticFiles(), log, metrics }
     if (works) {
       const worker = await startImageWorker(deps)
       stops.push(() => worker.stop(config.shutdownSeconds))
+      const chat = await startChatWorker(deps)
+      stops.push(() => chat.stop(config.shutdownSeconds))
       await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
+      await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
+        for (const payload of payloads) await measureOutside(deps, payload)
+      })
       await startHousekeeping(deps)
     }
 
     const app = createApp(deps)
-    stops.push(() => app.close())
+    stops.push(async () => app.close())
     const server = createServer({ keepAliveTimeout: 65_000 }, app.handler)
     stops.push(() => closeServer(server))
     stops.push(async () => app.drain())
@@ -83,7 +96,10 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     const directory = path.join(config.dataDirectory, 'postgres')
     const postgres = await startEmbeddedPostgres({ directory, log: line => log.debug({ line }, 'postgres') })
     stops.push(() => postgres.stop())
-    log.info({ directory, adopted: postgres.adopted }, 'no DATABASE_URL: using the embedded Postgres, for one machine only')
+    log.info(
+      { directory, adopted: postgres.adopted },
+      'no DATABASE_URL: using the embedded Postgres, for one machine only',
+    )
     return postgres.url
   }
 }
@@ -112,7 +128,7 @@ async function closeServer(server: Server): Promise<void> {
 async function main(): Promise<void> {
   let config: Readonly<Config>
   try {
-    config = loadConfig(process.env)
+    config = loadConfig()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)

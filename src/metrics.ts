@@ -32,6 +32,17 @@ export function createMetrics() {
       help: 'Picture jobs this process is making now',
       registers,
     }),
+    repliesFinished: new Counter({
+      name: 'playground_chat_replies_finished_total',
+      help: 'Answers that ended, by state and reason',
+      labelNames: ['state', 'reason'],
+      registers,
+    }),
+    repliesRunning: new Gauge({
+      name: 'playground_chat_replies_running',
+      help: 'Answers this process is writing now',
+      registers,
+    }),
     pictures: new Counter({ name: 'playground_pictures_total', help: 'Pictures stored', registers }),
   }
 }

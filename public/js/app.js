@@ -1,0 +1,65 @@
+import { start as startComposer } from './composer.js'
+import { start as startElapsed } from './elapsed.js'
+import { start as startKeyboard } from './keyboard.js'
+import { start as startLightbox } from './lightbox.js'
+import { toast } from './toast.js'
+
+rememberTimeZone()
+document.addEventListener('click', onClick)
+document.addEventListener('htmx:error', event => onFailure(event.detail.ctx))
+document.addEventListener('htmx:response:error', event => {
+  if (!event.detail.ctx.text.includes('<hx-partial') && event.detail.ctx.response.status !== 422)
+    onFailure(event.detail.ctx)
+})
+addEventListener('pageswap', nameTransition)
+addEventListener('pagereveal', nameTransition)
+
+startComposer()
+startElapsed()
+startKeyboard()
+startLightbox()
+
+/** The server writes times in this zone; it learns it from the next request on. */
+function rememberTimeZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is not in every browser yet
+  if (zone) document.cookie = `tz=${encodeURIComponent(zone)};path=/;max-age=31536000;samesite=lax`
+}
+
+async function onClick(event) {
+  const target = event.target.closest('[data-copy],[data-dismiss],[data-focus]')
+  if (!target) return
+  if (target.dataset.focus) document.querySelector(target.dataset.focus)?.focus()
+  else if ('dismiss' in target.dataset) target.closest('.notice').remove()
+  else {
+    const words = document.getElementById('toasts').dataset
+    try {
+      await navigator.clipboard.writeText(target.dataset.copy)
+      target.closest('[popover]')?.hidePopover()
+      toast(words.copied)
+    } catch {
+      toast(words.copyFailed)
+    }
+  }
+}
+
+/** Polls and drafts try again by themselves; what a person pressed has to say that nothing happened. */
+function onFailure(ctx) {
+  const source = ctx?.sourceElement
+  if (source && !source.matches('#pulse,.job-page,.composer-body,#options')) {
+    toast(document.getElementById('toasts').dataset.offline)
+  }
+}
+
+/** Lets a picture grow from its tile into its page and back. */
+function nameTransition(event) {
+  const other = event.activation ?? window.navigation?.activation
+  const url = event.type === 'pageswap' ? other?.entry?.url : other?.from?.url
+  const id = [url, location.href].map(href => /\/library\/([\w-]{20,})/.exec(href ?? '')?.[1]).find(Boolean)
+  const picture = id && (document.getElementById(`original-${id}`) ?? document.querySelector(`#picture-${id} .media`))
+  if (!event.viewTransition || !picture) return
+  picture.style.viewTransitionName = 'picture'
+  event.viewTransition.finished.finally(() => {
+    picture.style.viewTransitionName = ''
+  })
+}

@@ -1,4 +1,5 @@
 import type { Deps } from '../deps.ts'
+import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 
 // An API key is sealed twice: on the account for as long as it is chosen, and on every job for as long as that needs it.
@@ -6,6 +7,16 @@ import type { Secret } from '../secrets/secret.ts'
 
 export function sealChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, key: Secret): Buffer {
   return deps.sealer.seal('chosen key', userId, key)
+}
+
+/** False when it was sealed under a secret that is no longer given. */
+export function opensChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, sealed: Buffer): boolean {
+  try {
+    return Boolean(deps.sealer.open('chosen key', userId, sealed))
+  } catch (error) {
+    if (error instanceof SealBroken) return false
+    throw error
+  }
 }
 
 /** The chosen key, sealed anew for one job; the clear text does not leave this function. */
@@ -17,4 +28,37 @@ export function sealKeyForJob(deps: Pick<Deps, 'sealer'>, userId: number, jobId:
 /** In clear, for the time of one gateway call. */
 export function openJobKey(deps: Pick<Deps, 'sealer'>, userId: number, jobId: string, sealed: Buffer): Secret {
   return deps.sealer.open(`key of job ${jobId}`, userId, sealed)
+}
+
+/** The chosen key, sealed anew for one answer of a text model. */
+export function sealKeyForReply(deps: Pick<Deps, 'sealer'>, userId: number, replyId: string, chosen: Buffer): Buffer {
+  const key = deps.sealer.open('chosen key', userId, chosen)
+  return deps.sealer.seal(`key of reply ${replyId}`, userId, key)
+}
+
+/** In clear, for the time of one gateway call. */
+export function openReplyKey(deps: Pick<Deps, 'sealer'>, userId: number, replyId: string, sealed: Buffer): Secret {
+  return deps.sealer.open(`key of reply ${replyId}`, userId, sealed)
+}
+
+/** In clear, for one question about the key itself: which models it may use. */
+export function openChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, sealed: Buffer): Secret {
+  return deps.sealer.open('chosen key', userId, sealed)
+}
+
+/** For an SSH key that is bound to it. */
+export function sealBindingKey(deps: Pick<Deps, 'sealer'>, userId: number, sshKeyId: string, key: Secret): Buffer {
+  return deps.sealer.seal(`key of SSH key ${sshKeyId}`, userId, key)
+}
+
+/** The API key of an SSH key, sealed anew for one job; the clear text does not leave this function. */
+export function sealBindingKeyForJob(
+  deps: Pick<Deps, 'sealer'>,
+  userId: number,
+  jobId: string,
+  sshKeyId: string,
+  bound: Buffer,
+): Buffer {
+  const key = deps.sealer.open(`key of SSH key ${sshKeyId}`, userId, bound)
+  return deps.sealer.seal(`key of job ${jobId}`, userId, key)
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Request, type Response, Router } from 'express'
+import { type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import type { Caller, Session } from '../gateway/client.ts'
@@ -9,7 +9,7 @@ import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { listSignIns } from '../session/queries.ts'
 import { withAccessToken } from '../session/tokens.ts'
-import { localPath, parse } from '../web/parse.ts'
+import { parse } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { refreshBalance } from './balance.ts'
 import { chooseKey, fetchKeyRing, type KeyRing, NEW_KEY_NAME, problemOf, syncChosenKey, viewKeys } from './keys.ts'
@@ -18,7 +18,7 @@ import type { KeysView } from './view.ts'
 import { accountOf, reloadViewer } from './viewer.ts'
 
 const ChosenKey = z.object({ key_id: z.coerce.number().int() })
-const NewKey = z.object({ group_id: z.coerce.number().int() })
+const NewKey = z.object({ group_id: z.coerce.number().int().positive() })
 
 /** What the gateway told us at sign-in, kept; and the key remembered from last time, checked. */
 export function rememberSignIn(deps: Deps): (session: Session, caller: Caller) => Promise<void> {
@@ -45,26 +45,32 @@ export function accountRoutes(deps: Deps): Router {
     const { userId, signInId } = signedIn(res)
     await refreshBalance(deps, userId, signInId)
     await reloadViewer(deps, res)
-    if (!wantsFragment(req)) return res.redirect(303, localPath(req.body?.back, '/account'))
-    const page = pageOf(res)
-    sendFragments(res, ...(['rail', 'page'] as const).map(place => renderView(page, 'account/_balance', { place })))
+    if (!wantsFragment(req)) return res.redirect(303, '/account')
+    sendFragments(res, renderView(pageOf(res), 'account/_balances', {}))
   })
 
   router.post('/account/key', async (req, res) => {
     const { key_id: keyId } = parse(ChosenKey, req.body)
     const ring = await tryKeyRing(deps, res)
     const key = ring?.keys.find(candidate => candidate.id === keyId)
-    const usable = ring && key && problemOf(ring, key) === null
-    if (usable) await chooseKey(deps, signedIn(res).userId, ring, key)
-    await answerKeys(req, res, ring, ring && !usable ? pageOf(res).t('account.key_gone') : null)
+    const { t } = pageOf(res)
+    // Without the gateway the answer is the page that says so.
+    if (!ring) return answerKeys(res, ring, null)
+    if (!key) return answerKeys(res, ring, t('account.key_gone'))
+    if (problemOf(ring, key)) return answerKeys(res, ring, t('account.key_unusable'))
+    await chooseKey(deps, signedIn(res).userId, ring, key)
+    await answerKeys(res, ring, null)
   })
 
   router.post('/account/keys', async (req, res) => {
-    const { group_id: groupId } = parse(NewKey, req.body)
     const { userId, signInId } = signedIn(res)
     const { t } = pageOf(res)
+    const wanted = NewKey.safeParse(req.body)
+    if (!wanted.success) return answerKeys(res, await tryKeyRing(deps, res), t('account.group_missing'))
+    const { group_id: groupId } = wanted.data
     // One per form shown: the same click twice makes one key.
-    const idempotencyKey = `playground-${userId}-${String(req.body?.submission ?? randomUUID()).slice(0, 64)}`
+    const submission = z.guid().safeParse(req.body.submission).data ?? randomUUID()
+    const idempotencyKey = `playground-${userId}-${groupId}-${submission}`
     const create = async (token: Secret, caller: Caller) => {
       const key = await deps.gateway.createKey(caller, token, { name: NEW_KEY_NAME, groupId, idempotencyKey })
       const ring = await fetchKeyRing(deps, caller, token)
@@ -72,21 +78,19 @@ export function accountRoutes(deps: Deps): Router {
       return ring
     }
     try {
-      await answerKeys(req, res, await withAccessToken(deps, signInId, create), null)
+      await answerKeys(res, await withAccessToken(deps, signInId, create), null)
     } catch (error) {
       if (!(error instanceof PanelError)) throw error
-      await answerKeys(req, res, await tryKeyRing(deps, res), t('account.create_refused', { detail: error.message }))
+      // The first of two clicks is still at it, and will choose the key.
+      const refused = error.code !== 'IDEMPOTENCY_IN_PROGRESS'
+      const sentence = refused ? t('account.create_refused', { detail: error.message }) : null
+      await answerKeys(res, await tryKeyRing(deps, res), sentence)
     }
   })
 
-  async function answerKeys(req: Request, res: Response, ring: KeyRing | null, error: string | null): Promise<void> {
+  async function answerKeys(res: Response, ring: KeyRing | null, error: string | null): Promise<void> {
     await reloadViewer(deps, res)
-    const keys = { ...viewRing(res, ring), error }
-    if (error) res.status(422)
-    if (wantsFragment(req)) {
-      const page = pageOf(res)
-      sendFragments(res, renderView(page, 'account/_keys', { keys }), renderView(page, 'account/_balance', { place: 'rail' }))
-    } else if (error) await showAccount(res, keys)
+    if (error) await showAccount(res.status(422), { ...viewRing(res, ring), error })
     else res.redirect(303, '/account')
   }
 
@@ -118,6 +122,7 @@ async function tryKeyRing(deps: Deps, res: Response): Promise<KeyRing | null> {
 }
 
 function viewRing(res: Response, ring: KeyRing | null): KeysView {
-  if (!ring) return { keys: [], groups: [], error: null, unavailable: true }
-  return { ...viewKeys(ring, accountOf(res)?.keyId ?? null), error: null, unavailable: false }
+  const form = { submission: randomUUID(), error: null }
+  if (!ring) return { keys: [], groups: [], ...form, unavailable: true }
+  return { ...viewKeys(ring, accountOf(res)?.keyId ?? null), ...form, unavailable: false }
 }

@@ -19,6 +19,8 @@ export interface KeysView {
   keys: KeyView[]
   /** Groups a new key may be bound to; the only one comes preselected. */
   groups: { id: number; name: string; description: string; allowsImages: boolean; multiplier: number }[]
+  /** Of the form for a new key: sent twice, it makes one key. */
+  submission: string
   error: string | null
   unavailable: boolean
 }

@@ -5,8 +5,9 @@ import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { capabilities } from './capabilities.ts'
-import { viewReferences } from './job-view.ts'
+import { viewMask, viewReferences } from './job-view.ts'
 import type { FieldErrors, FormValues } from './prompt.ts'
+import { findMask } from './queries.ts'
 import { quote } from './quote.ts'
 import type { ComposerView } from './view.ts'
 
@@ -18,10 +19,13 @@ export async function composer(
   back?: { errors: FieldErrors; submission: string },
 ): Promise<ComposerView> {
   const account = accountOf(res)
-  const references = await viewReferences(deps.db, signedIn(res).userId, values.references)
+  const { userId } = signedIn(res)
+  const references = await viewReferences(deps.db, userId, values.references)
+  const mask = values.mask && references.length > 0 ? await findMask(deps.db, userId, values.mask) : null
   return {
-    values: { ...values, references: references.map(({ token }) => token) },
+    values: { ...values, references: references.map(({ token }) => token), mask: mask?.id ?? '' },
     references,
+    mask: mask && viewMask(mask),
     errors: back?.errors ?? {},
     models: [...capabilities],
     quote: quote(account, values),
@@ -30,7 +34,7 @@ export async function composer(
   }
 }
 
-function blockedBy(account: Account | null): ComposerView['blocked'] {
+export function blockedBy(account: Account | null): ComposerView['blocked'] {
   if (!account?.keyId) return 'no_key'
   if (!account.keyAllowsImages) return 'group_no_images'
   return account.balance !== null && account.balance <= 0 ? 'no_balance' : null

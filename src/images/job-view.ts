@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { Db } from '../db/db.ts'
 import { viewPicture } from '../library/picture-view.ts'
-import { listFiles, listPicturesOfJobs, type Picture } from '../library/queries.ts'
-import { type ImageJob, listPlaces } from './queries.ts'
+import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
+import { mayCheck } from './check.ts'
+import { type ImageJob, listMakers, listPaused, listPlaces, type Mask } from './queries.ts'
 import { dimensionsOf } from './sizes.ts'
-import type { JobFailure, JobView, ReferenceView } from './view.ts'
+import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
 /** The jobs of one person as pages show them: with their pictures and their places in the queue. */
 export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<JobView[]> {
@@ -18,7 +20,15 @@ export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]
     jobs.flatMap(job => job.referenceTokens),
   )
   const byToken = new Map(references.map(reference => [reference.token, reference]))
-  return jobs.map(job => viewJob(job, byJob.get(job.id) ?? [], places.get(job.id) ?? null, byToken))
+  const sshKeyIds = jobs.map(job => job.sshKeyId).filter(id => id !== null)
+  const makers = sshKeyIds.length > 0 ? await listMakers(db, userId, sshKeyIds) : new Map<string, string>()
+  const batches = jobs.flatMap(job => (job.state === 'queued' && job.batchId ? [job.batchId] : []))
+  const paused = new Set(batches.length > 0 ? await listPaused(db, userId, batches) : [])
+  return jobs.map(job => ({
+    ...viewJob(job, byJob.get(job.id) ?? [], places.get(job.id) ?? null, byToken),
+    madeBy: makers.get(job.sshKeyId ?? '') ?? null,
+    batch: job.batchId ? { id: job.batchId, paused: paused.has(job.batchId) } : null,
+  }))
 }
 
 export async function placesOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, number>> {
@@ -40,10 +50,16 @@ export function isUnfinished(job: ImageJob): boolean {
 export async function viewReferences(db: Db, userId: number, tokens: readonly string[]): Promise<ReferenceView[]> {
   if (tokens.length === 0) return []
   const files = await listFiles(db, userId, tokens)
-  return files.map(({ token, width, height }) => {
-    const url = `/files/${token}`
-    return { token, url, thumbUrl: `${url}/thumb`, width, height }
-  })
+  return files.map(viewReference)
+}
+
+export function viewReference({ token, width, height }: StoredFile): ReferenceView {
+  const url = `/files/${token}`
+  return { token, url, thumbUrl: `${url}/thumb`, width, height }
+}
+
+export function viewMask({ id, width, height }: Mask): MaskView {
+  return { id, url: `/images/masks/${id}`, width, height }
 }
 
 function viewJob(
@@ -51,7 +67,7 @@ function viewJob(
   pictures: readonly Picture[],
   place: number | null,
   references: ReadonlyMap<string, ReferenceView>,
-): JobView {
+): Omit<JobView, 'madeBy' | 'batch'> {
   const first = pictures[0]
   const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }
   return {
@@ -81,6 +97,9 @@ function viewJob(
     pictures: pictures.map(viewPicture),
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
     failure: viewFailure(job),
+    check: job.evidence && { ...job.evidence, cost: job.cost },
+    mayCheck: mayCheck(job),
+    nextSubmission: randomUUID(),
     cost: job.cost,
     estimate: job.estimate,
   }

@@ -3,20 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
 import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { GatewayError } from '../gateway/errors.ts'
 import type { EditRequest, ImageRequest } from '../gateway/images.ts'
 import { filePicture, newToken, storePicture } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
+import { SealBroken } from '../secrets/sealer.ts'
+import type { Secret } from '../secrets/secret.ts'
 import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
+import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { createPreviewer } from './preview.ts'
 import * as queries from './queries.ts'
-
-/** Why a call was ended from our side: the reason of the job's abort signal. */
-export type Stop = 'cancelled' | 'shutdown'
-
-const ATTEMPTS = 8
-const PERSIST_FOR_MS = 120_000
 
 /**
  * Runs one claimed job to its end: asks the gateway at most once, keeps every picture as soon as it is whole, and
@@ -24,15 +20,15 @@ const PERSIST_FOR_MS = 120_000
  * back into the queue.
  */
 export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, signal: AbortSignal): Promise<void> {
-  if (!claimed.keySecret) throw new Error(`job ${claimed.id} has no key`)
-  const key = openJobKey(deps, claimed.userId, claimed.id, claimed.keySecret)
+  const key = openKey(deps, claimed)
+  if (!key) return finish(deps, claimed, { state: 'failed', reason: 'key_invalid', charged: 'no' })
   const tokens = Array.from({ length: claimed.n }, newToken)
   const inputs = await openInputs(deps, claimed)
   if (inputs === 'gone') {
     return finish(deps, claimed, { state: 'failed', reason: 'bad_request', field: 'image', charged: 'no' })
   }
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
-  const job = signal.aborted ? null : await queries.markCalled(deps.db, claimed, tokens)
+  const job = signal.aborted ? null : await persist(deps, () => queries.markCalled(deps.db, claimed, tokens))
   if (!job) return giveBack(deps, claimed)
 
   const previewer = createPreviewer(deps, job)
@@ -55,14 +51,29 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
     }
     ending = endingOf(progress)
   } catch (error) {
-    ending = await endingAfter(deps, job, progress, error, signal)
-    if (mayRunAgain(error, job, progress) && !signal.aborted) {
+    ending = endingAfter(deps, job, progress, error, signal)
+    const notBefore = runAgainAt(job, progress, error, signal)
+    if (notBefore) {
       await previewer.settled()
-      if (await persist(() => queries.requeueJob(deps.db, job, comeBackAt(error as GatewayError, job)))) return
+      if (await persist(deps, () => queries.requeueJob(deps.db, job, notBefore))) return
+      const isCancelled = await persist(deps, () => queries.listCancelRequested(deps.db, [job.id]))
+      if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }
   }
   await previewer.settled()
   await finish(deps, job, ending)
+}
+
+/** Null when no secret opens it any more: trying again would not help. */
+function openKey(deps: Deps, job: queries.ClaimedJob): Secret | null {
+  if (!job.keySecret) throw new Error(`job ${job.id} has no key`)
+  try {
+    return openJobKey(deps, job.userId, job.id, job.keySecret)
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error
+    deps.log.error({ err: error, job: job.id }, 'the key of a job cannot be opened')
+    return null
+  }
 }
 
 function requestOf(job: queries.ImageJob): ImageRequest {
@@ -100,23 +111,15 @@ async function openInputs(
 
 /** Ends the job and, where something may have been charged, has the cost looked up. */
 export async function finish(deps: Deps, job: queries.ClaimedJob, ending: queries.Ending): Promise<void> {
-  const ended = await persist(() =>
+  const ended = await persist(deps, () =>
     deps.db.transaction(async tx => {
       const row = await queries.finishJob(tx, job, ending)
       if (row?.costUntil) await deps.jobs.send(tx, 'image-cost', { jobId: job.id, attempt: 1 })
+      if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
       return row
     }),
   )
   if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
-}
-
-interface Progress {
-  /** Pictures that came whole, and those of them that are in the library. */
-  received: number
-  kept: number
-  /** The first picture that could not be kept, and why. */
-  rejected: { reason: 'bad_image' | 'storage'; detail: string } | null
-  requestId: string | null
 }
 
 async function keep(deps: Deps, job: queries.ClaimedJob, bytes: Buffer, progress: Progress): Promise<void> {
@@ -124,15 +127,15 @@ async function keep(deps: Deps, job: queries.ClaimedJob, bytes: Buffer, progress
   if (position >= job.tokens.length) {
     // More than were asked for; paid for, so kept. Named on the row first, like the others.
     job.tokens.push(newToken())
-    await persist(() => queries.setTokens(deps.db, job, job.tokens))
+    await persist(deps, () => queries.setTokens(deps.db, job, job.tokens))
   }
   const token = job.tokens[position]!
   try {
-    const stored = await persist(() => storePicture(deps, token, bytes))
-    await persist(() => filePicture(deps, stored, pictureOf(job, token, position)))
+    const stored = await persist(deps, () => storePicture(deps, token, bytes))
+    await persist(deps, () => filePicture(deps, stored, pictureOf(job, token, position)))
     progress.kept++
     deps.metrics.pictures.inc()
-    if (progress.kept < job.n) await persist(() => queries.bumpVersion(deps.db, job))
+    if (progress.kept < job.n) await persist(deps, () => queries.bumpVersion(deps.db, job))
   } catch (error) {
     if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }
     else if (error instanceof StorageError) progress.rejected ??= { reason: 'storage', detail: error.message }
@@ -143,65 +146,24 @@ async function keep(deps: Deps, job: queries.ClaimedJob, bytes: Buffer, progress
 
 export function pictureOf(job: queries.ImageJob, token: string, position: number) {
   const { userId, model, prompt, quality } = job
-  return { userId, token, jobId: job.id, position, model, prompt, requestedSize: job.size, quality }
+  const sourceTokens = job.referenceTokens
+  return { userId, token, jobId: job.id, position, model, prompt, requestedSize: job.size, quality, sourceTokens }
 }
 
-function endingOf(progress: Progress): queries.Ending {
-  const { kept, rejected, requestId } = progress
-  if (rejected) return { state: kept > 0 ? 'done' : 'failed', charged: 'yes', requestId, ...rejected }
-  if (kept > 0) return { state: 'done', charged: 'yes', requestId }
-  return { state: 'unknown', reason: 'upstream', charged: 'unknown', requestId }
-}
-
-async function endingAfter(
-  deps: Deps,
-  job: queries.ClaimedJob,
-  progress: Progress,
-  error: unknown,
-  signal: AbortSignal,
-): Promise<queries.Ending> {
-  const { kept, requestId } = progress
-  if (signal.aborted) {
-    const charged = kept > 0 ? 'yes' : 'unknown'
-    const stop = signal.reason as Stop
-    return { state: stop === 'cancelled' ? 'cancelled' : 'unknown', reason: 'interrupted', charged, requestId }
-  }
-  if (!(error instanceof GatewayError)) {
-    deps.log.error({ err: error, job: job.id }, 'making a picture failed')
-    return { state: 'unknown', reason: 'interrupted', charged: kept > 0 ? 'yes' : 'unknown', requestId }
-  }
-  const { charged, detail, field, retryAt } = error.facts
-  const told = { reason: error.reason, charged, detail, field, retryAt, requestId: error.facts.requestId ?? requestId }
-  if (charged === 'unknown') return { state: 'unknown', ...told }
-  // One failed picture of n does not lose the others: the job is done, with a reason for what is missing.
-  return { state: kept > 0 ? 'done' : 'failed', ...told }
-}
-
-function mayRunAgain(error: unknown, job: queries.ClaimedJob, progress: Progress): boolean {
-  return (
-    error instanceof GatewayError && error.facts.mayRetry === true && progress.received === 0 && job.attempts < ATTEMPTS
-  )
-}
-
-/** When the gateway says, else after 2, 4, 8 … 60 seconds, give or take a quarter so that not all come at once. */
-function comeBackAt(error: GatewayError, job: queries.ClaimedJob): Date {
-  const backOff = Math.min(60_000, 1000 * 2 ** job.attempts) * (0.75 + Math.random() / 2)
-  return new Date(Math.max(Date.now() + backOff, error.facts.retryAt?.getTime() ?? 0))
-}
-
+/** Nothing was sent: back into the queue, or cancelled as asked. */
 async function giveBack(deps: Deps, job: queries.ClaimedJob): Promise<void> {
-  if (await persist(() => queries.requeueUnsent(deps.db, job))) return
-  await finish(deps, job, { state: 'cancelled', charged: 'no' })
+  if (await persist(deps, () => queries.requeueUnsent(deps.db, job))) return
+  await persist(deps, () => queries.cancelUnsent(deps.db, job))
 }
 
 async function noteRequestId(deps: Deps, job: queries.ClaimedJob, requestId: string | null, progress: Progress) {
   progress.requestId = requestId
-  if (requestId) await persist(() => queries.setRequestId(deps.db, job, requestId))
+  if (requestId) await persist(deps, () => queries.setRequestId(deps.db, job, requestId))
 }
 
-/** What has been paid for is not lost to a restart of the database or a hiccup of the store: tries for two minutes. */
-async function persist<T>(work: () => Promise<T>): Promise<T> {
-  const giveUp = Date.now() + PERSIST_FOR_MS
+/** What has been paid for is not lost to a restart of the database or a hiccup of the store. */
+async function persist<T>(deps: Pick<Deps, 'config'>, work: () => Promise<T>): Promise<T> {
+  const giveUp = Date.now() + deps.config.worker.persistSeconds * 1000
   for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
     try {
       return await work()

@@ -25,7 +25,13 @@ export interface ImageRequest {
 export type FormValues = ComposerView['values']
 export type FieldErrors = ComposerView['errors']
 
-const text = (most: number) => z.string().max(most).optional().catch(undefined)
+// What is too long, or comes twice, stays wrong: it must not turn into a default that costs money.
+const text = (most: number) =>
+  z
+    .union([z.string(), z.array(z.string()).transform(values => values.join(', '))])
+    .transform(value => value.slice(0, most + 1))
+    .optional()
+    .catch(undefined)
 const Form = z.object({
   model: text(100),
   prompt: z.string().optional().catch(undefined),
@@ -42,6 +48,8 @@ const Form = z.object({
     .union([z.string(), z.array(z.string())])
     .optional()
     .catch(undefined),
+  /** The same, in a draft. */
+  references: z.array(z.string()).optional().catch(undefined),
   mask: text(40),
 })
 
@@ -61,7 +69,9 @@ export function readForm(body: unknown): FormValues {
     compression: (form.compression ?? '').trim(),
     background: form.background || defaults.background,
     moderation: form.moderation || defaults.moderation,
-    references: [...new Set([form.reference ?? []].flat())].filter(token => /^[\w-]{20,64}$/.test(token)).slice(0, 100),
+    references: [...new Set([form.reference ?? form.references ?? []].flat())]
+      .filter(token => /^[\w-]{20,64}$/.test(token))
+      .slice(0, 100),
     mask: z.guid().safeParse(form.mask).data ?? '',
   }
 }
@@ -132,11 +142,6 @@ export function formOf(request: ImageRequest): FormValues {
     },
     request.size,
   )
-}
-
-/** The form after it was sent: the settings stay. */
-export function emptied(values: FormValues): FormValues {
-  return { ...values, prompt: '', references: [], mask: '' }
 }
 
 /** The form with another size: one of those offered, or typed as width and height. */

@@ -3,6 +3,16 @@ import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
 
+/** What a look at the gateway's usage rows said about a job whose outcome was not known. */
+const Evidence = z.object({
+  outcome: z.enum(['charged', 'not_charged', 'too_early', 'unclear']),
+  at: z.coerce.date(),
+  /** Calls of the same key that the gateway has billed since ours began. */
+  rows: z.number(),
+  usageId: z.number().nullable(),
+})
+export type Evidence = z.output<typeof Evidence>
+
 const ImageJob = z.object({
   id: z.string(),
   userId: z.number(),
@@ -21,6 +31,8 @@ const ImageJob = z.object({
   referenceTokens: z.array(z.string()),
   maskId: z.string().nullable(),
   estimate: z.number().nullable(),
+  /** Of the SSH key that asked, if it was not a person in a browser. */
+  sshKeyId: z.string().nullable(),
   keyId: z.number(),
   keySecret: z.instanceof(Buffer).nullable(),
   callerAddress: z.string(),
@@ -43,12 +55,19 @@ const ImageJob = z.object({
   retryAt: z.date().nullable(),
   cost: z.number().nullable(),
   costUntil: z.date().nullable(),
+  batchId: z.string().nullable(),
+  evidence: Evidence.nullable(),
 })
 export type ImageJob = z.output<typeof ImageJob>
 
 /** A job that this process runs: nobody else can while the claim holds. */
 const ClaimedJob = ImageJob.extend({ claim: z.string() })
 export type ClaimedJob = z.output<typeof ClaimedJob>
+
+// How long the usage row of a call is looked for. Where it decides whether anything was charged: as long as the gateway
+// may go on working on a call that we left.
+const COST_SECONDS = 40
+const VERDICT_SECONDS = 20 * 60
 
 // Any two numbers that nothing else locks with.
 const CLAIM_LOCK = 741_001
@@ -72,12 +91,14 @@ export interface NewJob {
   id: string
   userId: number
   submission: string
-  signInId: string
+  signInId: string | null
+  sshKeyId: string | null
   request: ImageRequest
   estimate: number | null
   keyId: number
   keySecret: Buffer
   caller: { address: string; userAgent: string }
+  batch: { id: string; line: number } | null
 }
 
 export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
@@ -86,8 +107,10 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
     ImageJob,
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
        background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
-       caller_user_agent)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) returning *`,
+       caller_user_agent, ssh_key_id, batch_id, batch_line)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+       $23)
+     returning *`,
     [
       job.id,
       job.userId,
@@ -109,6 +132,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       job.keySecret,
       job.caller.address,
       job.caller.userAgent,
+      job.sshKeyId,
+      job.batch?.id ?? null,
+      job.batch?.line ?? null,
     ],
   )
 }
@@ -139,7 +165,14 @@ export function listJobsById(db: Db, userId: number, ids: readonly string[]): Pr
   return db.many(ImageJob, `select * from image_jobs where user_id = $1 and id = any($2)`, [userId, ids])
 }
 
-/** Places in the queue, from 1, in the order of `claimJobs`: everybody's first job, then everybody's second, and so on. */
+// What waits for its time, or for its batch to go on, is passed over.
+const claimable = `state = 'queued' and (not_before is null or not_before <= now())
+  and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
+
+/**
+ * Places in the queue, from 1, in the order of `claimJobs`: everybody's first job, then everybody's second, and so on.
+ * What waits for the gateway has none.
+ */
 export async function listPlaces(db: Db, userId: number): Promise<Map<string, number>> {
   const rows = await db.many(
     z.object({ id: z.string(), place: z.number() }),
@@ -147,7 +180,8 @@ export async function listPlaces(db: Db, userId: number): Promise<Map<string, nu
        waiting as (
          select id, user_id, created_at,
            coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
-         from image_jobs left join busy using (user_id) where state = 'queued'),
+         from image_jobs left join busy using (user_id)
+         where ${claimable}),
        line as (select id, user_id, row_number() over (order by turn, created_at, id) as place from waiting)
      select id, place from line where user_id = $1`,
     [userId],
@@ -172,7 +206,7 @@ export function claimJobs(
            select id, created_at,
              coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
            from image_jobs left join busy using (user_id)
-           where state = 'queued' and (not_before is null or not_before <= now())),
+           where ${claimable}),
          next as (
            select id from waiting where turn <= $2 order by turn, created_at, id
            limit greatest(0, least($1, $3 - (select coalesce(sum(running), 0) from busy))))
@@ -206,9 +240,12 @@ export async function setRequestId(db: Db, job: ClaimedJob, requestId: string): 
   await db.run(`update image_jobs set request_id = $3 where id = $1 and claim = $2`, [job.id, job.claim, requestId])
 }
 
-/** One more picture of a running job can be shown. */
+/** One more picture of a running job can be shown; what the preview showed is a picture now. */
 export async function bumpVersion(db: Db, job: ClaimedJob): Promise<void> {
-  await db.run(`update image_jobs set version = version + 1 where id = $1`, [job.id])
+  await db.run(
+    `update image_jobs set version = version + 1, preview_step = null where id = $1 and claim = $2 and state = 'running'`,
+    [job.id, job.claim],
+  )
 }
 
 export async function upsertPreview(db: Db, job: ClaimedJob, step: number, bytes: Buffer): Promise<void> {
@@ -251,9 +288,11 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
     ImageJob,
     `with preview as (delete from image_previews where job_id = $1)
      update image_jobs set state = $3, version = version + 1, finished_at = now(), key_secret = null, tokens = '{}',
-       lease_until = null, preview_step = null, failure_reason = $4, charged = $5, failure_detail = $6,
+       lease_until = null, preview_step = null, failure_reason = $4, failure_detail = $6,
        failure_field = $7, retry_at = $8, request_id = coalesce($9, request_id),
-       cost_until = case when called_at is not null and $5 <> 'no' then now() + interval '40 seconds' end
+       charged = case when cost is null then $5 else 'yes' end,
+       cost_until = case when called_at is not null and $5 <> 'no' and coalesce($9, request_id) is not null
+         then now() + make_interval(secs => case when $5 = 'yes' then $10::int else $11::int end) end
      where id = $1 and claim = $2 and state in ('running', 'unknown') returning *`,
     [
       job.id,
@@ -265,6 +304,8 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
       ending.field ?? null,
       ending.retryAt ?? null,
       ending.requestId ?? null,
+      COST_SECONDS,
+      VERDICT_SECONDS,
     ],
   )
 }
@@ -280,21 +321,16 @@ export function requeueJob(db: Db, job: ClaimedJob, notBefore: Date): Promise<Im
   )
 }
 
-export function cancelQueued(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
+/** A queued job ends at once; the worker of a running one is told, and ends it. Null when it has ended. */
+export function cancelJob(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
-    `update image_jobs set state = 'cancelled', version = version + 1, finished_at = now(), key_secret = null,
-       charged = 'no'
-     where id = $1 and user_id = $2 and state = 'queued' returning *`,
-    [jobId, userId],
-  )
-}
-
-export function requestCancel(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
-  return db.maybeOne(
-    ImageJob,
-    `update image_jobs set cancel_requested_at = coalesce(cancel_requested_at, now()), version = version + 1
-     where id = $1 and user_id = $2 and state = 'running' returning *`,
+    `update image_jobs set version = version + 1, cancel_requested_at = coalesce(cancel_requested_at, now()),
+       state = case state when 'queued' then 'cancelled' else state end,
+       finished_at = case state when 'queued' then now() end,
+       charged = case state when 'queued' then 'no' end,
+       key_secret = case state when 'queued' then null else key_secret end
+     where id = $1 and user_id = $2 and state in ('queued', 'running') returning *`,
     [jobId, userId],
   )
 }
@@ -337,6 +373,17 @@ export async function requeueUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
   return changed === 1
 }
 
+/** Cancelled before anything was sent. */
+export async function cancelUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
+  const changed = await db.run(
+    `update image_jobs set state = 'cancelled', version = version + 1, finished_at = now(), key_secret = null,
+       lease_until = null, charged = 'no'
+     where id = $1 and claim = $2 and state = 'running' and called_at is null and cancel_requested_at is not null`,
+    [job.id, job.claim],
+  )
+  return changed === 1
+}
+
 export function listJobsForCost(db: Db, jobIds: readonly string[]): Promise<ImageJob[]> {
   return db.many(
     ImageJob,
@@ -364,7 +411,11 @@ export async function upsertDraft(db: Db, userId: number, form: FormValues): Pro
   await db.run(
     `insert into image_drafts (user_id, form) values ($1, $2)
      on conflict (user_id) do update set form = $2, updated_at = now()`,
-    [userId, JSON.stringify(form)],
+    // jsonb takes no NUL.
+    [
+      userId,
+      JSON.stringify(form, (_, value: unknown) => (typeof value === 'string' ? value.replaceAll('\0', '') : value)),
+    ],
   )
 }
 
@@ -401,4 +452,183 @@ export function deleteUnusedMasks(db: Db): Promise<number> {
     `delete from image_masks m where created_at < now() - interval '1 day'
        and not exists (select from image_jobs j where j.mask_id = m.id)`,
   )
+}
+
+const Batch = z.object({
+  id: z.string(),
+  userId: z.number(),
+  state: z.enum(['running', 'paused']),
+  version: z.number(),
+  createdAt: z.date(),
+})
+export type Batch = z.output<typeof Batch>
+
+export function insertBatch(db: Db, batch: { id: string; userId: number; submission: string }): Promise<Batch> {
+  return db.one(Batch, `insert into image_batches (id, user_id, submission) values ($1, $2, $3) returning *`, [
+    batch.id,
+    batch.userId,
+    batch.submission,
+  ])
+}
+
+export function findBatch(db: Db, userId: number, batchId: string): Promise<Batch | null> {
+  return db.maybeOne(Batch, `select * from image_batches where id = $1 and user_id = $2`, [batchId, userId])
+}
+
+export function findBatchBySubmission(db: Db, userId: number, submission: string): Promise<Batch | null> {
+  return db.maybeOne(Batch, `select * from image_batches where submission = $2 and user_id = $1`, [userId, submission])
+}
+
+/** Of the batches with these ids, those that are paused. */
+export async function listPaused(db: Db, userId: number, batchIds: readonly string[]): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ id: z.string() }),
+    `select id from image_batches where user_id = $1 and id = any($2) and state = 'paused'`,
+    [userId, batchIds],
+  )
+  return rows.map(row => row.id)
+}
+
+/** In the order of the lines. */
+export function listJobsOfBatch(db: Db, batch: Batch): Promise<ImageJob[]> {
+  return db.many(ImageJob, `select * from image_jobs where batch_id = $1 and user_id = $2 order by batch_line`, [
+    batch.id,
+    batch.userId,
+  ])
+}
+
+/** Every tile of the batch that waits shows the change. Under the lock of the claims: after it nothing of a paused batch starts. */
+export function setBatchState(db: Db, batch: Batch, state: Batch['state']): Promise<Batch> {
+  return db.transaction(async tx => {
+    await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
+    await tx.run(`update image_jobs set version = version + 1 where batch_id = $1 and state = 'queued'`, [batch.id])
+    return tx.one(Batch, `update image_batches set state = $2, version = version + 1 where id = $1 returning *`, [
+      batch.id,
+      state,
+    ])
+  })
+}
+
+/** Those that wait; what runs goes on. */
+export function cancelQueuedOfBatch(db: Db, batch: Batch): Promise<number> {
+  return db.run(
+    `update image_jobs set state = 'cancelled', version = version + 1, cancel_requested_at = now(), finished_at = now(),
+       charged = 'no', key_secret = null
+     where batch_id = $1 and user_id = $2 and state = 'queued'`,
+    [batch.id, batch.userId],
+  )
+}
+
+/** Pictures to start from, put behind those in the draft at once: several uploads end at the same time. */
+export async function appendDraftReferences(
+  db: Db,
+  userId: number,
+  form: FormValues,
+  tokens: readonly string[],
+): Promise<void> {
+  await db.run(
+    `insert into image_drafts as d (user_id, form) values ($1, $2)
+     on conflict (user_id) do update set updated_at = now(), form = jsonb_set(d.form, '{references}',
+       (coalesce(d.form->'references', '[]') - $3::text[]) || to_jsonb($3::text[]))`,
+    [userId, JSON.stringify({ ...form, references: tokens }), tokens],
+  )
+}
+
+/** What the usage rows said of a job that ended in a way nobody knew. */
+export function setEvidence(
+  db: Db,
+  job: ImageJob,
+  evidence: Evidence,
+  verdict: { charged: 'yes' | 'no' | 'unknown'; cost: number | null },
+): Promise<ImageJob | null> {
+  return db.maybeOne(
+    ImageJob,
+    `update image_jobs set evidence = $3, charged = $4, cost = coalesce($5, cost), version = version + 1,
+       cost_until = case when $4 = 'unknown' then cost_until end
+     where id = $1 and user_id = $2 and charged = 'unknown' and state in ('unknown', 'cancelled') returning *`,
+    [job.id, job.userId, JSON.stringify(evidence), verdict.charged, verdict.cost],
+  )
+}
+
+/** Of these request ids, those that other jobs of this person explain. */
+export async function listKnownRequests(db: Db, userId: number, requestIds: readonly string[]): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ requestId: z.string() }),
+    `select request_id from image_jobs where user_id = $1 and request_id = any($2)`,
+    [userId, requestIds],
+  )
+  return rows.map(row => row.requestId)
+}
+
+/** The pictures of the job show something new. */
+export async function touchJob(db: Db, userId: number, jobId: string): Promise<void> {
+  await db.run(`update image_jobs set version = version + 1 where id = $1 and user_id = $2`, [jobId, userId])
+}
+
+/** Jobs that an SSH key asked for, newest first. */
+export function listJobsOfSshKey(
+  db: Db,
+  userId: number,
+  sshKeyId: string,
+  options: { states: readonly ImageJob['state'][] | null; before: { at: Date; id: string } | null; limit: number },
+): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `select * from image_jobs
+     where user_id = $1 and ssh_key_id = $2 and ($3::text[] is null or state = any($3))
+       and ($4::timestamptz is null or (created_at, id) < ($4, $5::uuid))
+     order by created_at desc, id desc limit $6`,
+    [userId, sshKeyId, options.states, options.before?.at ?? null, options.before?.id ?? null, options.limit],
+  )
+}
+
+const SshKeyUse = z.object({
+  picturesToday: z.number(),
+  unfinished: z.number(),
+  spentToday: z.number(),
+  spentTotal: z.number(),
+})
+/** What an SSH key has asked for. Days are those of UTC, money is US dollars. */
+export type SshKeyUse = z.output<typeof SshKeyUse>
+
+/**
+ * Counts the estimate of a job until its cost is known, and nothing for a job that was proven to be free. Without
+ * `total`, jobs of earlier days are not added up.
+ */
+export function sumSshKeyUse(db: Db, sshKeyId: string, options: { total: boolean }): Promise<SshKeyUse> {
+  return db.one(
+    SshKeyUse,
+    `with day as (select date_trunc('day', now() at time zone 'utc') at time zone 'utc' as start),
+       counted as (
+         select n, state, created_at >= (select start from day) as today, cost is null and charged = 'no' as free,
+           case when cost is not null then cost when charged = 'no' then 0 else coalesce(estimate, 0) end::numeric as usd
+         from image_jobs
+         where ssh_key_id = $1 and ($2 or created_at >= (select start from day) or state in ('queued', 'running')))
+     select coalesce(sum(n) filter (where today and free is not true), 0)::int as pictures_today,
+       (count(*) filter (where state in ('queued', 'running')))::int as unfinished,
+       coalesce(sum(usd) filter (where today), 0)::float8 as spent_today,
+       coalesce(sum(usd), 0)::float8 as spent_total
+     from counted`,
+    [sshKeyId, options.total],
+  )
+}
+
+/** Number of jobs that will not run. */
+export function cancelQueuedOfSshKey(db: Db, userId: number, sshKeyId: string): Promise<number> {
+  return db.run(
+    `update image_jobs set state = 'cancelled', version = version + 1, cancel_requested_at = now(), finished_at = now(),
+       charged = 'no', key_secret = null
+     where user_id = $1 and ssh_key_id = $2 and state = 'queued'`,
+    [userId, sshKeyId],
+  )
+}
+
+/** Names of SSH keys by their ids; the rows are those of the agents' room. */
+export async function listMakers(db: Db, userId: number, sshKeyIds: readonly string[]): Promise<Map<string, string>> {
+  const rows = await db.many(
+    z.object({ id: z.string(), name: z.string() }),
+    `select id, name from ssh_keys where user_id = $1 and id = any($2)`,
+    [userId, sshKeyIds],
+  )
+  return new Map(rows.map(row => [row.id, row.name]))
 }

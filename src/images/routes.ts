@@ -9,24 +9,40 @@ import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { batchRoutes } from './batch-routes.ts'
+import { defaultModel, findCapability } from './capabilities.ts'
+import { checkJob } from './check.ts'
 import { composer } from './composer.ts'
+import { editForm } from './edit.ts'
+import { iterationRoutes } from './iteration-routes.ts'
 import { isUnfinished, placesOf, tagOf, viewJobs } from './job-view.ts'
-import { checkRequest, emptied, formOf, readForm, withSize } from './prompt.ts'
+import { maskRoutes } from './mask-routes.ts'
+import { checkRequest, type FormValues, formOf, readForm, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
-import { type Requester, requestOf, retryImage, startImage } from './start.ts'
+import { referenceRoutes } from './reference-routes.ts'
+import { isRearrangement, keepReferences, tokensOf, uploadLimits } from './references.ts'
+import { requesterOf } from './requester.ts'
+import { requestOf, retryImage, startImage } from './start.ts'
 import type { ComposerView, JobView } from './view.ts'
 
 const JOBS_PER_PAGE = 24
 const UNFINISHED_JOBS = 200
 const Submission = z.guid()
+// A cancel or a retry that met an ended sign-in has no prompt to bring back.
+const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer'])
 
 /** Asking for pictures, and watching them being made. */
 export function imageRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
   const starts = createRateLimit(db, { name: 'start', points: 300, seconds: 60, refusal: 'errors.rate_limited' })
+  // The gateway lets a person read its usage rows 60 times a minute.
+  const checks = createRateLimit(db, { name: 'check', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
   router.use('/images', requireSignIn(deps))
+  // Before `/images/:id`, which would take their addresses.
+  router.use(referenceRoutes(deps, answerForm), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
 
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
@@ -46,17 +62,20 @@ export function imageRoutes(deps: Deps): Router {
     })
   })
 
-  router.post('/images', async (req, res) => {
-    const values = readForm(req.body)
+  router.post('/images', acceptUploads(uploadLimits), async (req, res) => {
+    // A button that only moves a reference about must never pay for a picture.
+    if (isRearrangement(req.body)) throw new Refusal(400, 'errors.bad_request')
+    const { values, refused } = await withUploads(req, res)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const refuse = async (status: number, errors: Partial<Record<string, string>>) =>
       answerRefused(req, res.status(status), await composer(deps, res, values, { errors, submission }))
     const checked = checkRequest(values, pageOf(res).t)
-    if ('errors' in checked) return refuse(422, checked.errors)
+    if ('errors' in checked) return refuse(422, { ...checked.errors, ...refused })
+    if (refused) return refuse(422, refused)
     try {
       await starts.consume(String(signedIn(res).userId))
-      const { job, again } = await startImage(deps, requester(res), checked.request, submission)
-      await queries.upsertDraft(db, job.userId, emptied(values))
+      const { job, again } = await startImage(deps, requesterOf(res), checked.request, submission)
+      await queries.upsertDraft(db, job.userId, values)
       await answerStarted(req, res, job, again, values)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
@@ -111,19 +130,59 @@ export function imageRoutes(deps: Deps): Router {
 
   router.post('/images/:id/cancel', async (req, res) => {
     const job = await myJob(req, res)
-    const cancelled =
-      (await queries.cancelQueued(db, job.userId, job.id)) ?? (await queries.requestCancel(db, job.userId, job.id))
+    const cancelled = await queries.cancelJob(db, job.userId, job.id)
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
-    // Neither: it ended while the button was pressed, and the tile says how.
+    // Null: it ended while the button was pressed, and the tile says how.
     await answerTiles(res, [cancelled ?? (await myJob(req, res))])
   })
 
   router.post('/images/:id/retry', async (req, res) => {
     const ended = await myJob(req, res)
     await starts.consume(String(ended.userId))
-    const { job, again } = await retryImage(deps, requester(res), ended)
+    const { job, again } = await retryImage(deps, requesterOf(res), ended)
     await answerStarted(req, res, job, again, null)
   })
+
+  router.post('/images/:id/variations', async (req, res) => {
+    const source = await myJob(req, res)
+    const values = { ...formOf(requestOf(source)), n: String(req.body?.n ?? 1).trim() }
+    const checked = checkRequest(values, pageOf(res).t)
+    if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
+    await starts.consume(String(source.userId))
+    const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
+    const { job, again } = await startImage(deps, requesterOf(res), checked.request, submission)
+    await answerStarted(req, res, job, again, null)
+  })
+
+  router.post('/images/:id/check', async (req, res) => {
+    const job = await myJob(req, res)
+    await checks.consume(String(job.userId))
+    await checkJob(deps, signedIn(res).signInId, job)
+    if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
+    await answerTiles(res, [await myJob(req, res)])
+  })
+
+  /** The form, with the files that came along in it: without JavaScript they come with everything else. */
+  async function withUploads(req: Request, res: Response) {
+    const values = readForm(req.body)
+    const uploads = uploadsOf(req, 'file')
+    if (uploads.length === 0) return { values, refused: null }
+    const { userId } = signedIn(res)
+    const { t } = pageOf(res)
+    const room = (findCapability(values.model) ?? defaultModel).maxReferences - values.references.length
+    const kept = await keepReferences(deps, userId, uploads, Math.max(0, room), t)
+    const references = [...new Set([...values.references, ...kept.tokens])]
+    const sentences = kept.refused.map(({ sentence }) => sentence)
+    return {
+      values: { ...values, references },
+      refused: sentences.length > 0 ? { references: sentences.join(' ') } : null,
+    }
+  }
+
+  async function answerForm(req: Request, res: Response, values: FormValues, sentence: string): Promise<void> {
+    const back = { errors: { references: sentence }, submission: randomUUID() }
+    await answerRefused(req, res.status(422), await composer(deps, res, values, back))
+  }
 
   async function myJob(req: Request, res: Response): Promise<queries.ImageJob> {
     const job = await queries.findJob(db, signedIn(res).userId, parseId(req.params.id))
@@ -131,16 +190,11 @@ export function imageRoutes(deps: Deps): Router {
     return job
   }
 
-  function requester(res: Response): Requester {
-    const { userId, signInId, caller } = signedIn(res)
-    return { userId, signInId, caller, account: accountOf(res) }
-  }
-
   /** What the form shows first: what an ended sign-in interrupted, settings asked for, or the draft. */
   async function firstForm(req: Request, res: Response) {
     const { userId } = signedIn(res)
     const { keptForm } = req.session
-    if (keptForm?.path.startsWith('/images')) {
+    if (keptForm && FORM_PATHS.has(keptForm.path)) {
       delete req.session.keptForm
       const values = readForm(keptForm.fields)
       await queries.upsertDraft(db, userId, values)
@@ -150,6 +204,11 @@ export function imageRoutes(deps: Deps): Router {
     const source = from.success ? await queries.findJob(db, userId, from.data) : null
     if (source) return formOf(requestOf(source))
     const draft = readForm(await queries.findDraft(db, userId))
+    if (typeof req.query.edit === 'string') return editForm(db, userId, req.query.edit, draft)
+    if (req.query.reference !== undefined) {
+      const added = await tokensOf(db, userId, [req.query.reference].flat().slice(0, 16).map(String))
+      return { ...draft, references: [...new Set([...draft.references, ...added])] }
+    }
     return typeof req.query.size === 'string' ? withSize(draft, req.query.size) : draft
   }
 
@@ -166,7 +225,7 @@ export function imageRoutes(deps: Deps): Router {
       job: shown!,
       again,
       unfinished: await unfinished(job.userId),
-      composer: values && (await composer(deps, res, emptied(values))),
+      composer: values && (await composer(deps, res, values)),
     }
     sendFragments(res, renderView(pageOf(res), 'images/_created', data))
   }

@@ -8,7 +8,7 @@ export interface Dimensions {
 
 /** Pixels of `1024x1024`; null for `auto` and anything else. */
 export function dimensionsOf(size: string): Dimensions | null {
-  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []
+  const [, width, height] = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(size) ?? []
   return width && height ? { width: Number(width), height: Number(height) } : null
 }
 
@@ -16,7 +16,7 @@ export function dimensionsOf(size: string): Dimensions | null {
 export function refuseSize(model: Capability, size: string): { rule: SizeRule; nearest: string } | null {
   if (model.sizes.some(group => group.sizes.includes(size))) return null
   const wanted = dimensionsOf(size)
-  if (!wanted || !model.freeSize || wanted.width === 0 || wanted.height === 0) {
+  if (!wanted || !model.freeSize) {
     return { rule: 'not_a_size', nearest: model.defaults.size }
   }
   const rule = brokenRule(model.freeSize, wanted)

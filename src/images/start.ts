@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { sealKeyForJob } from '../account/key.ts'
+import { sealBindingKeyForJob, sealKeyForJob } from '../account/key.ts'
 import { tierOf } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
@@ -10,12 +10,18 @@ import { Refusal } from '../web/errors.ts'
 import type { ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
 
-/** Who asks, through which of their sign-ins, paying with which key. */
+/** The API key that pays, sealed for the account, or for the SSH key that asks. */
+export type Payer = Pick<Account, 'keyId' | 'keyAllowsImages' | 'keyPrices' | 'keySecret'>
+
+/** Who asks, through which of their sign-ins or SSH keys, paying with which key. */
 export interface Requester {
   userId: number
-  signInId: string
+  signInId: string | null
   caller: Caller
-  account: Account | null
+  account: Payer | null
+  sshKeyId?: string
+  /** Runs in the transaction that puts a job into the queue, and throws when it may not be there. */
+  admit?(tx: Db, job: { id: string; request: ImageRequest; estimate: number | null }): Promise<void>
 }
 
 export interface Started {
@@ -34,17 +40,10 @@ export async function startImage(
   request: ImageRequest,
   submission: string,
 ): Promise<Started> {
-  const { userId, account } = requester
+  const { userId } = requester
   const known = await queries.findJobBySubmission(deps.db, userId, submission)
   if (known) return { job: known, again: true }
-  if (!account?.keyId || !account.keySecret) throw new Refusal(409, 'images.blocked.no_key')
-  if (!account.keyAllowsImages) throw new Refusal(409, 'images.blocked.group_no_images')
-
-  await checkReferences(deps.db, userId, request)
-
-  const id = randomUUID()
-  const keySecret = sealKeyForJob(deps, userId, id, account.keySecret)
-  const { keyId } = account
+  const queue = await prepare(deps, requester, [request])
   const limit = deps.config.limits.queuedPerUser
   return deps.db.transaction(async tx => {
     await queries.lockStarts(tx, userId)
@@ -53,21 +52,54 @@ export async function startImage(
     if ((await queries.countQueued(tx, userId)) >= limit) {
       throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
     }
+    return { job: await queue(tx, request, submission), again: false }
+  })
+}
+
+/** Puts one job into the queue, in the caller's transaction, under the lock of the user's starts. */
+export type Enqueue = (
+  tx: Db,
+  request: ImageRequest,
+  submission: string,
+  batch?: { id: string; line: number },
+) => Promise<queries.ImageJob>
+
+/** Checks what can be checked before any job is made. Throws `Refusal`. */
+export async function prepare(
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer'>,
+  requester: Requester,
+  requests: readonly ImageRequest[],
+): Promise<Enqueue> {
+  const { userId, account, signInId, sshKeyId, caller } = requester
+  const { keyId, keySecret: chosen } = account ?? {}
+  if (!keyId || !chosen) throw new Refusal(409, 'images.blocked.no_key')
+  if (!account?.keyAllowsImages) throw new Refusal(409, 'images.blocked.group_no_images')
+  for (const request of requests) await checkReferences(deps.db, userId, request)
+
+  return async (tx, request, submission, batch) => {
+    const id = randomUUID()
+    const keySecret = sshKeyId
+      ? sealBindingKeyForJob(deps, userId, id, sshKeyId, chosen)
+      : sealKeyForJob(deps, userId, id, chosen)
+    const price = estimate(account, request)
+    await requester.admit?.(tx, { id, request, estimate: price })
     const job = await queries.insertJob(tx, {
       id,
       userId,
       submission,
-      signInId: requester.signInId,
+      signInId,
       request,
-      estimate: estimate(account, request),
       keyId,
       keySecret,
-      caller: requester.caller,
+      caller,
+      sshKeyId: sshKeyId ?? null,
+      estimate: price,
+      batch: batch ?? null,
     })
     for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
     await deps.jobs.send(tx, 'image', { jobId: id })
-    return { job, again: false }
-  })
+    return job
+  }
 }
 
 /**
@@ -79,9 +111,11 @@ export async function retryImage(
   requester: Requester,
   ended: queries.ImageJob,
 ): Promise<Started> {
+  // Not ended after all: there is nothing to try again.
+  if (ended.state === 'queued' || ended.state === 'running') return { job: ended, again: true }
   let last = ended
   for (;;) {
-    const submission = retrySubmission(last.id)
+    const submission = derivedSubmission(`retry of ${last.id}`)
     const again = await queries.findJobBySubmission(deps.db, requester.userId, submission)
     if (!again) return startImage(deps, requester, requestOf(last), submission)
     if (['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
@@ -105,7 +139,10 @@ async function checkReferences(db: Db, userId: number, request: ImageRequest): P
 }
 
 /** US dollars for the whole job; null when the key's prices are not known. */
-export function estimate(account: Account | null, request: { size: string; n: number }): number | null {
+export function estimate(
+  account: Pick<Account, 'keyPrices'> | null,
+  request: { size: string; n: number },
+): number | null {
   return account?.keyPrices ? account.keyPrices[tierOf(request.size)] * request.n : null
 }
 
@@ -114,9 +151,9 @@ export function requestOf(job: queries.ImageJob): ImageRequest {
   return { ...job, references: job.referenceTokens }
 }
 
-/** Always the same for the same job: a UUID made from its id. */
-function retrySubmission(jobId: string): string {
-  const hash = createHash('sha256').update(`retry of ${jobId}`).digest()
+/** Always the same UUID for the same origin. */
+export function derivedSubmission(origin: string): string {
+  const hash = createHash('sha256').update(origin).digest()
   hash[6] = (hash[6]! & 0x0f) | 0x80
   hash[8] = (hash[8]! & 0x3f) | 0x80
   return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')

@@ -11,15 +11,20 @@ import * as queries from './queries.ts'
 export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHere: readonly string[]): Promise<void> {
   for (const job of await queries.claimAbandoned(deps.db, leaseSeconds)) {
     // Ours after all, slowed down for longer than its lease: it goes on.
-    if (runningHere.includes(job.id)) continue
-    await recover(deps, job)
+    if (runningHere.includes(job.claim)) continue
+    try {
+      await recover(deps, job)
+    } catch (error) {
+      deps.log.warn({ err: error, job: job.id }, 'an abandoned job could not be ended yet')
+    }
   }
 }
 
 async function recover(deps: Deps, job: queries.ClaimedJob): Promise<void> {
   if (!job.calledAt) {
-    if (await queries.requeueUnsent(deps.db, job)) return
-    return finish(deps, job, { state: 'cancelled', charged: 'no' })
+    // Neither: its worker lives after all, and has just sent it.
+    if (!(await queries.requeueUnsent(deps.db, job))) await queries.cancelUnsent(deps.db, job)
+    return
   }
   const filed = new Set(await listPositions(deps.db, job.userId, job.id))
   for (const [position, token] of job.tokens.entries()) {

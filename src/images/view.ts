@@ -40,12 +40,36 @@ export interface JobView {
   pictures: PictureView[]
   /** A cancel was asked for and the worker has not acted on it yet. */
   cancelling: boolean
-  /** Set for `failed` and `unknown`, and for `cancelled` when the gateway had been asked already. */
+  /**
+   * Set for `failed` and `unknown`, for `cancelled` when the gateway had been asked already, and for `done` when some
+   * of the pictures are missing.
+   */
   failure: JobFailure | null
+  /** What a look at the gateway's usage rows said, where the outcome was not known. */
+  check: CheckView | null
+  /** Whether another look could tell more. */
+  mayCheck: boolean
+  /** The batch it was started in; `paused`: it waits for that to go on. */
+  batch: { id: string; paused: boolean } | null
+  /** Idempotency key for a form that asks for the same again: a double click makes one job. */
+  nextSubmission: string
   /** US dollars: charged by the gateway, once its usage row was found. */
   cost: number | null
   /** US dollars, before: null when the price is not known. */
   estimate: number | null
+  /** Name of the SSH key that asked; null when it was a person in a browser. */
+  madeBy: string | null
+}
+
+export interface CheckView {
+  outcome: 'charged' | 'not_charged' | 'too_early' | 'unclear'
+  at: Date
+  /** Calls of the same key that the gateway has billed since this one began. */
+  rows: number
+  /** The gateway's number of the usage row of this call; null when there is none. */
+  usageId: number | null
+  /** US dollars. */
+  cost: number | null
 }
 
 export interface JobFailure {
@@ -80,6 +104,8 @@ export interface ComposerView {
   }
   /** The references as the form shows them. */
   references: ReferenceView[]
+  /** The mask over the first of them. */
+  mask: MaskView | null
   /** Field → sentence in the reader's language. */
   errors: Partial<Record<string, string>>
   /** Every model's row of the capability table; the first is the default. */
@@ -98,6 +124,50 @@ export interface ReferenceView {
   thumbUrl: string
   width: number
   height: number
+}
+
+/** What of a picture may change: a PNG of its size, transparent there. */
+export interface MaskView {
+  id: string
+  url: string
+  width: number
+  height: number
+}
+
+/** Many prompts in one go, before they are started: one line each, all with the same settings. */
+export interface BatchForm {
+  /** As typed. */
+  prompts: string
+  values: ComposerView['values']
+  references: ReferenceView[]
+  mask: MaskView | null
+  models: Capability[]
+  /** Field → sentence, as in the composer; `prompts` for the lines as a whole. */
+  errors: Partial<Record<string, string>>
+  /** Empty until a preview was asked for. `total`: US dollars for all of its pictures. */
+  lines: { prompt: string; total: number | null; error: string | null }[]
+  /** US dollars for all lines; null when the price is not known. */
+  total: number | null
+  submission: string
+  limit: number
+  blocked: ComposerView['blocked']
+}
+
+/** A batch under way, or done. */
+export interface BatchView {
+  id: string
+  /** As `JobView.tag`. */
+  tag: string
+  paused: boolean
+  createdAt: Date
+  counts: Record<JobState, number>
+  total: number
+  /** US dollars for all; null when not known. */
+  estimate: number | null
+  /** US dollars, of the jobs whose cost is known; null when none is. */
+  cost: number | null
+  /** In the order of the lines. */
+  jobs: JobView[]
 }
 
 /** The price line under the form; checked as typed. */

@@ -1,12 +1,8 @@
 import type { Deps } from '../deps.ts'
-import { makePictures, type Stop } from './make.ts'
+import type { Stop } from './failures.ts'
+import { makePictures } from './make.ts'
 import * as queries from './queries.ts'
 import { sweepAbandoned } from './sweep.ts'
-
-const TICK_MS = 1_000
-const LEASE_SECONDS = 45
-const EXTEND_EVERY_MS = 10_000
-const SWEEP_EVERY_MS = 15_000
 
 export interface ImageWorker {
   /** Takes no more work, waits `seconds` for what runs, then leaves the rest as `unknown`. */
@@ -19,6 +15,8 @@ export interface ImageWorker {
  */
 export async function startImageWorker(deps: Deps): Promise<ImageWorker> {
   const { runningHere, runningPerUser, runningTotal } = deps.config.limits
+  const { tickSeconds, leaseSeconds, sweepSeconds } = deps.config.worker
+  /** By claim: a job that was taken from us and claimed again is another run. */
   const running = new Map<string, { job: queries.ClaimedJob; stop: AbortController; over: Promise<void> }>()
   let stopping = false
   let filling: Promise<void> | null = null
@@ -41,7 +39,7 @@ export async function startImageWorker(deps: Deps): Promise<ImageWorker> {
     const slots = runningHere - running.size
     if (stopping || slots <= 0) return
     try {
-      const limits = { slots, perUser: runningPerUser, total: runningTotal, leaseSeconds: LEASE_SECONDS }
+      const limits = { slots, perUser: runningPerUser, total: runningTotal, leaseSeconds }
       for (const job of await queries.claimJobs(deps.db, limits)) run(job)
     } catch (error) {
       deps.log.warn({ err: error }, 'no job could be claimed')
@@ -50,47 +48,54 @@ export async function startImageWorker(deps: Deps): Promise<ImageWorker> {
 
   function run(job: queries.ClaimedJob): void {
     const stop = new AbortController()
+    // Claimed while the stop came: goes back unsent.
+    if (stopping) stop.abort('shutdown' satisfies Stop)
     const over = makePictures(deps, job, stop.signal)
       .catch(error => deps.log.error({ err: error, job: job.id }, 'a job was left to the sweep'))
       .finally(() => {
-        running.delete(job.id)
+        running.delete(job.claim)
         deps.metrics.jobsRunning.set(running.size)
         void wake()
       })
-    running.set(job.id, { job, stop, over })
+    running.set(job.claim, { job, stop, over })
     deps.metrics.jobsRunning.set(running.size)
   }
 
   let extendedAt = Date.now()
-  let sweptAt = 0
-  async function tick(): Promise<void> {
+  async function lookAfter(): Promise<void> {
     if (running.size > 0) {
-      for (const id of await queries.listCancelRequested(deps.db, [...running.keys()])) abort(id, 'cancelled')
-      if (Date.now() - extendedAt > EXTEND_EVERY_MS) {
+      const ids = [...running.values()].map(({ job }) => job.id)
+      const cancelled = new Set(await queries.listCancelRequested(deps.db, ids))
+      for (const { job, stop } of running.values()) if (cancelled.has(job.id)) stop.abort('cancelled' satisfies Stop)
+      if (Date.now() - extendedAt > (leaseSeconds * 1000) / 4) {
+        await queries.extendLeases(deps.db, [...running.keys()], leaseSeconds)
         extendedAt = Date.now()
-        const claims = [...running.values()].map(({ job }) => job.claim)
-        await queries.extendLeases(deps.db, claims, LEASE_SECONDS)
       }
-    }
-    if (!stopping && Date.now() - sweptAt > SWEEP_EVERY_MS) {
-      sweptAt = Date.now()
-      await sweepAbandoned(deps, LEASE_SECONDS, [...running.keys()])
     }
     await wake()
   }
 
-  function abort(jobId: string, reason: Stop): void {
-    running.get(jobId)?.stop.abort(reason)
+  let sweptAt = 0
+  async function sweep(): Promise<void> {
+    if (stopping || Date.now() - sweptAt < sweepSeconds * 1000) return
+    sweptAt = Date.now()
+    await sweepAbandoned(deps, leaseSeconds, [...running.keys()])
   }
 
-  let ticking: Promise<void> | null = null
-  const timer = setInterval(() => {
-    ticking ??= tick()
-      .catch(error => deps.log.warn({ err: error }, 'the worker could not look after its jobs'))
-      .finally(() => {
-        ticking = null
-      })
-  }, TICK_MS)
+  // A sweep may wait long for a slow store: beside the other, or the leases of what runs here would expire meanwhile.
+  const duties = [lookAfter, sweep].map(alone)
+  const timer = setInterval(() => duties.forEach(duty => void duty()), tickSeconds * 1000)
+
+  /** The same work once at a time; whoever asks meanwhile waits for the one under way. */
+  function alone(work: () => Promise<void>): () => Promise<void> {
+    let underWay: Promise<void> | null = null
+    return () =>
+      (underWay ??= work()
+        .catch(error => deps.log.warn({ err: error }, 'the worker could not look after its jobs'))
+        .finally(() => {
+          underWay = null
+        }))
+  }
 
   await deps.jobs.work('image', { batch: 100, pollSeconds: 2 }, wake)
   void wake()
@@ -102,10 +107,10 @@ export async function startImageWorker(deps: Deps): Promise<ImageWorker> {
       const over = Promise.all([...running.values()].map(entry => entry.over))
       const limit = new Promise(resolve => setTimeout(resolve, seconds * 1000).unref())
       await Promise.race([over, limit])
-      for (const id of running.keys()) abort(id, 'shutdown')
-      await Promise.all([...running.values()].map(entry => entry.over))
+      for (const { stop } of running.values()) stop.abort('shutdown' satisfies Stop)
+      await over
       clearInterval(timer)
-      await ticking
+      await Promise.all(duties.map(duty => duty()))
     },
   }
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { type Digest, digest } from '../storage/thumbnails.ts'
 import * as queries from './queries.ts'
@@ -26,10 +27,9 @@ export async function storePicture(
   bytes: Buffer,
 ): Promise<{ digest: Digest; sha256: Buffer; bytes: number }> {
   const facts = await digest(bytes)
-  await Promise.all([
-    deps.storage.put(token, bytes, { contentType: `image/${facts.format}` }),
-    deps.storage.put(thumbnailName(token), facts.thumbnail, { contentType: 'image/webp' }),
-  ])
+  // One after the other: whoever finds what a crash left behind looks for the picture, never for a thumbnail alone.
+  await deps.storage.put(token, bytes, { contentType: `image/${facts.format}` })
+  await deps.storage.put(thumbnailName(token), facts.thumbnail, { contentType: 'image/webp' })
   return { digest: facts, sha256: createHash('sha256').update(bytes).digest(), bytes: bytes.length }
 }
 
@@ -38,27 +38,45 @@ export async function storePicture(
  * Safe to repeat.
  */
 export async function filePicture(
-  deps: Pick<Deps, 'db' | 'storage'>,
-  stored: Awaited<ReturnType<typeof storePicture>>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  stored: Stored,
   picture: queries.NewPicture,
 ): Promise<void> {
-  const { format, width, height, hasAlpha, color } = stored.digest
   const kept = await deps.db.transaction(async tx => {
-    const file = await queries.insertFile(tx, {
-      token: picture.token,
-      userId: picture.userId,
-      sha256: stored.sha256,
-      bytes: stored.bytes,
-      format,
-      width,
-      height,
-      hasAlpha,
-      color,
-    })
+    const file = await insertStored(tx, stored, picture)
     await queries.insertPicture(tx, { ...picture, token: file.token })
     return file.token
   })
-  if (kept !== picture.token) await deleteBytes(deps, picture.token)
+  if (kept !== picture.token) await deleteSecondCopy(deps, picture.token)
+}
+
+/** Files a picture that was pasted together from `result` and its original; answers its id. */
+export async function fileComposed(
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  stored: Stored,
+  { result, token, original }: { result: queries.Picture; token: string; original: string },
+): Promise<string> {
+  const { id, kept } = await deps.db.transaction(async tx => {
+    const file = await insertStored(tx, stored, { token, userId: result.userId })
+    return { id: await queries.upsertComposed(tx, result, file.token, original), kept: file.token }
+  })
+  if (kept !== token) await deleteSecondCopy(deps, token)
+  return id
+}
+
+type Stored = Awaited<ReturnType<typeof storePicture>>
+
+function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string; userId: number }) {
+  const { format, width, height, hasAlpha, color } = stored.digest
+  const { sha256, bytes } = stored
+  return queries.insertFile(tx, { token, userId, sha256, bytes, format, width, height, hasAlpha, color })
+}
+
+async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'>, token: string): Promise<void> {
+  // The picture is kept: bytes too many are no reason to call it lost.
+  await deleteBytes(deps, token).catch(error =>
+    deps.log.warn({ err: error, token }, 'the second copy of a picture could not be deleted'),
+  )
 }
 
 /** Deletes for good what has been in the trash for `days`; answers how many files went. Throws `StorageError`. */

@@ -20,6 +20,8 @@ export function viewPicture(picture: Picture): PictureView {
     quality: picture.quality,
     jobId: picture.jobId,
     origin: picture.origin,
+    changedOutside: picture.changedOutside,
+    hasSources: picture.sourceTokens.length > 0,
     favourite: picture.favourite,
     createdAt: picture.createdAt,
     deletedAt: picture.deletedAt,

@@ -24,6 +24,8 @@ const Picture = StoredFile.omit({ sha256: true }).extend({
   requestedSize: z.string(),
   quality: z.string(),
   origin: z.enum(['made', 'uploaded', 'composed']),
+  sourceTokens: z.array(z.string()),
+  changedOutside: z.number().nullable(),
   favourite: z.boolean(),
   deletedAt: z.date().nullable(),
 })
@@ -52,13 +54,15 @@ export interface NewPicture {
   prompt: string
   requestedSize: string
   quality: string
+  /** Of the files it was made from. */
+  sourceTokens?: readonly string[]
 }
 
 /** False when the job has a picture at this position already. */
 export async function insertPicture(db: Db, picture: NewPicture): Promise<boolean> {
   const changed = await db.run(
-    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality)
-     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (job_id, position) do nothing`,
+    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality, source_tokens)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (job_id, position) do nothing`,
     [
       picture.userId,
       picture.token,
@@ -68,9 +72,87 @@ export async function insertPicture(db: Db, picture: NewPicture): Promise<boolea
       picture.prompt,
       picture.requestedSize,
       picture.quality,
+      picture.sourceTokens ?? [],
     ],
   )
   return changed === 1
+}
+
+/**
+ * The picture that was pasted together from `result` and its original: this new one, or the one there is, out of the
+ * trash again. What it shows was asked for by the result's prompt.
+ */
+export async function upsertComposed(db: Db, result: Picture, token: string, original: string): Promise<string> {
+  const { id } = await db.one(
+    z.object({ id: z.string() }),
+    `insert into pictures (user_id, token, origin, model, prompt, requested_size, quality, source_tokens, composed_from)
+     values ($1, $2, 'composed', $3, $4, $5, $6, $7, $8)
+     on conflict (composed_from) where composed_from is not null do update set deleted_at = null returning id`,
+    [
+      result.userId,
+      token,
+      result.model,
+      result.prompt,
+      result.requestedSize,
+      result.quality,
+      [original, result.token],
+      result.id,
+    ],
+  )
+  return id
+}
+
+/** As `upsertComposed`, without making one. */
+export async function restoreComposed(db: Db, result: Picture): Promise<string | null> {
+  const row = await db.maybeOne(
+    z.object({ id: z.string() }),
+    `update pictures set deleted_at = null where composed_from = $1 and user_id = $2 returning id`,
+    [result.id, result.userId],
+  )
+  return row?.id ?? null
+}
+
+/** `share`: 0 to 1. */
+export async function setChangedOutside(db: Db, userId: number, id: string, share: number): Promise<void> {
+  await db.run(`update pictures set changed_outside = $3 where id = $1 and user_id = $2`, [id, userId, share])
+}
+
+const Relative = Picture.extend({ depth: z.number() })
+export type Relative = z.output<typeof Relative>
+
+/** What this picture came from, or what came from it: nearest first, at most `limit`, the trash left out. */
+export function listRelatives(
+  db: Db,
+  picture: Picture,
+  direction: 'ancestors' | 'descendants',
+  limit: number,
+): Promise<Relative[]> {
+  const next = direction === 'ancestors' ? `p.token = any(line.source_tokens)` : `p.source_tokens @> array[line.token]`
+  return db.many(
+    Relative,
+    // Row by row, so that the limit also ends the search. A picture made again of the same bytes may lead in a circle.
+    `with recursive line as (
+       select id, token, source_tokens, 0 as depth from pictures where id = $1 and user_id = $2
+       union
+       select p.id, p.token, p.source_tokens, line.depth + 1
+       from line join pictures p on ${next}
+       where p.user_id = $2 and p.deleted_at is null and p.id <> $1 and line.depth < 8),
+     relatives as materialized (select id, depth from line where depth > 0 limit $3 * 4)
+     select ${columns}, r.depth from (select id, min(depth) as depth from relatives group by id) r
+     join pictures p on p.id = r.id join files f on f.token = p.token
+     order by r.depth, p.created_at desc, p.id desc limit $3`,
+    [picture.id, picture.userId, limit],
+  )
+}
+
+/** Pictures whose bytes have this token, newest first. */
+export function listPicturesOfFile(db: Db, userId: number, token: string): Promise<Picture[]> {
+  return db.many(
+    Picture,
+    `select ${columns} from ${pictures}
+     where p.token = $2 and p.user_id = $1 order by p.deleted_at is not null, p.created_at desc limit 10`,
+    [userId, token],
+  )
 }
 
 /** Touched, so that the hourly purge leaves it for another day. */

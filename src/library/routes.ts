@@ -10,6 +10,7 @@ import { viewPicture } from './picture-view.ts'
 import * as queries from './queries.ts'
 
 const PICTURES_PER_PAGE = 60
+const RELATIVES = 24
 const Favourite = z.object({ favourite: z.enum(['on', 'off']) })
 
 /** The pictures a person keeps: the list, one of them, the trash. */
@@ -42,13 +43,27 @@ export function libraryRoutes(deps: Deps): Router {
     render(res, 'library/trash', { pictures, older })
   })
 
+  router.get('/library/compare', async (req, res) => {
+    const { userId } = signedIn(res)
+    const [a, b] = [
+      await queries.findPicture(db, userId, parseId(req.query.a)),
+      await queries.findPicture(db, userId, parseId(req.query.b)),
+    ]
+    if (!a || !b) throw new Refusal(404, 'errors.not_found')
+    render(res, 'library/compare', { a: viewPicture(a), b: viewPicture(b) })
+  })
+
   router.get('/library/:id', async (req, res) => {
     const picture = await myPicture(req, res)
     const shown = viewPicture(picture)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'library/_facts', { picture: shown }))
     const beside = await queries.findNeighbours(db, picture)
+    const lineage = {
+      ancestors: viewRelatives(await queries.listRelatives(db, picture, 'ancestors', RELATIVES)),
+      descendants: viewRelatives(await queries.listRelatives(db, picture, 'descendants', RELATIVES)),
+    }
     const url = (id: string | null) => id && `/library/${id}`
-    render(res, 'library/show', { picture: shown, newer: url(beside.newer), older: url(beside.older) })
+    render(res, 'library/show', { picture: shown, newer: url(beside.newer), older: url(beside.older), lineage })
   })
 
   router.post('/library/:id/favourite', async (req, res) => {
@@ -82,6 +97,10 @@ export function libraryRoutes(deps: Deps): Router {
   }
 
   return router
+}
+
+function viewRelatives(relatives: readonly queries.Relative[]) {
+  return relatives.map(relative => ({ picture: viewPicture(relative), depth: relative.depth }))
 }
 
 async function pageOfPictures(req: Request, url: string, list: (before: Cursor | null) => Promise<queries.Picture[]>) {

@@ -24,7 +24,23 @@ export interface PictureView {
   jobId: string | null
   /** `uploaded` ones have no prompt; `composed` ones were pasted together here. */
   origin: 'made' | 'uploaded' | 'composed'
+  /** Of an edit with a mask: 0 to 1, the share of the pixels outside it that changed; null otherwise, or not measured. */
+  changedOutside: number | null
+  /** Whether it was made from other pictures. */
+  hasSources: boolean
   favourite: boolean
   createdAt: Date
   deletedAt: Date | null
+}
+
+/** What a picture came from and what came from it, nearest first; bounded, so perhaps not all. */
+export interface LineageView {
+  ancestors: LineagePicture[]
+  descendants: LineagePicture[]
+}
+
+export interface LineagePicture {
+  picture: PictureView
+  /** Steps between the two: 1 is the next. */
+  depth: number
 }

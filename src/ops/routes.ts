@@ -16,7 +16,10 @@ export function opsRoutes(deps: Pick<Deps, 'db' | 'storage' | 'metrics' | 'log'>
       storage: deps.storage.ready(),
     }
     const results = await Promise.allSettled(Object.values(checks))
-    const states = Object.keys(checks).map((name, index) => [name, results[index]!.status === 'fulfilled' ? 'ok' : 'failed'])
+    const states = Object.keys(checks).map((name, index) => [
+      name,
+      results[index]!.status === 'fulfilled' ? 'ok' : 'failed',
+    ])
     const ready = results.every(result => result.status === 'fulfilled')
     for (const result of results) if (result.status === 'rejected') deps.log.warn({ err: result.reason }, 'not ready')
     res.status(ready ? 200 : 503).json({ status: ready ? 'ok' : 'unavailable', ...Object.fromEntries(states) })

@@ -1,8 +1,9 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
-import { GatewayError } from '../gateway/errors.ts'
-import { wantsFragment } from '../web/render.ts'
+import { GatewayError, PanelError } from '../gateway/errors.ts'
+import { Refusal } from '../web/errors.ts'
+import { pageOf, wantsFragment } from '../web/render.ts'
 import * as queries from './queries.ts'
 import { regenerate } from './session-data.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
@@ -36,8 +37,8 @@ export function requireSignIn(deps: Deps): RequestHandler {
       try {
         await withAccessToken(deps, signedIn.signInId, async () => undefined)
       } catch (error) {
-        // The gateway is down: what is kept here can still be looked at.
-        if (!(error instanceof GatewayError)) throw error
+        // The gateway is down or busy: what is kept here can still be looked at.
+        if (!(error instanceof GatewayError || error instanceof PanelError)) throw error
       }
     }
     next()
@@ -55,34 +56,52 @@ export function signedIn(res: Response): queries.SignedIn & { caller: Caller } {
 export const whenSignedOut: ErrorRequestHandler = async (error: unknown, req, res, next) => {
   if (!(error instanceof SignedOut) || res.headersSent) return next(error)
   await regenerate(req)
+  delete res.locals.signedIn
+  pageOf(res).viewer = null
   askToSignIn(req, res)
 }
 
 function askToSignIn(req: Request, res: Response): void {
-  const back = req.method === 'GET' && !wantsFragment(req) ? req.originalUrl : pageBehind(req)
   if (req.method === 'POST' && typeof req.body === 'object') {
-    req.session.keptForm = { path: req.path, fields: plainFields(req.body) }
+    const fields = plainFields(req.body)
+    // A button without fields, as of a cancellation, has nothing to put back.
+    if (Object.keys(fields).length > 0) req.session.keptForm = { path: pathOf(req), fields }
   }
-  const login = `/login?${new URLSearchParams({ next: back, expired: '1' })}`
-  // A fragment has no place for a sign-in page: htmx goes there as a whole.
-  if (wantsFragment(req)) res.status(401).set({ 'HX-Redirect': login, 'Cache-Control': 'no-store' }).end()
-  else res.redirect(303, login)
+  // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
+  if (wantsFragment(req)) throw new Refusal(401, 'session.expired')
+  const back = req.method === 'GET' ? req.originalUrl : pageBehind(req)
+  const query = new URLSearchParams({ next: back, ...(hadSession(req) && { expired: '1' }) })
+  res.redirect(303, `/login?${query}`)
+}
+
+/** The whole path: in a room's guard `req.path` lacks what the guard is mounted on. */
+function pathOf(req: Request): string {
+  return (req.baseUrl + req.path).replace(/\/$/, '')
+}
+
+/** Whether this browser was here before: a first visit has no session that could have ended. */
+function hadSession(req: Request): boolean {
+  return /(?:^|; )(?:__Host-)?sid=/.test(req.headers.cookie ?? '')
 }
 
 function pageBehind(req: Request): string {
-  const referrer = URL.parse(req.get('HX-Current-URL') ?? req.get('Referer') ?? '')
+  const referrer = URL.parse(req.get('Referer') ?? '')
   return referrer && referrer.host === req.headers.host ? referrer.pathname + referrer.search : '/'
 }
 
 const KEPT_CHARACTERS = 200_000
 
-function plainFields(body: unknown): Record<string, string> {
-  const kept: Record<string, string> = {}
+function plainFields(body: unknown): Record<string, string | string[]> {
+  const kept: Record<string, string | string[]> = {}
   let left = KEPT_CHARACTERS
   for (const [name, value] of Object.entries(body as Record<string, unknown>)) {
-    if (typeof value !== 'string' || name.length > 50 || value.length > left) continue
-    kept[name] = value
-    left -= value.length
+    // A field that comes several times, as the references of a picture do, is a list.
+    const texts = [value].flat()
+    if (!texts.every(text => typeof text === 'string') || name.length > 50) continue
+    const length = texts.join('').length
+    if (length > left) continue
+    kept[name] = texts.length === 1 ? texts[0]! : texts
+    left -= length
   }
   return kept
 }

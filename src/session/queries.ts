@@ -5,7 +5,7 @@ const SignIn = z.object({
   id: z.string(),
   userId: z.number(),
   accessToken: z.instanceof(Buffer),
-  accessExpiresAt: z.date(),
+  renewAt: z.date(),
   refreshToken: z.instanceof(Buffer).nullable(),
   tokenVersion: z.number(),
   refreshingUntil: z.date().nullable(),
@@ -23,7 +23,7 @@ const SignedIn = z.object({
   email: z.string(),
   name: z.string(),
   role: z.string(),
-  accessExpiresAt: z.date(),
+  renewAt: z.date(),
   lastSeenAt: z.date(),
   address: z.string(),
   userAgent: z.string(),
@@ -33,7 +33,7 @@ export type SignedIn = z.output<typeof SignedIn>
 export function findSignedIn(db: Db, signInId: string): Promise<SignedIn | null> {
   return db.maybeOne(
     SignedIn,
-    `select s.id as sign_in_id, s.user_id, u.email, u.name, u.role, s.access_expires_at, s.last_seen_at, s.address,
+    `select s.id as sign_in_id, s.user_id, u.email, u.name, u.role, s.renew_at, s.last_seen_at, s.address,
        s.user_agent
      from sign_ins s join users u on u.id = s.user_id where s.id = $1`,
     [signInId],
@@ -53,7 +53,7 @@ export async function upsertUser(
 
 export interface SealedTokens {
   accessToken: Buffer
-  accessExpiresAt: Date
+  renewAt: Date
   refreshToken: Buffer | null
 }
 
@@ -65,9 +65,9 @@ export async function insertSignIn(
 ): Promise<string> {
   const { id } = await db.one(
     z.object({ id: z.string() }),
-    `insert into sign_ins (user_id, access_token, access_expires_at, refresh_token, address, user_agent)
+    `insert into sign_ins (user_id, access_token, renew_at, refresh_token, address, user_agent)
      values ($1, $2, $3, $4, $5, $6) returning id`,
-    [userId, tokens.accessToken, tokens.accessExpiresAt, tokens.refreshToken, caller.address, caller.userAgent],
+    [userId, tokens.accessToken, tokens.renewAt, tokens.refreshToken, caller.address, caller.userAgent],
   )
   return id
 }
@@ -90,10 +90,10 @@ export function claimRefresh(db: Db, signIn: SignIn, seconds: number): Promise<S
 export function finishRefresh(db: Db, signIn: SignIn, tokens: SealedTokens): Promise<SignIn | null> {
   return db.maybeOne(
     SignIn,
-    `update sign_ins set access_token = $3, access_expires_at = $4, refresh_token = coalesce($5, refresh_token),
+    `update sign_ins set access_token = $3, renew_at = $4, refresh_token = coalesce($5, refresh_token),
        token_version = token_version + 1, refreshing_until = null
      where id = $1 and token_version = $2 returning *`,
-    [signIn.id, signIn.tokenVersion, tokens.accessToken, tokens.accessExpiresAt, tokens.refreshToken],
+    [signIn.id, signIn.tokenVersion, tokens.accessToken, tokens.renewAt, tokens.refreshToken],
   )
 }
 
@@ -123,4 +123,14 @@ export function deleteSignIns(db: Db, userId: number): Promise<SignIn[]> {
 /** Those nobody has used for `days`: their cookie is gone. */
 export function deleteStaleSignIns(db: Db, days: number): Promise<number> {
   return db.run(`delete from sign_ins where last_seen_at < now() - make_interval(days => $1)`, [days])
+}
+
+/** Of the browser that this person used last: for what has to be asked of the gateway while nobody is there. */
+export async function findLatestSignInId(db: Db, userId: number): Promise<string | null> {
+  const row = await db.maybeOne(
+    z.object({ id: z.string() }),
+    `select id from sign_ins where user_id = $1 order by last_seen_at desc limit 1`,
+    [userId],
+  )
+  return row?.id ?? null
 }

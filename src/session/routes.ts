@@ -12,16 +12,30 @@ import { pageOf, render } from '../web/render.ts'
 import { requireSignIn, signedIn } from './guard.ts'
 import * as queries from './queries.ts'
 import { regenerate } from './session-data.ts'
-import { openRefreshToken, SignedOut, sealTokens, withAccessToken } from './tokens.ts'
+import {
+  openRefreshToken,
+  openTwoFactorToken,
+  SignedOut,
+  sealTokens,
+  sealTwoFactorToken,
+  withAccessToken,
+} from './tokens.ts'
 import type { Captcha } from './view.ts'
 
 const TWO_FACTOR_MS = 5 * 60_000
 const TURNSTILE = 'https://challenges.cloudflare.com'
 
+/** What the sign-in page says to somebody who has just signed out: in this browser, everywhere, or only here. */
+const notices = new Map<string, Key>([
+  ['this', 'session.signed_out'],
+  ['all', 'account.sessions_ended'],
+  ['here', 'account.sessions_ended_here_only'],
+])
+
 const Credentials = z.object({
   email: z.string().trim().max(320).default(''),
   password: z.string().max(1000).default(''),
-  next: z.string().max(2000).optional(),
+  next: z.string().optional().catch(undefined),
   'cf-turnstile-response': z.string().max(4000).optional(),
 })
 
@@ -29,19 +43,34 @@ const Credentials = z.object({
 export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: Caller) => Promise<void>): Router {
   const router = Router()
   const refusal = 'session.rate_limited'
-  const perAddress = createRateLimit(deps.db, { name: 'sign-in', points: deps.config.limits.signInsPerMinute, seconds: 60, refusal })
-  const perEmail = createRateLimit(deps.db, { name: 'sign-in-email', points: deps.config.limits.signInsPerMinute, seconds: 60, refusal })
+  const perAddress = createRateLimit(deps.db, {
+    name: 'sign-in',
+    points: deps.config.limits.signInsPerMinute,
+    seconds: 60,
+    refusal,
+  })
+  const perEmail = createRateLimit(deps.db, {
+    name: 'sign-in-email',
+    points: deps.config.limits.signInsPerMinute,
+    seconds: 60,
+    refusal,
+  })
 
   router.get('/login', async (req, res) => {
     const next = localPath(req.query.next, '/')
     if (res.locals.signedIn) return res.redirect(303, next)
-    const notice = req.query.expired ? 'session.expired' : req.query.signed_out ? 'session.signed_out' : null
-    await showLogin(deps, res, { email: '', next, notice: notice && pageOf(res).t(notice) })
+    const notice = req.query.expired ? 'session.expired' : notices.get(req.query.signed_out as string)
+    await showLogin(deps, res, { email: '', next, notice: notice ? pageOf(res).t(notice) : null })
   })
 
   router.post('/login', async (req, res) => {
     const form = Credentials.safeParse(req.body ?? {})
-    const { email, password, next, 'cf-turnstile-response': turnstileToken } = form.success ? form.data : Credentials.parse({})
+    const {
+      email,
+      password,
+      next,
+      'cf-turnstile-response': turnstileToken,
+    } = form.success ? form.data : Credentials.parse({})
     const refuse = (status: number, key: Key, params?: Record<string, unknown>) =>
       showLogin(deps, res.status(status), { email, next: localPath(next, '/'), error: pageOf(res).t(key, params) })
     if (!z.email().safeParse(email).success) return refuse(422, 'session.email_invalid')
@@ -53,11 +82,12 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
       await perEmail.consume(email.toLowerCase())
       const answer = await deps.gateway.login(caller, { email, password: new Secret(password), turnstileToken })
       if (answer.kind === 'signed_in') return await enter(req, res, caller, answer, localPath(next, '/'))
+      await endCurrent(res)
       await regenerate(req)
       req.session.twoFactor = {
         email,
         maskedEmail: answer.maskedEmail,
-        sealedToken: deps.sealer.seal('two-factor token', 0, answer.tempToken).toString('base64'),
+        sealedToken: sealTwoFactorToken(deps, answer.tempToken),
         expiresAt: Date.now() + TWO_FACTOR_MS,
         next: localPath(next, '/'),
       }
@@ -80,22 +110,34 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     const { t } = pageOf(res)
     const code = String(req.body?.code ?? '').replace(/\s/g, '')
     const again = (status: number, key: Key, params?: Record<string, unknown>) =>
-      render(res.status(status), 'session/code', { maskedEmail: pending.maskedEmail, error: t(key, params), next: pending.next })
+      render(res.status(status), 'session/code', {
+        maskedEmail: pending.maskedEmail,
+        error: t(key, params),
+        next: pending.next,
+      })
     if (pending.expiresAt < Date.now()) {
       delete req.session.twoFactor
-      return showLogin(deps, res.status(401), { email: pending.email, next: pending.next, error: t('session.code_expired') })
+      return showLogin(deps, res.status(401), {
+        email: pending.email,
+        next: pending.next,
+        error: t('session.code_expired'),
+      })
     }
     if (!/^\d{6}$/.test(code)) return again(422, 'session.code_wrong')
 
     const caller = callerOf(req)
     try {
       await perAddress.consume(caller.address)
-      const token = deps.sealer.open('two-factor token', 0, Buffer.from(pending.sealedToken, 'base64'))
+      const token = openTwoFactorToken(deps, pending.sealedToken)
       await enter(req, res, caller, await deps.gateway.loginWithCode(caller, token, code), pending.next)
     } catch (error) {
       if (error instanceof PanelError && error.status === 400 && !error.code) {
         delete req.session.twoFactor
-        return showLogin(deps, res.status(401), { email: pending.email, next: pending.next, error: t('session.code_expired') })
+        return showLogin(deps, res.status(401), {
+          email: pending.email,
+          next: pending.next,
+          error: t('session.code_expired'),
+        })
       }
       const { status, key, params } = wordSignInFailure(error, res)
       again(status, key, params)
@@ -108,6 +150,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
       await queries.upsertUser(tx, { ...user, name: user.username })
       return queries.insertSignIn(tx, user.id, sealTokens(deps, user.id, tokens), caller)
     })
+    await endCurrent(res)
     await regenerate(req)
     req.session.signInId = signInId
     await onSignIn(session, caller)
@@ -115,25 +158,32 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
   }
 
   router.post('/logout', async (req, res) => {
+    await endCurrent(res)
+    await regenerate(req)
+    res.redirect(303, '/login?signed_out=this')
+  })
+
+  async function endCurrent(res: Response): Promise<void> {
     const who = res.locals.signedIn as queries.SignedIn | undefined
     const ended = who && (await queries.deleteSignIn(deps.db, who.userId, who.signInId))
     if (ended) await forgetAtGateway(deps, ended)
-    await regenerate(req)
-    res.redirect(303, '/login?signed_out=1')
-  })
+  }
 
   const mine = requireSignIn(deps)
 
   router.post('/account/sessions/end-all', mine, async (req, res) => {
     const { userId, signInId } = signedIn(res)
+    let how = 'all'
     try {
       await withAccessToken(deps, signInId, (token, caller) => deps.gateway.revokeAllSessions(caller, token))
     } catch (error) {
-      if (!(error instanceof SignedOut)) throw error
+      deps.log.warn({ err: error, user: userId }, 'the gateway did not end its sessions')
+      how = 'here'
     }
+    // Whatever the gateway says: who presses this button must not stay signed in here.
     await queries.deleteSignIns(deps.db, userId)
     await regenerate(req)
-    res.redirect(303, '/login?signed_out=1')
+    res.redirect(303, `/login?signed_out=${how}`)
   })
 
   router.post('/account/sessions/:id/end', mine, async (req, res) => {
@@ -184,7 +234,8 @@ function wordSignInFailure(error: unknown, res: Response): Wording {
   if (error instanceof Refusal) return limited(res, error.retryAfter ?? 60)
   if (error instanceof GatewayError) return { status: 503, key: 'session.gateway_down' }
   if (!(error instanceof PanelError)) throw error
-  if (error.status === 429 && error.code === 'TOTP_TOO_MANY_ATTEMPTS') return { status: 429, key: 'session.code_too_many' }
+  if (error.status === 429 && error.code === 'TOTP_TOO_MANY_ATTEMPTS')
+    return { status: 429, key: 'session.code_too_many' }
   if (error.status === 429) {
     const wait = error.retryAt ? (error.retryAt.getTime() - Date.now()) / 1000 : 60
     return limited(res, Math.max(1, Math.ceil(wait)))
@@ -211,9 +262,9 @@ const signInSentences: Record<string, Key> = {
 
 /** Ends the sign-in at the gateway as far as it can be: its refresh token. Never in the way of ending it here. */
 async function forgetAtGateway(deps: Deps, signIn: queries.SignIn): Promise<void> {
-  const refreshToken = openRefreshToken(deps, signIn)
-  if (!refreshToken) return
   try {
+    const refreshToken = openRefreshToken(deps, signIn)
+    if (!refreshToken) return
     await deps.gateway.logout({ address: signIn.address, userAgent: signIn.userAgent }, refreshToken)
   } catch (error) {
     deps.log.warn({ err: error, signIn: signIn.id }, 'the gateway did not hear of a sign-out')

@@ -10,7 +10,7 @@ declare module 'express-session' {
     /** The password was right; the six digits are still to come. */
     twoFactor?: { email: string; maskedEmail: string; sealedToken: string; expiresAt: number; next: string }
     /** A form that was sent after the sign-in had ended; put back after the next one. */
-    keptForm?: { path: string; fields: Record<string, string> }
+    keptForm?: { path: string; fields: Record<string, string | string[]> }
   }
 }
 

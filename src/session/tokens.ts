@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Deps } from '../deps.ts'
 import type { Caller, Tokens } from '../gateway/client.ts'
 import { PanelError } from '../gateway/errors.ts'
+import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 import * as queries from './queries.ts'
 
-const REFRESH_AHEAD_MS = 5 * 60_000
+const RENEW_AHEAD_MS = 5 * 60_000
 const REFRESH_LEASE_SECONDS = 30
 const LOOK_AGAIN_MS = 100
 
@@ -15,7 +16,7 @@ export class SignedOut extends Error {}
 export function sealTokens(deps: Pick<Deps, 'sealer'>, userId: number, tokens: Tokens): queries.SealedTokens {
   return {
     accessToken: deps.sealer.seal('access token', userId, tokens.accessToken),
-    accessExpiresAt: tokens.expiresAt,
+    renewAt: renewAt(tokens.expiresAt),
     refreshToken: tokens.refreshToken && deps.sealer.seal('refresh token', userId, tokens.refreshToken),
   }
 }
@@ -24,10 +25,19 @@ export function openRefreshToken(deps: Pick<Deps, 'sealer'>, signIn: queries.Sig
   return signIn.refreshToken && deps.sealer.open('refresh token', signIn.userId, signIn.refreshToken)
 }
 
+/** Between the two steps of a sign-in nobody is known yet: bound to its purpose alone. */
+export function sealTwoFactorToken(deps: Pick<Deps, 'sealer'>, token: Secret): string {
+  return deps.sealer.seal('two-factor token', 0, token).toString('base64')
+}
+
+export function openTwoFactorToken(deps: Pick<Deps, 'sealer'>, sealed: string): Secret {
+  return deps.sealer.open('two-factor token', 0, Buffer.from(sealed, 'base64'))
+}
+
 /**
- * Runs `call` with an access token that is good for at least a few minutes, refreshed first where needed, and once more
- * when the gateway says that it has expired. Throws `SignedOut` when the gateway has ended the sign-in, and whatever
- * `call` throws.
+ * Runs `call` with an access token that has some life left, refreshed first where needed, and once more when the
+ * gateway says that it has expired. Throws `SignedOut` when the gateway has ended the sign-in, and whatever `call`
+ * throws.
  */
 export async function withAccessToken<T>(
   deps: Pick<Deps, 'db' | 'gateway' | 'sealer'>,
@@ -40,6 +50,8 @@ export async function withAccessToken<T>(
   try {
     return await call(open(deps, signIn), callerOf(signIn))
   } catch (error) {
+    // Sealed under a secret that is no longer given.
+    if (error instanceof SealBroken) return end(deps, signIn)
     if (!(error instanceof PanelError && error.status === 401)) throw error
     // Another process may have refreshed since we read the row; `refresh` notices.
     const renewed = await refresh(deps, signIn)
@@ -52,8 +64,8 @@ export async function withAccessToken<T>(
   }
 }
 
-export function expiresSoon(signIn: { accessExpiresAt: Date }): boolean {
-  return signIn.accessExpiresAt.getTime() - Date.now() < REFRESH_AHEAD_MS
+export function expiresSoon(signIn: { renewAt: Date }): boolean {
+  return signIn.renewAt.getTime() <= Date.now()
 }
 
 const underWay = new Map<string, Promise<queries.SignIn>>()
@@ -90,15 +102,16 @@ async function exchange(
   deps: Pick<Deps, 'db' | 'gateway' | 'sealer'>,
   signIn: queries.SignIn,
 ): Promise<queries.SignIn> {
-  const refreshToken = openRefreshToken(deps, signIn)
-  if (!refreshToken) return end(deps, signIn)
   try {
+    const refreshToken = openRefreshToken(deps, signIn)
+    if (!refreshToken) return await end(deps, signIn)
     const tokens = await deps.gateway.refresh(callerOf(signIn), refreshToken)
     const renewed = await queries.finishRefresh(deps.db, signIn, sealTokens(deps, signIn.userId, tokens))
     if (!renewed) throw new SignedOut('signed out')
     return renewed
   } catch (error) {
-    if (error instanceof PanelError && (error.status === 401 || error.status === 403)) return end(deps, signIn)
+    const refused = error instanceof PanelError && (error.status === 401 || error.status === 403)
+    if (refused || error instanceof SealBroken) return end(deps, signIn)
     await queries.releaseRefresh(deps.db, signIn)
     throw error
   }
@@ -107,6 +120,12 @@ async function exchange(
 async function end(deps: Pick<Deps, 'db'>, signIn: queries.SignIn): Promise<never> {
   await queries.deleteSignIn(deps.db, signIn.userId, signIn.id)
   throw new SignedOut('the gateway has ended this sign-in')
+}
+
+/** Five minutes ahead, or a fifth of its life: a token that lives for five minutes must not be renewed at every call. */
+function renewAt(expiresAt: Date): Date {
+  const life = expiresAt.getTime() - Date.now()
+  return new Date(expiresAt.getTime() - Math.min(RENEW_AHEAD_MS, life / 5))
 }
 
 function open(deps: Pick<Deps, 'sealer'>, signIn: queries.SignIn): Secret {

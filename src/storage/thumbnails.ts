@@ -103,6 +103,14 @@ export async function writeClean(file: string, target: string): Promise<boolean>
   return true
 }
 
+/**
+ * Other work on pixels under the same bounds: the three formats only, two at a time. `decoding` goes with every input.
+ */
+export async function onPixels<T>(work: (sharp: SharpModule, decoding: SharpOptions) => Promise<T>): Promise<T> {
+  const sharp = await loadSharp()
+  return decoder(() => work(sharp, decoding))
+}
+
 async function readHeader(source: PictureSource) {
   const format = formatOf(typeof source === 'string' ? await readHead(source) : source)
   const sharp = await loadSharp()
@@ -152,6 +160,7 @@ function damaged(cause: unknown): never {
   throw new NotAPicture('damaged', { cause })
 }
 
+type SharpModule = Awaited<ReturnType<typeof load>>
 let loading: ReturnType<typeof load> | null = null
 const loadSharp = () => (loading ??= load())
 

@@ -11,7 +11,7 @@ const eta = new Eta({
   views: viewsFolder,
   cache: process.env.NODE_ENV !== 'development',
   debug: true,
-  escapeFunction: value => (value === null || value === undefined ? '' : escapeHtml(String(value))),
+  escapeFunction: value => (value === null || value === undefined ? '' : escapeHtml(String(value as string))),
 })
 
 /** Whether htmx asked, and wants a fragment; a restore of history wants the whole page. */

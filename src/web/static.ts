@@ -37,6 +37,7 @@ export function loadStaticFiles(): StaticFiles {
     const full = path.join(entry.parentPath, entry.name)
     add(files, path.relative(folder, full).split(path.sep).join('/'), readFileSync(full))
   }
+  add(files, 'js/hx-sse.js', readFileSync(path.join(root, 'node_modules/htmx.org/dist/ext/hx-sse.min.js')))
   add(files, 'js/htmx.js', readFileSync(path.join(root, 'node_modules/htmx.org/dist/htmx.min.js')))
 
   const hash = createHash('sha256')

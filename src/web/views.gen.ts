@@ -8,29 +8,73 @@ export interface Views {
   'account/_key': Record<never, never>
   'account/_keys': { keys: import('../account/view.ts').KeysView }
   'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; pendingNotice: string | null }
+  'chat/_answer': { message: import('../chat/view.ts').AnswerView }
+  'chat/_answer_foot': { message: import('../chat/view.ts').AnswerView }
+  'chat/_around': { thread: import('../chat/view.ts').ThreadView }
+  'chat/_aside': { list: import('../chat/view.ts').ListView }
+  'chat/_asked': { submission: string }
+  'chat/_attached': { attachment: import('../chat/view.ts').AttachmentView }
+  'chat/_attachment': { attachment: import('../chat/view.ts').AttachmentView }
+  'chat/_balance': Record<never, never>
+  'chat/_branches': { message: import('../chat/view.ts').MessageView }
+  'chat/_card': { message: import('../chat/view.ts').ToolView }
+  'chat/_changes': { thread: import('../chat/view.ts').ThreadView; changed: import('../chat/view.ts').MessageView[]; removed: string[]; added: import('../chat/view.ts').MessageView[]; ended: import('../chat/view.ts').AnswerView | null }
+  'chat/_composer': { composer: import('../chat/view.ts').ChatComposerView }
+  'chat/_dock': { conversationId: string | null; writing: string | null }
+  'chat/_head': { thread: import('../chat/view.ts').ThreadView | null; settings: import('../chat/view.ts').ChatSettingsView }
+  'chat/_list': { list: import('../chat/view.ts').ListView }
+  'chat/_message': { message: import('../chat/view.ts').MessageView }
+  'chat/_parent': { parent: string | null }
+  'chat/_pulse': { thread: import('../chat/view.ts').ThreadView }
+  'chat/_refusal': { sentence: string }
+  'chat/_refused': { sentence: string }
+  'chat/_renamed': { id: string; title: string }
+  'chat/_row': { row: import('../chat/view.ts').RowView }
+  'chat/_rows': { list: import('../chat/view.ts').ListView }
+  'chat/_say': { text: string }
+  'chat/_submission': { submission: string }
+  'chat/_sync': { thread: import('../chat/view.ts').ThreadView }
+  'chat/_tool': { message: import('../chat/view.ts').ToolView }
+  'chat/_user': { message: import('../chat/view.ts').UserView }
+  'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null }
   error: { status: number; title: string; message: string; requestId: string | null }
+  'images/_batch': { batch: import('../images/view.ts').BatchView }
+  'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
+  'images/_check': { job: import('../images/view.ts').JobView }
   'images/_composer': { composer: import('../images/view.ts').ComposerView }
   'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').JobView[]; composer: import('../images/view.ts').ComposerView | null }
   'images/_failure': { job: import('../images/view.ts').JobView }
   'images/_job': { job: import('../images/view.ts').JobView }
   'images/_job_page': { job: import('../images/view.ts').JobView }
+  'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
+  'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number }
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
   'images/_pulse': { jobs: import('../images/view.ts').JobView[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
-  'images/_retry': { job: import('../images/view.ts').JobView; }
+  'images/_reference': { reference: import('../images/view.ts').ReferenceView; first: boolean; last: boolean }
+  'images/_references': { composer: import('../images/view.ts').ComposerView }
+  'images/_refused': { name: string; sentence: string }
+  'images/_retry': { job: import('../images/view.ts').JobView }
   'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').JobView[] }
-  'images/_wait': { job: import('../images/view.ts').JobView; }
+  'images/_variations': { job: import('../images/view.ts').JobView }
+  'images/_wait': { job: import('../images/view.ts').JobView }
   'images/_word': { word: string }
+  'images/batch': { batch: import('../images/view.ts').BatchForm }
+  'images/batch_show': { batch: import('../images/view.ts').BatchView }
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; unfinished: import('../images/view.ts').JobView[] }
+  'images/mask': { reference: import('../images/view.ts').ReferenceView; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
-  layout: { title: string; styles: 'pictures' | 'account' }
+  layout: { title: string; styles: 'pictures' | 'account' | 'chat' }
+  'library/_changed': { picture: import('../library/view.ts').PictureView }
   'library/_facts': { picture: import('../library/view.ts').PictureView }
   'library/_lightbox': Record<never, never>
+  'library/_lineage': { picture: import('../library/view.ts').PictureView; lineage: import('../library/view.ts').LineageView }
   'library/_older': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
   'library/_tile': { picture: import('../library/view.ts').PictureView }
+  'library/compare': { a: import('../library/view.ts').PictureView; b: import('../library/view.ts').PictureView }
   'library/index': { pictures: import('../library/view.ts').PictureView[]; older: string | null; filter: 'all' | 'favourites'; undo: import('../library/view.ts').PictureView | null }
-  'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null }
+  'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; lineage: import('../library/view.ts').LineageView }
   'library/trash': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }

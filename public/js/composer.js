@@ -1,0 +1,71 @@
+const kept = 'kept-draft'
+
+/** Ctrl+Enter, the count of characters, the offered size, and the draft that survives a new sign-in. */
+export function start() {
+  restoreDraft()
+  document.addEventListener('keydown', event => {
+    if (
+      event.target.id === 'prompt' &&
+      event.key === 'Enter' &&
+      (event.ctrlKey || event.metaKey) &&
+      !event.isComposing
+    ) {
+      event.preventDefault()
+      event.target.form.requestSubmit()
+    }
+  })
+  document.addEventListener('input', event => {
+    if (event.target.id === 'prompt') count(event.target)
+  })
+  document.addEventListener('click', event => {
+    const size = event.target.closest('[data-use-size]')?.dataset.useSize
+    if (size) {
+      event.preventDefault()
+      useSize(size)
+    }
+    if (event.target.closest('[data-keep-draft]')) keepDraft()
+  })
+  // On a phone the composer stays unfolded while its pickers take the focus away.
+  document.addEventListener('focusin', event => event.target.closest('#composer')?.classList.add('open'))
+  document.addEventListener('pointerdown', event => {
+    if (!event.target.closest('#composer')) document.getElementById('composer')?.classList.remove('open')
+  })
+  document.addEventListener('htmx:after:swap', () => count(document.getElementById('prompt')))
+  count(document.getElementById('prompt'))
+}
+
+function count(prompt) {
+  const output = document.getElementById('prompt-count')
+  if (!prompt || !output) return
+  // The server counts code points, as the limit of the model does.
+  const length = [...prompt.value].length
+  const limit = Number(prompt.dataset.limit)
+  const over = length > limit
+  const words = over ? output.dataset.over : length > limit * 0.9 ? output.dataset.near : ''
+  output.textContent = words.replace('{{count}}', length.toLocaleString()).replace('{{limit}}', limit.toLocaleString())
+  output.classList.toggle('over', over)
+}
+
+function useSize(size) {
+  const form = document.getElementById('composer')
+  const offered = form.elements.size.querySelector(`option[value="${CSS.escape(size)}"]`)
+  const [width, height] = size.split('x')
+  form.elements.size.value = offered ? size : 'custom'
+  form.elements.width.value = width
+  form.elements.height.value = height
+  form.elements.size.dispatchEvent(new Event('input', { bubbles: true }))
+}
+
+function keepDraft() {
+  const form = document.getElementById('composer')
+  if (form)
+    sessionStorage.setItem(kept, JSON.stringify([...new FormData(form)].filter(([name]) => name !== 'submission')))
+}
+
+function restoreDraft() {
+  const form = document.getElementById('composer')
+  const draft = form && sessionStorage.getItem(kept)
+  if (!draft) return
+  sessionStorage.removeItem(kept)
+  for (const [name, value] of JSON.parse(draft)) if (form.elements[name]) form.elements[name].value = value
+}

@@ -1,0 +1,338 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { z } from 'zod'
+import type { Browser, Page } from '../testing/browser.ts'
+import { alice, charlie, signedIn } from '../testing/people.ts'
+import { testApp, until } from '../testing/server.ts'
+import { type Key, translator } from '../web/i18n.ts'
+
+const t = translator('en')
+const app = await testApp()
+const { control } = app.mock
+const Chosen = z.object({ keyId: z.number().nullable(), keyName: z.string().nullable() })
+
+async function chosenKeyOf(email: string): Promise<number | null> {
+  const select = 'select key_id, key_name from accounts where user_id = $1'
+  const account = await app.db.maybeOne(Chosen, select, [control.user(email).id])
+  return account?.keyId ?? null
+}
+
+function keyNamed(email: string, name: string): number {
+  const key = control.keysOf(email).find(candidate => candidate.name === name)
+  assert.ok(key, `${email} has no key ${name}`)
+  return key.id
+}
+
+function choose(browser: Browser, keyId: number): Promise<Page> {
+  return browser.post('/account/key', { key_id: String(keyId) })
+}
+
+/** What a browser sends for the form that makes a key. */
+function newKeyForm(page: Page, group?: number): Record<string, string> {
+  const form = page.html.querySelector('form[action="/account/keys"]')
+  const hidden = form?.querySelectorAll('input[type="hidden"]') ?? []
+  return {
+    ...Object.fromEntries(hidden.map(input => [input.getAttribute('name')!, input.getAttribute('value') ?? ''])),
+    group_id:
+      group === undefined ? (form?.querySelector('option[selected]')?.getAttribute('value') ?? '') : String(group),
+  }
+}
+
+function assertRefused(page: Page, sentence: string): void {
+  assert.equal(page.status, 422)
+  assert.equal(page.html.querySelector('#keys [role="alert"]')?.text.trim(), sentence)
+}
+
+test('the balance is read again on demand', async () => {
+  const person = await alice(app)
+  assert.match((await person.get('/account')).html.querySelector('.purse-card')!.text, /\$12\.50/)
+
+  control.user(person.email, { balance: 3.2109 })
+  const answer = await person.post('/account/balance')
+  assert.equal(answer.status, 303)
+  assert.equal(answer.location, '/account')
+  assert.match((await person.get('/account')).html.querySelector('.purse-card')!.text, /\$3\.2109/)
+
+  control.user(person.email, { balance: 0.5 })
+  const fragment = await person.post('/account/balance', {}, { htmx: true })
+  assert.equal(fragment.status, 200)
+  for (const place of ['#balance-rail', '#balance-page']) {
+    assert.match(fragment.html.querySelector(`hx-partial[hx-target="${place}"]`)!.text, /\$0\.50/)
+  }
+  assert.match((await person.get('/images')).html.querySelector('.purse')!.text, /\$0\.50/)
+})
+
+test('the balance last heard stays when the gateway cannot be asked', async () => {
+  const person = await alice(app)
+  const outages = [
+    ['panel_unavailable', 502],
+    ['panel_limited', 429],
+  ] as const
+  for (const [reply, status] of outages) {
+    control.fault({ match: { path: '/api/v1/user/profile' }, reply })
+    const answer = await person.post('/account/balance')
+    assert.equal(answer.status, status)
+    if (status === 429) {
+      const seconds = Number(answer.headers['retry-after'])
+      assert.ok(seconds > 15 && seconds <= 25, `Retry-After: ${seconds}`)
+      assert.match(answer.html.querySelector('main')!.text, new RegExp(t('errors.rate_limited', { seconds })))
+    }
+    control.fault({ match: { path: '/api/v1/user/profile' }, reply })
+    const fragment = await person.post('/account/balance', {}, { htmx: true })
+    assert.equal(fragment.status, status)
+    assert.ok(fragment.html.querySelector('hx-partial[hx-target="#notice"]'))
+  }
+  assert.match((await person.get('/account')).html.querySelector('.purse-card')!.text, /\$12\.50/)
+})
+
+test('the keys are listed with what one needs to choose, and never with their secrets', async () => {
+  const person = await signedIn(app, 'expired+list@example.com')
+  const page = await person.get('/account')
+  const rows = page.html.querySelectorAll('#keys .key-row')
+  assert.equal(rows.length, 4)
+  assert.match(rows[0]!.text, /Good/, 'what can be used comes first')
+  for (const { key } of control.keysOf(person.email)) {
+    for (const part of [key, key.slice(0, 12), key.slice(-12)]) assert.equal(page.text.includes(part), false)
+  }
+  const problems = rows.map(row => row.querySelector('.problem')?.text.trim() ?? '')
+  assert.deepEqual(
+    problems.toSorted(),
+    ['', t('account.problem.expired'), t('account.problem.quota_exhausted'), t('account.problem.inactive')].toSorted(),
+  )
+
+  const usual = await (await alice(app)).get('/account')
+  const weekend = usual.html.querySelectorAll('#keys .key-row').find(row => row.text.includes('Weekend'))!
+  assert.match(weekend.text, new RegExp(t('account.remaining', { amount: '\\$18.75' })))
+  assert.ok(weekend.querySelector('time'), 'when it expires')
+})
+
+test('a chosen key is shown on every page, and pays', async () => {
+  const person = await alice(app)
+  const weekend = keyNamed(person.email, 'Weekend')
+  const main = keyNamed(person.email, 'Main')
+  for (const id of [main, weekend]) {
+    const answer = await choose(person, id)
+    assert.equal(answer.status, 303)
+    assert.equal(answer.location, '/account')
+    assert.equal(await chosenKeyOf(person.email), id)
+  }
+  const page = await person.get('/account')
+  assert.match(page.html.querySelector('#keys .key-row.chosen')!.text, /Weekend/)
+  assert.match((await person.get('/library')).html.querySelector('.purse')!.text, /Weekend/)
+
+  assert.equal((await person.post('/images', { prompt: 'Paid by the weekend' })).status, 303)
+  const [call] = await control.waitForCalls(1, { email: person.email })
+  assert.equal(call!.apiKeyId, weekend)
+})
+
+test('a key that is gone, somebody else’s or unusable is not chosen', async () => {
+  const owner = await alice(app)
+  const stranger = await charlie(app)
+  const before = await chosenKeyOf(stranger.email)
+  assertRefused(await choose(stranger, keyNamed(owner.email, 'Weekend')), t('account.key_gone'))
+  assert.equal(await chosenKeyOf(stranger.email), before)
+
+  const gone = keyNamed(stranger.email, 'Weekend')
+  app.mock.state.keys.delete(gone)
+  assertRefused(await choose(stranger, gone), t('account.key_gone'))
+  assert.equal(await chosenKeyOf(stranger.email), before)
+
+  const troubled = await signedIn(app, 'expired+choose@example.com')
+  const good = keyNamed(troubled.email, 'Good')
+  for (const name of ['Old', 'Used up', 'Switched off']) {
+    assertRefused(await choose(troubled, keyNamed(troubled.email, name)), t('account.key_unusable'))
+    assert.equal(await chosenKeyOf(troubled.email), good)
+  }
+  for (const nonsense of ['', 'x', '1.5', '1e99']) {
+    const answer = await stranger.post('/account/key', { key_id: nonsense })
+    assert.ok(answer.status === 400 || answer.status === 422, `${nonsense}: ${answer.status}`)
+  }
+  assert.equal(await chosenKeyOf(stranger.email), before)
+})
+
+test('whoever has no key makes one, in the only group there is', async () => {
+  const person = await signedIn(app, 'nokeys@example.com')
+  assert.equal(await chosenKeyOf(person.email), null)
+  const account = await person.get('/account')
+  assert.match(account.html.querySelector('#keys .notice.warn')!.text, new RegExp(t('account.no_keys')))
+  const form = newKeyForm(account)
+  assert.equal(form.group_id, '10', 'preselected')
+  assert.ok((await person.get('/images')).html.querySelector('a[href^="/account"]'), 'Create leads there')
+
+  const answer = await person.post('/account/keys', form)
+  assert.equal(answer.status, 303)
+  const [key, ...more] = control.keysOf(person.email)
+  assert.equal(more.length, 0)
+  assert.deepEqual([key!.name, key!.group_id], ['Image Playground', 10])
+  assert.equal(await chosenKeyOf(person.email), key!.id)
+  assert.equal((await person.post('/images', { prompt: 'The first one' })).status, 303)
+  await control.waitForCalls(1, { apiKeyId: key!.id })
+})
+
+test('with several groups none is preselected, and only those of the right platform are offered', async () => {
+  const person = await signedIn(app, 'manygroups+new@example.com')
+  const page = await person.get('/account')
+  const offered = page.html
+    .querySelectorAll('form[action="/account/keys"] option')
+    .map(each => each.getAttribute('value'))
+  assert.deepEqual(offered, ['', '10', '11', '12', '14', '15'])
+  assert.equal(newKeyForm(page).group_id, '')
+  const before = control.keysOf(person.email).length
+  assertRefused(await person.post('/account/keys', newKeyForm(page)), t('account.group_missing'))
+  assert.equal(control.keysOf(person.email).length, before)
+
+  assert.equal((await person.post('/account/keys', newKeyForm(page, 11))).status, 303)
+  const made = control.keysOf(person.email).at(-1)!
+  assert.equal(made.group_id, 11)
+  assert.equal(await chosenKeyOf(person.email), made.id)
+})
+
+test('what the gateway has against a new key is told in its words, escaped', async () => {
+  const person = await alice(app)
+  const before = control.keysOf(person.email).length
+  const refused = await person.post('/account/keys', { group_id: '15' })
+  assertRefused(refused, t('account.create_refused', { detail: 'user is not allowed to bind this group' }))
+
+  const body = { code: 400, message: 'quota <b>exceeded</b>', reason: 'SOMETHING_NEW' }
+  control.fault({ match: { method: 'POST', path: '/api/v1/keys' }, reply: { status: 400, body } })
+  const strange = await person.post('/account/keys', { group_id: '10' })
+  assertRefused(strange, t('account.create_refused', { detail: 'quota <b>exceeded</b>' }))
+  assert.equal(strange.html.querySelector('#keys [role="alert"] b'), null)
+
+  control.fault({ match: { method: 'POST', path: '/api/v1/keys' }, reply: 'panel_unavailable' })
+  assert.equal((await person.post('/account/keys', { group_id: '10' })).status, 502)
+  assert.equal(control.keysOf(person.email).length, before)
+})
+
+test('a double click makes one key', async () => {
+  const person = await signedIn(app, 'nokeys+twice@example.com')
+  const form = newKeyForm(await person.get('/account'))
+  const answers = await Promise.all([form, form, form].map(fields => person.post('/account/keys', fields)))
+  assert.deepEqual(
+    answers.map(answer => answer.status),
+    [303, 303, 303],
+  )
+  assert.equal(control.keysOf(person.email).length, 1)
+
+  const next = newKeyForm(await person.get('/account'))
+  assert.notEqual(next.submission, form.submission)
+  assert.equal((await person.post('/account/keys', next)).status, 303)
+  assert.equal(control.keysOf(person.email).length, 2, 'asked for again, on purpose')
+})
+
+test('the second of two clicks is no error while the gateway is still at the first', async () => {
+  const person = await signedIn(app, 'nokeys+busy@example.com')
+  const body = { code: 409, message: 'idempotent request is still processing', reason: 'IDEMPOTENCY_IN_PROGRESS' }
+  control.fault({ match: { method: 'POST', path: '/api/v1/keys' }, reply: { status: 409, body } })
+  assert.equal((await person.post('/account/keys', { group_id: '10', submission: randomUUID() })).status, 303)
+})
+
+const cannot: [who: string, page: string, words: Key][] = [
+  ['nogroups', 'no group is open', 'account.no_groups'],
+  ['noimages', 'no key makes pictures', 'account.no_usable_key'],
+]
+for (const [who, what, words] of cannot) {
+  test(`it is said when ${what}`, async () => {
+    const person = await signedIn(app, `${who}@example.com`)
+    const page = await person.get('/account')
+    assert.ok(page.html.querySelector('#keys')!.text.includes(t(words)))
+    if (who === 'nogroups') assert.equal(page.html.querySelector('form[action="/account/keys"]'), null)
+
+    const refused = await person.post('/images', { prompt: 'Not possible' })
+    assert.ok(refused.status >= 400 && refused.status < 500)
+    assert.ok(refused.html.querySelector('a[href^="/account"]'), 'leads to the keys')
+    assert.equal(control.calls({ email: person.email }).length, 0)
+  })
+}
+
+test('the chosen key is remembered at the next sign-in, in any browser', async () => {
+  const person = await alice(app)
+  const weekend = keyNamed(person.email, 'Weekend')
+  await choose(person, weekend)
+  await person.post('/logout')
+  const elsewhere = app.browser()
+  await elsewhere.post('/login', { email: person.email, password: 'another browser' })
+  assert.equal(await chosenKeyOf(person.email), weekend)
+  assert.match((await elsewhere.get('/images')).html.querySelector('.purse')!.text, /Weekend/)
+})
+
+test('a remembered key that is gone or expired is forgotten at the next sign-in', async () => {
+  for (const spoil of [
+    (id: number) => void app.mock.state.keys.delete(id),
+    (id: number) => void control.key(id, { status: 'expired' }),
+  ]) {
+    const person = await alice(app)
+    control.addKey(person.email, { name: 'Third', group_id: 10 })
+    const weekend = keyNamed(person.email, 'Weekend')
+    await choose(person, weekend)
+    spoil(weekend)
+    await person.post('/login', { email: person.email, password: 'again' })
+    assert.equal(await chosenKeyOf(person.email), null)
+    assert.match((await person.get('/images')).html.querySelector('.purse')!.text, new RegExp(t('account.no_key')))
+  }
+})
+
+test('the only usable key needs no choosing', async () => {
+  const browser = app.browser()
+  const email = 'expired+only@example.com'
+  await browser.post('/login', { email, password: 'password' })
+  assert.equal(await chosenKeyOf(email), keyNamed(email, 'Good'))
+
+  const undecided = app.browser()
+  await undecided.post('/login', { email: 'two-keys@example.com', password: 'password' })
+  assert.equal(await chosenKeyOf('two-keys@example.com'), null, 'several are the person’s choice')
+})
+
+test('without the gateway the page says so, and the key chosen before still counts', async () => {
+  const person = await alice(app)
+  const key = await chosenKeyOf(person.email)
+  control.fault({ match: { path: '/api/v1/keys' }, reply: 'panel_unavailable', times: 2 })
+  const page = await person.get('/account')
+  assert.equal(page.status, 200)
+  assert.ok(page.html.querySelector('#keys .notice.warn a[href="/account"]'), 'try again')
+  assert.equal(page.html.querySelector('form[action="/account/keys"]'), null)
+  assert.match(page.html.querySelector('.purse')!.text, /Main|Weekend/)
+
+  await choose(person, keyNamed(person.email, 'Main'))
+  assert.equal(await chosenKeyOf(person.email), key)
+  control.clearFaults()
+  assert.equal((await person.post('/images', { prompt: 'Still possible' })).status, 303)
+  await until('the picture', async () => control.calls({ email: person.email, state: 'done' })[0])
+})
+
+test('names given on the gateway are text, whatever is in them', async () => {
+  const person = await alice(app)
+  const name = '&lt;img src=x onerror=alert(1)&gt; &amp; "quotes"'
+  const key = control.addKey(person.email, { name, group_id: 10 })
+  await choose(person, key.id)
+  const page = await person.get('/account')
+  assert.equal(page.html.querySelector('img[src="x"]'), null)
+  assert.match(
+    page.html.querySelector('#keys .key-row.chosen .key-title')!.text,
+    /<img src=x onerror=alert\(1\)> & "quotes"/,
+  )
+})
+
+test('a key sealed under a secret that is no longer given can be chosen again', async () => {
+  const person = await alice(app)
+  const key = await chosenKeyOf(person.email)
+  await app.db.run(
+    `update accounts set key_secret = set_byte(key_secret, 1, (get_byte(key_secret, 1) + 1) % 256)
+    where user_id = $1`,
+    [control.user(person.email).id],
+  )
+  assert.ok((await person.post('/images', { prompt: 'No key' })).html.querySelector('a[href^="/account"]'))
+  const page = await person.get('/account')
+  assert.equal(page.html.querySelector('.key-row.chosen'), null)
+  assert.equal((await choose(person, key!)).status, 303)
+  assert.equal((await person.post('/images', { prompt: 'With a key' })).status, 303)
+})
+
+test('guests are sent to sign in by every door of the room', async () => {
+  const guest = app.browser()
+  for (const path of ['/account/balance', '/account/key', '/account/keys', '/account/sessions/end-all']) {
+    assert.match((await guest.post(path, { key_id: '1', group_id: '10' })).location, /^\/login\?/, path)
+  }
+  assert.match((await guest.get('/account')).location, /^\/login\?/)
+})

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, test } from 'node:test'
+import { ConfigError, loadConfig } from './config.ts'
+
+const directory = mkdtempSync(path.join(tmpdir(), 'playground-config-'))
+after(() => rmSync(directory, { recursive: true, force: true }))
+const minimum = { SUB2API_UPSTREAM: 'http://127.0.0.1:8080', PLAYGROUND_DATA_DIR: directory }
+const secret = 's'.repeat(32)
+
+function problemsOf(environment: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    loadConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+test('the address of the gateway is all that must be given', () => {
+  const config = loadConfig(minimum)
+  assert.deepEqual(
+    [config.role, config.port, config.databaseUrl, config.s3, config.publicOrigin, config.trustedProxies],
+    ['all', 8081, null, null, null, 0],
+  )
+  assert.ok(Object.isFrozen(config))
+  assert.match(problemsOf({})[0]!, /^SUB2API_UPSTREAM is missing: the address of your sub2api gateway/)
+})
+
+const mistakes: Record<string, string> = {
+  SUB2API_UPSTREAM: 'gateway:8080',
+  PLAYGROUND_ROLE: 'everything',
+  PORT: '8081x',
+  PLAYGROUND_PUBLIC_ORIGIN: 'https://play.example.com/path',
+  PLAYGROUND_TRUST_PROXY: 'yes',
+  DATABASE_URL: 'mysql://somewhere',
+  PLAYGROUND_DATABASE_CONNECTIONS: '1',
+  SESSION_SECRET: 'too short',
+  R2_ENDPOINT: 'r2.example.com',
+  PLAYGROUND_IMAGE_CDN_BASE: '/cdn',
+  PLAYGROUND_KEEP_LOCAL_ASSETS: 'maybe',
+  PLAYGROUND_RUNNING_PER_USER: '0',
+  PLAYGROUND_QUEUED_PER_USER: '-1',
+  PLAYGROUND_RUNNING_TOTAL: '1e3',
+  PLAYGROUND_WORKER_CONCURRENCY: '99999',
+  PLAYGROUND_SIGN_INS_PER_MINUTE: '2.5',
+  PLAYGROUND_PARTIAL_IMAGES: '4',
+  PLAYGROUND_SHUTDOWN_SECONDS: 'soon',
+  LOG_LEVEL: 'loud',
+}
+const rest = {
+  SESSION_SECRET: secret,
+  R2_ENDPOINT: 'https://r2.example.com',
+  R2_BUCKET: 'b',
+  R2_ACCESS_KEY_ID: 'i',
+  R2_SECRET_ACCESS_KEY: 'k',
+}
+
+for (const [name, value] of Object.entries(mistakes)) {
+  test(`a wrong ${name} is one sentence that names it`, () => {
+    const problems = problemsOf({ ...minimum, ...rest, [name]: value })
+    assert.equal(problems.length, 1, problems.join('\n'))
+    assert.match(problems[0]!, new RegExp(`^${name} must `))
+    assert.doesNotMatch(problems[0]!, /undefined|NaN|Invalid/)
+  })
+}
+
+test('all mistakes are told at once, and no value with them', () => {
+  const problems = problemsOf({ ...minimum, ...mistakes, SESSION_SECRET: 'hunter2', R2_SECRET_ACCESS_KEY: 'hunter3' })
+  for (const name of Object.keys(mistakes))
+    assert.ok(
+      problems.some(problem => problem.startsWith(name)),
+      name,
+    )
+  assert.doesNotMatch(problems.join('\n'), /hunter/)
+})
+
+test('an empty variable counts as absent', () => {
+  const empty = Object.fromEntries(Object.keys({ ...mistakes, ...rest }).map(name => [name, '  ']))
+  assert.deepEqual(loadConfig({ ...empty, ...minimum }), loadConfig(minimum))
+})
+
+test('R2 is configured whole or not at all', () => {
+  const { R2_BUCKET: _, ...half } = rest
+  assert.deepEqual(problemsOf({ ...minimum, ...half }), ['R2_* must be given all or not at all: R2_BUCKET is missing'])
+  assert.deepEqual(problemsOf({ ...minimum, R2_BUCKET: 'b', R2_ENDPOINT: 'https://r2.example.com' }), [
+    'R2_* must be given all or not at all: R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY are missing',
+  ])
+  assert.deepEqual(loadConfig({ ...minimum, ...rest, PLAYGROUND_IMAGE_CDN_BASE: 'https://cdn.example.com/a/b/' }).s3, {
+    endpoint: 'https://r2.example.com',
+    region: 'auto',
+    bucket: 'b',
+    accessKeyId: 'i',
+    secretAccessKey: 'k',
+    prefix: 'a/b',
+  })
+})
+
+test('a secret of its own is only for a process that shares its data with nobody', () => {
+  const DATABASE_URL = 'postgres://db/app'
+  for (const shared of [{ DATABASE_URL }, { PLAYGROUND_ROLE: 'web' }, { PLAYGROUND_ROLE: 'worker' }]) {
+    const problems = problemsOf({ ...minimum, ...shared })
+    assert.equal(problems.length, 1)
+    assert.match(problems[0]!, /^SESSION_SECRET is missing: /)
+    assert.deepEqual(problemsOf({ ...minimum, ...shared, SESSION_SECRET: secret }), [])
+  }
+})
+
+test('a made-up secret is kept where only its owner reads it, and stays the same', () => {
+  const fresh = { ...minimum, PLAYGROUND_DATA_DIR: path.join(directory, 'new/deeper') }
+  const { sessionSecrets } = loadConfig(fresh)
+  const file = path.join(fresh.PLAYGROUND_DATA_DIR, 'session-secret')
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  assert.match(sessionSecrets[0]!, /^[0-9a-f]{64}$/)
+  assert.equal(readFileSync(file, 'utf8').trim(), sessionSecrets[0])
+  assert.deepEqual(loadConfig(fresh).sessionSecrets, sessionSecrets)
+  assert.deepEqual(readdirSync(fresh.PLAYGROUND_DATA_DIR), ['session-secret'], 'nothing else is left')
+  assert.notDeepEqual(loadConfig(minimum).sessionSecrets, sessionSecrets)
+})
+
+test('several secrets are a rotation, newest first', () => {
+  const config = loadConfig({ ...minimum, SESSION_SECRET: `${'n'.repeat(32)}, ${secret}` })
+  assert.deepEqual(config.sessionSecrets, ['n'.repeat(32), secret])
+  const problems = problemsOf({ ...minimum, SESSION_SECRET: `${'n'.repeat(32)},short` })
+  assert.deepEqual(problems, ['SESSION_SECRET must have at least 32 characters, in every part'])
+})
+
+test('slashes at the end of addresses do not matter', () => {
+  const config = loadConfig({
+    ...minimum,
+    SUB2API_UPSTREAM: 'https://gate.example.com/api/',
+    PLAYGROUND_PUBLIC_ORIGIN: 'https://play.example.com/',
+  })
+  assert.equal(config.upstream, 'https://gate.example.com/api')
+  assert.equal(config.publicOrigin, 'https://play.example.com')
+})

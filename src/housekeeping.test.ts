@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { access, mkdir, utimes, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { before, test } from 'node:test'
+import { keepHouse } from './housekeeping.ts'
+import { createLog } from './log.ts'
+import { openStorage, type Storage, StorageError } from './storage/storage.ts'
+import { alice, type Person } from './testing/people.ts'
+import { type MadePicture, makePicture } from './testing/pictures.ts'
+import { type TestApp, testApp } from './testing/server.ts'
+
+let app: TestApp
+let storage: Storage
+before(async () => {
+  app = await testApp()
+  storage = openStorage({ localDirectory: assets(), s3: null, keepLocal: false })
+})
+
+test('the trash keeps a picture for thirty days', async () => {
+  const owner = await alice(app)
+  const [fresh, stale] = [await madeLongAgo(owner, 'fresh'), await madeLongAgo(owner, 'stale')]
+  await throwAway(fresh, '29 days 23 hours')
+  await throwAway(stale, '30 days 1 hour')
+
+  await keepHouse(house())
+
+  assert.equal((await owner.get(`/library/${fresh.id}`)).status, 200)
+  assert.equal((await owner.get(`/files/${fresh.token}`)).status, 200)
+  assert.equal((await owner.get(`/library/${stale.id}`)).status, 404)
+  assert.equal((await owner.get(`/files/${stale.token}`)).status, 404)
+  assert.deepEqual([await isStored(fresh), await isStored(stale)], [true, false])
+})
+
+test('bytes that two pictures share go with the last of them', async () => {
+  const owner = await alice(app)
+  const [first, second] = [await madeLongAgo(owner, 'the same twice'), await madeLongAgo(owner, 'the same twice')]
+  assert.equal(first.token, second.token)
+
+  await throwAway(first, '31 days')
+  await keepHouse(house())
+  assert.equal((await owner.get(`/library/${first.id}`)).status, 404)
+  assert.equal((await owner.get(`/files/${second.token}`)).status, 200)
+
+  await throwAway(second, '31 days')
+  await keepHouse(house())
+  assert.equal(await isStored(second), false)
+})
+
+test('bytes that could not be deleted are deleted an hour later', async () => {
+  const owner = await alice(app)
+  const picture = await madeLongAgo(owner, 'hard to delete')
+  await throwAway(picture, '31 days')
+  const failing = { ...storage, delete: () => Promise.reject(new StorageError('delete', { cause: 'out of order' })) }
+
+  await keepHouse({ ...house(), storage: failing })
+  assert.equal(await isStored(picture), true)
+  await keepHouse(house())
+
+  assert.equal(await isStored(picture), false)
+})
+
+test('a file that no picture uses yet is left alone for a day', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'brought a minute ago')
+  await app.db.run(`delete from pictures where id = $1`, [picture.id])
+
+  await keepHouse(house())
+
+  assert.equal(await isStored(picture), true)
+})
+
+test('what crashed writes left behind goes', async () => {
+  const folder = path.join(assets(), 'ab')
+  const leftover = path.join(folder, `.${'0'.repeat(24)}.tmp`)
+  await mkdir(folder, { recursive: true })
+  await writeFile(leftover, 'half a picture')
+  const yesterday = new Date(Date.now() - 86_400_000)
+  await utimes(leftover, yesterday, yesterday)
+
+  await keepHouse(house())
+
+  await assert.rejects(access(leftover), { code: 'ENOENT' })
+})
+
+test('sign-ins and counts that are over go, and those in use stay', async () => {
+  const [active, away] = [await alice(app), await alice(app)]
+  await app.db.run(
+    `update sign_ins set last_seen_at = now() - interval '40 days'
+     where user_id = (select id from users where email = $1)`,
+    [away.email],
+  )
+  await app.db.run(`insert into rate_limits (key, points, expire) values ('over', 1, 1), ('on', 1, 99999999999999)`)
+
+  await keepHouse(house())
+
+  assert.equal((await active.get('/library')).status, 200)
+  assert.equal((await away.get('/library')).status, 303)
+  const counts = await app.db.pool.query(`select key from rate_limits where key in ('over', 'on')`)
+  assert.deepEqual(counts.rows, [{ key: 'on' }])
+})
+
+test('it is done every hour', async () => {
+  const { rows } = await app.db.pool.query(`select cron from pgboss.schedule where name = 'housekeeping'`)
+  assert.deepEqual(rows, [{ cron: '17 * * * *' }])
+})
+
+const house = () => ({ db: app.db, config: app.config, storage, log: createLog('silent') })
+const assets = () => path.join(app.config.dataDirectory, 'assets')
+
+async function madeLongAgo(owner: Person, prompt: string): Promise<MadePicture> {
+  const picture = await makePicture(app, owner, prompt)
+  await app.db.run(`update files set created_at = now() - interval '60 days' where token = $1`, [picture.token])
+  return picture
+}
+
+async function throwAway(picture: MadePicture, ago: string): Promise<void> {
+  await app.db.run(`update pictures set deleted_at = now() - $2::interval where id = $1`, [picture.id, ago])
+}
+
+async function isStored({ token }: MadePicture): Promise<boolean> {
+  const heads = await Promise.all([storage.head(token), storage.head(`${token}.thumb`)])
+  assert.equal(heads[0] === null, heads[1] === null, 'picture and thumbnail go together')
+  return heads[0] !== null
+}

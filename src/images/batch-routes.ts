@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import { accountOf } from '../account/viewer.ts'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import { parseId } from '../web/parse.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
+import { composer } from './composer.ts'
+import { type FieldErrors, type FormValues, readForm } from './prompt.ts'
+import * as queries from './queries.ts'
+import { quote } from './quote.ts'
+import { requesterOf } from './requester.ts'
+import type { BatchForm } from './view.ts'
+
+const Fields = z.object({
+  prompts: z.string().catch(''),
+  step: z.enum(['edit', 'preview', 'start']).catch('preview'),
+  submission: z.guid().nullable().catch(null),
+})
+
+/** Many prompts in one go: written, previewed with the price, started, paused. */
+export function batchRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+  const batches = createRateLimit(db, { name: 'batch', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
+
+  router.get('/images/batch', async (_req, res) => {
+    const draft = readForm(await queries.findDraft(db, signedIn(res).userId))
+    render(res, 'images/batch', { batch: await formOf(res, draft.prompt, draft, {}) })
+  })
+
+  router.post('/images/batch', async (req, res) => {
+    const { prompts, step, submission } = Fields.parse(req.body ?? {})
+    const values = readForm({ ...req.body, prompt: '' })
+    if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, prompts, values, {}) })
+    const { lines, errors } = checkLines(prompts, values, pageOf(res).t)
+    const requests = lines.flatMap(line => line.request ?? [])
+    const isSound = requests.length > 0 && requests.length === lines.length
+    const answer = async (status: number, more: FieldErrors = {}) => {
+      const price = quote(accountOf(res), values).total
+      const shown = lines.map(({ prompt, error }) => ({ prompt, error, total: price }))
+      const form = await formOf(res, prompts, values, { ...errors, ...more })
+      const total = price === null ? null : price * lines.length
+      const batch = { ...form, lines: shown, total, submission: submission ?? form.submission }
+      res.status(status)
+      if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_preview', { batch }))
+      render(res, 'images/batch', { batch })
+    }
+    if (!isSound || step === 'preview') return answer(isSound ? 200 : 422)
+    try {
+      await batches.consume(String(signedIn(res).userId))
+      const batch = await startBatch(deps, requesterOf(res), requests, submission ?? randomUUID())
+      const url = `/images/batches/${batch.id}`
+      if (wantsFragment(req)) return res.set('HX-Redirect', url).status(204).end()
+      res.redirect(303, url)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
+      await answer(error.status === 429 ? 429 : 422, { form: pageOf(res).t(error.key, error.params) })
+    }
+  })
+
+  router.get('/images/batches/:id', async (req, res) => {
+    const batch = await viewBatch(db, await myBatch(req, res))
+    if (!wantsFragment(req)) return render(res, 'images/batch_show', { batch })
+    if (req.query.t === batch.tag) return res.status(204).end()
+    sendFragments(res, renderView(pageOf(res), 'images/_batch', { batch }))
+  })
+
+  router.post('/images/batches/:id/pause', async (req, res) => {
+    await answerBatch(req, res, await queries.setBatchState(db, await myBatch(req, res), 'paused'))
+  })
+
+  router.post('/images/batches/:id/resume', async (req, res) => {
+    const batch = await queries.setBatchState(db, await myBatch(req, res), 'running')
+    // Only a wake-up: the messages of its jobs are long gone.
+    const [next] = await queries.listJobsOfBatch(db, batch)
+    if (next) await deps.jobs.send(db, 'image', { jobId: next.id })
+    await answerBatch(req, res, batch)
+  })
+
+  router.post('/images/batches/:id/cancel', async (req, res) => {
+    const batch = await myBatch(req, res)
+    await queries.cancelQueuedOfBatch(db, batch)
+    await answerBatch(req, res, batch)
+  })
+
+  async function myBatch(req: Request, res: Response): Promise<queries.Batch> {
+    const batch = await queries.findBatch(db, signedIn(res).userId, parseId(req.params.id))
+    if (!batch) throw new Refusal(404, 'errors.not_found')
+    return batch
+  }
+
+  async function answerBatch(req: Request, res: Response, batch: queries.Batch): Promise<void> {
+    if (!wantsFragment(req)) return res.redirect(303, `/images/batches/${batch.id}`)
+    sendFragments(res, renderView(pageOf(res), 'images/_batch', { batch: await viewBatch(db, batch) }))
+  }
+
+  /** The form with the settings of the composer. */
+  async function formOf(res: Response, prompts: string, given: FormValues, errors: FieldErrors): Promise<BatchForm> {
+    const { values, references, mask, models, submission, blocked } = await composer(deps, res, given)
+    return {
+      prompts,
+      values,
+      references,
+      mask,
+      models,
+      errors,
+      lines: [],
+      total: null,
+      submission,
+      limit: BATCH_LINES,
+      blocked,
+    }
+  }
+
+  return router
+}

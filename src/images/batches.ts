@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import type { Deps } from '../deps.ts'
+import { Refusal } from '../web/errors.ts'
+import type { Translate } from '../web/i18n.ts'
+import { viewJobs } from './job-view.ts'
+import { checkRequest, type FieldErrors, type FormValues, type ImageRequest } from './prompt.ts'
+import * as queries from './queries.ts'
+import { derivedSubmission, prepare, type Requester } from './start.ts'
+import type { BatchView, JobState } from './view.ts'
+
+export const BATCH_LINES = 50
+const CHARACTERS = 1_000_000
+
+export interface CheckedLines {
+  lines: { prompt: string; request: ImageRequest | null; error: string | null }[]
+  /** Field → sentence, for the settings and for the lines as a whole. */
+  errors: FieldErrors
+}
+
+/** One request a line, empty ones left out; what is wrong with a line stands beside it. */
+export function checkLines(prompts: string, values: FormValues, t: Translate): CheckedLines {
+  const typed = prompts.slice(0, CHARACTERS).split(/\r\n?|\n/)
+  const texts = typed.map(line => line.trim()).filter(Boolean)
+  if (texts.length === 0) return { lines: [], errors: { prompts: t('images.batch.empty') } }
+  if (texts.length > BATCH_LINES) {
+    const error = t('images.batch.too_many_lines', { count: texts.length, limit: BATCH_LINES })
+    return { lines: [], errors: { prompts: error } }
+  }
+  let errors: FieldErrors = {}
+  const lines = texts.map(prompt => {
+    const checked = checkRequest({ ...values, prompt }, t)
+    if ('request' in checked) return { prompt, request: checked.request, error: null }
+    const { prompt: error, ...settings } = checked.errors
+    errors = { ...errors, ...settings }
+    return { prompt, request: null, error: error ?? null }
+  })
+  return { lines, errors }
+}
+
+/**
+ * Puts all requests into the queue together, or none: as many as may wait. The same `submission` is the same batch,
+ * however often it comes. Throws `Refusal` as `startImage` does.
+ */
+export async function startBatch(
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  requester: Requester,
+  requests: readonly ImageRequest[],
+  submission: string,
+): Promise<queries.Batch> {
+  const { userId } = requester
+  const known = await queries.findBatchBySubmission(deps.db, userId, submission)
+  if (known) return known
+  // All start from the same references.
+  const enqueue = await prepare(deps, requester, requests.slice(0, 1))
+  const limit = deps.config.limits.queuedPerUser
+  return deps.db.transaction(async tx => {
+    await queries.lockStarts(tx, userId)
+    const twin = await queries.findBatchBySubmission(tx, userId, submission)
+    if (twin) return twin
+    const waiting = await queries.countQueued(tx, userId)
+    if (waiting + requests.length > limit) {
+      throw new Refusal(429, 'images.batch.too_many', { waiting, limit, free: Math.max(0, limit - waiting) }, 30)
+    }
+    const batch = await queries.insertBatch(tx, { id: randomUUID(), userId, submission })
+    for (const [line, request] of requests.entries()) {
+      await enqueue(tx, request, derivedSubmission(`line ${line} of ${batch.id}`), { id: batch.id, line })
+    }
+    return batch
+  })
+}
+
+export async function viewBatch(db: Deps['db'], batch: queries.Batch): Promise<BatchView> {
+  const rows = await queries.listJobsOfBatch(db, batch)
+  const jobs = await viewJobs(db, batch.userId, rows)
+  const counts: Record<JobState, number> = { queued: 0, running: 0, done: 0, failed: 0, unknown: 0, cancelled: 0 }
+  for (const { state } of jobs) counts[state]++
+  const costs = jobs.flatMap(job => job.cost ?? [])
+  const estimates = jobs.map(job => job.estimate)
+  return {
+    id: batch.id,
+    tag: [batch.version, ...jobs.map(job => job.tag.slice(37))].join('-'),
+    paused: batch.state === 'paused',
+    createdAt: batch.createdAt,
+    counts,
+    total: jobs.length,
+    estimate: estimates.reduce((sum, each) => (sum === null || each === null ? null : sum + each), 0 as number | null),
+    cost: costs.length > 0 ? costs.reduce((sum, each) => sum + each, 0) : null,
+    jobs,
+  }
+}

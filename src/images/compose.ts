@@ -1,0 +1,32 @@
+import type { Deps } from '../deps.ts'
+import { fileComposed, newToken, storePicture } from '../library/keep.ts'
+import { findFile, type Picture, restoreComposed } from '../library/queries.ts'
+import { semaphore } from '../storage/semaphore.ts'
+import { Refusal } from '../web/errors.ts'
+import { isSameShape, pasteMasked } from './pixels.ts'
+import * as queries from './queries.ts'
+
+// A photograph of 40 megapixels takes some 300 MB and two seconds.
+const oneAtATime = semaphore(1)
+
+/**
+ * *Keep only the masked area*: pastes it from `result` into the untouched original, as a new picture; both stay. Asked
+ * again, it is the same picture again. Returns its id. Throws `Refusal` 409 where there is nothing to paste.
+ */
+export async function keepMasked(deps: Pick<Deps, 'db' | 'storage' | 'log'>, result: Picture): Promise<string> {
+  const { userId } = result
+  return oneAtATime(async () => {
+    const known = await restoreComposed(deps.db, result)
+    if (known) return known
+    const job = result.jobId ? await queries.findJob(deps.db, userId, result.jobId) : null
+    const mask = job?.maskId ? await queries.findMask(deps.db, userId, job.maskId) : null
+    const file = job && mask ? await findFile(deps.db, userId, job.referenceTokens[0] ?? '') : null
+    if (!mask || !file) throw new Refusal(409, 'images.keep_masked.no_mask')
+    if (!isSameShape(file, result)) throw new Refusal(409, 'images.keep_masked.other_shape')
+    const [original, edited] = await Promise.all([deps.storage.read(file.token), deps.storage.read(result.token)])
+    if (!original || !edited) throw new Refusal(409, 'images.keep_masked.no_mask')
+    const token = newToken()
+    const stored = await storePicture(deps, token, await pasteMasked(original, edited, mask.bytes))
+    return fileComposed(deps, stored, { result, token, original: file.token })
+  })
+}

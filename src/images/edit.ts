@@ -1,0 +1,20 @@
+import type { Db } from '../db/db.ts'
+import { findPicture } from '../library/queries.ts'
+import { parseId } from '../web/parse.ts'
+import { defaultModel, findCapability } from './capabilities.ts'
+import { type FormValues, formOf, withSize } from './prompt.ts'
+import * as queries from './queries.ts'
+import { refuseSize } from './sizes.ts'
+import { requestOf } from './start.ts'
+
+/** The form that goes on from a picture: it alone to start from, its settings, its size where the model makes that. */
+export async function editForm(db: Db, userId: number, pictureId: string, draft: FormValues): Promise<FormValues> {
+  const picture = await findPicture(db, userId, parseId(pictureId))
+  if (!picture) return draft
+  const job = picture.jobId && (await queries.findJob(db, userId, picture.jobId))
+  const values = job ? formOf(requestOf(job)) : draft
+  const size = `${picture.width}x${picture.height}`
+  const isMade = refuseSize(findCapability(values.model) ?? defaultModel, size) === null
+  const fresh = { ...values, prompt: '', references: [picture.token], mask: '', n: '1' }
+  return withSize(fresh, isMade ? size : 'auto')
+}

@@ -1,0 +1,68 @@
+import type { Deps } from '../deps.ts'
+import { GatewayError } from '../gateway/errors.ts'
+import type { ClaimedJob, Ending } from './queries.ts'
+
+/** Why a call was ended from our side: the reason of the job's abort signal. */
+export type Stop = 'cancelled' | 'shutdown'
+
+/** What came of a call so far. */
+export interface Progress {
+  /** Pictures that came whole, and those of them that are in the library. */
+  received: number
+  kept: number
+  /** The first picture that could not be kept, and why. */
+  rejected: { reason: 'bad_image' | 'storage'; detail: string } | null
+  requestId: string | null
+}
+
+const ATTEMPTS = 8
+
+/** How a job ends whose reply came to its end. */
+export function endingOf(progress: Progress): Ending {
+  const { kept, rejected, requestId } = progress
+  if (rejected) return { state: kept > 0 ? 'done' : 'failed', charged: 'yes', requestId, ...rejected }
+  if (kept > 0) return { state: 'done', charged: 'yes', requestId }
+  return { state: 'unknown', reason: 'upstream', charged: 'unknown', requestId }
+}
+
+/** How a job ends whose call failed, was cut off, or was stopped by us. */
+export function endingAfter(
+  deps: Pick<Deps, 'log'>,
+  job: ClaimedJob,
+  progress: Progress,
+  error: unknown,
+  signal: AbortSignal,
+): Ending {
+  const { kept, requestId } = progress
+  // All that was asked for is here: what happened afterwards, a cancel included, came too late.
+  if (kept >= job.n) return { state: 'done', charged: 'yes', requestId }
+  if (!(error instanceof GatewayError)) {
+    deps.log.error({ err: error, job: job.id }, 'making a picture failed')
+    return { state: 'unknown', reason: 'interrupted', charged: kept > 0 ? 'yes' : 'unknown', requestId }
+  }
+  const { charged, detail, field, retryAt } = error.facts
+  const told = { reason: error.reason, charged, detail, field, retryAt, requestId: error.facts.requestId ?? requestId }
+  if (error.reason === 'interrupted') return { ...told, ...stopped(signal.reason as Stop, charged) }
+  if (charged === 'unknown') return { state: 'unknown', ...told }
+  // One failed picture of n does not lose the others: the job is done, with a reason for what is missing.
+  return { state: kept > 0 ? 'done' : 'failed', ...told }
+}
+
+/** Our own stop says nothing about the gateway. Cancelled before anything was sent, there is nothing to explain. */
+function stopped(stop: Stop, charged: Ending['charged']): Pick<Ending, 'state' | 'reason' | 'detail'> {
+  const state = stop === 'cancelled' ? 'cancelled' : 'unknown'
+  return { state, reason: charged === 'no' ? null : 'interrupted', detail: null }
+}
+
+/**
+ * When to ask again, or null: only what was proven to have cost nothing, and passes by itself, may run again. When the
+ * gateway says, else after 2, 4, 8 … 60 seconds, give or take a quarter so that not all come at once.
+ */
+export function runAgainAt(job: ClaimedJob, progress: Progress, error: unknown, signal: AbortSignal): Date | null {
+  if (!(error instanceof GatewayError) || error.facts.charged !== 'no' || progress.received > 0) return null
+  // Shut down before the request had left: the next worker sends it.
+  if (error.reason === 'interrupted') return signal.reason === 'shutdown' ? new Date() : null
+  if (!error.facts.mayRetry || job.attempts >= ATTEMPTS) return null
+  const backOff = Math.min(60_000, 1000 * 2 ** job.attempts) * (0.75 + Math.random() / 2)
+  return new Date(Math.max(Date.now() + backOff, error.facts.retryAt?.getTime() ?? 0))
+}

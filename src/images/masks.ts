@@ -1,0 +1,70 @@
+import type { Deps } from '../deps.ts'
+import type { StoredFile } from '../library/queries.ts'
+import type { Translate } from '../web/i18n.ts'
+import type { Upload } from '../web/uploads.ts'
+import { defaultModel, findCapability } from './capabilities.ts'
+import { cleanMask, isSameShape, type Rectangle, rectangleMask } from './pixels.ts'
+import { type FormValues, readWholeNumber, sizeOf, withSize } from './prompt.ts'
+import * as queries from './queries.ts'
+import { type Dimensions, dimensionsOf } from './sizes.ts'
+
+/** A mask as it comes: a PNG file, or a rectangle by numbers, as typed. */
+export interface MaskInput {
+  upload: Upload | null
+  x: string
+  y: string
+  width: string
+  height: string
+  /** Id of a mask whose painted area stays. */
+  base: string
+}
+
+export const maskLimits = { files: 1, bytes: 8 * 1024 * 1024 }
+
+/** Keeps a mask over `reference`; its id, or what is wrong with it, in words. */
+export async function keepMask(
+  deps: Pick<Deps, 'db'>,
+  reference: StoredFile,
+  input: MaskInput,
+  t: Translate,
+): Promise<{ id: string } | { sentence: string }> {
+  const { userId, width, height } = reference
+  const wrong = (fault: Parameters<typeof words>[0]) => ({ sentence: words(fault) })
+  const words = (fault: 'not_png' | 'size' | 'opaque' | 'empty' | 'rectangle' | 'too_large') =>
+    t(`images.mask.fault.${fault}`, { size: fault === 'too_large' ? '8 MiB' : `${width} × ${height}` })
+
+  const base = input.base ? await queries.findMask(deps.db, userId, input.base) : null
+  const fits = base && base.width === width && base.height === height
+  if (input.upload) {
+    if (!input.upload.file) return wrong('too_large')
+    const bytes = await cleanMask(input.upload.file, { width, height })
+    if (typeof bytes === 'string') return wrong(bytes)
+    return { id: await queries.insertMask(deps.db, userId, { width, height, bytes }) }
+  }
+  const area = readArea(input, reference)
+  if (!area) return wrong('rectangle')
+  const bytes = await rectangleMask({ width, height }, area, fits ? base.bytes : null)
+  return { id: await queries.insertMask(deps.db, userId, { width, height, bytes }) }
+}
+
+/**
+ * The form with a size of the picture's proportions, where the chosen one has others and one is offered: a result of
+ * another shape cannot be laid over the original.
+ */
+export function inShapeOf(picture: Dimensions, values: FormValues): FormValues {
+  const size = dimensionsOf(sizeOf(values))
+  if (!size || isSameShape(size, picture)) return values
+  const offered = (findCapability(values.model) ?? defaultModel).sizes.flatMap(group => group.sizes)
+  const alike = offered.find(each => {
+    const dimensions = dimensionsOf(each)
+    return dimensions !== null && isSameShape(dimensions, picture)
+  })
+  return alike ? withSize(values, alike) : values
+}
+
+/** Null unless it lies within the picture. */
+function readArea(input: MaskInput, size: { width: number; height: number }): Rectangle | null {
+  const [x, y, width, height] = [input.x, input.y, input.width, input.height].map(text => readWholeNumber(text.trim()))
+  if (x == null || y == null || !width || !height) return null
+  return x + width <= size.width && y + height <= size.height ? { x, y, width, height } : null
+}

@@ -1,0 +1,28 @@
+import type { Deps } from '../deps.ts'
+import type { Queues } from '../jobs.ts'
+import { listPicturesOfJobs, setChangedOutside } from '../library/queries.ts'
+import { shareChangedOutside } from './pixels.ts'
+import * as queries from './queries.ts'
+
+/**
+ * The model takes a mask as advice: measures for every picture of an edit with a mask how much changed outside it. After
+ * the pictures are shown, since it takes a moment. Safe to repeat.
+ */
+export async function measureOutside(
+  deps: Pick<Deps, 'db' | 'storage'>,
+  { jobId, userId }: Queues['image-outside'],
+): Promise<void> {
+  const job = await queries.findJob(deps.db, userId, jobId)
+  const [token] = job?.referenceTokens ?? []
+  const mask = job?.maskId && (await queries.findMask(deps.db, userId, job.maskId))
+  const original = token && mask ? await deps.storage.read(token) : null
+  if (!mask || !original) return
+  const pictures = await listPicturesOfJobs(deps.db, userId, [jobId])
+  for (const picture of pictures.filter(each => each.changedOutside === null)) {
+    const result = await deps.storage.read(picture.token)
+    const share = result && (await shareChangedOutside(original, result, mask.bytes))
+    if (share === null) continue
+    await setChangedOutside(deps.db, userId, picture.id, share)
+    await queries.touchJob(deps.db, userId, jobId)
+  }
+}

@@ -1,0 +1,82 @@
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { defaultModel, findCapability } from './capabilities.ts'
+import { composer } from './composer.ts'
+import { viewReferences } from './job-view.ts'
+import { type FormValues, readForm } from './prompt.ts'
+import * as queries from './queries.ts'
+import { type Kept, keepReferences, rearranged, tokensOf, uploadLimits } from './references.ts'
+
+const one = z.string().max(64).optional().catch(undefined)
+const Change = z.object({ remove: one, earlier: one, later: one, unmask: one })
+const Names = z
+  .union([z.string(), z.array(z.string())])
+  .optional()
+  .catch(undefined)
+
+/** Answers with the whole form, as after a mistake in it. */
+export type AnswerForm = (req: Request, res: Response, values: FormValues, sentence: string) => Promise<void>
+
+/**
+ * Pictures to start from: uploaded, or taken from one's own. With JavaScript one file a request, answered with what to
+ * put into the form; without, the whole form comes along and becomes the draft.
+ */
+export function referenceRoutes(deps: Deps, answerForm: AnswerForm): Router {
+  const { db } = deps
+  const router = Router()
+  const uploads = createRateLimit(db, { name: 'upload', points: 240, seconds: 60, refusal: 'errors.rate_limited' })
+
+  router.post('/images/references', acceptUploads(uploadLimits), async (req, res) => {
+    const { userId } = signedIn(res)
+    const { t } = pageOf(res)
+    const isFragment = wantsFragment(req)
+    const change = Change.parse(req.body ?? {})
+    const hasForm = req.body?.prompt !== undefined
+    const before = hasForm ? readForm(req.body) : readForm(await queries.findDraft(db, userId))
+
+    if (change.remove || change.earlier || change.later || change.unmask) {
+      const values = rearranged(before, { ...change, unmask: change.unmask !== undefined })
+      await queries.upsertDraft(db, userId, values)
+      if (!isFragment) return res.redirect(303, '/images')
+      return sendFragments(
+        res,
+        renderView(pageOf(res), 'images/_references', { composer: await composer(deps, res, values) }),
+      )
+    }
+
+    await uploads.consume(String(userId))
+    const max = (findCapability(before.model) ?? defaultModel).maxReferences
+    const files = uploadsOf(req, 'file')
+    const mine = await tokensOf(db, userId, [Names.parse(req.body?.picture) ?? []].flat().slice(0, max))
+    const room = Math.max(0, max - before.references.length)
+    const kept = await keepReferences(deps, userId, files, Math.max(0, room - mine.length), t)
+    if (files.length === 0 && mine.length === 0) throw new Refusal(422, 'images.upload.nothing')
+    const tokens = [...mine, ...kept.tokens]
+    if (isFragment) {
+      if (tokens.length > 0) await queries.appendDraftReferences(db, userId, before, tokens)
+      return answerAdded(res, { ...kept, tokens })
+    }
+    const values = { ...before, references: [...new Set([...before.references, ...tokens])] }
+    await queries.upsertDraft(db, userId, values)
+    if (kept.refused.length === 0) return res.redirect(303, '/images')
+    await answerForm(req, res, values, kept.refused.map(({ sentence }) => sentence).join(' '))
+  })
+
+  async function answerAdded(res: Response, { tokens, refused }: Kept): Promise<void> {
+    const page = pageOf(res)
+    const references = await viewReferences(db, signedIn(res).userId, tokens)
+    sendFragments(
+      res.status(references.length > 0 ? 200 : 422),
+      ...references.map(reference => renderView(page, 'images/_reference', { reference, first: false, last: false })),
+      ...refused.map(({ name, sentence }) => renderView(page, 'images/_refused', { name, sentence })),
+    )
+  }
+
+  return router
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { findFile, findPicture } from '../library/queries.ts'
+import { keepUpload, UPLOAD_BYTES, UploadRefused } from '../library/uploads.ts'
+import { maxPixels } from '../storage/thumbnails.ts'
+import type { Translate } from '../web/i18n.ts'
+import type { Upload } from '../web/uploads.ts'
+import type { FormValues } from './prompt.ts'
+
+/** A file that was not taken, in words for its sender. */
+export interface RefusedUpload {
+  name: string
+  sentence: string
+}
+
+export interface Kept {
+  /** Of the files that were taken, in their order. */
+  tokens: string[]
+  refused: RefusedUpload[]
+}
+
+/** Keeps every file that is a picture, one after the other; `room` is how many more may go along. Throws `StorageError`. */
+export async function keepReferences(
+  deps: Pick<Deps, 'db' | 'storage'>,
+  userId: number,
+  uploads: readonly Upload[],
+  room: number,
+  t: Translate,
+): Promise<Kept> {
+  const tokens = new Set<string>()
+  const refused: RefusedUpload[] = []
+  for (const { name, file } of uploads) {
+    const called = name.trim().slice(0, 200) || t('images.upload.unnamed')
+    const words = { name: called, size: '20 MiB', megapixels: maxPixels / 1e6, max: room }
+    const refuse = (reason: UploadRefused['reason'] | 'too_many') =>
+      refused.push({ name: called, sentence: t(`images.upload.${reason}`, words) })
+    if (!file) refuse('too_large')
+    else if (tokens.size >= room) refuse('too_many')
+    else {
+      try {
+        tokens.add((await keepUpload(deps, userId, { file })).token)
+      } catch (error) {
+        if (!(error instanceof UploadRefused)) throw error
+        refuse(error.reason)
+      }
+    }
+  }
+  return { tokens: [...tokens], refused }
+}
+
+/** Tokens of this person's pictures, named by the id of a picture or the token of its file; others are left out. */
+export async function tokensOf(db: Deps['db'], userId: number, names: readonly string[]): Promise<string[]> {
+  const tokens = new Set<string>()
+  for (const name of names) {
+    const id = z.guid().safeParse(name)
+    const found = id.success ? await findPicture(db, userId, id.data) : await findFile(db, userId, name)
+    if (found) tokens.add(found.token)
+  }
+  return [...tokens]
+}
+
+/** The form with one reference less, or in another place. A mask belongs to the first: with another first it goes. */
+export function rearranged(
+  values: FormValues,
+  change: { remove?: string | undefined; earlier?: string | undefined; later?: string | undefined; unmask?: boolean },
+): FormValues {
+  const references = values.references.filter(token => token !== change.remove)
+  const move = (token: string | undefined, by: number) => {
+    const from = references.indexOf(token ?? '')
+    const to = from + by
+    if (from < 0 || to < 0 || to >= references.length) return
+    ;[references[from], references[to]] = [references[to]!, references[from]!]
+  }
+  move(change.earlier, -1)
+  move(change.later, 1)
+  const keepsMask = !change.unmask && references[0] === values.references[0]
+  return { ...values, references, mask: keepsMask ? values.mask : '' }
+}
+
+/** Whether a body came from one of the buttons beside the references. */
+export function isRearrangement(body: unknown): boolean {
+  return ['remove', 'earlier', 'later', 'unmask'].some(name => Object.hasOwn((body ?? {}) as object, name))
+}
+
+export const uploadLimits = { files: 16, bytes: UPLOAD_BYTES }

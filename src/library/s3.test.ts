@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { before, test } from 'node:test'
+import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { loadConfig } from '../config.ts'
+import { keepHouse } from '../housekeeping.ts'
+import { createLog } from '../log.ts'
+import { openStorage } from '../storage/storage.ts'
+import { atEnd } from '../testing/database.ts'
+import { alice, charlie } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
+import { type TestApp, testApp } from '../testing/server.ts'
+
+const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
+const base = new URL('https://img.example.com/meteor-images')
+let app: TestApp
+let bucket: S3Client
+before(async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'playground-s3-'))
+  const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as new (
+    options: object,
+  ) => { run(): Promise<AddressInfo>; close(): Promise<void> }
+  const server = new S3rver({
+    port: 0,
+    address: '127.0.0.1',
+    silent: true,
+    directory,
+    configureBuckets: [{ name: 'pictures' }],
+  })
+  const endpoint = `http://127.0.0.1:${(await server.run()).port}`
+  bucket = new S3Client({ endpoint, region: 'auto', forcePathStyle: true, credentials })
+  atEnd(async () => {
+    bucket.destroy()
+    await server.close()
+    await rm(directory, { recursive: true })
+  })
+  const { s3 } = loadConfig({
+    SUB2API_UPSTREAM: 'http://gateway.example.com',
+    SESSION_SECRET: 'x'.repeat(32),
+    R2_ENDPOINT: endpoint,
+    R2_BUCKET: 'pictures',
+    R2_ACCESS_KEY_ID: credentials.accessKeyId,
+    R2_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    PLAYGROUND_IMAGE_CDN_BASE: base.href,
+  })
+  app = await testApp({ s3 })
+})
+
+test('with a bucket, pictures are its objects, named as behind its public address, and served from here', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a picture in a bucket')
+  const object = { Bucket: 'pictures', Key: new URL(`${base}/${picture.token}`).pathname.slice(1) }
+
+  const stored = await bucket.send(new GetObjectCommand(object))
+  const bytes = await buffer(stored.Body as NodeJS.ReadableStream)
+  assert.equal(stored.ContentType, 'image/png')
+  assert.deepEqual(await readdir(app.config.dataDirectory), [], 'nothing is kept on this machine')
+
+  const whole = await owner.get(`/files/${picture.token}`)
+  assert.ok(whole.body.equals(bytes))
+  assert.equal(whole.headers['content-length'], String(bytes.length))
+  const part = await owner.get(`/files/${picture.token}`, { headers: { Range: 'bytes=-10' } })
+  assert.equal(part.status, 206)
+  assert.ok(part.body.equals(bytes.subarray(-10)))
+  assert.equal((await owner.head(`/files/${picture.token}`)).headers['content-length'], String(bytes.length))
+  assert.equal((await owner.get(`/files/${picture.token}/thumb`)).headers['content-type'], 'image/webp')
+  assert.equal((await (await charlie(app)).get(`/files/${picture.token}`)).status, 404)
+
+  await app.db.run(`update pictures set deleted_at = now() - interval '31 days'`)
+  await app.db.run(`update files set created_at = now() - interval '31 days'`)
+  const storage = openStorage({ localDirectory: '', s3: app.config.s3, keepLocal: false })
+  await keepHouse({ config: app.config, db: app.db, storage, log: createLog('silent') })
+  await storage.close()
+  await assert.rejects(bucket.send(new HeadObjectCommand(object)), { name: 'NotFound' })
+  assert.equal((await owner.get(`/files/${picture.token}`)).status, 404)
+})
+
+test('a bucket that answers no more is an outage, not a missing picture', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'out of reach')
+  const cut = await app.another({ s3: { ...app.config.s3!, endpoint: 'http://127.0.0.1:9' }, role: 'web' })
+  const browser = cut.browser()
+  await browser.post('/login', { email: owner.email, password: 'long enough' })
+
+  assert.equal((await browser.get(`/files/${picture.token}`)).status, 503)
+  assert.equal((await browser.get('/ready')).status, 503)
+  assert.equal((await browser.get('/library')).status, 200)
+})

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { openBrowser } from '../testing/browser.ts'
+import { restartablePostgres } from '../testing/database.ts'
+import { alice } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
+import { testApp, until } from '../testing/server.ts'
+
+const app = await testApp()
+const machine = app.browser()
+
+test('a process is healthy and ready as soon as it listens', async () => {
+  const health = await machine.get('/health')
+  assert.deepEqual([health.status, JSON.parse(health.text)], [200, { status: 'ok' }])
+
+  const ready = await machine.get('/ready')
+  assert.equal(ready.status, 200)
+  assert.deepEqual(JSON.parse(ready.text), { status: 'ok', accepting: 'ok', database: 'ok', storage: 'ok' })
+  for (const address of ['/health', '/ready', '/metrics']) assert.equal((await machine.head(address)).status, 200)
+})
+
+test('a worker answers machines only', async () => {
+  const worker = await app.another({ role: 'worker' })
+  const machine = worker.browser()
+
+  assert.equal((await machine.get('/health')).status, 200)
+  assert.equal((await machine.get('/ready')).status, 200)
+  assert.equal((await machine.get('/metrics')).status, 200)
+  for (const address of ['/', '/login', '/images', '/library']) assert.equal((await machine.get(address)).status, 404)
+})
+
+test('without its database a process is alive, not ready, and ready again by itself', async () => {
+  const postgres = await restartablePostgres()
+  const { browser } = await app.another({ databaseUrl: postgres.url, role: 'web' })
+  const machine = browser()
+  assert.equal((await machine.get('/ready')).status, 200)
+
+  await postgres.stop()
+
+  assert.equal((await machine.get('/health')).status, 200)
+  const ready = await machine.get('/ready')
+  assert.equal(ready.status, 503)
+  assert.deepEqual(JSON.parse(ready.text), {
+    status: 'unavailable',
+    accepting: 'ok',
+    database: 'failed',
+    storage: 'ok',
+  })
+  await postgres.start()
+  await until('the process to be ready again', async () => (await machine.get('/ready')).status === 200)
+})
+
+test('without a place for pictures a process is not ready', async () => {
+  const blocked = path.join(app.config.dataDirectory, 'blocked')
+  await writeFile(blocked, 'a file where a folder should be')
+  const { browser } = await app.another({ dataDirectory: blocked, role: 'web' })
+
+  const ready = await browser().get('/ready')
+
+  assert.equal(ready.status, 503)
+  assert.equal(JSON.parse(ready.text).storage, 'failed')
+  assert.equal(JSON.parse(ready.text).database, 'ok')
+})
+
+test('metrics count what was asked, made and called, and name nobody', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a picture that counts')
+  await owner.get(`/library/${picture.id}`)
+
+  const { text: numbers, headers } = await machine.get('/metrics')
+
+  assert.match(headers['content-type']!, /^text\/plain/)
+  assert.match(numbers, /playground_http_request_seconds_count\{method="GET",route="\/library\/:id",status="2xx"\} 1\n/)
+  assert.match(numbers, /playground_http_request_seconds_count\{method="POST",route="\/images",status="3xx"\} 1\n/)
+  assert.match(numbers, /playground_image_jobs_finished_total\{state="done",reason=""\} 1\n/)
+  assert.match(numbers, /playground_pictures_total 1\n/)
+  assert.match(numbers, /playground_image_jobs_running 0\n/)
+  assert.match(numbers, /playground_gateway_call_seconds_count\{call="\w+",outcome="200"\} [1-9]/)
+  assert.match(numbers, /process_resident_memory_bytes [1-9]/)
+  for (const personal of [owner.email, picture.id, picture.token, 'counts']) assert.ok(!numbers.includes(personal))
+})
+
+test('addresses that do not exist are counted together', async () => {
+  for (let each = 0; each < 3; each++) await machine.get(`/there/is/nothing/${each}`)
+  const metrics = await machine.get('/metrics')
+  assert.match(metrics.text, /route="none",status="4xx"\} [3-9]/)
+  assert.doesNotMatch(metrics.text, /there\/is/)
+})
+
+test('a process that stops answers what it was asked before, and takes nothing new', async () => {
+  const { running } = await app.another({ role: 'web' })
+  const { port } = new URL(running.url)
+  const form = 'email=dora%40example.com&password=long+enough'
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.write(`POST /login HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\nContent-Length: ${form.length}\r\n`)
+  socket.write(`Content-Type: application/x-www-form-urlencoded\r\n\r\n${form.slice(0, 10)}`)
+  const machine = openBrowser(running.url, () => {})
+  await until('the rest of the process to answer', async () => (await machine.get('/health')).status === 200)
+
+  const stopped = running.stop()
+  await until('new connections to be refused', () =>
+    machine.get('/health').then(
+      () => false,
+      () => true,
+    ),
+  )
+  socket.write(form.slice(10))
+
+  assert.match(await text(socket), /^HTTP\/1.1 303 /)
+  await stopped
+})

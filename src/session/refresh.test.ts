@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { openBrowser } from '../testing/browser.ts'
+import { alice, type Person, signedIn } from '../testing/people.ts'
+import { startProcess } from '../testing/process.ts'
+import { testApp } from '../testing/server.ts'
+import { translator } from '../web/i18n.ts'
+
+const t = translator('en')
+const REFRESH = '/api/v1/auth/refresh'
+const app = await testApp()
+const { control } = app.mock
+
+/** The access token is about to expire. */
+async function age(person: Person): Promise<void> {
+  await app.db.run(`update sign_ins set renew_at = now() where user_id = $1`, [control.user(person.email).id])
+}
+
+/** How often `during` made the app refresh; refreshes carry no name, so nobody else may be at work. */
+async function refreshesDuring(during: () => Promise<unknown>): Promise<number> {
+  const before = control.panelCalls({ path: REFRESH }).length
+  await during()
+  return control.panelCalls({ path: REFRESH }).length - before
+}
+
+async function versionOf(person: Person): Promise<number | null> {
+  const row = await app.db.maybeOne(
+    z.object({ tokenVersion: z.number() }),
+    `select token_version from sign_ins where user_id = $1`,
+    [control.user(person.email).id],
+  )
+  return row?.tokenVersion ?? null
+}
+
+test('a token that is about to expire is refreshed before it is used', async () => {
+  const person = await alice(app)
+  await age(person)
+  const refreshes = await refreshesDuring(async () => {
+    assert.equal((await person.get('/account')).status, 200)
+    assert.equal((await person.get('/account')).status, 200)
+  })
+  assert.equal(refreshes, 1)
+  assert.equal(await versionOf(person), 2)
+})
+
+test('twenty requests at once in each of two processes refresh once', async () => {
+  const person = await alice(app)
+  const neighbour = await startProcess(app, { PLAYGROUND_ROLE: 'web' })
+  const Cookie = `sid=${person.cookie('sid')}`
+  for (let round = 0; round < 3; round++) {
+    await age(person)
+    control.fault({ match: { path: REFRESH }, delayMs: 250 })
+    const refreshes = await refreshesDuring(async () => {
+      const pages = await Promise.all(
+        [app.url, neighbour.url].flatMap(url =>
+          Array.from({ length: 20 }, () => openBrowser(url, () => {}).get('/account', { headers: { Cookie } })),
+        ),
+      )
+      assert.deepEqual([...new Set(pages.map(page => page.status))], [200])
+    })
+    assert.equal(refreshes, 1)
+    assert.equal(await versionOf(person), round + 2)
+  }
+  assert.equal(control.panelCalls({ path: REFRESH }).filter(call => call.status === 401).length, 0)
+})
+
+test('a token that the gateway calls expired is refreshed once, and the call repeated', async () => {
+  const person = await alice(app)
+  control.expireAccessTokens(person.email)
+  control.user(person.email, { balance: 7.75 })
+  const profiles = { path: '/api/v1/user/profile', email: person.email }
+  const before = control.panelCalls(profiles).length
+  const refreshes = await refreshesDuring(async () => {
+    assert.equal((await person.post('/account/balance')).status, 303)
+  })
+  assert.equal(refreshes, 1)
+  assert.deepEqual(
+    control
+      .panelCalls(profiles)
+      .slice(before)
+      .map(call => call.status),
+    [401, 200],
+  )
+  assert.match((await person.get('/account')).html.querySelector('.purse-card')!.text, /\$7\.75/)
+})
+
+test('many calls that find the token expired refresh it once', async () => {
+  const person = await alice(app)
+  control.expireAccessTokens(person.email)
+  const refreshes = await refreshesDuring(async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => person.post('/account/balance')))
+    assert.deepEqual([...new Set(answers.map(answer => answer.status))], [303])
+  })
+  assert.equal(refreshes, 1)
+})
+
+test('a short-lived token is not refreshed at every call', async () => {
+  control.set({ accessTokenSeconds: 60 })
+  try {
+    const person = await alice(app)
+    const refreshes = await refreshesDuring(async () => {
+      for (let i = 0; i < 5; i++) assert.equal((await person.get('/account')).status, 200)
+    })
+    assert.equal(refreshes, 0)
+  } finally {
+    control.set({ accessTokenSeconds: 86_400 })
+  }
+})
+
+test('when the refresh is refused one signs in again and comes back', async () => {
+  const person = await alice(app)
+  await age(person)
+  control.revokeRefreshTokens(person.email)
+  const asked = await person.get('/library?filter=favourites')
+  assert.equal(asked.status, 303)
+  assert.equal(asked.location, '/login?next=%2Flibrary%3Ffilter%3Dfavourites&expired=1')
+  assert.equal(await versionOf(person), null, 'the sign-in is over here too')
+
+  const login = await person.get(asked.location)
+  assert.equal(login.status, 200)
+  assert.equal(login.html.querySelector('.notice[role="status"]')?.text.trim(), t('session.expired'))
+  const next = login.html.querySelector('[name="next"]')!.getAttribute('value')!
+  const answer = await person.post('/login', { email: person.email, password: 'password again', next })
+  assert.equal(answer.location, '/library?filter=favourites')
+  assert.equal((await person.get(answer.location)).status, 200)
+})
+
+test('a revoked access token with a dead refresh token ends in signing in again, not in an error', async () => {
+  const person = await alice(app)
+  control.user(person.email, { tokenVersion: 99 })
+  control.revokeRefreshTokens(person.email)
+  const answer = await person.post('/account/balance')
+  assert.equal(answer.status, 303)
+  assert.match(answer.location, /^\/login\?/)
+  assert.equal((await person.get('/account')).status, 303)
+})
+
+test('an account disabled at the gateway is signed out at its next refresh', async () => {
+  const person = await alice(app)
+  await age(person)
+  control.user(person.email, { status: 'disabled' })
+  assert.match((await person.get('/images')).location, /^\/login/)
+  assert.equal(await versionOf(person), null)
+})
+
+for (const reply of ['panel_unavailable', 'login_limited'] as const) {
+  test(`a refresh that fails with ${reply} signs nobody out`, async () => {
+    const person = await alice(app)
+    await age(person)
+    control.fault({ match: { path: REFRESH }, reply })
+    assert.equal((await person.get('/library')).status, 200, 'what is kept here can be looked at')
+    assert.equal((await person.get('/account')).status, 200)
+    assert.equal(await versionOf(person), 2, 'the next request has refreshed')
+  })
+}
+
+test('a refresh whose process died is taken over when its lease is over', async () => {
+  const person = await alice(app)
+  await age(person)
+  await app.db.run(`update sign_ins set refreshing_until = now() + interval '400 milliseconds' where user_id = $1`, [
+    control.user(person.email).id,
+  ])
+  const refreshes = await refreshesDuring(async () => assert.equal((await person.get('/account')).status, 200))
+  assert.equal(refreshes, 1)
+})
+
+const form = { prompt: 'A fox in the snow', size: '1536x1024', quality: 'low', n: '3' }
+
+test('a form that was sent after the sign-in had ended survives it', async () => {
+  const person = await alice(app)
+  await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(person.email).id])
+  const asked = await person.post('/images', form, { headers: { Referer: `${app.url}/images` } })
+  assert.equal(asked.status, 303)
+  assert.equal(asked.location, '/login?next=%2Fimages&expired=1')
+
+  const wrong = await person.post('/login', { email: person.email, password: 'wrong', next: '/images' })
+  assert.equal(wrong.status, 401)
+  const again = await signedIn(app, person.email, person)
+  const page = await again.get('/images')
+  assert.equal(page.html.querySelector('form[action="/images"] [name="prompt"]')!.text.trim(), form.prompt)
+  for (const name of ['n', 'size', 'quality'] as const) {
+    const chosen = page.html.querySelector(`[name="${name}"] option[selected]`)?.getAttribute('value')
+    assert.equal(chosen, form[name], name)
+  }
+  const { count } = await app.db.one(z.object({ count: z.number() }), 'select count(*) from image_jobs')
+  assert.equal(count, 0, 'and made nothing')
+})
+
+test('htmx learns of an ended sign-in in place: the page with what was typed stays', async () => {
+  const person = await alice(app)
+  await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(person.email).id])
+  for (const ask of [
+    () => person.get('/images/tiles', { htmx: true }),
+    () => person.post('/images', form, { htmx: true }),
+  ]) {
+    const answer = await ask()
+    assert.equal(answer.status, 401)
+    assert.equal(answer.headers['hx-redirect'], undefined)
+    const notice = answer.html.querySelector('hx-partial[hx-target="#notice"]')
+    assert.match(notice?.text ?? '', new RegExp(t('session.expired').slice(0, 25)))
+    assert.match(notice?.querySelector('a')?.getAttribute('href') ?? '', /^\/login/)
+  }
+  const again = await signedIn(app, person.email, person)
+  assert.equal((await again.get('/images')).html.querySelector('[name="prompt"]')!.text.trim(), form.prompt)
+})

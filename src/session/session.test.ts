@@ -1,0 +1,485 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { z } from 'zod'
+import type { Browser, Page } from '../testing/browser.ts'
+import { alice, charlie, signedIn } from '../testing/people.ts'
+import { testApp, until } from '../testing/server.ts'
+import { type Key, translator } from '../web/i18n.ts'
+
+const t = translator('en')
+const app = await testApp()
+const { control } = app.mock
+const Count = z.object({ count: z.number() })
+
+function signIn(browser: Browser, email: string, fields: Record<string, string> = {}): Promise<Page> {
+  return browser.post('/login', { email, password: `password of ${email}`, ...fields })
+}
+
+function alertOf(page: Page): string {
+  return page.html.querySelector('[role="alert"]')?.text.trim() ?? ''
+}
+
+async function isSignedIn(browser: Browser): Promise<boolean> {
+  return (await browser.get('/account')).status === 200
+}
+
+async function signInsOf(email: string): Promise<number> {
+  const { count } = await app.db.one(
+    Count,
+    `select count(*) from sign_ins s join users u on u.id = s.user_id where email = $1`,
+    [email],
+  )
+  return count
+}
+
+function refreshTokensOf(email: string): number {
+  const { id } = control.user(email)
+  return [...app.mock.state.refreshTokens.values()].filter(token => token.userId === id).length
+}
+
+test('somebody who is not signed in is sent to sign in, and back to where they were', async () => {
+  const guest = app.browser()
+  const asked = await guest.get('/library?filter=favourites')
+  assert.equal(asked.status, 303)
+  assert.equal(asked.location, '/login?next=%2Flibrary%3Ffilter%3Dfavourites')
+
+  const login = await guest.get(asked.location)
+  assert.equal(login.html.querySelector('[role="status"].notice'), null, 'nothing has ended on a first visit')
+  const next = login.html.querySelector('[name="next"]')?.getAttribute('value') ?? ''
+  const answer = await signIn(guest, 'back@example.com', { next })
+  assert.equal(answer.status, 303)
+  assert.equal(answer.location, '/library?filter=favourites')
+  assert.equal((await guest.get(answer.location)).status, 200)
+})
+
+test('a signed-in browser is not asked to sign in again', async () => {
+  const person = await alice(app)
+  const login = await person.get('/login?next=/library')
+  assert.equal(login.status, 303)
+  assert.equal(login.location, '/library')
+  assert.equal((await person.get('/')).location, '/images')
+  assert.equal((await app.browser().get('/')).location, '/login')
+})
+
+const refusals: [what: string, email: string, password: string, status: number, sentence: Key][] = [
+  ['a wrong password', 'somebody@example.com', 'wrong', 401, 'session.wrong_password'],
+  ['a disabled account', 'disabled@example.com', 'secret enough for this', 403, 'session.disabled'],
+  ['no e-mail address', 'nonsense', 'secret enough for this', 422, 'session.email_invalid'],
+  ['no password', 'somebody@example.com', '', 422, 'session.password_missing'],
+]
+for (const [what, email, password, status, sentence] of refusals) {
+  test(`${what} is told in a sentence of its own`, async () => {
+    const guest = app.browser()
+    const answer = await guest.post('/login', { email, password, next: '/library' })
+    assert.equal(answer.status, status)
+    assert.equal(alertOf(answer), t(sentence))
+    assert.equal(answer.html.querySelector('[name="email"]')?.getAttribute('value'), email, 'the e-mail stays')
+    assert.equal(answer.html.querySelector('[name="password"]')?.getAttribute('value'), undefined)
+    assert.equal(answer.html.querySelector('[name="next"]')?.getAttribute('value'), '/library')
+    assert.equal(await isSignedIn(guest), false)
+  })
+}
+
+test('fields sent twice, far too long or not at all are refused like wrong ones', async () => {
+  for (const body of ['', 'email=a@b.cc&email=c@d.ee&password=x', `email=a@b.cc&password=${'x'.repeat(1001)}`]) {
+    const answer = await fetch(`${app.url}/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body,
+    })
+    assert.equal(answer.status, 422, body.slice(0, 40))
+  }
+})
+
+test('when the gateway limits sign-ins its waiting time is passed on', async () => {
+  const answer = await signIn(app.browser(), 'limited@example.com')
+  assert.equal(answer.status, 429)
+  const seconds = Number(answer.headers['retry-after'])
+  assert.ok(seconds > 30 && seconds <= 42, `Retry-After: ${seconds}`)
+  assert.equal(alertOf(answer), t('session.rate_limited', { seconds }))
+})
+
+test('of forty sign-ins a minute from one address twenty are let through, over all processes', async () => {
+  const changes = { role: 'web' as const, trustedProxies: 1, limits: { ...app.config.limits, signInsPerMinute: 20 } }
+  const processes = [await app.another(changes), await app.another(changes)]
+  const headers = { 'X-Forwarded-For': '203.0.113.50' }
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, i) => {
+      const email = `crowd${i}@example.com`
+      return processes[i % 2]!.browser().post('/login', { email, password: `password of ${email}` }, { headers })
+    }),
+  )
+  assert.equal(answers.filter(answer => answer.status === 303).length, 20)
+  const refused = answers.filter(answer => answer.status === 429)
+  assert.equal(refused.length, 20)
+  for (const answer of refused) {
+    const seconds = Number(answer.headers['retry-after'])
+    assert.ok(seconds >= 1 && seconds <= 60)
+    assert.equal(alertOf(answer), t('session.rate_limited', { seconds }))
+  }
+
+  const elsewhere = { headers: { 'X-Forwarded-For': '203.0.113.51' } }
+  const email = 'not-in-the-crowd@example.com'
+  const answer = await processes[0]!.browser().post('/login', { email, password: `password of ${email}` }, elsewhere)
+  assert.equal(answer.status, 303, 'another address has its own count')
+})
+
+test('one account is tried twenty times a minute at most, from however many addresses', async () => {
+  const limits = { ...app.config.limits, signInsPerMinute: 20 }
+  const process = await app.another({ role: 'web', trustedProxies: 1, limits })
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, i) => {
+      const visit = { headers: { 'X-Forwarded-For': `203.0.113.${100 + i}` } }
+      return process.browser().post('/login', { email: 'Target@example.com', password: 'wrong' }, visit)
+    }),
+  )
+  assert.equal(answers.filter(answer => answer.status === 401).length, 20)
+  assert.equal(answers.filter(answer => answer.status === 429).length, 10)
+})
+
+test('an outage of the gateway is not worded as the fault of the person', async () => {
+  control.fault({ match: { path: '/api/v1/auth/login', email: 'patient@example.com' }, reply: 'panel_unavailable' })
+  const down = await signIn(app.browser(), 'patient@example.com')
+  assert.equal(down.status, 503)
+  assert.equal(alertOf(down), t('session.gateway_down'))
+
+  const lonely = await app.another({ role: 'web', upstream: 'http://127.0.0.1:9' })
+  const page = await lonely.browser().get('/login')
+  assert.equal(page.status, 200)
+  assert.equal(alertOf(page), t('session.gateway_down'), 'told before anything is typed')
+  const answer = await signIn(lonely.browser(), 'patient@example.com')
+  assert.equal(answer.status, 503)
+  assert.equal(alertOf(answer), t('session.gateway_down'))
+  assert.equal((await signIn(app.browser(), 'patient@example.com')).status, 303)
+})
+
+test('a code is asked for, may be tried again, and signs in', async () => {
+  const person = app.browser()
+  const asked = await signIn(person, '2fa+one@example.com', { next: '/library' })
+  assert.equal(asked.status, 303)
+  assert.equal(asked.location, '/login/2fa')
+  assert.equal(await isSignedIn(person), false)
+  assert.ok(person.cookie('sid'))
+
+  const page = await person.get('/login/2fa')
+  assert.match(page.html.querySelector('main')!.text, /2\*\*\*e@example\.com/)
+  assert.equal(
+    page.html.querySelector('form[action="/login/2fa"] [name="code"]')?.getAttribute('autocomplete'),
+    'one-time-code',
+  )
+
+  const before = person.cookie('sid')
+  for (const code of ['918273', '12345', 'abcdef', '']) {
+    const wrong = await person.post('/login/2fa', { code })
+    assert.ok(wrong.status === 400 || wrong.status === 422, `${code}: ${wrong.status}`)
+    assert.equal(alertOf(wrong), t('session.code_wrong'))
+  }
+  const right = await person.post('/login/2fa', { code: '123 456' })
+  assert.equal(right.status, 303)
+  assert.equal(right.location, '/library')
+  assert.notEqual(person.cookie('sid'), before)
+  assert.equal(await isSignedIn(person), true)
+
+  assert.equal(
+    app.logs.find(line => line.includes('918273')),
+    undefined,
+    'no code is ever logged',
+  )
+  assert.equal((await person.get('/login/2fa')).location, '/login', 'nothing is pending any more')
+})
+
+test('after five minutes, ours or the gateway’s, the code page leads back to the password', async () => {
+  const late = app.browser()
+  await signIn(late, '2fa+late@example.com')
+  await app.db.run(`update sessions set sess = jsonb_set(sess::jsonb, '{twoFactor,expiresAt}', '1')
+    where sess::jsonb #>> '{twoFactor,email}' = '2fa+late@example.com'`)
+  const answer = await late.post('/login/2fa', { code: '123456' })
+  assert.equal(answer.status, 401)
+  assert.equal(alertOf(answer), t('session.code_expired'))
+  assert.equal(answer.html.querySelector('[name="email"]')?.getAttribute('value'), '2fa+late@example.com')
+  assert.equal((await late.post('/login/2fa', { code: '123456' })).location, '/login')
+
+  const forgotten = app.browser()
+  await signIn(forgotten, '2fa+forgotten@example.com')
+  app.mock.state.tempTokens.clear()
+  assert.equal(alertOf(await forgotten.post('/login/2fa', { code: '123456' })), t('session.code_expired'))
+  assert.equal(await isSignedIn(forgotten), false)
+})
+
+test('too many wrong codes have their own sentence', async () => {
+  const person = app.browser()
+  await signIn(person, '2fa+guess@example.com')
+  for (let i = 0; i < 5; i++) await person.post('/login/2fa', { code: '000000' })
+  const answer = await person.post('/login/2fa', { code: '123456' })
+  assert.equal(answer.status, 429)
+  assert.equal(alertOf(answer), t('session.code_too_many'))
+  assert.equal(await isSignedIn(person), false)
+})
+
+test('a gateway with Turnstile gets its widget, and only the sign-in page may load it', async () => {
+  control.set({ site: { turnstile_enabled: true, turnstile_site_key: '0x4AAAA-key' } })
+  try {
+    const { browser } = await app.another({ role: 'web' })
+    const guest = browser()
+    const page = await guest.get('/login')
+    assert.equal(page.html.querySelector('.cf-turnstile')?.getAttribute('data-sitekey'), '0x4AAAA-key')
+    const host = 'https://challenges.cloudflare.com'
+    const policy = page.headers['content-security-policy']!.split('; ')
+    assert.ok(policy.includes(`script-src 'self' ${host}`))
+    assert.ok(policy.includes(`frame-src ${host}`))
+    const other = await guest.get('/nowhere')
+    assert.doesNotMatch(other.headers['content-security-policy']!, /cloudflare|frame-src/)
+
+    const without = await signIn(guest, 'human@example.com')
+    assert.equal(without.status, 400)
+    assert.equal(alertOf(without), t('session.captcha_failed'))
+    assert.ok(without.html.querySelector('.cf-turnstile'), 'a token works once: there is a new widget')
+    assert.match(without.headers['content-security-policy']!, /script-src 'self' https:\/\/challenges/)
+    assert.equal((await signIn(guest, 'human@example.com', { 'cf-turnstile-response': 'solved' })).status, 303)
+  } finally {
+    control.set({ site: { turnstile_enabled: false, turnstile_site_key: '' } })
+  }
+})
+
+for (const kind of ['tencent_captcha_enabled', 'aliyun_captcha_enabled']) {
+  test(`a gateway with ${kind} is told to be unsupported, with a link to it`, async () => {
+    control.set({ site: { [kind]: true } })
+    try {
+      const { browser } = await app.another({ role: 'web' })
+      const page = await browser().get('/login')
+      const notice = page.html.querySelector('.notice.warn')
+      assert.match(notice?.text ?? '', new RegExp(t('session.captcha_unsupported').slice(0, 40)))
+      assert.equal(notice?.querySelector('a')?.getAttribute('href'), app.config.upstream)
+      assert.equal(page.html.querySelector('.cf-turnstile'), null)
+      assert.doesNotMatch(page.headers['content-security-policy']!, /cloudflare/)
+    } finally {
+      control.set({ site: { [kind]: false } })
+    }
+  })
+}
+
+const elsewhere = [
+  'https://evil.example/',
+  '//evil.example',
+  '/\\evil.example',
+  '\\\\evil.example',
+  '/\t/evil.example',
+  '/.//evil.example',
+  '/images/..//evil.example',
+  '/./\\evil.example',
+  'javascript:alert(1)',
+  'images',
+  '',
+]
+test('nobody is sent to another site after signing in', async () => {
+  for (const next of elsewhere) {
+    const guest = app.browser()
+    const page = await guest.get(`/login?${new URLSearchParams({ next })}`)
+    assert.equal(page.html.querySelector('[name="next"]')?.getAttribute('value'), '/', next)
+    const answer = await signIn(guest, 'traveller@example.com', { next })
+    assert.equal(answer.status, 303)
+    assert.equal(answer.location, '/', next)
+    assert.equal((await guest.get(`/login?${new URLSearchParams({ next })}`)).location, '/', next)
+    assert.equal((await guest.post('/preferences', { theme: 'dark', back: next })).location, '/', next)
+  }
+})
+
+test('signing in changes the session id, so that a planted one opens nothing', async () => {
+  const guest = app.browser()
+  await guest.post('/images', { prompt: 'Typed before signing in' })
+  const planted = guest.cookie('sid')!
+  assert.ok(planted)
+  await signIn(guest, 'victim@example.com')
+  assert.notEqual(guest.cookie('sid'), planted)
+  const attacker = app.browser()
+  assert.equal((await attacker.get('/account', { headers: { Cookie: `sid=${planted}` } })).status, 303)
+})
+
+test('signing in again in the same browser ends the sign-in it had', async () => {
+  const person = await alice(app)
+  await signIn(person, 'second-self@example.com')
+  assert.equal(await signInsOf(person.email), 0)
+  assert.equal(refreshTokensOf(person.email), 0)
+  assert.equal(await isSignedIn(person), true)
+})
+
+test('behind https the cookie is bound to this host and to https', async () => {
+  const publicOrigin = 'https://play.example.com'
+  const { browser } = await app.another({ role: 'web', publicOrigin, trustedProxies: 1 })
+  const secure = { headers: { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '198.51.100.7', Origin: publicOrigin } }
+  const form = { email: 'tls@example.com', password: 'password of tls' }
+  const answer = await browser().post('/login', form, secure)
+  assert.equal(answer.status, 303)
+  const [line = ''] = [answer.headers['set-cookie'] ?? []].flat()
+  assert.match(line, /^__Host-sid=/)
+  for (const attribute of ['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']) {
+    assert.ok(line.split('; ').includes(attribute), `${attribute} in ${line}`)
+  }
+  assert.doesNotMatch(line, /Domain=/i)
+
+  const plain = await browser().post('/login', form, { headers: { Origin: publicOrigin } })
+  assert.equal(plain.headers['set-cookie'], undefined, 'never over plain http')
+})
+
+test('over plain http the cookie is still kept from scripts and other sites', async () => {
+  const answer = await signIn(app.browser(), 'plain@example.com')
+  const [line = ''] = [answer.headers['set-cookie'] ?? []].flat()
+  assert.match(line, /^sid=.*; Path=\/; .*HttpOnly; SameSite=Lax$/)
+})
+
+test('a copy of the table opens no session: it holds hashes of the ids', async () => {
+  const person = await alice(app)
+  const id = decodeURIComponent(person.cookie('sid')!).slice(2).split('.')[0]!
+  const hash = createHash('sha256').update(id).digest('base64url')
+  const known = await app.db.one(Count, 'select count(*) from sessions where sid = $1', [hash])
+  assert.equal(known.count, 1)
+  const clear = await app.db.one(Count, `select count(*) from sessions s where strpos(s::text, $1) > 0`, [id])
+  assert.equal(clear.count, 0)
+})
+
+test('the gateway sees one address and one browser for a whole sign-in, its jobs included', async () => {
+  control.set({ sessionBinding: true })
+  try {
+    const browser = app.browser()
+    const lies = {
+      'X-Forwarded-For': '6.6.6.6',
+      'X-Real-IP': '6.6.6.6',
+      'CF-Connecting-IP': '6.6.6.6',
+      'True-Client-IP': '6.6.6.6',
+      Forwarded: 'for=6.6.6.6',
+    }
+    const email = 'bound@example.com'
+    const form = { email, password: `password of ${email}` }
+    assert.equal((await browser.post('/login', form, { headers: { ...lies, 'User-Agent': 'First/1.0' } })).status, 303)
+    const person = await signedInAlready(browser, email)
+    const later = { headers: { ...lies, 'User-Agent': 'Updated/2.0' } }
+    assert.equal((await person.post('/account/balance', {}, later)).status, 303)
+    await app.db.run(`update sign_ins set renew_at = now() where user_id = $1`, [control.user(email).id])
+    assert.equal((await person.get('/account', later)).status, 200)
+    const created = await person.post('/images', { prompt: 'A lighthouse' }, later)
+    assert.match(created.location, /^\/images\//)
+    const [id] = created.location.split('/').slice(-1)
+    await until('the cost', () =>
+      app.db.maybeOne(z.unknown(), 'select 1 from image_jobs where id = $1 and cost > 0', [id]),
+    )
+
+    const refreshes = control
+      .panelCalls({ path: '/api/v1/auth/refresh' })
+      .filter(call => call.userAgent === 'First/1.0')
+    assert.equal(refreshes.length, 1)
+    const calls = [...control.panelCalls({ email }), ...control.calls({ email }), ...refreshes]
+    assert.ok(
+      calls.some(call => call.path === '/api/v1/usage') && calls.some(call => call.path.startsWith('/v1/images')),
+    )
+    for (const call of calls) {
+      assert.deepEqual([call.ip, call.userAgent, call.forwarded], ['127.0.0.1', 'First/1.0', ['x-real-ip']], call.path)
+    }
+  } finally {
+    control.set({ sessionBinding: false })
+  }
+})
+
+async function signedInAlready(browser: Browser, email: string): Promise<Browser> {
+  const [key] = control.keysOf(email)
+  assert.equal((await browser.post('/account/key', { key_id: String(key!.id) })).status, 303)
+  return browser
+}
+
+test('signing out ends the session here and its refresh token at the gateway', async () => {
+  const person = await alice(app)
+  const cookie = person.cookie('sid')!
+  assert.equal(refreshTokensOf(person.email), 1)
+
+  const answer = await person.post('/logout')
+  assert.equal(answer.status, 303)
+  const page = await person.get(answer.location)
+  assert.equal(page.html.querySelector('.notice[role="status"]')?.text.trim(), t('session.signed_out'))
+  assert.equal(refreshTokensOf(person.email), 0)
+  assert.equal(await signInsOf(person.email), 0)
+  assert.equal((await app.browser().get('/account', { headers: { Cookie: `sid=${cookie}` } })).status, 303)
+})
+
+test('signing out works while the gateway is down', async () => {
+  const person = await alice(app)
+  control.fault({ match: { path: '/api/v1/auth/logout' }, reply: 'panel_unavailable' })
+  assert.equal((await person.post('/logout')).status, 303)
+  assert.equal(await isSignedIn(person), false)
+  assert.equal(await signInsOf(person.email), 0)
+})
+
+test('another browser of mine can be ended, and is signed out at its next request', async () => {
+  const here = await alice(app)
+  const there = await signedIn(app, here.email)
+  const page = await here.get('/account')
+  const ends = page.html.querySelectorAll('form[action^="/account/sessions/"][action$="/end"]')
+  assert.equal(ends.length, 1, 'not for this browser')
+
+  const answer = await here.post(ends[0]!.getAttribute('action')!)
+  assert.equal(answer.status, 303)
+  assert.equal(answer.location, '/account')
+  assert.equal(await isSignedIn(there), false)
+  assert.equal(await isSignedIn(here), true)
+  assert.equal(refreshTokensOf(here.email), 1)
+  const ended = await there.get('/library')
+  assert.equal(ended.location, '/login?next=%2Flibrary&expired=1')
+  assert.equal(
+    (await there.get(ended.location)).html.querySelector('.notice[role="status"]')?.text.trim(),
+    t('session.expired'),
+  )
+})
+
+test('charlie cannot end what is alice’s', async () => {
+  const owner = await alice(app)
+  const stranger = await charlie(app)
+  const { id } = await app.db.one(z.object({ id: z.string() }), `select id from sign_ins where user_id = $1`, [
+    control.user(owner.email).id,
+  ])
+  for (const path of [id, id.toUpperCase(), 'nonsense', `${id}'--`]) {
+    assert.equal((await stranger.post(`/account/sessions/${encodeURIComponent(path)}/end`)).status, 404)
+  }
+  assert.equal(await isSignedIn(owner), true)
+  assert.equal(refreshTokensOf(owner.email), 1)
+  assert.equal((await stranger.get('/account')).text.includes(id), false)
+  assert.equal((await app.browser().post(`/account/sessions/${id}/end`)).status, 303)
+  assert.equal(await isSignedIn(owner), true)
+
+  assert.equal((await stranger.post('/account/sessions/end-all')).status, 303)
+  assert.equal(await isSignedIn(owner), true, 'end-all means all of mine')
+})
+
+test('ending this browser’s own sign-in leads to the sign-in page', async () => {
+  const person = await alice(app)
+  const { id } = await app.db.one(z.object({ id: z.string() }), `select id from sign_ins where user_id = $1`, [
+    control.user(person.email).id,
+  ])
+  const answer = await person.post(`/account/sessions/${id}/end`)
+  assert.equal(answer.status, 303)
+  assert.match(answer.location, /^\/login/)
+  assert.equal(await isSignedIn(person), false)
+})
+
+test('sign out everywhere ends every browser and the gateway’s own sessions', async () => {
+  const here = await alice(app)
+  const there = await signedIn(app, here.email)
+  const before = control.user(here.email).tokenVersion
+  const answer = await here.post('/account/sessions/end-all')
+  assert.equal(answer.status, 303)
+  const page = await here.get(answer.location)
+  assert.equal(page.html.querySelector('.notice[role="status"]')?.text.trim(), t('account.sessions_ended'))
+  assert.equal(await isSignedIn(here), false)
+  assert.equal(await isSignedIn(there), false)
+  assert.equal(control.user(here.email).tokenVersion, before + 1)
+  assert.equal(refreshTokensOf(here.email), 0)
+})
+
+test('sign out everywhere works here while the gateway is down, and says what it could not do', async () => {
+  const here = await alice(app)
+  const there = await signedIn(app, here.email)
+  control.fault({ match: { path: '/api/v1/auth/revoke-all-sessions' }, reply: 'panel_unavailable' })
+  const answer = await here.post('/account/sessions/end-all')
+  const page = await here.get(answer.location)
+  assert.equal(page.html.querySelector('.notice[role="status"]')?.text.trim(), t('account.sessions_ended_here_only'))
+  assert.equal(await isSignedIn(here), false)
+  assert.equal(await isSignedIn(there), false)
+})

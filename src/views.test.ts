@@ -1,0 +1,452 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { HTMLElement, parse } from 'node-html-parser'
+import en from '../views/catalogue/en.json' with { type: 'json' }
+import zh from '../views/catalogue/zh-CN.json' with { type: 'json' }
+import type { KeysView } from './account/view.ts'
+import { failureReasons } from './gateway/errors.ts'
+import { capabilities } from './images/capabilities.ts'
+import type { BatchForm, BatchView, ComposerView, JobView, QuoteView } from './images/view.ts'
+import type { PictureView } from './library/view.ts'
+import { chatExceptions, chatSamples } from './testing/chat-views.ts'
+import { type Language, languages } from './web/i18n.ts'
+import { createPage } from './web/page.ts'
+import { renderView } from './web/render.ts'
+import { loadStaticFiles } from './web/static.ts'
+import type { Views } from './web/views.gen.ts'
+
+const root = path.join(import.meta.dirname, '..')
+const files = loadStaticFiles()
+const now = new Date('2026-03-01T12:00:00Z')
+
+const picture: PictureView = {
+  id: 'picture-a',
+  url: '/files/a',
+  thumbUrl: '/files/a/thumb',
+  downloadUrl: '/files/a?download',
+  width: 1536,
+  height: 1024,
+  format: 'png',
+  bytes: 1_234_567,
+  hasAlpha: false,
+  color: '#aabbcc',
+  prompt: 'A <lighthouse> & "rain"',
+  model: 'gpt-image-2',
+  requestedSize: 'auto',
+  quality: 'high',
+  jobId: 'job-a',
+  origin: 'made',
+  changedOutside: null,
+  hasSources: false,
+  favourite: false,
+  createdAt: now,
+  deletedAt: null,
+}
+const trashed: PictureView = { ...picture, id: 'picture-b', hasAlpha: true, favourite: true, deletedAt: now }
+
+const uploaded: PictureView = {
+  ...picture,
+  id: 'picture-u',
+  origin: 'uploaded',
+  prompt: '',
+  model: '',
+  requestedSize: '',
+  quality: '',
+  jobId: null,
+}
+
+const done: JobView = {
+  id: 'done',
+  state: 'done',
+  tag: 'done.3',
+  model: 'gpt-image-2',
+  prompt: 'A <lighthouse> & "rain"',
+  size: '1024x1024',
+  width: 1536,
+  height: 1024,
+  quality: 'high',
+  n: 3,
+  format: 'webp',
+  background: 'auto',
+  moderation: 'low',
+  compression: 80,
+  createdAt: now,
+  startedAt: now,
+  finishedAt: now,
+  waitsUntil: null,
+  place: null,
+  preview: null,
+  references: [],
+  maskUrl: null,
+  pictures: [picture, trashed],
+  cancelling: false,
+  failure: null,
+  cost: 0.4,
+  estimate: 0.4,
+  madeBy: null,
+  check: null,
+  mayCheck: false,
+  batch: null,
+  nextSubmission: 's2',
+}
+const unfinished = { finishedAt: null, pictures: [], cost: null }
+const queued: JobView = { ...done, ...unfinished, id: 'queued', state: 'queued', startedAt: null, place: 2 }
+const running: JobView = {
+  ...done,
+  ...unfinished,
+  id: 'running',
+  state: 'running',
+  preview: { url: '/files/p', step: 1 },
+  pictures: [{ ...picture, id: 'picture-c' }],
+}
+const failed = failureReasons.flatMap(reason =>
+  (['yes', 'no', 'unknown'] as const).map(charged => ({
+    ...done,
+    id: `failed-${reason}-${charged}`,
+    state: 'failed' as const,
+    pictures: [],
+    failure: { reason, charged, detail: 'moderation_blocked <b>', field: 'size', retryAt: now, requestId: 'r1' },
+  })),
+)
+const jobs: JobView[] = [
+  done,
+  queued,
+  running,
+  { ...queued, id: 'limited', waitsUntil: now },
+  { ...running, id: 'cancelling', cancelling: true, pictures: [] },
+  { ...done, id: 'emptied', pictures: [] },
+  { ...failed[0]!, id: 'unknown', state: 'unknown' },
+  { ...failed[0]!, id: 'cancelled', state: 'cancelled', failure: null },
+]
+const quotes: QuoteView[] = [
+  { each: 0.2, total: 0.8, n: 4, refused: null },
+  { each: null, total: null, n: 1, refused: null },
+  ...(['not_a_size', 'multiple_of_16', 'longest_edge', 'ratio', 'too_few_pixels', 'too_many_pixels'] as const).map(
+    rule => ({ each: null, total: null, n: 1, refused: { rule, nearest: '1024x1024' } }),
+  ),
+]
+const values = {
+  prompt: '<p>',
+  width: '',
+  height: '',
+  compression: '',
+  references: [],
+  mask: '',
+  ...stringValues(capabilities[0]!.defaults),
+}
+const composer: ComposerView = {
+  values: { ...values, model: 'gpt-image-2' },
+  references: [],
+  mask: null,
+  errors: {},
+  models: [...capabilities],
+  quote: quotes[0]!,
+  submission: 's1',
+  blocked: null,
+}
+const reference = { token: 'a', url: '/files/a', thumbUrl: '/files/a/thumb', width: 1536, height: 1024 }
+const mask = { id: 'm1', url: '/images/masks/m1', width: 1536, height: 1024 }
+const badComposer: ComposerView = {
+  ...composer,
+  references: [reference, { ...reference, token: 'b' }],
+  mask,
+  models: [...capabilities, { ...capabilities[0]!, id: 'gpt-image-3', label: 'gpt-image-3', freeSize: null }],
+  errors: { prompt: 'Too long', size: 'No', quality: 'No', n: 'No', format: 'No', form: 'No' },
+  blocked: 'no_key',
+}
+const key = { id: 1, name: 'mine', group: 'images', allowsImages: true, remaining: 2, expiresAt: now, chosen: true }
+const keys: KeysView = {
+  keys: [
+    { ...key, problem: null },
+    { ...key, id: 2, chosen: false, problem: null },
+    { ...key, id: 3, chosen: false, remaining: null, group: null, problem: 'no_group' },
+  ],
+  groups: [{ id: 7, name: 'images', description: '', allowsImages: true, multiplier: 1.5 }],
+  submission: 's1',
+  error: 'Refused',
+  unavailable: false,
+}
+const signIn = { id: 's', device: 'Chrome on Windows', address: '::1', createdAt: now, lastSeenAt: now, current: true }
+const fault = { status: 401, title: 'A title', message: 'A message', requestId: 'r1' }
+const login = { email: '', next: '/', error: 'Wrong', notice: 'Bye', gatewayUrl: 'https://g.example', siteName: 'G' }
+
+const lineage = { ancestors: [{ picture: uploaded, depth: 1 }], descendants: [{ picture: trashed, depth: 2 }] }
+const line = { prompt: '<p>', total: 0.2, error: null }
+const batchForm: BatchForm = {
+  ...composer,
+  prompts: '<p>',
+  references: [reference],
+  lines: [line, { ...line, error: 'Too long' }],
+  total: 0.4,
+  limit: 50,
+}
+const batch: BatchView = {
+  id: 'batch-a',
+  tag: '1-1.0',
+  paused: false,
+  createdAt: now,
+  counts: { queued: 1, running: 1, done: 1, failed: 0, unknown: 0, cancelled: 0 },
+  total: 3,
+  estimate: 0.6,
+  cost: null,
+  jobs: [done, { ...queued, id: 'waits', batch: { id: 'batch-a', paused: true } }, running],
+}
+const checks = (['charged', 'not_charged', 'too_early', 'unclear'] as const).map(outcome => ({
+  ...failed[0]!,
+  mayCheck: outcome === 'too_early',
+  check: { outcome, at: now, rows: 3, usageId: 17, cost: 0.2 },
+}))
+
+/** What every template is rendered with; a template without an entry is a type error. */
+const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
+  error: [fault, { ...fault, requestId: null }],
+  _error: [fault],
+  _keyboard: [{}],
+  'account/_balance': [{ place: 'rail' }, { place: 'page' }],
+  'account/_balances': [{}],
+  'account/_key': [{}],
+  'account/_keys': [{ keys }, { keys: { keys: [], groups: [], submission: 's', error: null, unavailable: true } }],
+  'account/index': [{ keys, signIns: [signIn, { ...signIn, id: 't', current: false }], pendingNotice: 'Done' }],
+  'images/_batch': [{ batch }, { batch: { ...batch, paused: true } }],
+  'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],
+  'images/batch': [{ batch: batchForm }],
+  'images/batch_show': [{ batch }],
+  'images/_check': checks.map(job => ({ job })),
+  'images/_mask': [
+    { mask, reference },
+    { mask: null, reference: null },
+  ],
+  'images/_mask_error': [{ sentence: 'Too small' }],
+  'images/mask': [
+    { reference, mask, values: { x: '', y: '', width: '', height: '' }, sentence: 'Too small' },
+    { reference, mask: null, values: { x: '1', y: '1', width: '1', height: '1' }, sentence: null },
+  ],
+  'images/_reference': [{ reference, first: false, last: false }],
+  'images/_references': [{ composer }, { composer: badComposer }],
+  'images/_refused': [{ name: 'a.gif', sentence: 'Not a picture' }],
+  'images/_variations': [{ job: done }],
+  'library/_changed': [
+    { picture: { ...picture, changedOutside: 0.12 } },
+    { picture: { ...picture, changedOutside: 0 } },
+  ],
+  'library/_lineage': [{ picture, lineage }],
+  'library/compare': [{ a: picture, b: uploaded }],
+  'images/_composer': [{ composer }, { composer: badComposer }],
+  'images/_created': [
+    { job: queued, again: false, unfinished: [queued], composer },
+    { job: queued, again: true, unfinished: [queued], composer: null },
+  ],
+  'images/_failure': [...failed, jobs.at(-1)!].map(job => ({ job })),
+  'images/_job': jobs.map(job => ({ job })),
+  'images/_job_page': jobs.map(job => ({ job })),
+  'images/_mosaic': [
+    { job: done, columns: 2 },
+    { job: running, columns: 1 },
+  ],
+  'images/_older': [{ days: [{ label: 'Today', jobs: [done] }], older: '/images?before=1' }],
+  'images/_pulse': [{ jobs: [queued, running] }, { jobs: [] }],
+  'images/_quote': quotes.map(quote => ({ quote })),
+  'images/_retry': failed.slice(0, 3).map(job => ({ job })),
+  'images/_tiles': [{ changed: jobs, unfinished: [running] }],
+  'images/_wait': [{ job: queued }, { job: running }],
+  'images/_word': [{ word: 'high' }],
+  'images/index': [
+    { composer, days: [{ label: 'Today', jobs }], older: '/images?before=1', unfinished: [queued, running] },
+    { composer: badComposer, days: [{ label: 'Today', jobs: [] }], older: null, unfinished: [] },
+  ],
+  'images/show': jobs.map(job => ({ job })),
+  'library/_facts': [{ picture }, { picture: uploaded }],
+  'library/_lightbox': [{}],
+  'library/_older': [{ pictures: [picture, trashed], older: '/library?before=1' }],
+  'library/_tile': [{ picture }, { picture: trashed }, { picture: uploaded }],
+  'library/index': [
+    { pictures: [picture, trashed], older: '/library?before=1', filter: 'all', undo: trashed },
+    { pictures: [], older: null, filter: 'favourites', undo: null },
+  ],
+  'library/show': [
+    { picture, newer: '/library/x', older: '/library/y', lineage },
+    { picture: trashed, newer: null, older: null, lineage: { ancestors: [], descendants: [] } },
+  ],
+  'library/trash': [
+    { pictures: [trashed], older: '/library/trash?before=1' },
+    { pictures: [], older: null },
+  ],
+  ...chatSamples([done, running]),
+  'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
+  'session/login': [
+    { ...login, captcha: { kind: 'none' } },
+    { ...login, captcha: { kind: 'turnstile', siteKey: 'k' } },
+    { ...login, captcha: { kind: 'unsupported' } },
+  ],
+}
+
+/** Fragments that are not one element with one id. */
+const exceptions = new Map<string, string>([
+  ['_error', 'a partial for #notice, so that it shows wherever the refused request came from'],
+  ['account/_balances', 'the balance stands in two places'],
+  ['images/_created', 'composer, tile and pulse in one answer'],
+  ['images/_tiles', 'every changed tile and the pulse in one answer'],
+  ['images/_older', 'days appended below those on the page'],
+  ['library/_older', 'pictures appended to those on the page'],
+  ['images/_word', 'a word, not an element'],
+  ...chatExceptions,
+  ['images/_refused', 'as many at once as files were refused'],
+])
+
+/** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
+const addresses =
+  /^\/(login|login\/2fa|logout|preferences|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+
+for (const lang of languages) {
+  describe(`in ${lang}`, () => {
+    for (const [view, htmls] of rendered(lang)) {
+      test(`${view} keeps the content security policy, its icons exist and its addresses are known`, () => {
+        const sprite = readFileSync(path.join(root, 'public/icons.svg'), 'utf8')
+        for (const html of htmls) for (const element of parse(html).querySelectorAll('*')) checkElement(element, sprite)
+      })
+      if (path.basename(view).startsWith('_') && !exceptions.has(view)) {
+        test(`${view} is one element with one id`, () => {
+          for (const html of htmls) {
+            const roots = parse(html).childNodes.filter(node => node instanceof HTMLElement || node.rawText.trim())
+            assert.equal(roots.length, 1, html)
+            assert.ok((roots[0] as HTMLElement).id, html)
+          }
+        })
+      }
+      if (htmls[0]!.startsWith('<!doctype html>')) {
+        test(`${view} is a whole page: unique ids, labels and descriptions that point somewhere, one h1`, () => {
+          for (const html of htmls) checkPage(parse(html), lang)
+        })
+      }
+    }
+  })
+}
+
+test('what people typed is escaped everywhere', () => {
+  for (const [view, htmls] of rendered('en')) {
+    for (const html of htmls) assert.doesNotMatch(html, /<lighthouse>|moderation_blocked <b>|<p>&/, view)
+  }
+})
+
+test('only a page with unfinished jobs polls, and it polls once', () => {
+  const page = createSamplePage('en')
+  assert.match(renderView(page, 'images/_pulse', { jobs: [queued, running] }), /hx-trigger="every 1s"/)
+  assert.doesNotMatch(renderView(page, 'images/_pulse', { jobs: [] }), /hx-/)
+  for (const job of jobs) assert.doesNotMatch(renderView(page, 'images/_job', { job }), /every/)
+})
+
+test('trying again asks first wherever the first attempt may have been charged', () => {
+  for (const job of failed) {
+    const html = renderView(createSamplePage('en'), 'images/_retry', { job })
+    assert.equal(html.includes('hx-confirm'), job.failure.charged !== 'no', job.id)
+  }
+})
+
+test('both catalogues have the same keys with the same interpolations, and no empty sentence', () => {
+  const english = sentences(en)
+  const chinese = sentences(zh)
+  assert.deepEqual([...chinese.keys()].toSorted(byName), [...english.keys()].toSorted(byName))
+  for (const [name, words] of english) {
+    assert.deepEqual(chinese.get(name), words, name)
+    assert.ok(!words.includes(''), name)
+  }
+})
+
+test('templates agree with the types they declare', () => {
+  const run = spawnSync(process.execPath, ['scripts/check-templates.ts', '--check'], { cwd: root, encoding: 'utf8' })
+  assert.equal(run.stderr, '')
+  assert.equal(run.status, 0)
+})
+
+function createSamplePage(lang: Language, guest = false) {
+  return createPage({
+    lang,
+    theme: 'system',
+    timeZone: 'Asia/Shanghai',
+    viewer: guest
+      ? null
+      : {
+          email: 'alice@example.org',
+          name: 'Alice',
+          isAdmin: false,
+          balance: 12.5,
+          key: { name: 'mine', group: 'images', allowsImages: true },
+        },
+    url: '/images?x=1',
+    mockGuide: '/mock',
+    asset: file => files.url(file),
+  })
+}
+
+/** Every template by name, with the markup of each of its samples. */
+function rendered(lang: Language): [view: string, htmls: string[]][] {
+  return (Object.keys(samples) as (keyof typeof samples)[]).map(view => {
+    const page = createSamplePage(lang, view.startsWith('session/'))
+    return [view, samples[view].map(data => renderView(page, view, data as never))]
+  })
+}
+
+function checkElement(element: HTMLElement, sprite: string): void {
+  const tag = element.rawTagName.toLowerCase()
+  assert.notEqual(tag, 'style')
+  if (tag === 'script') assert.ok(element.getAttribute('src'), 'a script without src')
+  if (tag === 'use')
+    assert.ok(sprite.includes(`id="${element.getAttribute('href')!.split('#')[1]}"`), element.outerHTML)
+  if (tag === 'img' && !element.closest('dialog')) {
+    for (const name of ['alt', 'width', 'height', 'decoding']) assert.ok(element.hasAttribute(name), element.outerHTML)
+  }
+  for (const [name, value] of Object.entries(element.attributes)) {
+    assert.doesNotMatch(name, /^(style$|on|hx-on)/, element.outerHTML)
+    if (name.startsWith('hx-')) assert.doesNotMatch(value, /^(js|javascript):/)
+    if (name === 'hx-trigger') assert.doesNotMatch(value, /\[/)
+    if (/^hx-(get|post)$|^action$/.test(name)) assert.match(value, addresses)
+    if (/^(href|src)$/.test(name)) assert.match(value, /^(\/|#|https:\/\/(g\.example|challenges\.cloudflare\.com)\b)/)
+  }
+}
+
+function checkPage(page: HTMLElement, lang: Language): void {
+  assert.equal(page.querySelector('html')!.getAttribute('lang'), lang)
+  assert.equal(page.querySelectorAll('h1').length, 1)
+  const ids = page.querySelectorAll('[id]').map(element => element.id)
+  assert.deepEqual(ids, [...new Set(ids)])
+  for (const [attribute, prefix] of [
+    ['aria-describedby', ''],
+    ['aria-labelledby', ''],
+    ['for', ''],
+    ['popovertarget', ''],
+    ['hx-target', '#'],
+  ] as const) {
+    for (const element of page.querySelectorAll(`[${attribute}]`)) {
+      const value = element.getAttribute(attribute)!
+      if (prefix && !value.startsWith(prefix)) continue
+      for (const id of value.slice(prefix.length).split(' ')) assert.ok(ids.includes(id), `${attribute}="${value}"`)
+    }
+  }
+}
+
+/** Dotted key (plural forms under their base) → the names it interpolates. */
+function sentences(tree: object, prefix = ''): Map<string, string[]> {
+  const all = new Map<string, string[]>()
+  for (const [name, value] of Object.entries(tree) as [string, string | object][]) {
+    if (typeof value === 'object') for (const entry of sentences(value, `${prefix}${name}.`)) all.set(...entry)
+    else all.set(prefix + name.replace(/_(one|other)$/, ''), value.trim() ? interpolations(value) : [''])
+  }
+  return all
+}
+
+function interpolations(sentence: string): string[] {
+  return Array.from(sentence.matchAll(/\{\{(\w+)\}\}/g), match => match[1]!).toSorted(byName)
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : 1
+}
+
+function stringValues<T extends object>(row: T): { [K in keyof T]: string } {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, String(value)])) as {
+    [K in keyof T]: string
+  }
+}

@@ -1,0 +1,134 @@
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { callbackify } from 'node:util'
+import type { Request, RequestHandler } from 'express'
+import multer, { MulterError, type StorageEngine } from 'multer'
+import { Refusal } from './errors.ts'
+
+/** A file that came with a form, for the time of the request. */
+export interface Upload {
+  /** As the sender calls it: to be shown, never to be believed. */
+  name: string
+  /** Where its bytes are; null when there were more than the limit. */
+  file: string | null
+}
+
+export interface UploadLimits {
+  files: number
+  /** Of one file. */
+  bytes: number
+}
+
+const FIELD_BYTES = 512 * 1024
+const FORM_BYTES = 1024 * 1024
+
+/**
+ * Reads a `multipart/form-data` body: fields into `req.body`, as the parser of ordinary forms does, and files into a
+ * temporary folder that goes with the request, whatever becomes of it; `uploadsOf` gives them. A file that is too long
+ * is noted rather than refused here, so that the others are not lost. Throws `Refusal` 400 and 413.
+ */
+export function acceptUploads(limits: UploadLimits): RequestHandler {
+  const most = limits.files * limits.bytes + FORM_BYTES
+  const read = multer({
+    storage: temporaryFiles(limits.bytes, most),
+    defParamCharset: 'utf8',
+    limits: { files: limits.files, fields: 200, parts: 250, fieldSize: FIELD_BYTES, fieldNestingDepth: 0 },
+  }).any()
+
+  return (req, res, next) => {
+    if (!req.is('multipart/form-data')) return next()
+    // Nothing of it is read: the connection ends with the answer.
+    if (Number(req.get('Content-Length') ?? 0) > most) {
+      res.set('Connection', 'close')
+      throw tooMuch(limits)
+    }
+    res.once('close', () => void discard(req))
+    read(req, res, error => next(error && errorOf(error, limits)))
+  }
+}
+
+/** The files of the field `name`, in the order in which they came. */
+export function uploadsOf(req: Request, name: string): Upload[] {
+  const files = Array.isArray(req.files) ? req.files : []
+  return files
+    .filter(file => file.fieldname === name)
+    .map(({ originalname, path: file }) => ({ name: originalname, file }))
+}
+
+const folders = new WeakMap<Request, Promise<string>>()
+
+function temporaryFiles(limit: number, most: number): StorageEngine {
+  const total = new WeakMap<Request, number>()
+  return {
+    _handleFile(req, file, done) {
+      const count = (bytes: number) => {
+        total.set(req, (total.get(req) ?? 0) + bytes)
+        // A body of unknown length: there is no use in reading on.
+        if (total.get(req)! > most) req.destroy()
+      }
+      callbackify(receive)(req, file.stream, limit, count, (error, info) =>
+        done(error, info as Partial<Express.Multer.File>),
+      )
+    },
+    // The folder goes as a whole.
+    _removeFile: (_req, _file, done) => done(null),
+  }
+}
+
+let number = 0
+
+async function receive(
+  req: Request,
+  source: Readable,
+  limit: number,
+  count: (bytes: number) => void,
+): Promise<{ path: string | null; size: number }> {
+  if (!folders.has(req)) folders.set(req, mkdtemp(path.join(tmpdir(), 'playground-upload-')))
+  const file = path.join(await folders.get(req)!, String(++number))
+  const target = createWriteStream(file, { mode: 0o600 })
+  const written = finished(target)
+  let size = 0
+  try {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      size += chunk.length
+      count(chunk.length)
+      if (size > limit) continue
+      if (!target.write(chunk)) await Promise.race([once(target, 'drain'), written])
+    }
+    target.end()
+    await written
+  } catch (error) {
+    target.destroy()
+    await written.catch(() => undefined)
+    throw error
+  }
+  if (size <= limit) return { path: file, size }
+  await rm(file, { force: true })
+  return { path: null, size }
+}
+
+async function discard(req: Request): Promise<void> {
+  const folder = await folders.get(req)
+  if (folder) await rm(folder, { recursive: true, force: true })
+}
+
+function errorOf(error: unknown, limits: UploadLimits): unknown {
+  const code = error instanceof MulterError ? error.code : ''
+  if (code === 'LIMIT_FILE_COUNT') return tooMuch(limits)
+  if (code === 'LIMIT_FIELD_VALUE' || code === 'LIMIT_FIELD_COUNT' || code === 'LIMIT_PART_COUNT') {
+    return new Refusal(413, 'errors.too_large')
+  }
+  // The temporary folder is full or gone: not the sender's mistake.
+  if (error instanceof Error && 'syscall' in error && 'path' in error) return error
+  // Whatever is wrong with the body; multer throws plain errors for it.
+  return new Refusal(400, 'errors.bad_request')
+}
+
+function tooMuch({ files, bytes }: UploadLimits): Refusal {
+  return new Refusal(413, 'errors.too_many_files', { files, size: `${Math.floor(bytes / 1024 ** 2)} MiB` })
+}
