@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { type Database, openDatabase } from '../src/db/db.ts'
+import { startEmbeddedPostgres } from '../src/db/embedded.ts'
+import { type Visitor, visitor } from './visitor.ts'
+
+const root = path.join(import.meta.dirname, '..')
+
+/** A process of the app. */
+export interface Process {
+  url: string
+  pid: number
+  /** Milliseconds from its start until `/ready` said yes. */
+  readyAfter: number
+  stop(): Promise<void>
+}
+
+/** What the benches share: a Postgres that writes to disk, and a mock gateway that answers at once. */
+export interface Site {
+  db: Database
+  /** Address of the mock gateway. */
+  upstream: string
+  run(role: 'all' | 'web' | 'worker', environment?: Record<string, string>): Promise<Process>
+  /** Somebody signed in at `process`, with a key chosen, money, and as many calls at once as they like. */
+  signIn(process: Process, name: string): Promise<Visitor>
+  /** The calls of the mock gateway with this prompt. */
+  calls(prompt: string): Promise<unknown>
+  close(): Promise<void>
+}
+
+export async function openSite(): Promise<Site> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'playground-bench-'))
+  const postgres = await startEmbeddedPostgres({ directory: path.join(directory, 'postgres') })
+  const db = openDatabase({ url: postgres.url, max: 2 })
+  const mock = await startMock()
+  const secret = randomBytes(32).toString('hex')
+
+  return {
+    db,
+    upstream: mock.url,
+    run: (role, environment = {}) =>
+      startProcess({
+        ...inherited(),
+        PLAYGROUND_ROLE: role,
+        HOST: '127.0.0.1',
+        PORT: '0',
+        DATABASE_URL: postgres.url,
+        SUB2API_UPSTREAM: mock.url,
+        SESSION_SECRET: secret,
+        PLAYGROUND_DATA_DIR: path.join(directory, 'data'),
+        PLAYGROUND_SIGN_INS_PER_MINUTE: '10000',
+        PLAYGROUND_QUEUED_PER_USER: '10000',
+        PLAYGROUND_SHUTDOWN_SECONDS: '0',
+        ...environment,
+      }),
+    async signIn(process, name) {
+      const email = `${name}@example.com`
+      await mock.control('user', { email, concurrency: 1000, balance: 1e6 })
+      const person = visitor(process.url)
+      await person.post('/login', { email, password: 'any password will do' })
+      const account = await person.get('/account')
+      const key = /name="key_id" value="(\d+)"/.exec(account.text)?.[1]
+      if (!key) throw new Error('the account page offers no key')
+      await person.post('/account/key', { key_id: key })
+      return person
+    },
+    async calls(prompt) {
+      const answer = await fetch(`${mock.url}/__mock/calls?prompt=${encodeURIComponent(prompt)}`)
+      return (await answer.json()) as unknown
+    },
+    async close() {
+      await db.close()
+      mock.child.kill()
+      await postgres.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startMock() {
+  const child = spawn(process.execPath, [path.join(root, 'src/gateway/mock/main.ts')], {
+    env: { ...inherited(), MOCK_FIXED_PICTURE: '1', MOCK_LATENCY_MS: '0', MOCK_EXIT_WITH_PARENT: '1' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const line = await firstLine(child, () => true)
+  const url = line.slice(line.indexOf('http'))
+  const control = async (what: string, body: unknown) => {
+    const headers = { 'Content-Type': 'application/json' }
+    const answer = await fetch(`${url}/__mock/${what}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (!answer.ok) throw new Error(`the mock refused ${what}: ${await answer.text()}`)
+  }
+  return { child, url, control }
+}
+
+async function startProcess(environment: Record<string, string>): Promise<Process> {
+  const started = performance.now()
+  const child = spawn(process.execPath, [path.join(root, 'src/main.ts')], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  // A bench that fails half-way leaves nothing running.
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  const line = await firstLine(child, text => text.includes('"ready"'))
+  const { url } = JSON.parse(line) as { url: string }
+  const answer = await fetch(`${url}/ready`)
+  if (!answer.ok) throw new Error(`not ready: ${await answer.text()}`)
+  return {
+    url,
+    pid: child.pid!,
+    readyAfter: performance.now() - started,
+    async stop() {
+      process.off('exit', kill)
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+/** Reads on after it, so that the child never waits for its log to be read. */
+async function firstLine(child: ChildProcess, wanted: (line: string) => boolean): Promise<string> {
+  const lines = createInterface(child.stdout!)
+  return new Promise((resolve, reject) => {
+    lines.on('line', line => {
+      if (wanted(line)) resolve(line)
+    })
+    lines.once('close', () => reject(new Error('a process ended before it was ready')))
+  })
+}
+
+/** Only what a process needs to run: settings in the caller's shell are not measured. */
+function inherited(): Record<string, string> {
+  return { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
+}
