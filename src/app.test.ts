@@ -99,7 +99,7 @@ test('behind a proxy the public origin counts, whatever host it forwards', async
   assert.equal(plain.status, 303)
 })
 
-const pages = ['/images', '/library', '/library/trash', '/account', '/nowhere', '/images/not-an-id']
+const pages = ['/images', '/chat', '/library', '/library/trash', '/account', '/nowhere', '/images/not-an-id']
 
 test('a page may load our own files and nothing inline', async () => {
   const guest = app.browser()

@@ -3,6 +3,8 @@ import express, { type Express, Router } from 'express'
 import session from 'express-session'
 import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
+import { agentApi } from './agents/api.ts'
+import { agentRoutes } from './agents/routes.ts'
 import { chatRoutes } from './chat/routes.ts'
 import type { Deps } from './deps.ts'
 import { imageRoutes } from './images/routes.ts'
@@ -54,6 +56,7 @@ export function createApp(deps: Deps): App {
     const web = Router()
     web.use(securityHeaders({ https }))
     web.use(deps.staticFiles.handler)
+    web.use('/api/playground', agentApi(deps))
     web.use(compression({ filter: (req, res) => !req.path.startsWith('/files/') && compression.filter(req, res) }))
     web.use(pageOfRequest(deps))
     web.use(checkOrigin(config.publicOrigin))
@@ -64,6 +67,7 @@ export function createApp(deps: Deps): App {
     web.use(preferenceRoutes({ https }))
     web.use(sessionRoutes(deps, rememberSignIn(deps)))
     web.use(accountRoutes(deps))
+    web.use(agentRoutes(deps))
     web.use(imageRoutes(deps))
     web.use(chatRoutes(deps, streams))
     web.use(libraryRoutes(deps))

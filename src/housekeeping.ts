@@ -1,3 +1,5 @@
+import { deleteExpired } from './agents/queries.ts'
+import { CHALLENGE_SECONDS } from './agents/sign-in.ts'
 import { forgetDeleted } from './chat/forget.ts'
 import type { Deps } from './deps.ts'
 import { deleteUnusedMasks } from './images/queries.ts'
@@ -7,6 +9,7 @@ import { deleteExpiredCounts } from './web/rate-limit.ts'
 
 const TRASH_DAYS = 30
 const SIGN_IN_DAYS = 31
+const PENDING_KEY_DAYS = 7
 const HOUR_MS = 3_600_000
 
 /** Once an hour, in one process: what has expired goes. */
@@ -22,6 +25,7 @@ export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | '
     conversations: () => forgetDeleted(deps, TRASH_DAYS),
     masks: () => deleteUnusedMasks(deps.db),
     signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),
+    agents: () => deleteExpired(deps.db, CHALLENGE_SECONDS, PENDING_KEY_DAYS),
     counts: () => deleteExpiredCounts(deps.db),
     temporary: () => deps.storage.sweepTemporary(HOUR_MS),
   }

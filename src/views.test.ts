@@ -118,6 +118,7 @@ const jobs: JobView[] = [
   { ...queued, id: 'limited', waitsUntil: now },
   { ...running, id: 'cancelling', cancelling: true, pictures: [] },
   { ...done, id: 'emptied', pictures: [] },
+  { ...done, id: 'short', failure: failed[0]!.failure },
   { ...failed[0]!, id: 'unknown', state: 'unknown' },
   { ...failed[0]!, id: 'cancelled', state: 'cancelled', failure: null },
 ]
@@ -224,7 +225,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { reference, mask, values: { x: '', y: '', width: '', height: '' }, sentence: 'Too small' },
     { reference, mask: null, values: { x: '1', y: '1', width: '1', height: '1' }, sentence: null },
   ],
-  'images/_reference': [{ reference, first: false, last: false }],
+  'images/_reference': [{ reference }],
   'images/_references': [{ composer }, { composer: badComposer }],
   'images/_refused': [{ name: 'a.gif', sentence: 'Not a picture' }],
   'images/_variations': [{ job: done }],

@@ -11,7 +11,7 @@ export function start() {
       !event.isComposing
     ) {
       event.preventDefault()
-      event.target.form.requestSubmit()
+      event.target.form.requestSubmit(event.target.form.querySelector('.primary'))
     }
   })
   document.addEventListener('input', event => {
@@ -25,8 +25,11 @@ export function start() {
     }
     if (event.target.closest('[data-keep-draft]')) keepDraft()
   })
-  // On a phone the composer stays unfolded while its pickers take the focus away.
-  document.addEventListener('focusin', event => event.target.closest('#composer')?.classList.add('open'))
+  // On a phone the composer unfolds for its prompt and stays so while its pickers take the focus away.
+  document.addEventListener('focusin', event => {
+    if (event.target.closest('#composer :is(.prompt, .options)'))
+      document.getElementById('composer').classList.add('open')
+  })
   document.addEventListener('pointerdown', event => {
     if (!event.target.closest('#composer')) document.getElementById('composer')?.classList.remove('open')
   })

@@ -34,15 +34,19 @@ export async function chooseKey(
   ring: KeyRing,
   key: ApiKey,
 ): Promise<void> {
+  await queries.upsertChosenKey(deps.db, userId, { ...factsOf(ring, key), sealed: sealChosenKey(deps, userId, key.key) })
+}
+
+/** What is remembered of a key beside its secret. */
+export function factsOf(ring: KeyRing, key: ApiKey): Omit<queries.ChosenKey, 'sealed'> {
   const group = groupOf(ring, key)
-  await queries.upsertChosenKey(deps.db, userId, {
+  return {
     id: key.id,
     name: key.name,
     group: group?.name ?? null,
     allowsImages: allowsImages(group),
     prices: group ? pricesOf(group, ring.rates) : null,
-    sealed: sealChosenKey(deps, userId, key.key),
-  })
+  }
 }
 
 /**

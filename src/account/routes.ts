@@ -111,7 +111,7 @@ export function accountRoutes(deps: Deps): Router {
 }
 
 /** Null when the gateway cannot be asked now. */
-async function tryKeyRing(deps: Deps, res: Response): Promise<KeyRing | null> {
+export async function tryKeyRing(deps: Deps, res: Response): Promise<KeyRing | null> {
   const { signInId } = signedIn(res)
   try {
     return await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))

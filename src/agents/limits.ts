@@ -24,7 +24,10 @@ export async function admit(
 
   const use = await sumSshKeyUse(tx, sshKeyId, { total: spendTotal !== null })
   if (jobsAtOnce !== null && use.unfinished >= jobsAtOnce) {
-    throw new Problem(429, 'jobs_at_once', 'agents.limit.jobs_at_once', { params: { limit: jobsAtOnce }, retryAfter: 5 })
+    throw new Problem(429, 'jobs_at_once', 'agents.limit.jobs_at_once', {
+      params: { limit: jobsAtOnce },
+      retryAfter: 5,
+    })
   }
   const tomorrow = { retryAfter: secondsToMidnight() }
   if (picturesPerDay !== null && use.picturesToday + job.request.n > picturesPerDay) {

@@ -313,10 +313,9 @@ export function listTasks(db: Db, sshKeyId: string, jobIds: readonly string[]): 
 
 /** What has expired, and bindings that nobody has proved for `days`. */
 export async function deleteExpired(db: Db, challengeSeconds: number, days: number): Promise<number> {
-  const challenges = await db.run(
-    `delete from ssh_challenges where created_at < now() - make_interval(secs => $1)`,
-    [challengeSeconds],
-  )
+  const challenges = await db.run(`delete from ssh_challenges where created_at < now() - make_interval(secs => $1)`, [
+    challengeSeconds,
+  ])
   const tokens = await db.run(`delete from ssh_tokens where expires_at < now()`)
   const pending = await db.run(
     `delete from ssh_keys where proved_at is null and created_at < now() - make_interval(days => $1)`,

@@ -44,7 +44,8 @@ for (const [type, pair] of Object.entries(pairs)) {
     const blob = unarmor(await pair.sign(message, namespace))
     const accepts = (altered: Buffer) => verdict(armor(altered), pair) === null
     assert.ok(accepts(blob))
-    for (let length = 0; length < blob.length; length++) assert.ok(!accepts(blob.subarray(0, length)), `cut to ${length}`)
+    for (let length = 0; length < blob.length; length++)
+      assert.ok(!accepts(blob.subarray(0, length)), `cut to ${length}`)
     for (const tail of ['\0', 'x', '\0\0\0\0']) assert.ok(!accepts(Buffer.concat([blob, Buffer.from(tail)])))
     for (let at = 0; at < blob.length; at++) {
       const flipped = Buffer.from(blob)
@@ -58,7 +59,10 @@ test('a second key of the same type signs for itself only', async () => {
   const [mine, theirs] = [pairs['ssh-ed25519']!, await sshKeygen('ed25519')]
   assert.equal(verdict(await theirs.sign(message, namespace), mine), 'other_key')
   // The envelope names my key, the arithmetic is theirs.
-  const [envelope, forged] = [unarmor(await mine.sign(message, namespace)), unarmor(await theirs.sign(message, namespace))]
+  const [envelope, forged] = [
+    unarmor(await mine.sign(message, namespace)),
+    unarmor(await theirs.sign(message, namespace)),
+  ]
   envelope.copy(forged, 0, 0, 10 + 4 + 51)
   assert.equal(verdict(armor(forged), mine), 'not_valid')
 })
@@ -75,7 +79,15 @@ test('the armor itself has one form: altered text is not a signature', async () 
     }
     if (at < text.length - 1) assert.notEqual(verdict(text.slice(0, at), pair), null, `cut to ${at} characters`)
   }
-  for (const altered of [`${text}\n`, ` ${text}`, `${text}x`, text.replace('=', ''), text + text, '', 'x'.repeat(20_000)]) {
+  for (const altered of [
+    `${text}\n`,
+    ` ${text}`,
+    `${text}x`,
+    text.replace('=', ''),
+    text + text,
+    '',
+    'x'.repeat(20_000),
+  ]) {
     assert.equal(verdict(altered, pair), 'malformed')
   }
 })

@@ -38,7 +38,12 @@ interface ToolCallRow {
   state: string
   job_id: string
   call_id: string
-  [column: string]: unknown
+  output: string
+  prompt: string
+  size: string
+  problem: string | null
+  n: number
+  sources: string[]
 }
 
 async function callRow(id: string) {

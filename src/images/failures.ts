@@ -12,6 +12,8 @@ export interface Progress {
   kept: number
   /** The first picture that could not be kept, and why. */
   rejected: { reason: 'bad_image' | 'storage'; detail: string } | null
+  /** Bytes may be stored that are not in the library. */
+  leftovers: boolean
   requestId: string | null
 }
 

@@ -32,7 +32,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
   if (!job) return giveBack(deps, claimed)
 
   const previewer = createPreviewer(deps, job)
-  const progress: Progress = { received: 0, kept: 0, rejected: null, requestId: null }
+  const progress: Progress = { received: 0, kept: 0, rejected: null, leftovers: false, requestId: null }
   let ending: queries.Ending
   try {
     const streamed = deps.config.partialImages > 0
@@ -55,13 +55,13 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
     const notBefore = runAgainAt(job, progress, error, signal)
     if (notBefore) {
       await previewer.settled()
-      if (await persist(deps, () => queries.requeueJob(deps.db, job, notBefore))) return
+      if (await persist(deps, () => queries.requeueJob(deps.db, job, notBefore, ending.retryAt ?? null))) return
       const isCancelled = await persist(deps, () => queries.listCancelRequested(deps.db, [job.id]))
       if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }
   }
   await previewer.settled()
-  await finish(deps, job, ending)
+  await finish(deps, job, { ...ending, leftovers: progress.leftovers })
 }
 
 /** Null when no secret opens it any more: trying again would not help. */
@@ -137,6 +137,7 @@ async function keep(deps: Deps, job: queries.ClaimedJob, bytes: Buffer, progress
     deps.metrics.pictures.inc()
     if (progress.kept < job.n) await persist(deps, () => queries.bumpVersion(deps.db, job))
   } catch (error) {
+    progress.leftovers ||= !(error instanceof NotAPicture)
     if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }
     else if (error instanceof StorageError) progress.rejected ??= { reason: 'storage', detail: error.message }
     else throw error

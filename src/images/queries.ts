@@ -165,8 +165,13 @@ export function listJobsById(db: Db, userId: number, ids: readonly string[]): Pr
   return db.many(ImageJob, `select * from image_jobs where user_id = $1 and id = any($2)`, [userId, ids])
 }
 
-// What waits for its time, or for its batch to go on, is passed over.
-const claimable = `state = 'queued' and (not_before is null or not_before <= now())
+// Told to come again later, a key is not used for other jobs before that either. A quota is no such wait: each job is
+// told of it, and ends.
+const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id
+  and told.retry_at > now() and coalesce(told.failure_reason, 'rate_limited') = 'rate_limited')`
+
+// What waits for its time, for its key's, or for its batch to go on, is passed over.
+const claimable = `state = 'queued' and (not_before is null or not_before <= now()) and ${keyMayBeUsed}
   and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
 
 /**
@@ -221,13 +226,13 @@ export function claimJobs(
 
 /**
  * The last step before the gateway is asked: from here on the job is never sent again by itself. Null when the claim no
- * longer holds or a cancel came first.
+ * longer holds, a cancel came first, or the key was told to wait meanwhile.
  */
 export function markCalled(db: Db, job: ClaimedJob, tokens: readonly string[]): Promise<ClaimedJob | null> {
   return db.maybeOne(
     ClaimedJob,
     `update image_jobs set called_at = now(), tokens = $3
-     where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null returning *`,
+     where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and ${keyMayBeUsed} returning *`,
     [job.id, job.claim, tokens],
   )
 }
@@ -277,23 +282,25 @@ export interface Ending {
   field?: string | null | undefined
   retryAt?: Date | null | undefined
   requestId?: string | null | undefined
+  /** Bytes may be stored that are not in the library: the sweep looks for them. */
+  leftovers?: boolean
 }
 
 /**
- * Ends a job and erases its key. A worker that was thought dead may still tell better than `unknown`: its claim stays
- * on the row. Null when the claim does not hold.
+ * Ends a job and erases its key. A worker that was thought dead may still tell better than `unknown`, and what was left
+ * over better than any end: the claim stays on the row. Null when the claim does not hold.
  */
 export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
     `with preview as (delete from image_previews where job_id = $1)
-     update image_jobs set state = $3, version = version + 1, finished_at = now(), key_secret = null, tokens = '{}',
-       lease_until = null, preview_step = null, failure_reason = $4, failure_detail = $6,
+     update image_jobs set state = $3, version = version + 1, finished_at = now(), key_secret = null, preview_step = null,
+       tokens = case when $12 then tokens else '{}' end, lease_until = case when $12 then now() end, failure_reason = $4, failure_detail = $6,
        failure_field = $7, retry_at = $8, request_id = coalesce($9, request_id),
        charged = case when cost is null then $5 else 'yes' end,
        cost_until = case when called_at is not null and $5 <> 'no' and coalesce($9, request_id) is not null
          then now() + make_interval(secs => case when $5 = 'yes' then $10::int else $11::int end) end
-     where id = $1 and claim = $2 and state in ('running', 'unknown') returning *`,
+     where id = $1 and claim = $2 and (state in ('running', 'unknown') or tokens <> '{}') returning *`,
     [
       job.id,
       job.claim,
@@ -306,18 +313,19 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
       ending.requestId ?? null,
       COST_SECONDS,
       VERDICT_SECONDS,
+      ending.leftovers ?? false,
     ],
   )
 }
 
-/** Back into the queue: the gateway proved that nothing was charged and said when to come again. */
-export function requeueJob(db: Db, job: ClaimedJob, notBefore: Date): Promise<ImageJob | null> {
+/** Back into the queue: the gateway proved that nothing was charged. `retryAt`: when it lets this key come again. */
+export function requeueJob(db: Db, job: ClaimedJob, notBefore: Date, retryAt: Date | null): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
     `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null, called_at = null,
-       tokens = '{}', not_before = $3
+       tokens = '{}', not_before = $3, retry_at = $4
      where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null returning *`,
-    [job.id, job.claim, notBefore],
+    [job.id, job.claim, notBefore, retryAt],
   )
 }
 
@@ -352,14 +360,25 @@ export async function extendLeases(db: Db, claims: readonly string[], leaseSecon
   )
 }
 
-/** Running jobs whose worker has not been heard of: claimed anew, by whoever ends them. */
+/**
+ * Running jobs whose worker has not been heard of, and ended ones that left something over: claimed anew, by whoever
+ * clears up. Nothing else has a lease.
+ */
 export function claimAbandoned(db: Db, leaseSeconds: number): Promise<ClaimedJob[]> {
   return db.many(
     ClaimedJob,
     `update image_jobs set lease_until = now() + make_interval(secs => $1)
-     where id in (select id from image_jobs where state = 'running' and lease_until < now() limit 100 for update skip locked)
+     where id in (select id from image_jobs where lease_until < now() limit 100 for update skip locked)
      returning *`,
     [leaseSeconds],
+  )
+}
+
+/** Nothing of the ended job is left to be found. */
+export async function clearLeftovers(db: Db, job: ClaimedJob): Promise<void> {
+  await db.run(
+    `update image_jobs set tokens = '{}', lease_until = null where id = $1 and claim = $2 and finished_at is not null`,
+    [job.id, job.claim],
   )
 }
 

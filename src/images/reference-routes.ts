@@ -73,7 +73,7 @@ export function referenceRoutes(deps: Deps, answerForm: AnswerForm): Router {
     const references = await viewReferences(db, signedIn(res).userId, tokens)
     sendFragments(
       res.status(references.length > 0 ? 200 : 422),
-      ...references.map(reference => renderView(page, 'images/_reference', { reference, first: false, last: false })),
+      ...references.map(reference => renderView(page, 'images/_reference', { reference })),
       ...refused.map(({ name, sentence }) => renderView(page, 'images/_refused', { name, sentence })),
     )
   }

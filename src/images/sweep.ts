@@ -6,7 +6,8 @@ import * as queries from './queries.ts'
 
 /**
  * Ends the jobs whose worker died. What it had stored is filed, without asking the gateway again; what was never sent
- * goes back into the queue; everything else ended in a way nobody knows.
+ * goes back into the queue; everything else ended in a way nobody knows. What could not be filed when its job ended is
+ * filed now.
  */
 export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHere: readonly string[]): Promise<void> {
   for (const job of await queries.claimAbandoned(deps.db, leaseSeconds)) {
@@ -27,6 +28,7 @@ async function recover(deps: Deps, job: queries.ClaimedJob): Promise<void> {
     return
   }
   const filed = new Set(await listPositions(deps.db, job.userId, job.id))
+  const before = filed.size
   for (const [position, token] of job.tokens.entries()) {
     if (await findFile(deps.db, job.userId, token)) continue
     const bytes = await deps.storage.read(token)
@@ -35,6 +37,16 @@ async function recover(deps: Deps, job: queries.ClaimedJob): Promise<void> {
     if (filed.has(position)) await deleteBytes(deps, token)
     else await filePicture(deps, await storePicture(deps, token, bytes), pictureOf(job, token, position))
     filed.add(position)
+  }
+  if (job.finishedAt) {
+    if (filed.size === before) return queries.clearLeftovers(deps.db, job)
+    const isWhole = filed.size >= job.n
+    return finish(deps, job, {
+      state: job.state === 'cancelled' && !isWhole ? 'cancelled' : 'done',
+      reason: isWhole ? null : job.failureReason,
+      charged: 'yes',
+      detail: isWhole ? null : job.failureDetail,
+    })
   }
   deps.log.warn({ job: job.id, kept: filed.size, of: job.n }, 'a job outlived its worker')
   if (filed.size >= job.n) return finish(deps, job, { state: 'done', charged: 'yes' })

@@ -272,7 +272,7 @@ async function forgetAtGateway(deps: Deps, signIn: queries.SignIn): Promise<void
 }
 
 /** One address and one user agent for the whole life of the sign-in: the gateway may bind its session to both. */
-function callerOf(req: Request): Caller {
+export function callerOf(req: Request): Caller {
   const userAgent = (req.get('User-Agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 300)
   return { address: (req.ip ?? '').replace(/^::ffff:/, ''), userAgent: userAgent || 'sub2api-playground' }
 }

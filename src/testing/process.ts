@@ -10,6 +10,7 @@ export async function startProcess(
   app: TestApp,
   environment: Record<string, string> = {},
   entry = '../main.ts',
+  heard: (message: unknown) => void = () => {},
 ): Promise<{ url: string; child: ChildProcess }> {
   const { config } = app
   const child = spawn(process.execPath, [path.join(import.meta.dirname, entry)], {
@@ -22,19 +23,20 @@ export async function startProcess(
       PLAYGROUND_DATA_DIR: config.dataDirectory,
       ...environment,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
+  child.on('message', heard)
   const exited = once(child, 'exit')
   atEnd(async () => {
     child.kill('SIGKILL')
     await exited
   })
-  for await (const line of createInterface(child.stdout)) {
+  for await (const line of createInterface(child.stdout!)) {
     app.logs.push(line)
     const { msg, url } = JSON.parse(line) as { msg?: string; url?: string }
     if (msg !== 'ready' || !url) continue
-    child.stdout.on('data', (chunk: Buffer) => app.logs.push(...chunk.toString('utf8').split('\n').filter(Boolean)))
-    child.stdout.resume()
+    child.stdout!.on('data', (chunk: Buffer) => app.logs.push(...chunk.toString('utf8').split('\n').filter(Boolean)))
+    child.stdout!.resume()
     return { url, child }
   }
   throw new Error('the process ended before it was ready')

@@ -85,7 +85,8 @@ const titles = new Map<
   [503, 'unavailable'],
 ])
 
-function toRefusal(error: unknown, res: Response): Refusal {
+/** What an error means for whoever asked. */
+export function toRefusal(error: unknown, res: Response): Refusal {
   if (error instanceof Refusal) return error
   if (error instanceof DatabaseUnavailable || error instanceof StorageError) {
     return new Refusal(503, 'errors.unavailable', {}, 5)

@@ -9,7 +9,7 @@ export const viewsFolder = path.join(import.meta.dirname, '../../views')
 
 const eta = new Eta({
   views: viewsFolder,
-  cache: process.env.NODE_ENV !== 'development',
+  cache: true,
   debug: true,
   escapeFunction: value => (value === null || value === undefined ? '' : escapeHtml(String(value as string))),
 })

@@ -8,6 +8,9 @@ export interface Views {
   'account/_key': Record<never, never>
   'account/_keys': { keys: import('../account/view.ts').KeysView }
   'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; pendingNotice: string | null }
+  'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
+  'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
+  'agents/show': import('../agents/view.ts').SshKeyPage
   'chat/_answer': { message: import('../chat/view.ts').AnswerView }
   'chat/_answer_foot': { message: import('../chat/view.ts').AnswerView }
   'chat/_around': { thread: import('../chat/view.ts').ThreadView }
@@ -52,7 +55,7 @@ export interface Views {
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
   'images/_pulse': { jobs: import('../images/view.ts').JobView[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
-  'images/_reference': { reference: import('../images/view.ts').ReferenceView; first: boolean; last: boolean }
+  'images/_reference': { reference: import('../images/view.ts').ReferenceView }
   'images/_references': { composer: import('../images/view.ts').ComposerView }
   'images/_refused': { name: string; sentence: string }
   'images/_retry': { job: import('../images/view.ts').JobView }

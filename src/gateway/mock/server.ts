@@ -19,6 +19,9 @@ export interface MockGateway {
   state: MockState
   /** What `/__mock` offers over HTTP, as functions. */
   control: MockControl
+  /** As a crash: every connection breaks and none is taken, until `comeBack`. What it knows stays. */
+  goDown(): Promise<void>
+  comeBack(): Promise<void>
   close(): Promise<void>
 }
 
@@ -42,7 +45,14 @@ export async function startMockGateway(options: MockOptions = {}): Promise<MockG
   }
   const state = createState({ ...fromEnvironment, ...settings })
   const server = createServer({ keepAliveTimeout: 30_000 }, (req, res) => void answer(state, req, res))
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+  const listen = (at: number) =>
+    new Promise<void>((resolve, reject) => server.once('error', reject).listen(at, host, resolve))
+  const stopListening = () => {
+    const closed = new Promise<void>(resolve => server.close(() => resolve()))
+    server.closeAllConnections()
+    return closed
+  }
+  await listen(port)
   const { port: bound } = server.address() as AddressInfo
   state.url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
 
@@ -50,10 +60,11 @@ export async function startMockGateway(options: MockOptions = {}): Promise<MockG
     url: state.url,
     state,
     control: createControl(state),
+    goDown: stopListening,
+    comeBack: () => listen(bound),
     async close() {
       state.closing.abort()
-      server.closeAllConnections()
-      await new Promise<void>(resolve => server.close(() => resolve()))
+      await stopListening()
     },
   }
 }

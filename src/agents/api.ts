@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto'
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import { findAccount } from '../account/queries.ts'
+import type { Db } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import {
+  cancelJob,
+  findJob,
+  findJobBySubmission,
+  type ImageJob,
+  listJobsOfSshKey,
+  sumSshKeyUse,
+} from '../images/queries.ts'
+import { derivedSubmission, startImage } from '../images/start.ts'
+import { findFile } from '../library/queries.ts'
+import { fileStem, sendStored } from '../library/send.ts'
+import { Secret } from '../secrets/secret.ts'
+import { callerOf } from '../session/routes.ts'
+import type { Translate } from '../web/i18n.ts'
+import { cursorOf, parseCursor } from '../web/paging.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { jsonErrors, jsonOnly, noSuchRoute, onlyMethods, succeed, wordsFor } from './answers.ts'
+import { readText, type TaskBody, withTaskBody } from './body.ts'
+import { admit, checkSettings } from './limits.ts'
+import { openApi } from './openapi.ts'
+import { badField, Problem } from './problem.ts'
+import { prove } from './proof.ts'
+import * as queries from './queries.ts'
+import { ChallengeRequest, LoginRequest, TasksQuery } from './schemas.ts'
+import { CHALLENGE_SECONDS, createChallenge, findBearerOf, NAMESPACE, signInWithKey, TOKEN_SECONDS } from './sign-in.ts'
+import { longestSignatureText } from './signature.ts'
+import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from './ssh-key.ts'
+import { badShape, keepPictures, readPayload, readRequest } from './task-request.ts'
+import { listTaskPictures, statesOf, statusOf, viewTasks } from './task-view.ts'
+
+const SIGN_IN_BODY = 128 * 1024
+const STARTS_PER_MINUTE = 300
+
+/**
+ * What scripts and AI agents speak: JSON whatever happens, signed in with an SSH key. Stands before everything that
+ * knows cookies, so that a browser's sign-in is worth nothing here.
+ */
+export function agentApi(deps: Deps): Router {
+  const { db, config } = deps
+  const limit = (name: string, points: number) =>
+    createRateLimit(db, { name, points, seconds: 60, refusal: 'errors.rate_limited' })
+  const perMinute = config.limits.signInsPerMinute
+  const challenges = [limit('ssh-challenge', perMinute), limit('ssh-challenge-key', perMinute)] as const
+  const logins = [limit('ssh-login', perMinute), limit('ssh-login-key', perMinute)] as const
+  const proofs = limit('ssh-proof', perMinute)
+  const starts = limit('ssh-task', STARTS_PER_MINUTE)
+
+  const api = Router()
+  api.use(jsonOnly)
+
+  api.get('/openapi.json', (_req, res) => void res.json(openApi(config.publicOrigin)))
+  api.all('/openapi.json', onlyMethods('GET', 'HEAD'))
+
+  api.post('/ssh/challenge', async (req, res) => {
+    const { address } = callerOf(req)
+    await challenges[0].consume(address)
+    const { public_key: publicKey } = await readJson(req, ChallengeRequest)
+    const key = readKey(publicKey, wordsFor(req))
+    await challenges[1].consume(key.fingerprint)
+    const { id, message } = await createChallenge(deps, key)
+    const { fingerprint } = key
+    succeed(res, { challenge_id: id, fingerprint, namespace: NAMESPACE, message, expires_in: CHALLENGE_SECONDS })
+  })
+  api.all('/ssh/challenge', onlyMethods('POST'))
+
+  api.post('/ssh/login', async (req, res) => {
+    const caller = callerOf(req)
+    const t = wordsFor(req)
+    await logins[0].consume(caller.address)
+    const { public_key: publicKey, challenge_id: challengeId, signature } = await readJson(req, LoginRequest)
+    const key = readKey(publicKey, t)
+    if (signature.trim() === '' || signature.length > longestSignatureText) {
+      throw badField('signature', t('agents.invalid.signature'))
+    }
+    await logins[1].consume(key.fingerprint)
+    const { token, sshKey } = await signInWithKey(deps, { key, challengeId, signature, caller })
+    succeed(res, {
+      access_token: token.reveal(),
+      token_type: 'Bearer',
+      expires_in: TOKEN_SECONDS,
+      user: { id: sshKey.userId },
+      ssh_key: { id: sshKey.id, name: sshKey.name, fingerprint: key.fingerprint },
+    })
+  })
+  api.all('/ssh/login', onlyMethods('POST'))
+
+  // The one-time address of a binding: whoever holds the key sends the signature, signed in or not.
+  api.post('/ssh/proofs/:nonce', async (req, res) => {
+    await proofs.consume(callerOf(req).address)
+    const signature = await readText(req, longestSignatureText)
+    const sshKey = await prove(deps, String(req.params.nonce), signature)
+    succeed(res, {
+      message: wordsFor(req)('agents.proof.done', { name: sshKey.name }),
+      fingerprint: sshKey.fingerprint,
+    })
+  })
+  api.all('/ssh/proofs/:nonce', onlyMethods('POST'))
+
+  api.post('/ssh/tasks', async (req, res) => {
+    const bearer = await bearerOf(req)
+    const idempotencyKey = readIdempotencyKey(req)
+    await starts.consume(bearer.id)
+    const job = await withTaskBody(req, body => startTask(bearer, body, idempotencyKey, req))
+    const task = { task_id: job.id, status: statusOf(job), message: wordsFor(req)('agents.created') }
+    succeed(res, task, 202)
+  })
+  api.get('/ssh/tasks', async (req, res) => {
+    const bearer = await bearerOf(req)
+    const t = wordsFor(req)
+    const query = TasksQuery.safeParse(req.query)
+    if (!query.success) throw badShape(query.error, t)
+    const { status, limit: count, cursor } = query.data
+    const before = cursor === undefined ? null : parseCursor(cursor)
+    if (cursor !== undefined && !before) throw badField('cursor', t('agents.invalid.field', { field: 'cursor' }))
+    const states = status ? statesOf(status) : null
+    const jobs = await listJobsOfSshKey(db, bearer.userId, bearer.id, { states, before, limit: count + 1 })
+    const shown = jobs.slice(0, count)
+    const last = jobs.length > count ? shown.at(-1) : undefined
+    const next = last ? cursorOf(last.createdAt, last.id) : null
+    succeed(res, { tasks: await viewTasks(deps, bearer, shown, t), next_cursor: next })
+  })
+  api.all('/ssh/tasks', onlyMethods('GET', 'HEAD', 'POST'))
+
+  api.get('/ssh/tasks/:id', async (req, res) => {
+    const bearer = await bearerOf(req)
+    await answerTask(req, res, bearer, await taskOf(req, bearer))
+  })
+  api.all('/ssh/tasks/:id', onlyMethods('GET', 'HEAD'))
+
+  api.post('/ssh/tasks/:id/cancel', async (req, res) => {
+    const bearer = await bearerOf(req)
+    const job = await taskOf(req, bearer)
+    // Null: it has ended already, and the answer says how.
+    await answerTask(req, res, bearer, (await cancelJob(db, job.userId, job.id)) ?? (await taskOf(req, bearer)))
+  })
+  api.all('/ssh/tasks/:id/cancel', onlyMethods('POST'))
+
+  api.get('/ssh/tasks/:id/download', async (req, res) => {
+    const job = await taskOf(req, await bearerOf(req))
+    if (job.state !== 'done') throw new Problem(409, 'not_completed', 'agents.not_completed')
+    const index = /^\d{1,3}$/.test(String(req.query.index ?? '0')) ? Number(req.query.index ?? 0) : -1
+    const picture = (await listTaskPictures(db, job))[index]
+    const file = picture && (await findFile(db, job.userId, picture.token))
+    if (!file) throw new Problem(404, 'not_found', 'agents.image_not_found')
+    const extension = file.format === 'jpeg' ? 'jpg' : file.format
+    res.attachment(`${fileStem(job.prompt)}-${index + 1}.${extension}`).type(`image/${file.format}`)
+    await sendStored(deps, req, res, file.token, `"${file.sha256.toString('base64url')}"`)
+  })
+  api.all('/ssh/tasks/:id/download', onlyMethods('GET', 'HEAD'))
+
+  api.get('/ssh/me', async (req, res) => {
+    const bearer = await bearerOf(req)
+    const [account, used] = await Promise.all([
+      findAccount(db, bearer.userId),
+      sumSshKeyUse(db, bearer.id, { total: true }),
+    ])
+    succeed(res, viewMe(bearer, account?.balance ?? null, used))
+  })
+  api.all('/ssh/me', onlyMethods('GET', 'HEAD'))
+
+  api.post('/ssh/logout', async (req, res) => {
+    const bearer = await bearerOf(req)
+    await queries.deleteToken(db, bearer.id, bearer.tokenId)
+    succeed(res, { message: wordsFor(req)('agents.signed_out') })
+  })
+  api.all('/ssh/logout', onlyMethods('POST'))
+
+  api.use('/ssh', noSuchRoute)
+  api.use(jsonErrors(deps.log))
+  return api
+
+  async function startTask(
+    bearer: queries.Bearer,
+    { content, files, hash }: TaskBody,
+    idempotencyKey: string | null,
+    req: Request,
+  ): Promise<ImageJob> {
+    const t = wordsFor(req)
+    const submission = idempotencyKey
+      ? derivedSubmission(`task of ${bearer.id} ${idempotencyKey}`)
+      : derivedSubmission(randomUUID())
+    const known = await findJobBySubmission(db, bearer.userId, submission)
+    if (known) return sameTask(bearer, known, hash)
+    const payload = readPayload(content, t)
+    const settings = readRequest(payload, t)
+    checkSettings(bearer, settings)
+    const request = { ...settings, ...(await keepPictures(deps, bearer.userId, payload, files, t)) }
+    const conversationId = payload.conversation_id?.replaceAll('\0', '').slice(0, 200) ?? null
+    const requester = {
+      userId: bearer.userId,
+      signInId: null,
+      caller: callerOf(req),
+      account: bearer,
+      sshKeyId: bearer.id,
+      async admit(tx: Db, job: { id: string; request: typeof request; estimate: number | null }) {
+        await admit(tx, bearer.id, job)
+        await queries.insertTask(tx, { jobId: job.id, sshKeyId: bearer.id, bodyHash: hash, conversationId })
+      },
+    }
+    const { job, again } = await startImage(deps, requester, request, submission)
+    return again ? sameTask(bearer, job, hash) : job
+  }
+
+  /** The same `Idempotency-Key` must come with the same body. */
+  async function sameTask(bearer: queries.Bearer, job: ImageJob, hash: Buffer): Promise<ImageJob> {
+    const [task] = await queries.listTasks(db, bearer.id, [job.id])
+    if (!task?.bodyHash.equals(hash)) throw new Problem(409, 'idempotency_conflict', 'agents.idempotency_conflict')
+    return job
+  }
+
+  async function answerTask(req: Request, res: Response, bearer: queries.Bearer, job: ImageJob): Promise<void> {
+    const [task] = await viewTasks(deps, bearer, [job], wordsFor(req))
+    succeed(res, task!)
+  }
+
+  async function bearerOf(req: Request): Promise<queries.Bearer> {
+    const [, token] = /^Bearer +(\S+)$/i.exec(req.get('Authorization') ?? '') ?? []
+    const bearer = token ? await findBearerOf(deps, new Secret(token)) : null
+    if (!bearer) throw new Problem(401, 'token_not_valid', 'agents.token_not_valid')
+    return bearer
+  }
+
+  async function taskOf(req: Request, bearer: queries.Bearer): Promise<ImageJob> {
+    const id = z.guid().safeParse(req.params.id)
+    const job = id.success ? await findJob(db, bearer.userId, id.data) : null
+    if (job?.sshKeyId !== bearer.id) throw new Problem(404, 'not_found', 'agents.task_not_found')
+    return job
+  }
+}
+
+async function readJson<T>(req: Request, schema: z.ZodType<T>): Promise<T> {
+  const text = await readText(req, SIGN_IN_BODY)
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    throw new Problem(400, 'invalid_request', 'agents.invalid.json')
+  }
+  const parsed = schema.safeParse(content)
+  if (!parsed.success) throw badShape(parsed.error, wordsFor(req))
+  return parsed.data
+}
+
+function readKey(text: string, t: Translate): SshPublicKey {
+  try {
+    return parsePublicKey(text)
+  } catch (error) {
+    if (!(error instanceof SshKeyError)) throw error
+    throw badField('public_key', t(`agents.key_problem.${error.problem}`, { limit: longestKeyText }))
+  }
+}
+
+function readIdempotencyKey(req: Request): string | null {
+  const given = req.get('Idempotency-Key')
+  if (given === undefined) return null
+  if (/^[\x20-\x7e]{1,128}$/.test(given)) return given
+  throw new Problem(400, 'invalid_request', 'agents.invalid.idempotency_key')
+}
+
+function viewMe(bearer: queries.Bearer, balance: number | null, used: Awaited<ReturnType<typeof sumSshKeyUse>>) {
+  return {
+    user: { id: bearer.userId, email: bearer.email, name: bearer.userName },
+    balance,
+    ssh_key: { id: bearer.id, name: bearer.name, type: bearer.type, fingerprint: bearer.fingerprint },
+    api_key: { name: bearer.keyName, group: bearer.keyGroup, allows_images: bearer.keyAllowsImages },
+    limits: {
+      pictures_per_day: bearer.picturesPerDay,
+      jobs_at_once: bearer.jobsAtOnce,
+      sizes: bearer.sizes,
+      qualities: bearer.qualities,
+      spend_per_day: bearer.spendPerDay,
+      spend_total: bearer.spendTotal,
+    },
+    used: {
+      pictures_today: used.picturesToday,
+      unfinished: used.unfinished,
+      spent_today: used.spentToday,
+      spent_total: used.spentTotal,
+    },
+  }
+}

@@ -1,0 +1,148 @@
+import { createHash, type Hash } from 'node:crypto'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Request } from 'express'
+import { BadBase64 } from '../gateway/base64.ts'
+import { type PictureScanner, pictureScanner } from '../gateway/picture-scanner.ts'
+import { UPLOAD_BYTES } from '../library/uploads.ts'
+import { Problem } from './problem.ts'
+
+export const BODY_BYTES = 64 * 1024 * 1024
+const TEXT_BYTES = 1024 * 1024
+const MOST_PICTURES = 64
+// Who sends more than this after the limit is no client that waits for an answer.
+const POLITE_BYTES = 512 * 1024 * 1024
+
+/** A JSON body whose pictures went to files. */
+export interface TaskBody {
+  /** Of every data URL there is left its number. */
+  content: unknown
+  /** The bytes of the data URL with this number: a file, or null when they were more than 20 MiB. */
+  files: readonly (string | null)[]
+  /** SHA-256 of the body as it came. */
+  hash: Buffer
+}
+
+/**
+ * Reads a body of at most 64 MiB while it arrives: data URLs are decoded into temporary files, which go when `use` is
+ * over. A body over the limit is read to its end all the same, so that its sender hears the answer. Throws `Problem`
+ * 400 and 413, and what `use` throws.
+ */
+export async function withTaskBody<T>(req: Request, use: (body: TaskBody) => Promise<T>): Promise<T> {
+  refuseEncoded(req)
+  const folder = await mkdtemp(path.join(tmpdir(), 'playground-task-'))
+  const pictures = pictureFiles(folder)
+  const scanner = pictureScanner(new Set(), limits, { urlKeys: new Set(['data_url']), spill: pictures.take })
+  const hash = createHash('sha256')
+  let length = 0
+  let refusal: Problem | null = null
+  try {
+    for await (const chunk of chunksOf(req)) {
+      length += chunk.length
+      if (length > BODY_BYTES) refusal = tooLarge()
+      refusal ??= await read(chunk, scanner, hash, pictures.write)
+      if (length > POLITE_BYTES) req.destroy()
+    }
+    if (refusal) throw refusal
+    const content = parseWhole(scanner)
+    await pictures.close()
+    return await use({ content, files: pictures.files(), hash: hash.digest() })
+  } finally {
+    await pictures.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Reads a small body as text. Throws `Problem` 400 and 413. */
+export async function readText(req: Request, most: number): Promise<string> {
+  refuseEncoded(req)
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of chunksOf(req)) {
+    length += chunk.length
+    if (length <= most) chunks.push(chunk)
+    if (length > POLITE_BYTES) req.destroy()
+  }
+  if (length > most) throw tooLarge()
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const limits = { picture: BODY_BYTES, pictures: MOST_PICTURES, text: TEXT_BYTES }
+
+async function read(
+  chunk: Buffer,
+  scanner: PictureScanner,
+  hash: Hash,
+  write: () => Promise<void>,
+): Promise<Problem | null> {
+  hash.update(chunk)
+  try {
+    scanner.write(chunk)
+    if (scanner.state === 'broken') return notJson()
+  } catch (error) {
+    if (error instanceof RangeError) return tooLarge()
+    if (error instanceof BadBase64) return new Problem(400, 'invalid_request', 'agents.invalid.base64')
+    throw error
+  }
+  await write()
+  return null
+}
+
+function parseWhole(scanner: PictureScanner): unknown {
+  if (scanner.state !== 'whole') throw notJson()
+  try {
+    return scanner.parse()
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw notJson()
+    throw cause
+  }
+}
+
+/** What arrives of pictures, one file each; a picture that is too long leaves none. */
+function pictureFiles(folder: string) {
+  const parts: { index: number; bytes: Buffer }[] = []
+  const sizes: number[] = []
+  const opened = new Map<number, FileHandle>()
+  const fileOf = (index: number) => path.join(folder, String(index))
+  return {
+    take(index: number, bytes: Buffer): void {
+      sizes[index] = (sizes[index] ?? 0) + bytes.length
+      if (sizes[index] <= UPLOAD_BYTES) parts.push({ index, bytes: Buffer.from(bytes) })
+    },
+    async write(): Promise<void> {
+      for (const { index, bytes } of parts.splice(0)) {
+        const file = opened.get(index) ?? (await open(fileOf(index), 'w', 0o600))
+        opened.set(index, file)
+        await file.appendFile(bytes)
+      }
+    },
+    async close(): Promise<void> {
+      for (const file of opened.values()) await file.close()
+      opened.clear()
+    },
+    files: () => Array.from(sizes, (size, index) => (size <= UPLOAD_BYTES ? fileOf(index) : null)),
+  }
+}
+
+async function* chunksOf(req: Request): AsyncGenerator<Buffer> {
+  try {
+    yield* req as AsyncIterable<Buffer>
+  } catch {
+    // The sender went away: nobody hears the answer.
+    throw new Problem(400, 'invalid_request', 'agents.invalid.body')
+  }
+}
+
+function refuseEncoded(req: Request): void {
+  const encoding = req.get('Content-Encoding') ?? 'identity'
+  if (encoding.toLowerCase() !== 'identity') throw new Problem(415, 'invalid_request', 'agents.invalid.encoding')
+}
+
+function notJson(): Problem {
+  return new Problem(400, 'invalid_request', 'agents.invalid.json')
+}
+
+function tooLarge(): Problem {
+  return new Problem(413, 'too_large', 'errors.too_large')
+}

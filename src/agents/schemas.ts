@@ -1,0 +1,114 @@
+import { z } from 'zod'
+
+// What the JSON routes read and answer. The OpenAPI document is generated from these.
+
+const base64Picture = {
+  name: z.string().nullish(),
+  mime_type: z.string().nullish(),
+  data_url: z.union([z.string(), z.int().min(0)]).nullish(),
+}
+const Picture = z.object({
+  ...base64Picture,
+  asset_token: z.string().nullish(),
+  image_url: z.string().nullish(),
+  remote_url: z.string().nullish(),
+})
+const typedNumber = z.union([z.number(), z.string()]).nullish()
+
+export const Payload = z.object({
+  prompt: z.string(),
+  model: z.string().nullish(),
+  size: z.string().nullish(),
+  quality: z.string().nullish(),
+  mode: z.enum(['generate', 'edit']).nullish(),
+  n: typedNumber,
+  images: z.array(Picture).nullish(),
+  mask: z.object(base64Picture).nullish(),
+  output_format: z.string().nullish(),
+  output_compression: typedNumber,
+  background: z.string().nullish(),
+  moderation: z.string().nullish(),
+  conversation_id: z.string().nullish(),
+})
+export type Payload = z.output<typeof Payload>
+
+export const ChallengeRequest = z.object({ public_key: z.string() })
+export const LoginRequest = z.object({ public_key: z.string(), challenge_id: z.string(), signature: z.string() })
+
+export const TaskStatus = z.enum(['queued', 'processing', 'completed', 'failed'])
+export type TaskStatus = z.output<typeof TaskStatus>
+export const TasksQuery = z.object({
+  status: TaskStatus.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(100).optional(),
+})
+
+export const ChallengeAnswer = z.object({
+  challenge_id: z.uuid(),
+  fingerprint: z.string(),
+  namespace: z.string(),
+  message: z.string(),
+  expires_in: z.number(),
+})
+export const LoginAnswer = z.object({
+  access_token: z.string(),
+  token_type: z.literal('Bearer'),
+  expires_in: z.number(),
+  user: z.object({ id: z.number() }),
+  ssh_key: z.object({ id: z.uuid(), name: z.string(), fingerprint: z.string() }),
+})
+export const CreatedAnswer = z.object({ task_id: z.uuid(), status: TaskStatus, message: z.string() })
+const TaskImage = z.object({
+  id: z.uuid(),
+  prompt: z.string(),
+  size: z.string(),
+  data_url: z.null(),
+  mime_type: z.string(),
+  remote_url: z.null(),
+  image_url: z.string(),
+})
+export const TaskAnswer = z.object({
+  task_id: z.uuid(),
+  status: TaskStatus,
+  conversation_id: z.string().nullable(),
+  mode: z.enum(['generate', 'edit']),
+  prompt: z.string(),
+  size: z.string(),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+  error: z.string().nullable(),
+  result: z.object({ images: z.array(TaskImage) }).nullable(),
+  state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'cancelled']),
+  failure: z.string().nullable(),
+  charged: z.enum(['yes', 'no', 'unknown']).nullable(),
+  progress: z.object({ pictures: z.number(), of: z.number(), preview: z.number().nullable() }),
+  model: z.string(),
+  quality: z.string(),
+  n: z.number(),
+  estimate: z.number().nullable(),
+  cost: z.number().nullable(),
+})
+export type TaskAnswer = z.output<typeof TaskAnswer>
+export const TasksAnswer = z.object({ tasks: z.array(TaskAnswer), next_cursor: z.string().nullable() })
+export const MeAnswer = z.object({
+  user: z.object({ id: z.number(), email: z.string(), name: z.string() }),
+  balance: z.number().nullable(),
+  ssh_key: z.object({ id: z.uuid(), name: z.string(), type: z.string(), fingerprint: z.string() }),
+  api_key: z.object({ name: z.string(), group: z.string().nullable(), allows_images: z.boolean() }),
+  limits: z.object({
+    pictures_per_day: z.number().nullable(),
+    jobs_at_once: z.number().nullable(),
+    sizes: z.array(z.string()).nullable(),
+    qualities: z.array(z.string()).nullable(),
+    spend_per_day: z.number().nullable(),
+    spend_total: z.number().nullable(),
+  }),
+  used: z.object({
+    pictures_today: z.number(),
+    unfinished: z.number(),
+    spent_today: z.number(),
+    spent_total: z.number(),
+  }),
+})
+export const LogoutAnswer = z.object({ message: z.string() })
+export const ProofAnswer = z.object({ message: z.string(), fingerprint: z.string() })

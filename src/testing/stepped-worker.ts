@@ -1,0 +1,119 @@
+import type { Config } from '../config.ts'
+import { type Db, openDatabase } from '../db/db.ts'
+import { listen } from '../db/listen.ts'
+import type { Deps } from '../deps.ts'
+import { createGateway } from '../gateway/client.ts'
+import { lookUpCosts } from '../images/cost.ts'
+import { startImageWorker } from '../images/worker.ts'
+import { startJobs } from '../jobs.ts'
+import { createLog } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import { createSealer } from '../secrets/sealer.ts'
+import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
+import { loadStaticFiles } from '../web/static.ts'
+import type { Order, Report, Step } from './stepped.ts'
+
+// A worker process made of the same parts as any other, whose database and store stand still at a step of a job, tell
+// the parent, and go on when it says so. Also a store that fails when told to.
+const config = JSON.parse(process.env.TEST_CONFIG!) as Config
+const steps = new Map(Object.entries(JSON.parse(process.env.TEST_STEPS!) as Record<string, Step>))
+const jobOfToken = new Map<string, string>()
+const resumed = Promise.withResolvers<void>()
+let storeIsDown = false
+
+process.on('message', (order: Order) => {
+  if (order === 'go on') resumed.resolve()
+  else storeIsDown = order === 'store down'
+})
+process.on('disconnect', () => process.exit())
+
+const report = (what: Report) => void process.send!(what)
+
+async function reach(job: unknown, step: Step): Promise<void> {
+  if (steps.get(String(job)) !== step) return
+  steps.delete(String(job))
+  report({ job: String(job), at: step })
+  await resumed.promise
+}
+
+/** The statements that are steps are known by their text: the queries have no other mark. */
+function stepped<D extends Db>(db: D): D {
+  return {
+    ...db,
+    async maybeOne(schema, sql, params) {
+      if (!sql.includes('set called_at = now()')) return db.maybeOne(schema, sql, params)
+      const [job, , tokens] = params as [string, string, string[]]
+      await reach(job, 'claimed')
+      const row = await db.maybeOne(schema, sql, params)
+      for (const token of tokens) jobOfToken.set(token, job)
+      await reach(job, 'marked')
+      return row
+    },
+    async transaction(work) {
+      const seen: { filed?: unknown; ended?: unknown } = {}
+      const result = await db.transaction(async tx => {
+        const done = await work({
+          ...tx,
+          run(sql, params) {
+            if (sql.includes('insert into pictures')) seen.filed = params![2]
+            return tx.run(sql, params)
+          },
+          maybeOne(schema, sql, params) {
+            if (sql.includes('update image_jobs set state = $3')) seen.ended = params![0]
+            return tx.maybeOne(schema, sql, params)
+          },
+        })
+        if (seen.filed) await reach(seen.filed, 'committing')
+        return done
+      })
+      if (seen.filed) await reach(seen.filed, 'filed')
+      if (seen.ended) await reach(seen.ended, 'ended')
+      return result
+    },
+  } as D
+}
+
+function breakable(storage: Storage): Storage {
+  const check = (operation: 'put' | 'read' | 'delete') => {
+    if (storeIsDown) throw new StorageError(operation, { cause: new Error('the test says so') })
+  }
+  return {
+    ...storage,
+    async put(name, bytes, options) {
+      const job = jobOfToken.get(name)
+      await reach(job, 'received')
+      if (storeIsDown) report({ job: jobOfToken.get(name.split('.')[0]!) ?? '', at: 'refused' })
+      check('put')
+      await storage.put(name, bytes, options)
+      await reach(job, 'half_stored')
+    },
+    async read(name) {
+      check('read')
+      return storage.read(name)
+    },
+    async delete(name) {
+      check('delete')
+      await storage.delete(name)
+    },
+  }
+}
+
+const log = createLog('info')
+const database = openDatabase({ url: config.databaseUrl!, max: config.databaseConnections, log: () => {} })
+const deps: Deps = {
+  config,
+  log,
+  db: stepped(database),
+  gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
+  jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
+  listener: listen(database, 'nothing', () => {}),
+  storage: breakable(
+    openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
+  ),
+  sealer: createSealer(config.sessionSecrets),
+  staticFiles: loadStaticFiles(),
+  metrics: createMetrics(),
+}
+await startImageWorker(deps)
+await deps.jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
+log.info({ url: 'http://nowhere' }, 'ready')
