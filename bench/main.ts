@@ -1,7 +1,8 @@
-// Usage: npm run bench [-- start|view|create|poll|chat|pictures|memory|uploads|visible …]
+// Usage: npm run bench [-- start|view|create|poll|chat|pictures|memory|uploads|visible|agents …]
 // Measures the app as it is deployed: processes of its own, Postgres on disk, a mock gateway that answers at once. Says
 // what was measured, also where it falls short; exits 0 either way.
 import { cpus } from 'node:os'
+import { agents } from './agents.ts'
 import { create, poll } from './answers.ts'
 import { chat } from './chat.ts'
 import { firstView } from './first-view.ts'
@@ -27,6 +28,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   memory,
   uploads,
   visible,
+  agents,
 }
 
 const wanted = process.argv.slice(2)

@@ -56,6 +56,9 @@ export async function openSite(): Promise<Site> {
         PLAYGROUND_SIGN_INS_PER_MINUTE: '10000',
         PLAYGROUND_QUEUED_PER_USER: '10000',
         PLAYGROUND_SHUTDOWN_SECONDS: '0',
+        // As npm start and the image set it: what is freed goes back to the system.
+        MALLOC_ARENA_MAX: '2',
+        MALLOC_MMAP_THRESHOLD_: '131072',
         ...environment,
       }),
     async signIn(process, name) {

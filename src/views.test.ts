@@ -11,6 +11,7 @@ import { failureReasons } from './gateway/errors.ts'
 import { capabilities } from './images/capabilities.ts'
 import type { BatchForm, BatchView, ComposerView, JobView, QuoteView } from './images/view.ts'
 import type { PictureView } from './library/view.ts'
+import { agentSamples } from './testing/agent-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
 import { type Language, languages } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
@@ -118,7 +119,7 @@ const jobs: JobView[] = [
   { ...queued, id: 'limited', waitsUntil: now },
   { ...running, id: 'cancelling', cancelling: true, pictures: [] },
   { ...done, id: 'emptied', pictures: [] },
-  { ...done, id: 'short', failure: failed[0]!.failure },
+  { ...done, id: 'short', pictures: [{ ...picture, id: 'picture-d' }], failure: failed[0]!.failure },
   { ...failed[0]!, id: 'unknown', state: 'unknown' },
   { ...failed[0]!, id: 'cancelled', state: 'cancelled', failure: null },
 ]
@@ -275,6 +276,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { pictures: [trashed], older: '/library/trash?before=1' },
     { pictures: [], older: null },
   ],
+  ...agentSamples([done, running]),
   ...chatSamples([done, running]),
   'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
   'session/login': [
@@ -299,7 +301,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

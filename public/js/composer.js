@@ -11,7 +11,7 @@ export function start() {
       !event.isComposing
     ) {
       event.preventDefault()
-      event.target.form.requestSubmit(event.target.form.querySelector('.primary'))
+      event.target.form.requestSubmit()
     }
   })
   document.addEventListener('input', event => {

@@ -13,7 +13,8 @@ export function start() {
   })
   dialog.addEventListener('click', event => {
     const act = event.target.closest('[data-act]')?.dataset.act
-    if (act) acts[act]()
+    // Open and download are links.
+    if (act in acts) acts[act]()
     else if (event.target.matches('.lightbox-stage')) dialog.close()
   })
   dialog.addEventListener('keydown', event => {

@@ -53,19 +53,19 @@ function onClick(event) {
     else item.nextElementSibling?.after(item)
     const other = item.querySelector(move.name === 'earlier' ? '[name="later"]' : '[name="earlier"]')
     ;(move.checkVisibility() ? move : other).focus()
-    changed()
+    void changed()
   } else if (item && target.closest('[name="remove"]')) {
     const next = item.nextElementSibling ?? item.previousElementSibling
     item.remove()
     ;(next?.querySelector('[name="remove"]') ?? document.querySelector('#references [type="file"]')).focus()
-    changed()
+    void changed()
   } else if (target.closest('[data-dismiss-refused]')) target.closest('li').remove()
   else if (isPlain(event) && target.closest('[data-preview]')) preview(target.closest('[data-preview]'))
   else if (isPlain(event) && use) {
     use.closest('[popover]')?.hidePopover()
     document.getElementById('lightbox')?.close()
-    addPicture(new URL(use.href).searchParams.get('reference'))
-  } else if (isPlain(event) && target.closest('[data-save-draft]')) leave(target.closest('[data-save-draft]').href)
+    void addPicture(new URL(use.href).searchParams.get('reference'))
+  } else if (isPlain(event) && target.closest('[data-save-draft]')) void leave(target.closest('[data-save-draft]').href)
   else return
   event.preventDefault()
   event.stopPropagation()
@@ -109,10 +109,10 @@ function onDrop(event) {
   const files = [...(event.dataTransfer?.files ?? [])]
   if (dragged?.matches('.reference')) {
     event.preventDefault()
-    changed()
+    void changed()
   } else if (dragged && event.target.closest('#composer')) {
     event.preventDefault()
-    addPicture(dragged.dataset.picture)
+    void addPicture(dragged.dataset.picture)
   } else if (!dragged && files.length > 0) {
     event.preventDefault()
     for (const file of files) upload(file)
@@ -199,7 +199,7 @@ function place(items, waiting) {
     }
   }
   waiting.remove()
-  changed()
+  void changed()
 }
 
 function refuse(what) {

@@ -34,7 +34,10 @@ export async function chooseKey(
   ring: KeyRing,
   key: ApiKey,
 ): Promise<void> {
-  await queries.upsertChosenKey(deps.db, userId, { ...factsOf(ring, key), sealed: sealChosenKey(deps, userId, key.key) })
+  await queries.upsertChosenKey(deps.db, userId, {
+    ...factsOf(ring, key),
+    sealed: sealChosenKey(deps, userId, key.key),
+  })
 }
 
 /** What is remembered of a key beside its secret. */

@@ -27,7 +27,7 @@ import { openApi } from './openapi.ts'
 import { badField, Problem } from './problem.ts'
 import { prove } from './proof.ts'
 import * as queries from './queries.ts'
-import { ChallengeRequest, LoginRequest, TasksQuery } from './schemas.ts'
+import { ChallengeRequest, DownloadQuery, LoginRequest, TasksQuery } from './schemas.ts'
 import { CHALLENGE_SECONDS, createChallenge, findBearerOf, NAMESPACE, signInWithKey, TOKEN_SECONDS } from './sign-in.ts'
 import { longestSignatureText } from './signature.ts'
 import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from './ssh-key.ts'
@@ -144,7 +144,7 @@ export function agentApi(deps: Deps): Router {
   api.get('/ssh/tasks/:id/download', async (req, res) => {
     const job = await taskOf(req, await bearerOf(req))
     if (job.state !== 'done') throw new Problem(409, 'not_completed', 'agents.not_completed')
-    const index = /^\d{1,3}$/.test(String(req.query.index ?? '0')) ? Number(req.query.index ?? 0) : -1
+    const { index } = DownloadQuery.safeParse(req.query).data ?? { index: -1 }
     const picture = (await listTaskPictures(db, job))[index]
     const file = picture && (await findFile(db, job.userId, picture.token))
     if (!file) throw new Problem(404, 'not_found', 'agents.image_not_found')

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Request } from 'express'
 import { BadBase64 } from '../gateway/base64.ts'
+import { growingBytes } from '../gateway/growing-bytes.ts'
 import { type PictureScanner, pictureScanner } from '../gateway/picture-scanner.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { Problem } from './problem.ts'
@@ -11,6 +12,8 @@ import { Problem } from './problem.ts'
 export const BODY_BYTES = 64 * 1024 * 1024
 const TEXT_BYTES = 1024 * 1024
 const MOST_PICTURES = 64
+// More than any one chunk of a request decodes to.
+const PENDING_BYTES = 8 * 1024 * 1024
 // Who sends more than this after the limit is no client that waits for an answer.
 const POLITE_BYTES = 512 * 1024 * 1024
 
@@ -101,21 +104,26 @@ function parseWhole(scanner: PictureScanner): unknown {
 
 /** What arrives of pictures, one file each; a picture that is too long leaves none. */
 function pictureFiles(folder: string) {
-  const parts: { index: number; bytes: Buffer }[] = []
+  // One buffer for all that is to be written: a new one each time would pile up until the next garbage collection.
+  const waiting = growingBytes(PENDING_BYTES, 128 * 1024)
+  const parts: { index: number; start: number; end: number }[] = []
   const sizes: number[] = []
   const opened = new Map<number, FileHandle>()
   const fileOf = (index: number) => path.join(folder, String(index))
   return {
     take(index: number, bytes: Buffer): void {
       sizes[index] = (sizes[index] ?? 0) + bytes.length
-      if (sizes[index] <= UPLOAD_BYTES) parts.push({ index, bytes: Buffer.from(bytes) })
+      if (sizes[index] > UPLOAD_BYTES) return
+      parts.push({ index, start: waiting.length, end: waiting.length + bytes.length })
+      waiting.append(bytes)
     },
     async write(): Promise<void> {
-      for (const { index, bytes } of parts.splice(0)) {
+      for (const { index, start, end } of parts.splice(0)) {
         const file = opened.get(index) ?? (await open(fileOf(index), 'w', 0o600))
         opened.set(index, file)
-        await file.appendFile(bytes)
+        await file.appendFile(waiting.view(start).subarray(0, end - start))
       }
+      waiting.truncate(0)
     },
     async close(): Promise<void> {
       for (const file of opened.values()) await file.close()

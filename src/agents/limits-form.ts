@@ -29,7 +29,7 @@ export function readLimitsForm(body: unknown): LimitsForm {
     spendPerDay: text('spend_per_day'),
     spendTotal: text('spend_total'),
     sizes: text('sizes').replaceAll('×', 'x'),
-    qualities: [fields.quality ?? []].flat().filter(quality => defaultModel.qualities.includes(String(quality))) as string[],
+    qualities: defaultModel.qualities.filter(quality => [fields.quality].flat().includes(quality)),
     errors: {},
   }
 }

@@ -72,7 +72,7 @@ export function openApi(origin: string | null): Json {
         post: operation('Cancel a task', { answers: schemas.TaskAnswer, bearer: true }),
       },
       '/api/playground/ssh/tasks/{id}/download': {
-        parameters: [idParameter, { name: 'index', in: 'query', schema: { type: 'integer', minimum: 0, default: 0 } }],
+        parameters: [idParameter, ...queryParameters(schemas.DownloadQuery)],
         get: {
           summary: 'The bytes of a picture',
           security: [{ bearer: [] }],

@@ -138,7 +138,11 @@ export function agentRoutes(deps: Deps): Router {
   }
 
   /** The chosen API key, sealed for this SSH key; null when it is not one that can pay. */
-  function payerOf(ring: KeyRing | null, keyId: string, owner: { id: string; userId: number }): queries.BoundKey | null {
+  function payerOf(
+    ring: KeyRing | null,
+    keyId: string,
+    owner: { id: string; userId: number },
+  ): queries.BoundKey | null {
     const chosen = ring?.keys.find(key => String(key.id) === keyId)
     if (!ring || !chosen || problemOf(ring, chosen)) return null
     return { ...factsOf(ring, chosen), sealed: sealBindingKey(deps, owner.userId, owner.id, chosen.key) }
@@ -165,14 +169,15 @@ export function agentRoutes(deps: Deps): Router {
     const origin = originOf(req)
     render(res, 'agents/show', {
       key: viewSshKey({ ...key, tokens: tokens.length }),
-      proof: key.proofNonce && key.proofText
-        ? {
-            text: key.proofText,
-            namespace: PROOF_NAMESPACE,
-            command: proofCommand(origin, key.type, key.proofText, key.proofNonce),
-            error: changed.proofError ?? null,
-          }
-        : null,
+      proof:
+        key.proofNonce && key.proofText
+          ? {
+              text: key.proofText,
+              namespace: PROOF_NAMESPACE,
+              command: proofCommand(origin, key.type, key.proofText, key.proofNonce),
+              error: changed.proofError ?? null,
+            }
+          : null,
       payers: viewPayers(ring),
       limits: changed.limits ?? formOfLimits(key),
       qualities: defaultModel.qualities,
@@ -235,7 +240,18 @@ function viewPayers(ring: KeyRing | null): PayersView {
 function viewSshKey(key: queries.SshKey & { tokens: number }): SshKeyView {
   const { id, name, type, fingerprint, createdAt, lastUsedAt, tokens } = key
   const proved = key.provedAt !== null
-  return { id, name, type, fingerprint, apiKeyId: key.keyId, apiKeyName: key.keyName, proved, createdAt, lastUsedAt, tokens }
+  return {
+    id,
+    name,
+    type,
+    fingerprint,
+    apiKeyId: key.keyId,
+    apiKeyName: key.keyName,
+    proved,
+    createdAt,
+    lastUsedAt,
+    tokens,
+  }
 }
 
 function quickStart(origin: string, type: string): string {

@@ -43,6 +43,8 @@ export const TasksQuery = z.object({
   cursor: z.string().max(100).optional(),
 })
 
+export const DownloadQuery = z.object({ index: z.coerce.number().int().min(0).default(0) })
+
 export const ChallengeAnswer = z.object({
   challenge_id: z.uuid(),
   fingerprint: z.string(),

@@ -96,13 +96,11 @@ test('a conversation, from the first question to the edit of a picture, seen liv
   await page.waitForSelector('.card .price')
   await page.click('.card .primary')
   await other.page.waitForSelector('.tool.state-done .job img')
-  await page.waitForFunction(() =>
-    /Here it is/.test(document.querySelector('.thread')?.lastElementChild?.textContent ?? ''),
-  )
+  await page.waitForSelector('.tool.state-done + .answer.state-done')
   await say(page, 'make it blue')
   await page.waitForSelector('.card .attached img')
   await page.click('.card .primary')
-  await other.page.waitForSelector('.tool.state-done >> nth=1')
+  await other.page.waitForSelector('.tool.state-done + .answer.state-done >> nth=1')
   const [edit] = mock.control.calls({ path: '/v1/images/edits' })
   assert.equal(edit!.inputs, 1)
 
@@ -112,10 +110,13 @@ test('a conversation, from the first question to the edit of a picture, seen liv
   await other.page.waitForFunction(() => document.querySelectorAll('.answer.writing').length === 0)
   // Costs come a little later, to each page when it asks.
   const same = async () => (await words(other.page)) === (await words(page))
-  await until('both to show the same', same)
+  const differ = async () => assert.equal(await words(other.page), await words(page))
+  await until('both to show the same', same).catch(differ)
   await page.reload()
-  await until('both to show the same after a reload', same)
-  assert.deepEqual([complaints, other.complaints], [[], []])
+  await until('both to show the same after a reload', same).catch(differ)
+  // A preview may be gone again by the time a slow page asks for it: the picture itself is there then.
+  const serious = [...complaints, ...other.complaints].filter(each => !/\/preview\/\d+$/.test(each))
+  assert.deepEqual(serious, [])
 })
 
 test('when the web process goes, the page asks another, and shows the answer to its end', { skip }, async () => {

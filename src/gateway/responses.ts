@@ -6,7 +6,7 @@ import { type Message, readMessages } from './picture-messages.ts'
 import { fieldsOf, parseRefusal, readRefusal, refusalError, retryAt, string } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
-/** One model call with the whole history in it: the gateway keeps nothing between calls (gateway.md §10.2). */
+/** One model call with the whole history in it: the gateway keeps nothing between calls. */
 export interface ResponseRequest {
   model: string
   /** Never blank: the gateway would put another product's prompt there. */

@@ -178,6 +178,26 @@ describe('before the gateway works on it', () => {
     assert.ok(Date.parse(second!.receivedAt) >= Date.parse(first!.receivedAt) + 2_900)
   })
 
+  test('a key that is told to wait waits with all its jobs; another key of the same person does not', async () => {
+    const owner = await alice(app)
+    const reply = { status: 429, headers: { 'Retry-After': '600' }, body: limited('Upstream rate limit exceeded') }
+    app.mock.control.fault({ match: { prompt: 'told to wait' }, reply })
+    const told = await ask(owner, 'told to wait')
+    await until('it to wait', async () => (await jobRow(app.db, told)).notBefore)
+    const same = await ask(owner, 'of the same key')
+    const [call] = app.mock.control.calls({ prompt: 'told to wait' })
+    const other = app.mock.control.keysOf(owner.email).find(key => key.id !== call!.apiKeyId)
+    assert.equal((await owner.post('/account/key', { key_id: String(other!.id) })).status, 303)
+    await jobIn(app.db, await ask(owner, 'of another key'), 'done')
+    const row = await jobRow(app.db, same)
+    assert.deepEqual([row.state, row.attempts], ['queued', 0])
+    assert.equal(app.mock.control.calls({ prompt: 'of the same key' }).length, 0)
+    // As if ten minutes had gone by.
+    await app.db.run(`update image_jobs set not_before = now(), retry_at = now() where id = $1`, [told])
+    await jobIn(app.db, same, 'done')
+    await jobIn(app.db, told, 'done')
+  })
+
   const passing: [reply: string, reason: string][] = [
     ['rate_limited', 'rate_limited'],
     ['concurrency', 'concurrency'],
@@ -219,9 +239,10 @@ describe('before the gateway works on it', () => {
 
   test('cancelled while it waits: never sent again', async () => {
     app.mock.control.fault({ match: { prompt: 'no longer wanted' }, reply: 'rate_limited_20s' })
-    const id = await ask(person, 'no longer wanted')
+    const owner = await alice(app)
+    const id = await ask(owner, 'no longer wanted')
     await until('it to wait', async () => (await jobRow(app.db, id)).notBefore)
-    await person.post(`/images/${id}/cancel`)
+    await owner.post(`/images/${id}/cancel`)
     const row = await jobRow(app.db, id)
     assert.deepEqual([row.state, row.charged, row.keySecret], ['cancelled', 'no', null])
   })

@@ -11,7 +11,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
-import { createPreviewer } from './preview.ts'
+import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
 
 /**
@@ -46,7 +46,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
       else if (event.type === 'completed') {
         previewer.drop()
-        await keep(deps, job, event.bytes, progress)
+        await keep(deps, job, event.bytes, progress, previewer)
       }
     }
     ending = endingOf(progress)
@@ -122,7 +122,13 @@ export async function finish(deps: Deps, job: queries.ClaimedJob, ending: querie
   if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
 }
 
-async function keep(deps: Deps, job: queries.ClaimedJob, bytes: Buffer, progress: Progress): Promise<void> {
+async function keep(
+  deps: Deps,
+  job: queries.ClaimedJob,
+  bytes: Buffer,
+  progress: Progress,
+  previewer: Previewer,
+): Promise<void> {
   const position = progress.received++
   if (position >= job.tokens.length) {
     // More than were asked for; paid for, so kept. Named on the row first, like the others.
@@ -135,7 +141,11 @@ async function keep(deps: Deps, job: queries.ClaimedJob, bytes: Buffer, progress
     await persist(deps, () => filePicture(deps, stored, pictureOf(job, token, position)))
     progress.kept++
     deps.metrics.pictures.inc()
-    if (progress.kept < job.n) await persist(deps, () => queries.bumpVersion(deps.db, job))
+    if (progress.kept < job.n) {
+      // Or a preview still being drawn would come back after its picture.
+      await previewer.settled()
+      await persist(deps, () => queries.bumpVersion(deps.db, job))
+    }
   } catch (error) {
     progress.leftovers ||= !(error instanceof NotAPicture)
     if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { before, test } from 'node:test'
 import { z } from 'zod'
@@ -7,7 +8,7 @@ import { openDatabase } from '../db/db.ts'
 import type { Running } from '../main.ts'
 import { atEnd, restartablePostgres } from '../testing/database.ts'
 import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
-import { alice, charlie } from '../testing/people.ts'
+import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
@@ -117,6 +118,46 @@ test('who comes with one job waits for one place, not for the two hundred of som
       `update image_jobs set state = 'cancelled', finished_at = now(), key_secret = null where state = 'queued'`,
     )
   })
+})
+
+test('five hundred submits at once, three workers: each submission is one job, and the limits hold', async () => {
+  const limits = { ...app.config.limits, queuedPerUser: 500, runningTotal: 6 }
+  const { browser } = await app.another({ role: 'web', limits })
+  const people = await Promise.all(
+    Array.from({ length: 5 }, (_, i) => signedIn(app, `crowd${i}@example.com`, browser())),
+  )
+  // Each form five times, at the same moment: clicks, and repeats after a time-out.
+  const forms = Array.from({ length: 100 }, (_, i) => ({ prompt: `in a crowd no. ${i};`, submission: randomUUID() }))
+  const Running = z.object({ userId: z.number(), count: z.number() })
+  await withWorkers(3, { limits }, async () => {
+    // So many wait for a connection to the database that some are told to come again: they do, with the same form.
+    const send = async (person: Person, form: (typeof forms)[number]) => {
+      let answer = await person.post('/images', form)
+      while (answer.status === 503) answer = await person.post('/images', form)
+      assert.equal(answer.status, 303)
+      return answer.location
+    }
+    const places = await Promise.all(
+      forms.map((form, i) => Promise.all([1, 2, 3, 4, 5].map(() => send(people[i % people.length]!, form)))),
+    )
+    for (const same of places) assert.equal(new Set(same).size, 1)
+    assert.equal(new Set(places.flat()).size, forms.length)
+    await until('sixty to be done', async () => {
+      const rows = await app.db.many(
+        Running,
+        `select user_id, count(*) from image_jobs where state = 'running' group by user_id`,
+      )
+      assert.ok(rows.every(row => row.count <= 4))
+      assert.ok(rows.reduce((sum, row) => sum + row.count, 0) <= 6)
+      return app.mock.control.calls({ prompt: 'in a crowd', state: 'done' }).length >= 60
+    })
+    await app.db.run(
+      `update image_jobs set state = 'cancelled', finished_at = now(), key_secret = null where state = 'queued'`,
+    )
+    await until('the rest to end', async () => (await countIn('running')) === 0)
+  })
+  const prompts = app.mock.control.calls({ prompt: 'in a crowd' }).map(call => call.prompt)
+  assert.equal(new Set(prompts).size, prompts.length, 'nothing was asked for twice')
 })
 
 test('the fifty-first job that waits is refused: 429, when to come again, and the prompt stays', async () => {

@@ -22,6 +22,7 @@ export async function boundKey(app: TestApp, person: Person, name = 'laptop', pa
     id,
     new Secret(apiKey!.key),
   )
+  const prices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
   const pending = await insertSshKey(app.db, {
     id,
     userId,
@@ -29,7 +30,7 @@ export async function boundKey(app: TestApp, person: Person, name = 'laptop', pa
     type: key.type,
     blob: key.blob,
     fingerprint: key.fingerprint,
-    key: { id: apiKey!.id, name: apiKey!.name, group: null, allowsImages: true, prices: null, sealed },
+    key: { id: apiKey!.id, name: apiKey!.name, group: null, allowsImages: true, prices, sealed },
     proofNonce: id,
     proofText: id,
   })

@@ -31,7 +31,7 @@ export async function openPage(
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', message => {
-    if (message.type() === 'error') complaints.push(message.text())
+    if (message.type() === 'error') complaints.push(`${message.text()} ${message.location().url}`.trim())
   })
   page.on('pageerror', error => complaints.push(String(error)))
   page.setDefaultTimeout(15_000)

@@ -83,6 +83,20 @@ export function softwareAuthenticator(
   return authenticator
 }
 
+/** An ed25519 key that signs in this process: for many signatures a second. */
+export function softwareKey(): SshPair {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const blob = wire('ssh-ed25519', Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url'))
+  return {
+    publicKey: `ssh-ed25519 ${blob.toString('base64')} software`,
+    file: '',
+    async sign(message, namespace) {
+      const raw = signPlain(null, signedBytes(message, namespace), privateKey)
+      return armor(sshsig(blob, namespace, wire('ssh-ed25519', raw)))
+    },
+  }
+}
+
 /** An RSA key of any size, signing with any algorithm: also those that ssh-keygen refuses to use. */
 export function crudeRsaKey(bits: number, algorithm: 'ssh-rsa' | 'rsa-sha2-256' | 'rsa-sha2-512'): SshPair {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: bits })

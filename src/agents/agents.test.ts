@@ -1,0 +1,426 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { before, test } from 'node:test'
+import { promisify } from 'node:util'
+import sharp from 'sharp'
+import { z } from 'zod'
+import { boundKey } from '../testing/agents.ts'
+import { alice, charlie, type Person } from '../testing/people.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
+import { type SshPair, sshKeygen } from '../testing/ssh.ts'
+import { PROOF_NAMESPACE } from './proof.ts'
+
+const API = '/api/playground/ssh'
+const run = promisify(execFile)
+let app: TestApp
+
+before(async () => {
+  app = await testApp({
+    limits: {
+      runningPerUser: 4,
+      queuedPerUser: 1000,
+      runningTotal: 64,
+      runningHere: 16,
+      signInsPerMinute: 1000,
+    },
+  })
+})
+
+const Envelope = z.object({
+  code: z.number(),
+  message: z.string(),
+  data: z.record(z.string(), z.unknown()).default({}),
+})
+type Answer = z.output<typeof Envelope> & { status: number; headers: Headers; failure: Record<string, unknown> }
+
+async function ask(
+  method: string,
+  path: string,
+  options: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const { token, body, headers } = options
+  const response = await fetch(app.url + path, {
+    method,
+    headers: { ...(token && { Authorization: `Bearer ${token}` }), ...headers },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    redirect: 'manual',
+  })
+  assert.match(response.headers.get('content-type') ?? '', /^application\/json/, `${method} ${path}`)
+  const failure = z.record(z.string(), z.unknown()).parse(await response.json())
+  return { ...Envelope.parse(failure), status: response.status, headers: response.headers, failure }
+}
+
+async function signIn(key: SshPair): Promise<string> {
+  const { data } = await ask('POST', `${API}/challenge`, { body: { public_key: key.publicKey } })
+  const signature = await key.sign(String(data.message), String(data.namespace))
+  const login = await ask('POST', `${API}/login`, {
+    body: { public_key: key.publicKey, challenge_id: data.challenge_id, signature },
+  })
+  assert.equal(login.status, 200, login.message)
+  return String(login.data.access_token)
+}
+
+/** Alice's script, signed in. */
+async function atWork(person?: Person) {
+  const owner = person ?? (await alice(app))
+  const key = await boundKey(app, owner)
+  return { person: owner, key, token: await signIn(key) }
+}
+
+async function bindForm(person: Person, key: SshPair, more: Record<string, string> = {}) {
+  const page = await person.get('/agents')
+  const option = page.html.querySelectorAll('#api-key option').find(each => each.getAttribute('value'))
+  const keyId = option?.getAttribute('value') ?? ''
+  return person.post('/agents', { name: 'laptop', public_key: key.publicKey, key_id: keyId, ...more })
+}
+
+test('a key is bound on the page and proved by the one line that the page shows', async () => {
+  const person = await alice(app)
+  const key = await sshKeygen('ed25519')
+  const bound = await bindForm(person, key)
+  assert.equal(bound.status, 303, bound.text)
+  assert.equal((await ask('POST', `${API}/challenge`, { body: { public_key: key.publicKey } })).status, 404)
+
+  const page = await person.get(bound.location)
+  const command = page.html.querySelector('#proof .command')!.text
+  assert.ok(command.includes(app.url) && command.includes(person.email), 'the text names site and account')
+  const { stdout } = await run('sh', ['-c', command.replace('~/.ssh/id_ed25519', key.file)])
+  assert.match(stdout, /"code":0/)
+  assert.equal((await person.get(bound.location)).html.querySelector('#proof'), null)
+  assert.match(await signIn(key), /^ssh_[\w-]{43}$/)
+  assert.match((await run('sh', ['-c', command.replace('~/.ssh/id_ed25519', key.file)])).stdout, /no longer valid/)
+})
+
+test('a signature pasted into the page proves, one for anything else does not', async () => {
+  const person = await alice(app)
+  const key = await sshKeygen('ecdsa')
+  const { location } = await bindForm(person, key)
+  const text = (await person.get(location)).html.querySelectorAll('#proof .command')[1]!.text
+  const wrong = [
+    await key.sign(text, 'sub2api-playground'),
+    await key.sign(text.trim(), PROOF_NAMESPACE),
+    await (await sshKeygen('ed25519')).sign(text, PROOF_NAMESPACE),
+    'nonsense',
+  ]
+  for (const signature of wrong) assert.equal((await person.post(`${location}/prove`, { signature })).status, 422)
+  const signature = await key.sign(text, PROOF_NAMESPACE)
+  assert.equal((await person.post(`${location}/prove`, { signature: signature.replaceAll('\n', '\r\n') })).status, 303)
+  await signIn(key)
+})
+
+test('two accounts may wait for one key; who proves it has it, and the other cannot take it', async () => {
+  const key = await sshKeygen('ed25519')
+  const [mine, theirs] = [await alice(app), await charlie(app)]
+  const [hers, his] = [await bindForm(mine, key), await bindForm(theirs, key)]
+  assert.deepEqual([hers.status, his.status], [303, 303])
+  const textOf = async (person: Person, address: string) =>
+    (await person.get(address)).html.querySelectorAll('#proof .command')[1]!.text
+  const [herText, hisText] = [await textOf(mine, hers.location), await textOf(theirs, his.location)]
+  const forHer = await key.sign(herText, PROOF_NAMESPACE)
+  assert.equal((await theirs.post(`${his.location}/prove`, { signature: forHer })).status, 422, 'it names her account')
+  assert.equal((await mine.post(`${hers.location}/prove`, { signature: forHer })).status, 303)
+  const forHim = await key.sign(hisText, PROOF_NAMESPACE)
+  const refused = await theirs.post(`${his.location}/prove`, { signature: forHim })
+  assert.equal(refused.status, 422)
+  assert.match(refused.html.querySelector('#proof [role="alert"]')!.text, /another account/)
+  const me = await ask('GET', `${API}/me`, { token: await signIn(key) })
+  assert.equal(z.object({ email: z.string() }).parse(me.data.user).email, mine.email)
+})
+
+test('what cannot be bound is said at its field, and a private key is not shown again', async () => {
+  const person = await alice(app)
+  const key = await sshKeygen('ed25519')
+  for (const more of [{ name: ' ' }, { key_id: '999999' }, { public_key: 'ssh-dss AAAA' }]) {
+    const refused = await bindForm(person, key, more)
+    assert.equal(refused.status, 422)
+    assert.equal(refused.html.querySelectorAll('.field-error').length, 1)
+  }
+  const secret = '-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\n-----END OPENSSH PRIVATE KEY-----'
+  const refused = await bindForm(person, key, { public_key: secret })
+  assert.equal(refused.status, 422)
+  assert.doesNotMatch(refused.text, /b3Blbn/)
+  assert.equal((await bindForm(person, key)).status, 303)
+  assert.equal((await bindForm(person, key)).status, 422, 'bound already')
+
+  const other = await sshKeygen('ed25519')
+  const keyId = app.mock.control.keysOf(person.email)[0]!.id
+  const file = Buffer.from(`${other.publicKey}\n`)
+  const uploaded = await person.upload('/agents', [['id.pub', file]], {
+    name: 'server',
+    public_key: '',
+    key_id: String(keyId),
+  })
+  assert.equal(uploaded.status, 303)
+})
+
+test('a key is renamed, paid by another API key, and revoked with its tokens and what it has waiting', async t => {
+  const { person, token } = await atWork()
+  const held = app.mock.control.fault({ match: { prompt: 'revoked' }, hold: 'before_headers', times: 10 })
+  t.after(() => app.mock.control.release(held))
+  const page = await person.get('/agents')
+  const address = page.html.querySelector('.key-row a.button')!.getAttribute('href')!
+  assert.equal((await person.post(`${address}/name`, { name: 'build server' })).status, 303)
+  const second = app.mock.control.addKey(person.email, { name: 'Second', group_id: 10 })
+  assert.equal((await person.post(`${address}/key`, { key_id: String(second.id) })).status, 303)
+  const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'revoked' } })
+  assert.equal(made.status, 202)
+  const [call] = await app.mock.control.waitForCalls(1, { email: person.email })
+  assert.equal(call!.apiKeyId, second.id)
+  for (let each = 0; each < 5; each++) await ask('POST', `${API}/tasks`, { token, body: { prompt: 'revoked' } })
+  assert.match((await person.get('/images')).text, /by build server/)
+
+  const stranger = await charlie(app)
+  for (const path of ['', '/revoke', '/name', '/key', '/limits', '/prove', `/tokens/${randomUUID()}/end`]) {
+    const answer = path === '' ? await stranger.get(address) : await stranger.post(address + path, { name: 'x' })
+    assert.equal(answer.status, 404, path)
+  }
+  assert.equal((await person.post(`${address}/revoke`)).status, 303)
+  assert.equal((await ask('GET', `${API}/me`, { token })).status, 401)
+  const { rows } = await app.db.pool.query<{ state: string }>(
+    `select state from image_jobs j join users u on u.id = j.user_id where u.email = $1`,
+    [person.email],
+  )
+  assert.equal(rows.filter(row => row.state === 'queued').length, 0)
+  assert.ok(rows.some(row => row.state === 'cancelled'))
+})
+
+test('whatever is wrong, the answer is JSON with the right status', async () => {
+  const { token } = await atWork()
+  const id = randomUUID()
+  const prompt = 'x'
+  const png = `data:image/png;base64,${Buffer.from('no picture').toString('base64')}`
+  const cases: [status: number, method: string, path: string, body?: unknown][] = [
+    [404, 'GET', '/nothing'],
+    [404, 'GET', `/tasks/${id}`],
+    [404, 'GET', '/tasks/not-an-id'],
+    [404, 'GET', '/tasks/%zz'],
+    [404, 'GET', `/tasks/${id}/download`],
+    [405, 'DELETE', `/tasks/${id}`],
+    [405, 'GET', '/challenge'],
+    [400, 'POST', '/challenge', '{'],
+    [400, 'POST', '/challenge', {}],
+    [400, 'POST', '/challenge', { public_key: 'ssh-ed25519 nonsense' }],
+    [404, 'POST', '/challenge', { public_key: (await sshKeygen('ed25519')).publicKey }],
+    [400, 'POST', '/tasks', ''],
+    [400, 'POST', '/tasks', '[1]'],
+    [400, 'POST', '/tasks', { prompt: 7 }],
+    [400, 'POST', '/tasks', { prompt: ' ' }],
+    [400, 'POST', '/tasks', { prompt: 'a\0b' }],
+    [400, 'POST', '/tasks', { prompt, n: 11 }],
+    [400, 'POST', '/tasks', { prompt, n: 1.5 }],
+    [400, 'POST', '/tasks', { prompt, size: '7x7' }],
+    [400, 'POST', '/tasks', { prompt, mode: 'edit' }],
+    [400, 'POST', '/tasks', { prompt, images: [{ image_url: 'http://127.0.0.1/' }] }],
+    [400, 'POST', '/tasks', { prompt, images: [{ data_url: png }] }],
+    [400, 'POST', '/tasks', { prompt, images: [{ data_url: 'data:image/png;base64,§§' }] }],
+    [400, 'POST', '/tasks', { prompt, images: [{ asset_token: 'x'.repeat(32) }] }],
+    [400, 'POST', '/tasks', { prompt, images: [{ data_url: 5 }] }],
+    [413, 'POST', '/tasks', { prompt: 'x'.repeat(2 ** 21) }],
+    [400, 'GET', '/tasks?limit=0'],
+    [400, 'GET', '/tasks?cursor=x'],
+  ]
+  for (const [status, method, path, body] of cases) {
+    const answer = await ask(method, API + path, { token, ...(body !== undefined && { body }) })
+    assert.equal(answer.status, status, `${method} ${path} ${JSON.stringify(body)?.slice(0, 80)}: ${answer.message}`)
+    assert.equal(answer.code, status)
+    assert.ok(answer.message.length > 5 && answer.failure.reason)
+  }
+  for (const path of ['/me', '/tasks', `/tasks/${id}`]) assert.equal((await ask('GET', API + path)).status, 401)
+  const chinese = await ask('GET', `${API}/me`, { headers: { 'Accept-Language': 'zh-CN' } })
+  assert.match(chinese.message, /令牌/)
+})
+
+test('a cookie is worth nothing over JSON, a token nothing on a page', async () => {
+  const { person, token } = await atWork()
+  assert.equal((await person.get(`${API}/me`)).status, 401)
+  const page = await app.browser().get('/agents', { headers: { Authorization: `Bearer ${token}` } })
+  assert.equal(page.status, 303)
+})
+
+test('a challenge is good for one attempt, for its own key and for 300 seconds', async () => {
+  const { key } = await atWork()
+  const other = (await atWork()).key
+  const challenge = async () => (await ask('POST', `${API}/challenge`, { body: { public_key: key.publicKey } })).data
+  const login = (pair: SshPair, id: unknown, signature: string) =>
+    ask('POST', `${API}/login`, { body: { public_key: pair.publicKey, challenge_id: id, signature } })
+
+  const first = await challenge()
+  const signature = await key.sign(String(first.message), 'sub2api-playground')
+  assert.equal((await login(other, first.challenge_id, signature)).status, 401)
+  assert.equal((await login(key, first.challenge_id, signature)).status, 200, 'another key’s attempt spends nothing')
+  assert.equal((await login(key, first.challenge_id, signature)).status, 401)
+
+  const second = await challenge()
+  assert.equal((await login(key, second.challenge_id, signature)).message, 'SSH signature verification failed')
+  const late = await key.sign(String(second.message), 'sub2api-playground')
+  assert.equal((await login(key, second.challenge_id, late)).status, 401, 'spent by the wrong signature')
+
+  const third = await challenge()
+  await app.db.pool.query(`update ssh_challenges set created_at = now() - interval '301 seconds'`)
+  assert.equal(
+    (await login(key, third.challenge_id, await key.sign(String(third.message), 'sub2api-playground'))).status,
+    401,
+  )
+  assert.equal((await login(key, randomUUID(), 'x'.repeat(16_385))).status, 400)
+})
+
+test('the same Idempotency-Key is the same task, with another body a conflict', async () => {
+  const { token, person } = await atWork()
+  const headers = { 'Idempotency-Key': 'one of mine' }
+  const body = { payload: { prompt: 'once', conversation_id: 'c-1', quality: 'low' } }
+  const answers = await Promise.all([1, 2, 3, 4].map(() => ask('POST', `${API}/tasks`, { token, body, headers })))
+  assert.deepEqual(new Set(answers.map(answer => answer.status)), new Set([202]))
+  const [id, ...more] = new Set(answers.map(answer => answer.data.task_id))
+  assert.equal(more.length, 0)
+  const other = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'twice' }, headers })
+  assert.deepEqual([other.status, other.failure.reason], [409, 'idempotency_conflict'])
+
+  const task = await until('the picture', async () => {
+    const { data } = await ask('GET', `${API}/tasks/${String(id)}`, { token })
+    return data.status === 'completed' ? data : null
+  })
+  assert.deepEqual([task.conversation_id, task.mode, task.quality], ['c-1', 'generate', 'low'])
+  assert.equal(app.mock.control.calls({ email: person.email }).length, 1)
+  const head = await fetch(`${app.url}${API}/tasks/${String(id)}/download`, {
+    method: 'HEAD',
+    headers: { Authorization: `Bearer ${token}` },
+  })
+  assert.match(head.headers.get('content-disposition') ?? '', /filename="?once-1\.png/)
+  const part = await fetch(`${app.url}${API}/tasks/${String(id)}/download?index=0`, {
+    headers: { Authorization: `Bearer ${token}`, Range: 'bytes=0-7' },
+  })
+  assert.deepEqual([part.status, (await part.arrayBuffer()).byteLength], [206, 8])
+  assert.equal((await ask('GET', `${API}/tasks/${String(id)}/download?index=1`, { token })).status, 404)
+  assert.equal((await ask('POST', `${API}/logout`, { token })).status, 200)
+  assert.equal((await ask('GET', `${API}/me`, { token })).status, 401)
+})
+
+test('an edit keeps references and mask, and a mask of another size is refused', async () => {
+  const { token, person } = await atWork()
+  const picture = async (width: number, background: string) =>
+    `data:image/png;base64,${(
+      await sharp({ create: { width, height: 64, channels: 4, background } })
+        .png()
+        .toBuffer()
+    ).toString('base64')}`
+  const images = [{ data_url: await picture(96, 'red') }, { name: 'b.png', data_url: await picture(64, 'blue') }]
+  const small = { prompt: 'x', mode: 'edit', images, mask: { data_url: await picture(64, '#0000') } }
+  const refused = await ask('POST', `${API}/tasks`, { token, body: small })
+  assert.deepEqual([refused.status, refused.failure.field], [400, 'mask'])
+  const mask = { data_url: await picture(96, '#0000') }
+  const made = await ask('POST', `${API}/tasks`, { token, body: { ...small, mask } })
+  assert.equal(made.status, 202, made.message)
+  const [call] = await app.mock.control.waitForCalls(1, { email: person.email })
+  assert.deepEqual([call!.path, call!.inputs, call!.hasMask], ['/v1/images/edits', 2, true])
+})
+
+test('a body over 64 MiB is heard out and answered with 413 in JSON', async () => {
+  const { token } = await atWork()
+  const chunk = Buffer.alloc(1024 * 1024, 'A')
+  async function* body() {
+    yield Buffer.from('{"prompt":"x","images":[{"data_url":"data:image/png;base64,')
+    for (let each = 0; each < 70; each++) yield chunk
+    yield Buffer.from('"}]}')
+  }
+  const response = await fetch(`${app.url}${API}/tasks`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+    body: Readable.toWeb(Readable.from(body())),
+    duplex: 'half',
+  } as unknown as RequestInit)
+  assert.equal(response.status, 413)
+  assert.deepEqual(z.object({ reason: z.string() }).parse(await response.json()).reason, 'too_large')
+})
+
+async function limit(person: Person, limits: Record<string, string>) {
+  const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!
+  const answer = await person.post(`${address}/limits`, limits)
+  assert.equal(answer.status, 303, answer.text)
+}
+
+test('200 calls at once never pass the spend cap', async () => {
+  const { person, token } = await atWork()
+  const body = { prompt: 'capped', quality: 'low' }
+  const probe = await ask('POST', `${API}/tasks`, { token, body })
+  const price = Number((await ask('GET', `${API}/tasks/${String(probe.data.task_id)}`, { token })).data.estimate)
+  assert.ok(price > 0)
+  const cap = Math.floor(price * 5.5 * 1e4) / 1e4
+  await limit(person, { spend_per_day: String(cap) })
+  const answers = await Promise.all(Array.from({ length: 200 }, () => ask('POST', `${API}/tasks`, { token, body })))
+  const made = answers.filter(answer => answer.status === 202).length
+  assert.equal(made, 4, 'with the first one five')
+  for (const { status, failure, headers } of answers.filter(answer => answer.status !== 202)) {
+    assert.deepEqual([status, failure.reason], [429, 'spend_per_day'])
+    assert.equal(Number(headers.get('retry-after')), failure.retry_after)
+  }
+  const { used } = z
+    .object({ used: z.object({ spent_today: z.number() }) })
+    .parse((await ask('GET', `${API}/me`, { token })).data)
+  assert.ok(used.spent_today <= cap)
+})
+
+test('what was free is given back to the cap, and what cost more than estimated counts', async () => {
+  const { person, token } = await atWork()
+  app.mock.control.fault({ match: { prompt: 'declined' }, reply: 'balance' })
+  const failed = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'declined' } })
+  const task = await until('the failure', async () => {
+    const { data } = await ask('GET', `${API}/tasks/${String(failed.data.task_id)}`, { token })
+    return data.status === 'failed' ? data : null
+  })
+  assert.equal(task.charged, 'no')
+  await limit(person, { spend_total: String(task.estimate) })
+  const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'instead' } })
+  assert.equal(made.status, 202, 'the whole cap is free again')
+  const more = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'too much' } })
+  assert.deepEqual([more.status, more.failure.reason], [403, 'spend_total'])
+
+  await app.db.pool.query('update image_jobs set cost = 0.01 where id = $1', [made.data.task_id])
+  await limit(person, { spend_total: (Number(task.estimate) + 0.01).toFixed(4) })
+  assert.equal((await ask('POST', `${API}/tasks`, { token, body: { prompt: 'fits' } })).status, 202)
+})
+
+test('counts, sizes and qualities are limited', async t => {
+  const { person, token } = await atWork()
+  const held = app.mock.control.fault({ match: { prompt: 'limited' }, hold: 'before_headers', times: 10 })
+  t.after(() => app.mock.control.release(held))
+  await limit(person, { pictures_per_day: '3', jobs_at_once: '1', sizes: '1024x1024', quality: 'low' })
+  const create = (more: object = {}) =>
+    ask('POST', `${API}/tasks`, { token, body: { prompt: 'limited', quality: 'low', ...more } })
+  assert.equal((await create({ size: '1536x1024' })).failure.reason, 'size_not_allowed')
+  assert.equal((await create({ quality: 'high' })).failure.reason, 'quality_not_allowed')
+  assert.equal((await create({ n: 4 })).failure.reason, 'pictures_per_day')
+  assert.equal((await create({ n: 2 })).status, 202)
+  assert.equal((await create()).failure.reason, 'jobs_at_once')
+})
+
+test('the OpenAPI document describes what is really answered', async () => {
+  const { token } = await atWork()
+  const document = z
+    .object({ openapi: z.string(), paths: z.record(z.string(), z.record(z.string(), z.unknown())) })
+    .parse(await (await fetch(`${app.url}/api/playground/openapi.json`)).json())
+  assert.equal(document.openapi, '3.1.0')
+  const Operation = z.object({
+    responses: z.record(
+      z.string(),
+      z.object({ content: z.record(z.string(), z.object({ schema: z.unknown() })).optional() }),
+    ),
+  })
+  const check = (path: string, method: string, answer: Answer) => {
+    const operation = Operation.parse(document.paths[`${API}${path}`]?.[method])
+    const schema = operation.responses[answer.status]?.content?.['application/json']?.schema
+    assert.ok(schema, `${method} ${path} ${answer.status} is not described`)
+    z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).parse(answer.failure)
+  }
+  const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'described' } })
+  check('/tasks', 'post', made)
+  const id = String(made.data.task_id)
+  check('/tasks/{id}', 'get', await ask('GET', `${API}/tasks/${id}`, { token }))
+  await until('the end', async () => (await ask('GET', `${API}/tasks/${id}`, { token })).data.status === 'completed')
+  check('/tasks/{id}', 'get', await ask('GET', `${API}/tasks/${id}`, { token }))
+  check('/tasks/{id}/cancel', 'post', await ask('POST', `${API}/tasks/${id}/cancel`, { token }))
+  check('/tasks', 'get', await ask('GET', `${API}/tasks?status=completed&limit=1`, { token }))
+  check('/me', 'get', await ask('GET', `${API}/me`, { token }))
+  check('/logout', 'post', await ask('POST', `${API}/logout`, { token }))
+})

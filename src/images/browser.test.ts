@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import sharp from 'sharp'
+import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
+import { alice, type Person } from '../testing/people.ts'
+import { testApp } from '../testing/server.ts'
+
+const app = await testApp()
+const { mock } = app
+
+let browser: Browser
+before(async () => {
+  if (!noChromium) browser = await startChromium()
+})
+after(async () => browser?.close())
+
+const skip = noChromium
+
+async function signIn(page: Page, email: string): Promise<void> {
+  await page.goto('/account')
+  await page.fill('[name="email"]', email)
+  await page.fill('[name="password"]', `password of ${email}`)
+  await page.press('[name="password"]', 'Enter')
+  await page.waitForURL('**/account')
+  await page.click('form[action="/account/key"] button >> nth=0')
+  await page.goto('/images')
+}
+
+async function create(page: Page, prompt: string, n = '1'): Promise<void> {
+  await page.fill('#prompt', prompt)
+  await page.selectOption('#composer [name="n"]', n)
+  await page.click('.pay .primary')
+}
+
+/** The tile of the newest request with this prompt. */
+const tile = (prompt: string) => `.job:has(.caption:has-text("${prompt}")) >> nth=0`
+const guest = { cookie: () => 'nobody' } as unknown as Person
+
+test('from sign-in to sign-out: pictures made at once, cancelled, tried again, opened, downloaded', {
+  skip,
+}, async () => {
+  mock.control.set({ latencyMs: 200 })
+  const { page, context, complaints } = await openPage(browser, app.url, guest)
+  page.setDefaultTimeout(30_000)
+  await signIn(page, 'browser@example.com')
+
+  // One picture and four at once, held after their first previews.
+  const fault = mock.control.fault({ match: { prompt: 'harbour' }, times: 2, hold: 'after_partial' })
+  await create(page, 'a harbour')
+  await page.waitForSelector(tile('a harbour'))
+  await create(page, 'four of the harbour', '4')
+  await page.waitForSelector(`${tile('a harbour')} >> img.preview`)
+  await page.waitForSelector(`${tile('four of the harbour')} >> img.preview`)
+  await page.reload()
+  const second = await context.newPage()
+  await second.goto('/images')
+  mock.control.release(fault)
+  for (const each of [page, second]) {
+    await each.waitForSelector(`.state-done${tile('a harbour')}`)
+    await each.waitForSelector(`.state-done:has-text("four of the harbour") .picture >> nth=3`)
+  }
+
+  // One is cancelled before the gateway has begun to answer, and then tried again.
+  const held = mock.control.fault({ match: { prompt: 'regret' }, hold: 'before_headers' })
+  await create(page, 'regret')
+  await page.waitForSelector(`.state-running${tile('regret')}`)
+  page.on('dialog', dialog => void dialog.accept())
+  await page.click(`${tile('regret')} >> form[action$="/cancel"] button`)
+  const ended = '.job:is(.state-cancelled,.state-unknown):has-text("regret")'
+  await page.waitForSelector(ended)
+  mock.control.release(held)
+  mock.control.clearFaults()
+  await page.click(`${ended} form[action$="/retry"] button`)
+  await page.waitForSelector('.state-done:has-text("regret") .picture img')
+
+  // The library has all six, and the file is a picture.
+  await page.goto('/library')
+  assert.equal(await page.locator('.tiles .picture').count(), 6)
+  await page.click('.picture a.media')
+  await page.waitForSelector('#lightbox[open]')
+  await page.click('#lightbox [data-act="open"]')
+  await page.waitForURL(/\/library\/./)
+  const file = await context.request.get((await page.getAttribute('a.original', 'href'))!)
+  assert.match(file.headers()['content-type']!, /^image\/png/)
+
+  await page.goto('/account')
+  await page.click('form[action="/logout"] button')
+  await page.waitForURL('**/login*')
+  assert.deepEqual(complaints, [])
+})
+
+test('without JavaScript the same by plain forms, and a page that waits asks again by itself', { skip }, async () => {
+  mock.control.set({ latencyMs: 0 })
+  const { page, complaints } = await openPage(browser, app.url, guest, { javaScriptEnabled: false })
+  await signIn(page, 'plain@example.com')
+  const fault = mock.control.fault({ match: { prompt: 'plain sea' }, hold: 'after_partial' })
+  await create(page, 'a plain sea', '4')
+  await page.waitForURL(/\/images\/[0-9a-f-]{36}$/)
+  assert.equal(await page.locator('meta[http-equiv="refresh"]').count(), 1)
+  mock.control.release(fault)
+  await page.waitForSelector('.state-done .picture >> nth=3')
+  assert.equal(await page.locator('meta[http-equiv="refresh"]').count(), 0)
+
+  const held = mock.control.fault({ match: { prompt: 'plain regret' }, hold: 'before_headers' })
+  await page.goto('/images')
+  await create(page, 'plain regret')
+  await page.waitForSelector('.state-running')
+  await page.click('form[action$="/cancel"] button')
+  await page.waitForSelector('.job-page:is(.state-cancelled,.state-unknown)')
+  mock.control.release(held)
+  mock.control.clearFaults()
+  await page.click('form[action$="/retry"] button')
+  await page.waitForSelector('.state-done .picture')
+
+  await page.goto('/library')
+  assert.equal(await page.locator('.tiles .picture').count(), 5)
+  await page.goto('/account')
+  await page.click('form[action="/logout"] button')
+  await page.waitForURL('**/login*')
+  assert.deepEqual(complaints, [])
+})
+
+test('an edit: a file is chosen, a mask painted over it, and only the painted part is kept', { skip }, async () => {
+  mock.control.set({ latencyMs: 0 })
+  const { page, complaints } = await openPage(browser, app.url, await alice(app))
+  await page.goto('/images')
+  const buffer = await sharp({ create: { width: 1536, height: 1024, channels: 3, background: '#6a8fb5' } })
+    .png()
+    .toBuffer()
+  await page.setInputFiles('#references [type="file"]', { name: 'door.png', mimeType: 'image/png', buffer })
+  await page.waitForSelector('.reference[data-token]')
+  await page.reload()
+  await page.waitForSelector('.reference[data-token]')
+  await page.fill('#prompt', 'paint the door red')
+
+  await page.click('[data-mask-editor]')
+  await page.waitForSelector('.mask-editor.ready')
+  const { x, y, width, height } = (await page.locator('.mask-sheet canvas').boundingBox())!
+  const drag = async () => {
+    await page.mouse.move(x + width * 0.3, y + height * 0.3)
+    await page.mouse.down()
+    await page.mouse.move(x + width * 0.5, y + height * 0.5, { steps: 4 })
+    await page.mouse.up()
+  }
+  await page.keyboard.press(']')
+  await drag()
+  await page.keyboard.press('e')
+  await drag()
+  await page.keyboard.press('Control+z')
+  await page.click('[data-act="save"]')
+  await page.waitForSelector('.mask-thumb')
+  assert.equal(await page.inputValue('#prompt'), 'paint the door red')
+
+  await page.click('.pay .primary')
+  await page.waitForSelector('.state-done .picture')
+  const [call] = mock.control.calls({ path: '/v1/images/edits' })
+  assert.deepEqual([call!.inputs, call!.hasMask], [1, true])
+  await page.click('.state-done .caption')
+  await page.waitForSelector('.made-from img')
+  await page.waitForFunction(
+    () => {
+      if (document.querySelector('.changed-outside')) return true
+      location.reload()
+      return false
+    },
+    null,
+    { polling: 1000 },
+  )
+  await page.click('.changed-outside button')
+  await page.waitForURL(/\/library\/./)
+  await page.click('.lineage a[href*="/compare"]')
+  await page.waitForSelector('.compare.slider')
+  assert.deepEqual(complaints, [])
+})
