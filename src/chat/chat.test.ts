@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parse } from 'node-html-parser'
 import { newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -85,6 +86,10 @@ test('two pages see an answer grow, from wherever they come in, and it is the sa
   const writing = page.html.querySelector('.answer.writing')
   assert.match(writing?.text ?? '', /Paragraph number 1/)
   const second = await openStream(app.url, person, page.html.querySelector('#follow')!.getAttribute('hx-sse:connect')!)
+  await until('the stream to show what a page that comes in now shows', async () => {
+    const shown = (await person.get(`/chat/${id}`)).html.querySelector('.answer.writing .tail')?.text
+    return shown && tailOf(first) === shown
+  })
   mock.control.release(fault)
   const reply = await replyIn(db, id, 'done')
   await until('both to hear of the end', async () =>
@@ -306,4 +311,15 @@ const longAnswer = Array.from({ length: 14 }, (_, index) =>
 
 function squeeze(html: string): string {
   return html.replace(/\s+/g, ' ').replace(/> </g, '><').trim()
+}
+
+/** The text after the last complete block, as a page puts it together. */
+function tailOf({ events }: { events: { event: string; data: string }[] }): string {
+  let tail = ''
+  for (const { event, data } of events) {
+    if (event === 't') tail += data
+    else if (event === 'b') tail = ''
+    else if (event === '') tail = parse(data).querySelector('.tail')?.text ?? tail
+  }
+  return tail
 }
