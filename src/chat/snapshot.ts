@@ -9,7 +9,7 @@ import * as queries from './queries.ts'
 
 /**
  * A conversation as a file, version 1: all its branches, parents before children; pictures by the tokens of their files.
- * Nothing in it is a secret of the gateway. docs/conversations.md describes it for people.
+ * Nothing in it is a secret of the gateway. src/chat/conversations.md describes it for people.
  */
 export const Snapshot = z.object({
   format: z.literal('sub2api-playground conversation'),

@@ -38,10 +38,15 @@ export async function sendStored(
   const { start, end } = range ?? { start: 0, end: object.size - 1 }
   if (range) res.status(206).set('Content-Range', `bytes ${start}-${end}/${object.size}`)
   res.set('Content-Length', String(end - start + 1))
-  await pipeline(object.stream, res).catch(error => {
+  try {
+    if (!res.closed) await pipeline(object.stream, res)
+  } catch (error) {
     // The reader went away: nothing to answer, nothing to mend.
     if (!res.closed && !req.destroyed) throw error
-  })
+  } finally {
+    // A reader who left before the first byte leaves a stream that nobody reads to its end.
+    object.stream.destroy()
+  }
 }
 
 /** The first 48 characters of the prompt as a file name that every system takes. */
