@@ -124,7 +124,11 @@ export function imageRoutes(deps: Deps): Router {
 
   router.get('/images/:id/preview/:version', async (req, res) => {
     const bytes = await queries.findPreview(db, signedIn(res).userId, parseId(req.params.id))
-    if (!bytes) throw new Refusal(404, 'errors.not_found')
+    if (!bytes) {
+      // Of my own job: it has just given way to the picture.
+      await myJob(req, res)
+      return void res.status(204).end()
+    }
     res.set('Cache-Control', 'private, max-age=600').type('image/webp').send(bytes)
   })
 
