@@ -71,7 +71,11 @@ test('metrics count what was asked, made and called, and name nobody', async () 
   const picture = await makePicture(app, owner, 'a picture that counts')
   await owner.get(`/library/${picture.id}`)
 
-  const { text: numbers, headers } = await machine.get('/metrics')
+  // A job counts once its end is committed, a moment after the row can be seen.
+  const { text: numbers, headers } = await until('the job to be counted', async () => {
+    const page = await machine.get('/metrics')
+    return page.text.includes('playground_image_jobs_running 0\n') && page.text.includes('state="done"') && page
+  })
 
   assert.match(headers['content-type']!, /^text\/plain/)
   assert.match(numbers, /playground_http_request_seconds_count\{method="GET",route="\/library\/:id",status="2xx"\} 1\n/)
