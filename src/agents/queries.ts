@@ -181,19 +181,18 @@ export function revokeSshKey(tx: Db, userId: number, id: string): Promise<SshKey
   )
 }
 
-/** Null when no account has proved this key. */
-export function insertChallenge(
+/** False when no account has proved this key. */
+export async function insertChallenge(
   db: Db,
   key: { fingerprint: string; blob: Buffer },
   hash: Buffer,
-): Promise<{ createdAt: Date } | null> {
-  return db.maybeOne(
-    z.object({ createdAt: z.date() }),
+): Promise<boolean> {
+  const inserted = await db.run(
     `insert into ssh_challenges (hash, ssh_key_id)
-     select $3, id from ssh_keys where fingerprint = $1 and blob = $2 and proved_at is not null and revoked_at is null
-     returning created_at`,
+     select $3, id from ssh_keys where fingerprint = $1 and blob = $2 and proved_at is not null and revoked_at is null`,
     [key.fingerprint, key.blob, hash],
   )
+  return inserted === 1
 }
 
 const SignInAttempt = z.object({

@@ -214,7 +214,8 @@ describe('previews', () => {
     assert.notEqual(second, first)
     await jobIn(app.db, id, 'done')
     assert.equal((await person.get('/images')).html.querySelector(`#job-${id} .preview`), null)
-    assert.equal((await person.get(second)).status, 404)
+    const gone = await person.get(second)
+    assert.deepEqual([gone.status, gone.body.length], [204, 0])
   })
 
   test('the picture that arrived does not go on as the preview of the next one', async () => {
