@@ -35,7 +35,7 @@ create index ssh_keys_of_user on ssh_keys (user_id, created_at desc);
 create table ssh_challenges (
   hash bytea primary key, -- SHA-256 of the challenge's id
   ssh_key_id uuid not null references ssh_keys on delete cascade,
-  created_at timestamptz(3) not null default clock_timestamp() -- milliseconds: it is part of the signed text
+  created_at timestamptz not null default clock_timestamp()
 );
 create index ssh_challenges_by_age on ssh_challenges (created_at);
 

@@ -195,19 +195,23 @@ export async function insertChallenge(
   return inserted === 1
 }
 
-const SignInAttempt = z.object({
-  id: z.string(),
-  userId: z.number(),
-  name: z.string(),
-  challengedAt: z.date().nullable(),
-})
+const SignInAttempt = z.object({ id: z.string(), userId: z.number(), name: z.string(), challenged: z.boolean() })
 
-/** Uses the challenge up, unless it is another key's. Null when no account has proved this key. */
+export interface NewToken {
+  hash: Buffer
+  seconds: number
+  caller: { address: string; userAgent: string }
+}
+
+/**
+ * Uses the challenge up, unless it is another key's, and gives `token` for it if it is no older than `seconds`. Null
+ * when no account has proved this key.
+ */
 export function spendChallenge(
   db: Db,
   key: { fingerprint: string; blob: Buffer },
-  hash: Buffer,
-  seconds: number,
+  challenge: { hash: Buffer; seconds: number },
+  token: NewToken | null,
 ): Promise<z.output<typeof SignInAttempt> | null> {
   return db.maybeOne(
     SignInAttempt,
@@ -215,32 +219,28 @@ export function spendChallenge(
        select id, user_id, name from ssh_keys
        where fingerprint = $1 and blob = $2 and proved_at is not null and revoked_at is null),
      spent as (
-       delete from ssh_challenges where hash = $3 and ssh_key_id in (select id from found) returning created_at)
-     select found.*,
-       (select created_at from spent where created_at > now() - make_interval(secs => $4)) as challenged_at
-     from found`,
-    [key.fingerprint, key.blob, hash, seconds],
-  )
-}
-
-export interface NewToken {
-  sshKeyId: string
-  hash: Buffer
-  seconds: number
-  caller: { address: string; userAgent: string }
-}
-
-/** False when the SSH key was revoked meanwhile. */
-export async function insertToken(db: Db, token: NewToken): Promise<boolean> {
-  const inserted = await db.run(
-    `with used as (
+       delete from ssh_challenges where hash = $3 and ssh_key_id in (select id from found)
+       returning ssh_key_id, created_at),
+     fresh as (select ssh_key_id from spent where created_at > now() - make_interval(secs => $4)),
+     token as (
+       insert into ssh_tokens (ssh_key_id, hash, address, user_agent, expires_at)
+       select ssh_key_id, $5, $6, $7, now() + make_interval(secs => $8) from fresh where $5::bytea is not null),
+     used as (
        update ssh_keys set last_used_at = now()
-       where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute'))
-     insert into ssh_tokens (ssh_key_id, hash, address, user_agent, expires_at)
-     select id, $2, $3, $4, now() + make_interval(secs => $5) from ssh_keys where id = $1 and revoked_at is null`,
-    [token.sshKeyId, token.hash, token.caller.address, token.caller.userAgent, token.seconds],
+       where $5::bytea is not null and id in (select ssh_key_id from fresh)
+         and (last_used_at is null or last_used_at < now() - interval '1 minute'))
+     select found.*, exists (select from fresh) as challenged from found`,
+    [
+      key.fingerprint,
+      key.blob,
+      challenge.hash,
+      challenge.seconds,
+      token?.hash ?? null,
+      token?.caller.address ?? '',
+      token?.caller.userAgent ?? '',
+      token?.seconds ?? 0,
+    ],
   )
-  return inserted === 1
 }
 
 const Bearer = SshKey.extend({ tokenId: z.string(), usedLately: z.boolean(), email: z.string(), userName: z.string() })

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
 import { Secret } from '../secrets/secret.ts'
@@ -18,10 +18,9 @@ export interface Challenge {
 
 /** A text to sign once, within 300 seconds. Throws `Problem` 404 when no account has proved this key. */
 export async function createChallenge(deps: Pick<Deps, 'db'>, key: SshPublicKey): Promise<Challenge> {
-  const id = randomUUID()
-  const row = await queries.insertChallenge(deps.db, key, sha256(id))
-  if (!row) throw notRegistered()
-  return { id, message: challengeText(id, key, row.createdAt) }
+  const id = timeOrderedId()
+  if (!(await queries.insertChallenge(deps.db, key, sha256(id)))) throw notRegistered()
+  return { id, message: challengeText(id, key) }
 }
 
 /**
@@ -32,25 +31,23 @@ export async function signInWithKey(
   deps: Pick<Deps, 'db' | 'log'>,
   attempt: { key: SshPublicKey; challengeId: string; signature: string; caller: Caller },
 ): Promise<{ token: Secret; sshKey: { id: string; userId: number; name: string } }> {
-  const { key, challengeId } = attempt
-  const found = await queries.spendChallenge(deps.db, key, sha256(challengeId), CHALLENGE_SECONDS)
-  if (!found) throw notRegistered()
-  if (!found.challengedAt) throw new Problem(401, 'challenge_not_valid', 'agents.challenge_not_valid')
-  const message = Buffer.from(challengeText(challengeId, key, found.challengedAt))
+  const { key, challengeId, caller } = attempt
+  const message = Buffer.from(challengeText(challengeId, key))
   const problem = verifySignature(attempt.signature, { message, namespace: NAMESPACE, key })
+  const token = new Secret(`ssh_${randomBytes(32).toString('base64url')}`)
+  const sshKey = await queries.spendChallenge(
+    deps.db,
+    key,
+    { hash: sha256(challengeId), seconds: CHALLENGE_SECONDS },
+    problem ? null : { hash: sha256(token.reveal()), seconds: TOKEN_SECONDS, caller },
+  )
+  if (!sshKey) throw notRegistered()
+  if (!sshKey.challenged) throw new Problem(401, 'challenge_not_valid', 'agents.challenge_not_valid')
   if (problem) {
-    deps.log.info({ sshKey: found.id, problem }, 'an SSH signature was refused')
+    deps.log.info({ sshKey: sshKey.id, problem }, 'an SSH signature was refused')
     throw new Problem(401, 'signature_not_valid', 'agents.signature_not_valid')
   }
-  const token = new Secret(`ssh_${randomBytes(32).toString('base64url')}`)
-  const inserted = await queries.insertToken(deps.db, {
-    sshKeyId: found.id,
-    hash: sha256(token.reveal()),
-    seconds: TOKEN_SECONDS,
-    caller: attempt.caller,
-  })
-  if (!inserted) throw notRegistered()
-  return { token, sshKey: found }
+  return { token, sshKey }
 }
 
 /** Who shows this token; null when it is unknown, expired or revoked. */
@@ -61,9 +58,20 @@ export async function findBearerOf(deps: Pick<Deps, 'db'>, token: Secret): Promi
   return bearer
 }
 
-function challengeText(id: string, key: SshPublicKey, createdAt: Date): string {
+/** The text follows from the id, so that only the id's hash has to be kept. */
+function challengeText(id: string, key: SshPublicKey): string {
+  const createdAt = new Date(Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16) || 0)
   const lines = [`challenge=${id}`, `fingerprint=${key.fingerprint}`, `created_at=${createdAt.toISOString()}`]
   return `sub2api-playground ssh login\n${lines.join('\n')}\n`
+}
+
+/** A UUID that begins with the time in milliseconds (version 7, RFC 9562 §5.7). */
+function timeOrderedId(): string {
+  const bytes = randomBytes(16)
+  bytes.writeUIntBE(Date.now(), 0, 6)
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
 function notRegistered(): Problem {
