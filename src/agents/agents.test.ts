@@ -334,6 +334,18 @@ test('a body over 64 MiB is heard out and answered with 413 in JSON', async () =
   assert.deepEqual(z.object({ reason: z.string() }).parse(await response.json()).reason, 'too_large')
 })
 
+test('who is refused before the body is read hears why, and not a broken connection', async () => {
+  const large = `urllib.request.Request(%r, data=b'A' * 40_000_000, headers=%r, method='POST')`
+  const send = async (path: string, headers: object) => {
+    const request = large.replace('%r', `'${app.url}${API}${path}'`).replace('%r', JSON.stringify(headers))
+    const script = `import urllib.request, urllib.error\ntry: urllib.request.urlopen(${request})\nexcept urllib.error.HTTPError as e: print(e.code, e.read().decode())`
+    return (await run('python3', ['-c', script])).stdout
+  }
+  assert.match(await send('/tasks', { Authorization: 'Bearer ssh_x' }), /^401 .*token_not_valid/)
+  assert.match(await send('/nothing', {}), /^404 .*not_found/)
+  assert.match(await send('/me', {}), /^405 .*method_not_allowed/)
+})
+
 async function limit(person: Person, limits: Record<string, string>) {
   const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!
   const answer = await person.post(`${address}/limits`, limits)

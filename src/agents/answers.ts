@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'exp
 import type { Logger } from '../log.ts'
 import { type Refusal, toRefusal } from '../web/errors.ts'
 import { preferredLanguage, type Translate, translator } from '../web/i18n.ts'
+import { hearOut } from './body.ts'
 import { Problem, type Reason } from './problem.ts'
 
 /** Clients parse every answer of these routes as this envelope. */
@@ -34,12 +35,13 @@ export function onlyMethods(...methods: string[]): RequestHandler {
 
 /** Whatever happens, the answer is JSON. */
 export function jsonErrors(log: Logger): ErrorRequestHandler {
-  return (error: unknown, req, res, next) => {
+  return async (error: unknown, req, res, next) => {
     const problem = toProblem(error, res)
     if (problem.status >= 500) {
       log.error({ err: error, requestId: res.locals.requestId, method: req.method, path: req.path }, 'request failed')
     }
     if (res.headersSent) return next(error)
+    await hearOut(req)
     for (const name of ['Accept-Ranges', 'Content-Disposition', 'Content-Length', 'Content-Range', 'ETag']) {
       res.removeHeader(name)
     }

@@ -46,7 +46,8 @@ export function agentApi(deps: Deps): Router {
   const limit = (name: string, points: number) =>
     createRateLimit(db, { name, points, seconds: 60, refusal: 'errors.rate_limited' })
   const perMinute = config.limits.signInsPerMinute
-  const challenges = [limit('ssh-challenge', perMinute), limit('ssh-challenge-key', perMinute)] as const
+  // Not by key: whoever knows a public key could keep its owner out.
+  const challenges = limit('ssh-challenge', perMinute)
   const logins = [limit('ssh-login', perMinute), limit('ssh-login-key', perMinute)] as const
   const proofs = limit('ssh-proof', perMinute)
   const starts = limit('ssh-task', STARTS_PER_MINUTE)
@@ -58,11 +59,9 @@ export function agentApi(deps: Deps): Router {
   api.all('/openapi.json', onlyMethods('GET', 'HEAD'))
 
   api.post('/ssh/challenge', async (req, res) => {
-    const { address } = callerOf(req)
-    await challenges[0].consume(address)
+    await challenges.consume(callerOf(req).address)
     const { public_key: publicKey } = await readJson(req, ChallengeRequest)
     const key = readKey(publicKey, wordsFor(req))
-    await challenges[1].consume(key.fingerprint)
     const { id, message } = await createChallenge(deps, key)
     const { fingerprint } = key
     succeed(res, { challenge_id: id, fingerprint, namespace: NAMESPACE, message, expires_in: CHALLENGE_SECONDS })

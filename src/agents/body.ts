@@ -133,6 +133,24 @@ function pictureFiles(folder: string) {
   }
 }
 
+/**
+ * Reads what is left of a body that nobody will use: many clients listen only when they have sent all of it, and would
+ * see a broken connection instead of the answer.
+ */
+export async function hearOut(req: Request): Promise<void> {
+  if (req.complete || req.destroyed) return
+  let length = 0
+  try {
+    for await (const chunk of chunksOf(req)) {
+      length += chunk.length
+      if (length > POLITE_BYTES) req.destroy()
+    }
+  } catch (error) {
+    // The sender has left, or was sent away.
+    if (!(error instanceof Problem)) throw error
+  }
+}
+
 async function* chunksOf(req: Request): AsyncGenerator<Buffer> {
   try {
     yield* req as AsyncIterable<Buffer>
