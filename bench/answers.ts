@@ -40,6 +40,7 @@ export async function poll(site: Site): Promise<Figure[]> {
     bytes = Math.max(bytes, answer.wire)
   }
   await Promise.all([web.stop(), worker.stop()])
+  await site.db.run('delete from image_jobs')
   return [
     asFigure('unchanged poll', times.slice(200), POLL_MS),
     {

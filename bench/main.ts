@@ -38,6 +38,8 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+// By way of `exit`, where the processes it started are killed.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const site = await openSite()
 const figures: Figure[] = []
 try {

@@ -39,12 +39,13 @@ export async function openSite(): Promise<Site> {
   const db = openDatabase({ url: postgres.url, max: 2 })
   const mock = await startMock()
   const secret = randomBytes(32).toString('hex')
+  const running = new Set<Process>()
 
   return {
     db,
     upstream: mock.url,
-    run: (role, environment = {}) =>
-      startProcess({
+    async run(role, environment = {}) {
+      const started = await startProcess({
         ...inherited(),
         PLAYGROUND_ROLE: role,
         HOST: '127.0.0.1',
@@ -60,7 +61,10 @@ export async function openSite(): Promise<Site> {
         MALLOC_ARENA_MAX: '2',
         MALLOC_MMAP_THRESHOLD_: '131072',
         ...environment,
-      }),
+      })
+      running.add(started)
+      return started
+    },
     async signIn(process, name) {
       const email = `${name}@example.com`
       await mock.control('user', { email, concurrency: 1000, balance: 1e6 })
@@ -77,6 +81,8 @@ export async function openSite(): Promise<Site> {
       return (await answer.json()) as unknown
     },
     async close() {
+      // Those a part that failed left behind.
+      await Promise.all([...running].map(each => each.stop()))
       await db.close()
       mock.child.kill()
       await postgres.stop()
@@ -109,6 +115,7 @@ async function startProcess(environment: Record<string, string>): Promise<Proces
   // A bench that fails half-way leaves nothing running.
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
+  const ended = once(child, 'exit')
   const line = await firstLine(child, text => text.includes('"ready"'))
   const { url } = JSON.parse(line) as { url: string }
   const answer = await fetch(`${url}/ready`)
@@ -119,7 +126,6 @@ async function startProcess(environment: Record<string, string>): Promise<Proces
     readyAfter: performance.now() - started,
     async stop() {
       process.off('exit', kill)
-      const ended = once(child, 'exit')
       child.kill('SIGTERM')
       await ended
     },

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createHash, createSign, generateKeyPairSync, type KeyObject, sign as signPlain } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { atEnd } from './database.ts'
 
 /** Somebody's SSH key pair. */
 export interface SshPair {
@@ -22,7 +22,8 @@ let number = 0
 /** A key made and used by the real ssh-keygen, e.g. `ed25519`, `rsa`, `ecdsa` with 384 `bits`. */
 export async function sshKeygen(type: string, options: { bits?: number; comment?: string } = {}): Promise<SshPair> {
   folder ??= mkdtemp(path.join(tmpdir(), 'playground-ssh-')).then(directory => {
-    atEnd(() => rm(directory, { recursive: true, force: true }))
+    // Not a hook of the test runner: the bench makes keys too, and is no test.
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     return directory
   })
   const file = path.join(await folder, `id_${++number}`)
