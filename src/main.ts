@@ -68,10 +68,8 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     const sealer = createSealer(config.sessionSecrets)
     const deps = { config, db, gateway, jobs, listener, storage, sealer, staticFiles: loadStaticFiles(), log, metrics }
     if (works) {
-      const worker = await startImageWorker(deps)
-      stops.push(() => worker.stop(config.shutdownSeconds))
-      const chat = await startChatWorker(deps)
-      stops.push(() => chat.stop(config.shutdownSeconds))
+      const workers = [await startImageWorker(deps), await startChatWorker(deps)]
+      stops.push(async () => void (await Promise.all(workers.map(worker => worker.stop(config.shutdownSeconds)))))
       await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
       await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
         for (const payload of payloads) await measureOutside(deps, payload)

@@ -602,13 +602,14 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
   return asked === 1
 }
 
-export async function listStopRequested(db: Db, messageIds: readonly string[]): Promise<string[]> {
+/** Which of these claims somebody wants stopped. */
+export async function listCancelledReplies(db: Db, claims: readonly string[]): Promise<string[]> {
   const rows = await db.many(
-    z.object({ messageId: z.string() }),
-    `select message_id from replies where message_id = any($1) and cancel_requested_at is not null`,
-    [messageIds],
+    z.object({ claim: z.string() }),
+    `select claim from replies where claim = any($1::uuid[]) and state = 'running' and cancel_requested_at is not null`,
+    [claims],
   )
-  return rows.map(row => row.messageId)
+  return rows.map(row => row.claim)
 }
 
 export async function extendReplyLeases(db: Db, claims: readonly string[], leaseSeconds: number): Promise<void> {

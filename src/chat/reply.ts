@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { openReplyKey } from '../account/key.ts'
 import { findAccount } from '../account/queries.ts'
-import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import { persist, type Stop } from '../worker.ts'
 import { loadBranch, type NamedPicture } from './branch.ts'
 import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
 import { tellHistory } from './history.ts'
@@ -14,12 +13,8 @@ import { renderMarkdown } from './markdown.ts'
 import * as queries from './queries.ts'
 import { readToolCall, toolsFor } from './tools.ts'
 
-/** Why a call was ended from our side: the reason of the abort signal. */
-export type Stop = 'stopped' | 'shutdown'
-
 const ATTEMPTS = 4
 const LONGEST_WAIT_MS = 30_000
-const PERSIST_FOR_MS = 120_000
 const LONGEST_ANSWER = 400_000
 
 /** What has come of a call. */
@@ -73,7 +68,7 @@ export async function writeReply(deps: Deps, claimed: queries.ClaimedReply, sign
   } catch (error) {
     await writer.close()
     const again = signal.aborted ? null : comeBackAt(error, reply, writer)
-    if (again && (await persist(() => queries.requeueReply(deps.db, reply, again)))) return
+    if (again && (await persist(deps, () => queries.requeueReply(deps.db, reply, again)))) return
     ending = endingAfter(deps, reply, writer, heard, error, signal)
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
@@ -118,7 +113,7 @@ export async function endReply(
   asked: { calls: Heard['calls']; pictures: readonly NamedPicture[]; mayPaint: boolean },
 ): Promise<void> {
   const [call] = ending.state === 'done' ? asked.calls : []
-  const ended = await persist(() =>
+  const ended = await persist(deps, () =>
     deps.db.transaction(async tx => {
       const row = await queries.finishReply(tx, reply, ending)
       if (!row || !call) return row
@@ -165,7 +160,7 @@ function endingAfter(
   const { requestId } = heard
   const kept = written(writer)
   if (signal.aborted) {
-    const state = signal.reason === ('stopped' satisfies Stop) ? 'stopped' : 'unknown'
+    const state = signal.reason === ('cancelled' satisfies Stop) ? 'stopped' : 'unknown'
     return { state, ...kept, reason: state === 'unknown' ? 'interrupted' : null, charged: 'unknown', requestId }
   }
   if (!(error instanceof GatewayError)) {
@@ -194,7 +189,7 @@ function comeBackAt(error: unknown, reply: queries.ClaimedReply, writer: DeltaWr
 async function giveBack(deps: Deps, reply: queries.ClaimedReply): Promise<void> {
   // What failed again and again before anything was sent would fail for ever.
   const isHopeless = reply.attempts > ATTEMPTS
-  if (!isHopeless && (await persist(() => queries.requeueReply(deps.db, reply, null)))) return
+  if (!isHopeless && (await persist(deps, () => queries.requeueReply(deps.db, reply, null)))) return
   const none = { text: '', reasoning: '', html: '', charged: 'no' as const }
   const ending = isHopeless
     ? { state: 'failed' as const, ...none, reason: 'interrupted' as const }
@@ -223,18 +218,5 @@ export async function sweepAbandonedReplies(
       ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }
       : { state: 'unknown' as const, ...kept, reason: 'interrupted' as const, charged: 'unknown' as const }
     await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
-  }
-}
-
-/** What has been paid for is not lost to a restart of the database: tries for two minutes. */
-async function persist<T>(work: () => Promise<T>): Promise<T> {
-  const giveUp = Date.now() + PERSIST_FOR_MS
-  for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof DatabaseUnavailable) || Date.now() + wait > giveUp) throw error
-      await delay(wait)
-    }
   }
 }

@@ -1,9 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import type { Stop } from '../worker.ts'
 import type { ClaimedJob, Ending } from './queries.ts'
-
-/** Why a call was ended from our side: the reason of the job's abort signal. */
-export type Stop = 'cancelled' | 'shutdown'
 
 /** What came of a call so far. */
 export interface Progress {

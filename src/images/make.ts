@@ -1,7 +1,5 @@
 import { Readable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
-import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { EditRequest, ImageRequest } from '../gateway/images.ts'
 import { filePicture, newToken, storePicture } from '../library/keep.ts'
@@ -10,6 +8,7 @@ import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
+import { persist } from '../worker.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
@@ -56,7 +55,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
     if (notBefore) {
       await previewer.settled()
       if (await persist(deps, () => queries.requeueJob(deps.db, job, notBefore, ending.retryAt ?? null))) return
-      const isCancelled = await persist(deps, () => queries.listCancelRequested(deps.db, [job.id]))
+      const isCancelled = await persist(deps, () => queries.listCancelled(deps.db, [job.claim]))
       if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }
   }
@@ -170,18 +169,4 @@ async function giveBack(deps: Deps, job: queries.ClaimedJob): Promise<void> {
 async function noteRequestId(deps: Deps, job: queries.ClaimedJob, requestId: string | null, progress: Progress) {
   progress.requestId = requestId
   if (requestId) await persist(deps, () => queries.setRequestId(deps.db, job, requestId))
-}
-
-/** What has been paid for is not lost to a restart of the database or a hiccup of the store. */
-async function persist<T>(deps: Pick<Deps, 'config'>, work: () => Promise<T>): Promise<T> {
-  const giveUp = Date.now() + deps.config.worker.persistSeconds * 1000
-  for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
-    try {
-      return await work()
-    } catch (error) {
-      const passing = error instanceof DatabaseUnavailable || error instanceof StorageError
-      if (!passing || Date.now() + wait > giveUp) throw error
-      await delay(wait)
-    }
-  }
 }

@@ -343,13 +343,15 @@ export function cancelJob(db: Db, userId: number, jobId: string): Promise<ImageJ
   )
 }
 
-export async function listCancelRequested(db: Db, jobIds: readonly string[]): Promise<string[]> {
+/** Which of these claims somebody wants cancelled. */
+export async function listCancelled(db: Db, claims: readonly string[]): Promise<string[]> {
   const rows = await db.many(
-    z.object({ id: z.string() }),
-    `select id from image_jobs where id = any($1) and cancel_requested_at is not null`,
-    [jobIds],
+    z.object({ claim: z.string() }),
+    `select claim from image_jobs
+     where claim = any($1::uuid[]) and state = 'running' and cancel_requested_at is not null`,
+    [claims],
   )
-  return rows.map(row => row.id)
+  return rows.map(row => row.claim)
 }
 
 export async function extendLeases(db: Db, claims: readonly string[], leaseSeconds: number): Promise<void> {

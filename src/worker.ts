@@ -1,0 +1,152 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Gauge } from 'prom-client'
+import { DatabaseUnavailable } from './db/db.ts'
+import type { Deps } from './deps.ts'
+import type { QueueName } from './jobs.ts'
+import { StorageError } from './storage/storage.ts'
+
+/** Why a run was ended from our side: the reason of its abort signal. */
+export type Stop = 'cancelled' | 'shutdown'
+
+/** A kind of row that workers claim and run, and how. */
+export interface Work<Row extends { claim: string }> {
+  /** A message here is a wake-up only: which row runs next is decided by `claim`. */
+  queue: QueueName
+  /** Rows run at once in this process. */
+  slots: number
+  running: Gauge
+  claim(slots: number): Promise<Row[]>
+  /** Runs a row to its end; what throws is left to the sweep. */
+  run(row: Row, signal: AbortSignal): Promise<void>
+  /** Which of these claims somebody wants stopped. */
+  listCancelled(claims: readonly string[]): Promise<string[]>
+  extendLeases(claims: readonly string[]): Promise<void>
+  /** Ends what other workers left behind; `claimsHere` are alive, however late their leases. */
+  sweep(claimsHere: readonly string[]): Promise<void>
+  /** What else is looked after, at every tick. */
+  tick?(): Promise<void>
+}
+
+export interface Worker<Row> {
+  /** Looks at once for claims that are to be stopped, and for rows that wait. */
+  lookAfter(): Promise<void>
+  /** Stops what runs here and matches, without asking the database. */
+  cancel(matches: (row: Row) => boolean): void
+  /** Takes no more, waits `seconds` for what runs, then aborts the rest and waits until it has said so. */
+  stop(seconds: number): Promise<void>
+}
+
+/**
+ * Runs rows in this process, as many at once as the claim allows, and keeps their leases; a tick finds what no message
+ * told of.
+ */
+export async function startWorker<Row extends { claim: string }>(deps: Deps, work: Work<Row>): Promise<Worker<Row>> {
+  const { tickSeconds, leaseSeconds, sweepSeconds } = deps.config.worker
+  /** By claim: a row that was taken from us and claimed again is another run. */
+  const running = new Map<string, { row: Row; stop: AbortController; over: Promise<void> }>()
+  let stopping = false
+  let extendedAt = Date.now()
+  let sweptAt = 0
+
+  const fill = alone(async () => {
+    const slots = work.slots - running.size
+    if (stopping || slots <= 0) return
+    for (const row of await work.claim(slots)) run(row)
+  })
+
+  function run(row: Row): void {
+    const stop = new AbortController()
+    // Claimed while the stop came: goes back unsent.
+    if (stopping) stop.abort('shutdown' satisfies Stop)
+    const over = work
+      .run(row, stop.signal)
+      .catch(error => deps.log.error({ err: error, queue: work.queue, claim: row.claim }, 'left to the sweep'))
+      .finally(() => {
+        running.delete(row.claim)
+        work.running.set(running.size)
+        void fill()
+      })
+    running.set(row.claim, { row, stop, over })
+    work.running.set(running.size)
+  }
+
+  const lookAfter = alone(async () => {
+    if (running.size > 0) {
+      for (const claim of await work.listCancelled([...running.keys()])) {
+        running.get(claim)?.stop.abort('cancelled' satisfies Stop)
+      }
+      if (Date.now() - extendedAt > (leaseSeconds * 1000) / 4) {
+        await work.extendLeases([...running.keys()])
+        extendedAt = Date.now()
+      }
+    }
+    await fill()
+  })
+
+  const sweep = alone(async () => {
+    if (stopping) return
+    await work.tick?.()
+    if (Date.now() - sweptAt < sweepSeconds * 1000) return
+    sweptAt = Date.now()
+    await work.sweep([...running.keys()])
+  })
+
+  /** The same once at a time; asked for meanwhile, it is done once more. */
+  function alone(duty: () => Promise<void>): () => Promise<void> {
+    let underWay: Promise<void> | null = null
+    let again = false
+    return function start(): Promise<void> {
+      again = underWay !== null
+      underWay ??= duty()
+        .catch(error => deps.log.warn({ err: error, queue: work.queue }, 'the worker could not do its duty'))
+        .then(() => {
+          underWay = null
+          return again ? start() : undefined
+        })
+      return underWay
+    }
+  }
+
+  // A sweep may wait long for a slow store: beside the other, or the leases of what runs here would expire meanwhile.
+  const timer = setInterval(() => {
+    void lookAfter()
+    void sweep()
+  }, tickSeconds * 1000)
+  await deps.jobs.work(work.queue, { batch: 100, pollSeconds: 2 }, fill)
+  void fill()
+
+  return {
+    lookAfter,
+    cancel(matches) {
+      for (const { row, stop } of running.values()) if (matches(row)) stop.abort('cancelled' satisfies Stop)
+    },
+    async stop(seconds) {
+      stopping = true
+      await fill()
+      const over = Promise.all([...running.values()].map(entry => entry.over))
+      await Promise.race([over, delay(seconds * 1000, undefined, { ref: false })])
+      for (const { stop } of running.values()) stop.abort('shutdown' satisfies Stop)
+      await over
+      clearInterval(timer)
+      await lookAfter()
+      await sweep()
+    },
+  }
+}
+
+/**
+ * What has been paid for is not lost to a restart of the database or a hiccup of the store: tries for as long as
+ * `persistSeconds`, then throws what was last in the way.
+ */
+export async function persist<T>(deps: Pick<Deps, 'config'>, work: () => Promise<T>): Promise<T> {
+  const giveUp = Date.now() + deps.config.worker.persistSeconds * 1000
+  for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
+    try {
+      return await work()
+    } catch (error) {
+      const isPassing = error instanceof DatabaseUnavailable || error instanceof StorageError
+      if (!isPassing || Date.now() + wait > giveUp) throw error
+      await delay(wait)
+    }
+  }
+}
