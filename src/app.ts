@@ -4,6 +4,7 @@ import session from 'express-session'
 import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
 import { agentApi } from './agents/api.ts'
+import { assetRoutes } from './agents/assets.ts'
 import { agentRoutes } from './agents/routes.ts'
 import { chatRoutes } from './chat/routes.ts'
 import type { Deps } from './deps.ts'
@@ -63,6 +64,7 @@ export function createApp(deps: Deps): App {
     web.use(express.urlencoded({ extended: false, limit: FORM_LIMIT, parameterLimit: 100 }))
     web.use(sessionOfRequest())
     web.use(identify(deps))
+    web.use('/api/playground', assetRoutes(deps))
     web.use(loadViewer(deps))
     web.use(preferenceRoutes({ https }))
     web.use(sessionRoutes(deps, rememberSignIn(deps)))

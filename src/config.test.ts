@@ -42,6 +42,7 @@ const mistakes: Record<string, string> = {
   R2_ENDPOINT: 'r2.example.com',
   PLAYGROUND_IMAGE_CDN_BASE: '/cdn',
   PLAYGROUND_KEEP_LOCAL_ASSETS: 'maybe',
+  PLAYGROUND_PUBLIC_ASSETS: 'yes',
   PLAYGROUND_RUNNING_PER_USER: '0',
   PLAYGROUND_QUEUED_PER_USER: '-1',
   PLAYGROUND_RUNNING_TOTAL: '1e3',

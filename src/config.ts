@@ -29,7 +29,11 @@ export interface Config {
     /** Path of the CDN base: object key = prefix + `/` + token. */
     prefix: string
   }
+  /** Public address in front of the bucket, without a slash at the end: an object's address is this, `/` and its token. */
+  cdnBase: string | null
   keepLocalAssets: boolean
+  /** Pictures may be seen by whoever knows their token. */
+  publicAssets: boolean
   limits: {
     /** Jobs of one user that may run, and wait, at the same time. */
     runningPerUser: number
@@ -110,6 +114,7 @@ const Environment = z.object({
   R2_SECRET_ACCESS_KEY: z.string().optional(),
   PLAYGROUND_IMAGE_CDN_BASE: address.optional(),
   PLAYGROUND_KEEP_LOCAL_ASSETS: yesOrNo.default(false),
+  PLAYGROUND_PUBLIC_ASSETS: yesOrNo.default(false),
   PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
   PLAYGROUND_QUEUED_PER_USER: wholeNumber(1, 10_000).default(50),
   PLAYGROUND_RUNNING_TOTAL: wholeNumber(1, 10_000).default(64),
@@ -182,7 +187,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
               : '',
           }
         : null,
+    cdnBase: env.PLAYGROUND_IMAGE_CDN_BASE ?? null,
     keepLocalAssets: env.PLAYGROUND_KEEP_LOCAL_ASSETS,
+    publicAssets: env.PLAYGROUND_PUBLIC_ASSETS,
     limits: {
       runningPerUser: env.PLAYGROUND_RUNNING_PER_USER,
       queuedPerUser: env.PLAYGROUND_QUEUED_PER_USER,

@@ -14,8 +14,7 @@ import {
 } from '../images/queries.ts'
 import { derivedSubmission, startImage } from '../images/start.ts'
 import { findFile } from '../library/queries.ts'
-import { fileStem, sendStored } from '../library/send.ts'
-import { Secret } from '../secrets/secret.ts'
+import { extensionOf, fileStem, sendStored } from '../library/send.ts'
 import { callerOf } from '../session/routes.ts'
 import type { Translate } from '../web/i18n.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
@@ -147,8 +146,7 @@ export function agentApi(deps: Deps): Router {
     const picture = (await listTaskPictures(db, job))[index]
     const file = picture && (await findFile(db, job.userId, picture.token))
     if (!file) throw new Problem(404, 'not_found', 'agents.image_not_found')
-    const extension = file.format === 'jpeg' ? 'jpg' : file.format
-    res.attachment(`${fileStem(job.prompt)}-${index + 1}.${extension}`).type(`image/${file.format}`)
+    res.attachment(`${fileStem(job.prompt)}-${index + 1}.${extensionOf(file.format)}`).type(`image/${file.format}`)
     await sendStored(deps, req, res, file.token, `"${file.sha256.toString('base64url')}"`)
   })
   api.all('/ssh/tasks/:id/download', onlyMethods('GET', 'HEAD'))
@@ -219,8 +217,7 @@ export function agentApi(deps: Deps): Router {
   }
 
   async function bearerOf(req: Request): Promise<queries.Bearer> {
-    const [, token] = /^Bearer +(\S+)$/i.exec(req.get('Authorization') ?? '') ?? []
-    const bearer = token ? await findBearerOf(deps, new Secret(token)) : null
+    const bearer = await findBearerOf(deps, req.get('Authorization'))
     if (!bearer) throw new Problem(401, 'token_not_valid', 'agents.token_not_valid')
     return bearer
   }

@@ -76,11 +76,19 @@ export function openApi(origin: string | null): Json {
         get: {
           summary: 'The bytes of a picture',
           security: [{ bearer: [] }],
-          responses: {
-            200: { description: 'The whole', content: { 'image/png': {}, 'image/jpeg': {}, 'image/webp': {} } },
-            206: { description: 'The range asked for' },
-            default: failure,
-          },
+          responses: pictureResponses,
+        },
+      },
+      '/api/playground/assets/{token}': {
+        parameters: [
+          { name: 'token', in: 'path', required: true, schema: { type: 'string' } },
+          { name: 'download', in: 'query', schema: { const: '1' } },
+          { name: 'filename', in: 'query', schema: { type: 'string' } },
+        ],
+        get: {
+          summary: 'A stored picture, also to the browser of its owner',
+          security: [{ bearer: [] }, {}],
+          responses: { ...pictureResponses, 307: { description: 'The same at the address in front of the bucket' } },
         },
       },
     },
@@ -91,6 +99,14 @@ const idParameter = { name: 'id', in: 'path', required: true, schema: { type: 's
 const failure = {
   description: 'What went wrong',
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } },
+}
+
+const pictureResponses = {
+  200: { description: 'The whole', content: { 'image/png': {}, 'image/jpeg': {}, 'image/webp': {} } },
+  206: { description: 'The range asked for' },
+  304: { description: 'As it was, by If-None-Match' },
+  416: { description: 'A range beyond its end' },
+  default: failure,
 }
 
 interface Facts {

@@ -50,10 +50,14 @@ export async function signInWithKey(
   return { token, sshKey }
 }
 
-/** Who shows this token; null when it is unknown, expired or revoked. */
-export async function findBearerOf(deps: Pick<Deps, 'db'>, token: Secret): Promise<queries.Bearer | null> {
-  if (!/^ssh_[\w-]{43}$/.test(token.reveal())) return null
-  const bearer = await queries.findBearer(deps.db, sha256(token.reveal()))
+/** Who shows the token of this `Authorization`; null when it is absent, unknown, expired or revoked. */
+export async function findBearerOf(
+  deps: Pick<Deps, 'db'>,
+  authorization: string | undefined,
+): Promise<queries.Bearer | null> {
+  const [, token] = /^Bearer +(ssh_[\w-]{43})$/i.exec(authorization ?? '') ?? []
+  if (!token) return null
+  const bearer = await queries.findBearer(deps.db, sha256(token))
   if (bearer && !bearer.usedLately) await queries.touchToken(deps.db, bearer)
   return bearer
 }

@@ -5,7 +5,7 @@ import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { isToken, thumbnailName } from './keep.ts'
 import { findFile, findPicture, type StoredFile } from './queries.ts'
-import { fileStem, sendStored } from './send.ts'
+import { extensionOf, fileStem, sendStored } from './send.ts'
 
 /** Picture bytes by their token, to their owner only; private, never changing, harmless when opened by themselves. */
 export function fileRoutes(deps: Deps): Router {
@@ -36,7 +36,7 @@ export function fileRoutes(deps: Deps): Router {
   async function downloadName(res: Response, file: StoredFile, pictureId: string): Promise<string> {
     const id = z.guid().safeParse(pictureId)
     const picture = id.success ? await findPicture(deps.db, signedIn(res).userId, id.data) : null
-    return `${fileStem(picture?.prompt ?? '')}.${file.format === 'jpeg' ? 'jpg' : file.format}`
+    return `${fileStem(picture?.prompt ?? '')}.${extensionOf(file.format)}`
   }
 
   return router

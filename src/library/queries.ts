@@ -186,6 +186,16 @@ export function findFile(db: Db, userId: number, token: string): Promise<StoredF
   return db.maybeOne(StoredFile, `select * from files where token = $1 and user_id = $2`, [token, userId])
 }
 
+/** Whosever it is: of a picture that is not in the trash. */
+export function findOpenFile(db: Db, token: string): Promise<StoredFile | null> {
+  return db.maybeOne(
+    StoredFile,
+    `select * from files f where token = $1
+       and exists (select from pictures p where p.token = f.token and p.user_id = f.user_id and p.deleted_at is null)`,
+    [token],
+  )
+}
+
 export function findPicture(db: Db, userId: number, id: string): Promise<Picture | null> {
   return db.maybeOne(Picture, `select ${columns} from ${pictures} where p.id = $1 and p.user_id = $2`, [id, userId])
 }

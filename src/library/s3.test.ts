@@ -10,7 +10,9 @@ import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s
 import { loadConfig } from '../config.ts'
 import { keepHouse } from '../housekeeping.ts'
 import { createLog } from '../log.ts'
+import { openLocal } from '../storage/local.ts'
 import { openStorage } from '../storage/storage.ts'
+import { boundKey, tokenOf } from '../testing/agents.ts'
 import { atEnd } from '../testing/database.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
@@ -78,6 +80,33 @@ test('with a bucket, pictures are its objects, named as behind its public addres
   await storage.close()
   await assert.rejects(bucket.send(new HeadObjectCommand(object)), { name: 'NotFound' })
   assert.equal((await owner.get(`/files/${picture.token}`)).status, 404)
+})
+
+test('what only the bucket has is fetched from its public address, what has a copy here from here', async () => {
+  const owner = await alice(app)
+  const { token } = await makePicture(app, owner, 'behind a CDN')
+  const asset = `/api/playground/assets/${token}`
+  assert.equal((await owner.get(asset)).status, 200, 'without a public address')
+
+  const { browser } = await app.another({ cdnBase: base.href, keepLocalAssets: true, role: 'web' })
+  const [mine, stranger] = [browser(), browser()]
+  await mine.post('/login', { email: owner.email, password: 'long enough' })
+  const sent = [await mine.get(asset), await mine.head(asset), await mine.get(`${asset}?download=1&filename=a.png`)]
+  for (const answer of sent) {
+    assert.deepEqual([answer.status, answer.location, answer.text], [307, `${base.href}/${token}`, ''])
+    assert.equal(answer.headers['cache-control'], 'private, max-age=300')
+  }
+  assert.equal((await stranger.get(asset)).status, 404)
+  const key = await boundKey(app, owner)
+  const Authorization = `Bearer ${await tokenOf(app, key)}`
+  const streamed = await stranger.get(asset, { headers: { Authorization } })
+  assert.deepEqual([streamed.status, streamed.headers['content-type']], [200, 'image/png'], 'a token goes nowhere else')
+
+  const assets = path.join(app.config.dataDirectory, 'assets')
+  await openLocal(assets).put(token, streamed.body, { contentType: 'image/png' })
+  const copy = await mine.get(asset)
+  assert.deepEqual([copy.status, copy.body.equals(streamed.body)], [200, true])
+  await rm(assets, { recursive: true })
 })
 
 test('a bucket that answers no more is an outage, not a missing picture', async () => {

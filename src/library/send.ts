@@ -3,6 +3,7 @@ import type { Request, Response } from 'express'
 import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseRange } from '../web/range.ts'
+import type { StoredFile } from './queries.ts'
 
 /**
  * Sends stored bytes: whole, a range of them, their headers alone, or 304. Whoever asks has been checked already; the
@@ -14,13 +15,14 @@ export async function sendStored(
   res: Response,
   name: string,
   etag: string,
+  readers: 'owner' | 'anyone' = 'owner',
 ): Promise<void> {
   res.set({
-    'Cache-Control': 'private, max-age=31536000, immutable',
+    'Cache-Control': cacheControl[readers],
     ETag: etag,
     'Accept-Ranges': 'bytes',
     'Content-Security-Policy': "sandbox; default-src 'none'",
-    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': readers === 'owner' ? 'same-origin' : 'cross-origin',
   })
   if (req.fresh) return void res.status(304).end()
   if (req.method === 'HEAD') return void res.set('Content-Length', String(await sizeOf(deps, name))).end()
@@ -49,6 +51,9 @@ export async function sendStored(
   }
 }
 
+// What everybody may see can be withdrawn, and has to be gone soon after.
+const cacheControl = { owner: 'private, max-age=31536000, immutable', anyone: 'public, max-age=300' }
+
 /** The first 48 characters of the prompt as a file name that every system takes. */
 export function fileStem(prompt: string): string {
   const words = prompt
@@ -57,6 +62,10 @@ export function fileStem(prompt: string): string {
     .trim()
   const stem = Array.from(words).slice(0, 48).join('').trim()
   return stem.replaceAll(' ', '-') || 'picture'
+}
+
+export function extensionOf(format: StoredFile['format']): string {
+  return format === 'jpeg' ? 'jpg' : format
 }
 
 async function sizeOf(deps: Pick<Deps, 'storage'>, name: string): Promise<number> {

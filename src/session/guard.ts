@@ -33,15 +33,30 @@ export function requireSignIn(deps: Deps): RequestHandler {
   return async (req, res, next) => {
     const signedIn = res.locals.signedIn as queries.SignedIn | undefined
     if (!signedIn) return askToSignIn(req, res)
-    if (req.method === 'GET' && expiresSoon(signedIn)) {
-      try {
-        await withAccessToken(deps, signedIn.signInId, async () => undefined)
-      } catch (error) {
-        // The gateway is down or busy: what is kept here can still be looked at.
-        if (!(error instanceof GatewayError || error instanceof PanelError)) throw error
-      }
-    }
+    if (req.method === 'GET') await renew(deps, signedIn)
     next()
+  }
+}
+
+/** The same question where the answer is no page to sign in on. */
+export async function isStillSignedIn(deps: Deps, signedIn: queries.SignedIn): Promise<boolean> {
+  try {
+    await renew(deps, signedIn)
+    return true
+  } catch (error) {
+    if (!(error instanceof SignedOut)) throw error
+    return false
+  }
+}
+
+/** Throws `SignedOut` when the gateway has ended the sign-in. */
+async function renew(deps: Deps, signedIn: queries.SignedIn): Promise<void> {
+  if (!expiresSoon(signedIn)) return
+  try {
+    await withAccessToken(deps, signedIn.signInId, async () => undefined)
+  } catch (error) {
+    // The gateway is down or busy: what is kept here can still be looked at.
+    if (!(error instanceof GatewayError || error instanceof PanelError)) throw error
   }
 }
 

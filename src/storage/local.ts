@@ -37,6 +37,8 @@ export function openLocal(directory: string): Storage {
       return guarded('read', () => readFile(path).catch(absent))
     },
 
+    onlyInBucket: async () => false,
+
     async delete(name) {
       const path = pathOf(name)
       await guarded('delete', () => unlink(path).catch(absent))

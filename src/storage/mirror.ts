@@ -31,6 +31,7 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
     open: async (name, range) => (await orNull(copy.open(name, range))) ?? truth.open(name, range),
     read: async name => (await orNull(copy.read(name))) ?? truth.read(name),
     head: async name => (await orNull(copy.head(name))) ?? truth.head(name),
+    onlyInBucket: async name => (await orNull(copy.head(name))) === null,
 
     async delete(name) {
       await copy.delete(name)

@@ -99,6 +99,8 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
       return answer.ContentType ? { size, contentType: answer.ContentType } : { size }
     },
 
+    onlyInBucket: async () => true,
+
     async delete(name) {
       await ask('delete', name, ({ client, sdk }, object, signal) =>
         client.send(new sdk.DeleteObjectCommand(object), signal),

@@ -25,6 +25,8 @@ export interface Storage {
   head(name: string): Promise<{ size: number; contentType?: string } | null>
   /** The whole object in memory; null when absent. */
   read(name: string): Promise<Buffer | null>
+  /** True when no copy of it is on this machine and it is, if anywhere, in the bucket: nothing is asked of that. */
+  onlyInBucket(name: string): Promise<boolean>
   /** Absent is fine. */
   delete(name: string): Promise<void>
   /** A cheap check that it can be written to. */

@@ -38,6 +38,17 @@ export async function boundKey(app: TestApp, person: Person, name = 'laptop', pa
   return made
 }
 
+/** A bearer token, by signing in with this key. */
+export async function tokenOf(app: TestApp, { publicKey, sign }: SshPair): Promise<string> {
+  const ask = async (path: string, body: object) => {
+    const answer = await fetch(`${app.url}/api/playground/ssh/${path}`, { method: 'POST', body: JSON.stringify(body) })
+    return ((await answer.json()) as { data: Record<string, string> }).data
+  }
+  const { challenge_id, message, namespace } = await ask('challenge', { public_key: publicKey })
+  const signature = await sign(message!, namespace!)
+  return (await ask('login', { public_key: publicKey, challenge_id, signature })).access_token!
+}
+
 /** The key itself, as its row has it. */
 export function blobOf(pair: SshPair): Buffer {
   return Buffer.from(pair.publicKey.split(' ')[1]!, 'base64')
