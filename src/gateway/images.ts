@@ -1,13 +1,11 @@
 import type { Secret } from '../secrets/secret.ts'
-import { BadBase64 } from './base64.ts'
-import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { fetchPicture } from './fetch-guard.ts'
-import { type Http, type HttpReply, readBody, Unanswered } from './http.ts'
+import { type Http, Unanswered } from './http.ts'
+import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from './model-call.ts'
 import { type FilePart, multipart } from './multipart.ts'
 import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
 import { type Message, readMessages } from './picture-messages.ts'
-import { fieldsOf, parseRefusal, readRefusal, refusalError, retryAt, string } from './refusals.ts'
-import { scrub } from './scrub.ts'
+import { fieldsOf, string } from './refusals.ts'
 
 /** What is asked for; only what is set is sent. `response_format` never is: OpenAI refuses it for these models. */
 export interface ImageRequest {
@@ -67,7 +65,6 @@ export interface ImageDeps {
 
 const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
-const longestRefusal = 1024 * 1024
 
 /** A picture that goes with an edit; read from where it is kept while it is sent. */
 export interface InputPicture {
@@ -151,14 +148,6 @@ interface PictureCall {
   stream: boolean
 }
 
-/** What the call has come to, for the verdict on money. */
-interface Progress {
-  reply: HttpReply | null
-  completed: number
-  previewed: boolean
-  usage: Record<string, unknown> | null
-}
-
 async function* readCall(
   deps: ImageDeps,
   apiKey: Secret,
@@ -167,11 +156,18 @@ async function* readCall(
   call: PictureCall,
 ): AsyncGenerator<ImageEvent, void, undefined> {
   const { timeouts } = deps
-  const progress: Progress = { reply: null, completed: 0, previewed: false, usage: null }
-  const context = { progress, apiKey, signal, ownHost: deps.upstream.host }
+  const context: Context = {
+    apiKey,
+    reply: null,
+    completed: 0,
+    begun: false,
+    usage: null,
+    signal,
+    ownHost: deps.upstream.host,
+  }
   const started = performance.now()
   try {
-    progress.reply = await deps.http.send({
+    const reply = await deps.http.send({
       method: 'POST',
       path: call.path,
       headers: { accept: call.stream ? 'text/event-stream, application/json' : 'application/json', ...call.headers },
@@ -179,26 +175,24 @@ async function* readCall(
       signal,
       timeouts: { ...timeouts, headers: call.stream ? timeouts.streamHeaders : timeouts.headers },
     })
-    if (progress.reply.status < 200 || progress.reply.status > 299)
-      throw await readRefusedReply(context, progress.reply)
-    yield { type: 'accepted', requestId: requestIdOf(progress.reply) ?? null }
-    for await (const message of readMessages(progress.reply.body, pictureKeys, limits))
-      yield* eventsOf(message, context)
-    if (progress.completed === 0) throw failed(context, 'upstream', { detail: 'the reply ended without a picture' })
-    if (progress.usage) yield { type: 'usage', ...tokens(progress.usage) }
+    context.reply = reply
+    if (reply.status < 200 || reply.status > 299) throw await refusedReply(context, reply)
+    yield { type: 'accepted', requestId: requestIdOf(reply) ?? null }
+    for await (const message of readMessages(reply.body, pictureKeys, limits)) yield* eventsOf(message, context)
+    if (context.completed === 0) throw failed(context, 'upstream', { detail: 'the reply ended without a picture' })
+    if (context.usage) yield { type: 'usage', ...tokens(context.usage) }
   } catch (error) {
     // All that was asked for is here: how the connection ended no longer matters.
-    const isLateBreak = error instanceof Unanswered && error.kind !== 'aborted' && progress.completed >= wanted
-    if (!isLateBreak) throw failureOf(error, context)
+    const isLateBreak = error instanceof Unanswered && error.kind !== 'aborted' && context.completed >= wanted
+    if (!isLateBreak) throw failureOf(context, error)
   } finally {
-    progress.reply?.close()
-    deps.onCall({ name: call.name, status: progress.reply?.status ?? 0, ms: performance.now() - started })
+    context.reply?.close()
+    deps.onCall({ name: call.name, status: context.reply?.status ?? 0, ms: performance.now() - started })
   }
 }
 
-interface Context {
-  progress: Progress
-  apiKey: Secret
+interface Context extends ModelCall {
+  usage: Record<string, unknown> | null
   signal: AbortSignal
   ownHost: string
 }
@@ -210,14 +204,14 @@ async function* eventsOf(message: Message, context: Context): AsyncGenerator<Ima
   }
   const json = fieldsOf(message.json)
   const type = string(json.type) || (message.kind === 'event' ? message.event : '')
-  if (json.error || type === 'error' || type.endsWith('.failed')) throw refused(context, message.json)
-  if (Object.keys(fieldsOf(json.usage)).length > 0) context.progress.usage = fieldsOf(json.usage)
+  if (json.error || type === 'error' || type.endsWith('.failed')) throw refusedInside(context, message.json)
+  if (Object.keys(fieldsOf(json.usage)).length > 0) context.usage = fieldsOf(json.usage)
   if (Array.isArray(json.data)) {
     for (const item of json.data) yield* pictureOf(fieldsOf(item), json, message, context)
   } else if (type.endsWith('.partial_image')) {
     const bytes = message.pictures.get(Number(json.b64_json ?? json.url))
     if (!bytes) return
-    context.progress.previewed = true
+    context.begun = true
     yield { type: 'partial', index: typeof json.partial_image_index === 'number' ? json.partial_image_index : 0, bytes }
   } else if (type.endsWith('.completed') || type === '') {
     yield* pictureOf(json, json, message, context)
@@ -243,7 +237,7 @@ function completed(
   item: Record<string, unknown>,
   whole: Record<string, unknown>,
 ): CompletedEvent {
-  if (++context.progress.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
+  if (++context.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
   const field = (name: string) => string(item[name]).slice(0, 100) || string(whole[name]).slice(0, 100) || undefined
   return {
     type: 'completed',
@@ -268,62 +262,6 @@ async function fetched(address: string, context: Context): Promise<Buffer | unde
     const reason = context.signal.aborted ? 'interrupted' : 'bad_image'
     throw failed(context, reason, { charged: 'yes', detail: detail.replaceAll(address, host) }, cause)
   }
-}
-
-async function readRefusedReply(context: Context, reply: HttpReply): Promise<GatewayError> {
-  let text = ''
-  try {
-    text = (await readBody(reply, longestRefusal)).toString('utf8')
-  } catch (error) {
-    if (!(error instanceof Unanswered || error instanceof RangeError)) throw error
-    if (error instanceof Unanswered && error.kind === 'aborted') throw error
-  }
-  return refusalError(parseRefusal(text), refusalContext(context))
-}
-
-function refused(context: Context, json: unknown): GatewayError {
-  const refusal = readRefusal(json) ?? parseRefusal('an error without words')
-  return refusalError(refusal, refusalContext(context))
-}
-
-function refusalContext({ progress, apiKey }: Context) {
-  const reply = progress.reply!
-  return {
-    status: reply.status,
-    requestId: requestIdOf(reply),
-    retryAt: retryAt(reply.header('retry-after')),
-    completed: progress.completed,
-    previewed: progress.previewed,
-    secrets: [apiKey],
-  }
-}
-
-function failureOf(error: unknown, context: Context): unknown {
-  if (error instanceof RangeError) return failed(context, 'upstream', { detail: error.message }, error)
-  if (error instanceof SyntaxError) return failed(context, 'upstream', { detail: 'the reply is not JSON' }, error)
-  if (error instanceof BadBase64) return failed(context, 'bad_image', { detail: error.message }, error)
-  if (!(error instanceof Unanswered)) return error
-  const reason = {
-    aborted: 'interrupted',
-    timeout: 'timeout',
-    unreachable: 'gateway_down',
-    cut: 'gateway_down',
-  } as const
-  const facts: Partial<FailureFacts> = error.sent ? {} : { charged: 'no', mayRetry: error.kind === 'unreachable' }
-  return failed(context, reason[error.kind], { detail: error.message, ...facts }, error)
-}
-
-/** A failure without a verdict of the gateway: what came decides, and nothing came is not known. */
-function failed(context: Context, reason: FailureReason, facts: Partial<FailureFacts>, cause?: unknown): GatewayError {
-  const { reply, completed } = context.progress
-  const all: FailureFacts = {
-    charged: completed > 0 ? 'yes' : 'unknown',
-    mayRetry: false,
-    requestId: reply ? requestIdOf(reply) : undefined,
-    status: reply?.status,
-    ...facts,
-  }
-  return new GatewayError(reason, { ...all, detail: all.detail && scrub(all.detail, [context.apiKey]) }, { cause })
 }
 
 function tokens(usage: Record<string, unknown>) {

@@ -26,8 +26,8 @@ export interface RefusalContext {
   retryAt?: Date | undefined
   /** Pictures that came before it. */
   completed?: number
-  /** Whether a preview came before it: then the model was at work. */
-  previewed?: boolean
+  /** Whether the model was seen at work before it. */
+  begun?: boolean
   /** Credentials of the call, kept out of the detail. */
   secrets?: readonly Secret[]
 }
@@ -79,10 +79,10 @@ export function refusalError(refusal: Refusal, context: RefusalContext): Gateway
 
 function chargedFor(
   refusal: Refusal,
-  { status, completed = 0, previewed = false }: RefusalContext,
+  { status, completed = 0, begun = false }: RefusalContext,
 ): FailureFacts['charged'] {
   if (completed > 0) return 'yes'
-  if (previewed) return 'unknown'
+  if (begun) return 'unknown'
   if (refusal.shape === 'named') return 'no'
   return status >= 300 && status < 500 && status !== 408 && status !== 499 ? 'no' : 'unknown'
 }

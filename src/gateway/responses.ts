@@ -1,10 +1,9 @@
 import type { Secret } from '../secrets/secret.ts'
-import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
-import { type Http, type HttpReply, readBody, Unanswered } from './http.ts'
+import type { Http } from './http.ts'
+import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from './model-call.ts'
 import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
 import { type Message, readMessages } from './picture-messages.ts'
-import { fieldsOf, parseRefusal, readRefusal, refusalError, retryAt, string } from './refusals.ts'
-import { scrub } from './scrub.ts'
+import { fieldsOf, string } from './refusals.ts'
 
 /** One model call with the whole history in it: the gateway keeps nothing between calls. */
 export interface ResponseRequest {
@@ -74,7 +73,6 @@ export interface ResponseDeps {
 
 const limits = { picture: 32 * 1024 * 1024, pictures: 16, text: 8 * 1024 * 1024 }
 const noPictures: ReadonlySet<string> = new Set()
-const longestRefusal = 1024 * 1024
 
 export function responseCalls(deps: ResponseDeps) {
   return (caller: Caller, apiKey: Secret, request: ResponseRequest, options: { signal: AbortSignal }): ResponseCall => {
@@ -96,20 +94,14 @@ function bodyOf(request: ResponseRequest) {
   }
 }
 
-/** What has come so far: for the verdict on money, and so that nothing is told twice. */
-interface Progress {
-  reply: HttpReply | null
+/** What has come so far, so that nothing is told twice. */
+interface Context extends ModelCall {
   /** The text of each part of the answer, by its place. */
   texts: Map<string, string>
   lastText: string | null
   lastReasoning: string | null
   calls: Set<string>
   finished: boolean
-}
-
-interface Context {
-  progress: Progress
-  apiKey: Secret
 }
 
 async function* readCall(
@@ -120,18 +112,20 @@ async function* readCall(
   signal: AbortSignal,
 ): AsyncGenerator<ResponseEvent, void, undefined> {
   const { timeouts } = deps
-  const progress: Progress = {
+  const context: Context = {
+    apiKey,
     reply: null,
+    completed: 0,
+    begun: false,
     texts: new Map(),
     lastText: null,
     lastReasoning: null,
     calls: new Set(),
     finished: false,
   }
-  const context = { progress, apiKey }
   const started = performance.now()
   try {
-    progress.reply = await deps.http.send({
+    const reply = await deps.http.send({
       method: 'POST',
       path: '/v1/responses',
       headers: {
@@ -143,19 +137,19 @@ async function* readCall(
       signal,
       timeouts: { headers: timeouts.streamHeaders, idle: timeouts.idle, total: timeouts.total },
     })
-    if (progress.reply.status < 200 || progress.reply.status > 299)
-      throw await readRefusedReply(context, progress.reply)
-    yield { type: 'accepted', requestId: requestIdOf(progress.reply) ?? null }
-    for await (const message of readMessages(progress.reply.body, noPictures, limits)) {
+    context.reply = reply
+    if (reply.status < 200 || reply.status > 299) throw await refusedReply(context, reply)
+    yield { type: 'accepted', requestId: requestIdOf(reply) ?? null }
+    for await (const message of readMessages(reply.body, noPictures, limits)) {
       yield* eventsOf(message, context)
-      if (progress.finished) return
+      if (context.finished) return
     }
     throw failed(context, 'upstream', { detail: 'the reply ended without saying that it was complete' })
   } catch (error) {
-    throw failureOf(error, context)
+    throw failureOf(context, error)
   } finally {
-    progress.reply?.close()
-    deps.onCall({ name: 'responses', status: progress.reply?.status ?? 0, ms: performance.now() - started })
+    context.reply?.close()
+    deps.onCall({ name: 'responses', status: context.reply?.status ?? 0, ms: performance.now() - started })
   }
 }
 
@@ -182,43 +176,46 @@ function* eventsOf(message: Message, context: Context): Generator<ResponseEvent,
       return yield* finish(context, response, type === 'response.completed' ? 'completed' : 'incomplete')
     case 'response.failed':
     case 'error':
-      throw refused(context, message.json)
+      throw refusedInside(context, message.json)
   }
-  if (json.error) throw refused(context, message.json)
+  if (json.error) throw refusedInside(context, message.json)
   // A whole response although a stream was asked for: some upstreams ignore `stream`.
   if (message.kind === 'body' && Array.isArray(json.output)) {
-    if (json.status === 'failed') throw refused(context, { response: json })
+    if (json.status === 'failed') throw refusedInside(context, { response: json })
     yield* finish(context, json, json.status === 'incomplete' ? 'incomplete' : 'completed')
   }
 }
 
-function* textOf({ progress }: Context, place: string, delta: string): Generator<ResponseEvent, void, undefined> {
+function* textOf(context: Context, place: string, delta: string): Generator<ResponseEvent, void, undefined> {
   if (delta === '') return
-  const apart = progress.lastText !== null && progress.lastText !== place
-  progress.lastText = place
-  progress.texts.set(place, (progress.texts.get(place) ?? '') + delta)
+  const apart = context.lastText !== null && context.lastText !== place
+  context.begun = true
+  context.lastText = place
+  context.texts.set(place, (context.texts.get(place) ?? '') + delta)
   yield { type: 'text', delta: apart ? `\n\n${delta}` : delta }
 }
 
 /** What a part's final text has beyond its deltas: all of it where an upstream sends none. */
 function* restOf(context: Context, place: string, whole: string): Generator<ResponseEvent, void, undefined> {
-  const heard = context.progress.texts.get(place) ?? ''
+  const heard = context.texts.get(place) ?? ''
   if (whole.startsWith(heard)) yield* textOf(context, place, whole.slice(heard.length))
 }
 
-function* reasoningOf({ progress }: Context, json: Record<string, unknown>): Generator<ResponseEvent, void, undefined> {
+function* reasoningOf(context: Context, json: Record<string, unknown>): Generator<ResponseEvent, void, undefined> {
   const delta = string(json.delta)
   if (delta === '') return
   const place = JSON.stringify([json.output_index, json.summary_index ?? json.content_index])
-  const apart = progress.lastReasoning !== null && progress.lastReasoning !== place
-  progress.lastReasoning = place
+  const apart = context.lastReasoning !== null && context.lastReasoning !== place
+  context.begun = true
+  context.lastReasoning = place
   yield { type: 'reasoning', delta: apart ? `\n\n${delta}` : delta }
 }
 
-function* callOf({ progress }: Context, item: Record<string, unknown>): Generator<ResponseEvent, void, undefined> {
+function* callOf(context: Context, item: Record<string, unknown>): Generator<ResponseEvent, void, undefined> {
   const callId = string(item.call_id)
-  if (item.type !== 'function_call' || callId === '' || progress.calls.has(callId)) return
-  progress.calls.add(callId)
+  if (item.type !== 'function_call' || callId === '' || context.calls.has(callId)) return
+  context.begun = true
+  context.calls.add(callId)
   yield { type: 'call', callId, name: string(item.name), arguments: string(item.arguments) }
 }
 
@@ -227,10 +224,9 @@ function* finish(
   response: Record<string, unknown>,
   status: 'completed' | 'incomplete',
 ): Generator<ResponseEvent, void, undefined> {
-  const { progress } = context
   const items = Array.isArray(response.output) ? response.output.map(fieldsOf) : []
   // Gateways rebuild `output`, so its places are not those of the events: it only counts where no event told the text.
-  const isSilent = progress.texts.size === 0
+  const isSilent = context.texts.size === 0
   for (const [index, item] of items.entries()) {
     const parts = isSilent && item.type === 'message' && Array.isArray(item.content) ? item.content.map(fieldsOf) : []
     for (const [part, { text, refusal }] of parts.entries()) {
@@ -238,7 +234,7 @@ function* finish(
     }
     yield* callOf(context, item)
   }
-  progress.finished = true
+  context.finished = true
   const reason = string(fieldsOf(response.incomplete_details).reason).slice(0, 100) || null
   yield { type: 'finished', status, reason, usage: usageOf(fieldsOf(response.usage)) }
 }
@@ -256,62 +252,4 @@ function usageOf(usage: Record<string, unknown>): TokenUsage | null {
     outputTokens: count(usage.output_tokens),
     reasoningTokens: count(fieldsOf(usage.output_tokens_details).reasoning_tokens),
   }
-}
-
-async function readRefusedReply(context: Context, reply: HttpReply): Promise<GatewayError> {
-  let text = ''
-  try {
-    text = (await readBody(reply, longestRefusal)).toString('utf8')
-  } catch (error) {
-    if (!(error instanceof Unanswered || error instanceof RangeError)) throw error
-    if (error instanceof Unanswered && error.kind === 'aborted') throw error
-  }
-  return refusalError(parseRefusal(text), refusalContext(context))
-}
-
-function refused(context: Context, json: unknown): GatewayError {
-  return refusalError(readRefusal(json) ?? parseRefusal('an error without words'), refusalContext(context))
-}
-
-function refusalContext({ progress, apiKey }: Context) {
-  const reply = progress.reply!
-  return {
-    status: reply.status,
-    requestId: requestIdOf(reply),
-    retryAt: retryAt(reply.header('retry-after')),
-    previewed: hasBegun(progress),
-    secrets: [apiKey],
-  }
-}
-
-/** The model was at work: what it wrote may be billed, however the call ends. */
-function hasBegun(progress: Progress): boolean {
-  return progress.texts.size > 0 || progress.lastReasoning !== null || progress.calls.size > 0
-}
-
-function failureOf(error: unknown, context: Context): unknown {
-  if (error instanceof RangeError) return failed(context, 'upstream', { detail: error.message }, error)
-  if (error instanceof SyntaxError) return failed(context, 'upstream', { detail: 'the reply is not JSON' }, error)
-  if (!(error instanceof Unanswered)) return error
-  const reason = {
-    aborted: 'interrupted',
-    timeout: 'timeout',
-    unreachable: 'gateway_down',
-    cut: 'gateway_down',
-  } as const
-  const facts: Partial<FailureFacts> = error.sent ? {} : { charged: 'no', mayRetry: error.kind === 'unreachable' }
-  return failed(context, reason[error.kind], { detail: error.message, ...facts }, error)
-}
-
-/** A failure without a verdict of the gateway: whether it will be billed is not known. */
-function failed(context: Context, reason: FailureReason, facts: Partial<FailureFacts>, cause?: unknown): GatewayError {
-  const { reply } = context.progress
-  const all: FailureFacts = {
-    charged: 'unknown',
-    mayRetry: false,
-    requestId: reply ? requestIdOf(reply) : undefined,
-    status: reply?.status,
-    ...facts,
-  }
-  return new GatewayError(reason, { ...all, detail: all.detail && scrub(all.detail, [context.apiKey]) }, { cause })
 }
