@@ -75,13 +75,13 @@ test('only tests use the test kit', () => {
   assert.deepEqual(names(wrong), [])
 })
 
-test('SQL is in queries.ts, and in what runs or counts for all rooms', () => {
+test('SQL is in queries.ts and its sisters, and in what runs or counts for all rooms', () => {
   // The database floor itself, and the table of the rate limiter, whose other statements are in its library.
   const exceptions = ['db/', 'web/rate-limit.ts', 'testing/']
   const sql = /\b(?:select\s[^'`]*\sfrom|insert\s+into|update\s+\w+\s+set|delete\s+from)\s/
   const wrong = sources.filter(
     ({ name, text }) =>
-      !name.endsWith('/queries.ts') &&
+      !/[/-]queries\.ts$/.test(name) &&
       !exceptions.some(allowed => name.startsWith(allowed)) &&
       [...text.matchAll(/`[^`]*`/g)].some(([literal]) => sql.test(literal)),
   )

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
 import { createApp } from './app.ts'
-import { CHANNEL } from './chat/queries.ts'
+import { CHANNEL } from './chat/news-queries.ts'
 import { startChatWorker } from './chat/worker.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { openDatabase } from './db/db.ts'

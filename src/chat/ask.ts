@@ -5,7 +5,19 @@ import type { Deps } from '../deps.ts'
 import type { Requester } from '../images/start.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
-import * as queries from './queries.ts'
+import { endToolCall, findToolCall } from './call-queries.ts'
+import { type Conversation, insertConversation, lockAsking } from './conversation-queries.ts'
+import {
+  findLeafBelow,
+  findMessage,
+  findMessageBySubmission,
+  insertAttachments,
+  insertMessage,
+  listTexts,
+  type Message,
+} from './message-queries.ts'
+import { tellPages } from './news-queries.ts'
+import { countUnfinished, findReply, insertReply, type Reply } from './reply-queries.ts'
 
 export const LONGEST_MESSAGE = 100_000
 export const MOST_ATTACHMENTS = 16
@@ -21,7 +33,7 @@ export interface Question {
 }
 
 /** Where a message goes: a new conversation, or below a message of one (null: as another beginning of it). */
-export type Place = { conversation: queries.Conversation; parentId: string | null } | { instructions: string }
+export type Place = { conversation: Conversation; parentId: string | null } | { instructions: string }
 
 export interface Asked {
   conversationId: string
@@ -46,8 +58,8 @@ export async function askQuestion(
 ): Promise<Asked> {
   const { userId } = asker
   return deps.db.transaction(async tx => {
-    await queries.lockAsking(tx, userId)
-    const twin = await queries.findMessageBySubmission(tx, userId, submission)
+    await lockAsking(tx, userId)
+    const twin = await findMessageBySubmission(tx, userId, submission)
     if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
     const key = usableKey(asker)
     await refuseTooMany(tx, userId)
@@ -56,7 +68,7 @@ export async function askQuestion(
       'conversation' in place ? place.conversation : await begin(tx, userId, place, question, attachments)
     const parentId = 'conversation' in place ? place.parentId : null
     if (parentId) await leave(tx, conversation, parentId)
-    const message = await queries.insertMessage(tx, {
+    const message = await insertMessage(tx, {
       id: randomUUID(),
       conversationId: conversation.id,
       userId,
@@ -65,7 +77,7 @@ export async function askQuestion(
       text: question.text,
       submission,
     })
-    await queries.insertAttachments(tx, message.id, attachments)
+    await insertAttachments(tx, message.id, attachments)
     for (const { token } of attachments) if (token) await ensureUploadedPicture(tx, userId, token)
     await addAnswer(deps, tx, asker, key, { parent: message, purpose: 'answer', ...question })
     return { conversationId: conversation.id, messageId: message.id, again: false }
@@ -76,27 +88,27 @@ export async function askQuestion(
 export async function answerAgain(
   deps: AskDeps,
   asker: Requester,
-  conversation: queries.Conversation,
-  old: { message: queries.Message; reply: queries.Reply },
+  conversation: Conversation,
+  old: { message: Message; reply: Reply },
   choice: { model: string; effort: string | null },
 ): Promise<void> {
   await deps.db.transaction(async tx => {
-    await queries.lockAsking(tx, asker.userId)
+    await lockAsking(tx, asker.userId)
     const key = usableKey(asker)
     await refuseTooMany(tx, asker.userId)
-    const parent = old.message.parentId && (await queries.findMessage(tx, conversation, old.message.parentId))
+    const parent = old.message.parentId && (await findMessage(tx, conversation, old.message.parentId))
     if (!parent) throw new Refusal(404, 'errors.not_found')
     // A second press finds the answer that the first one asked for.
-    const newest = await queries.findLeafBelow(tx, conversation, parent.id)
-    const beside = newest && (await queries.findReply(tx, asker.userId, newest))
+    const newest = await findLeafBelow(tx, conversation, parent.id)
+    const beside = newest && (await findReply(tx, asker.userId, newest))
     if (beside && beside.finishedAt === null) return
     await addAnswer(deps, tx, asker, key, { parent, purpose: old.reply.purpose, ...choice })
   })
 }
 
 export interface AnswerToCome {
-  parent: queries.Message
-  purpose: queries.Reply['purpose']
+  parent: Message
+  purpose: Reply['purpose']
   model: string
   effort: string | null
 }
@@ -112,10 +124,10 @@ export async function addAnswer(
   const { userId, signInId, caller } = asker
   const { conversationId } = parent
   const messageId = randomUUID()
-  await queries.insertMessage(tx, { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' })
+  await insertMessage(tx, { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' })
   const keySecret = sealKeyForReply(deps, userId, messageId, key.keySecret)
   const { keyId } = key
-  await queries.insertReply(tx, {
+  await insertReply(tx, {
     messageId,
     conversationId,
     userId,
@@ -128,7 +140,7 @@ export async function addAnswer(
     caller,
   })
   await deps.jobs.send(tx, 'reply', { messageId })
-  await queries.tellPages(tx, conversationId, 'change')
+  await tellPages(tx, conversationId, 'change')
 }
 
 function usableKey({ account }: Requester): { keyId: number; keySecret: Buffer } {
@@ -137,7 +149,7 @@ function usableKey({ account }: Requester): { keyId: number; keySecret: Buffer }
 }
 
 async function refuseTooMany(tx: Db, userId: number): Promise<void> {
-  if ((await queries.countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
+  if ((await countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
     throw new Refusal(429, 'chat.too_many', { limit: MOST_UNFINISHED }, 10)
   }
 }
@@ -148,9 +160,9 @@ function begin(
   place: { instructions: string },
   question: Question,
   attachments: readonly { name: string }[],
-): Promise<queries.Conversation> {
+): Promise<Conversation> {
   const title = titleOf(question.text) || titleOf(attachments[0]?.name ?? '')
-  return queries.insertConversation(tx, { id: randomUUID(), userId, title, instructions: place.instructions })
+  return insertConversation(tx, { id: randomUUID(), userId, title, instructions: place.instructions })
 }
 
 /** The beginning of the first line that says something. */
@@ -167,13 +179,13 @@ export function titleOf(text: string): string {
 }
 
 /** Goes on below a message: not while it is being written; a picture that was offered and not taken is let go. */
-async function leave(tx: Db, conversation: queries.Conversation, parentId: string): Promise<void> {
-  const parent = await queries.findMessage(tx, conversation, parentId)
+async function leave(tx: Db, conversation: Conversation, parentId: string): Promise<void> {
+  const parent = await findMessage(tx, conversation, parentId)
   if (!parent) throw new Refusal(404, 'errors.not_found')
-  const reply = await queries.findReply(tx, conversation.userId, parentId)
+  const reply = await findReply(tx, conversation.userId, parentId)
   if (reply && reply.finishedAt === null) throw new Refusal(409, 'chat.still_writing')
-  const call = await queries.findToolCall(tx, conversation.userId, parentId)
-  if (call?.state === 'asked') await queries.endToolCall(tx, call, { state: 'declined', output: WROTE_ON })
+  const call = await findToolCall(tx, conversation.userId, parentId)
+  if (call?.state === 'asked') await endToolCall(tx, call, { state: 'declined', output: WROTE_ON })
 }
 
 const WROTE_ON = 'The person did not want this picture and wrote on. Nothing was made.'
@@ -183,7 +195,7 @@ async function checkAttachments(tx: Db, userId: number, { attachments }: Questio
   const tokens = attachments.flatMap(each => ('token' in each ? each.token : []))
   const textIds = attachments.flatMap(each => ('textId' in each ? each.textId : []))
   const files = new Set((await listFiles(tx, userId, tokens)).map(file => file.token))
-  const texts = new Map((await queries.listTexts(tx, userId, textIds)).map(text => [text.id, text.name]))
+  const texts = new Map((await listTexts(tx, userId, textIds)).map(text => [text.id, text.name]))
   return attachments.map(each => {
     const isMine = 'token' in each ? files.has(each.token) : texts.has(each.textId)
     if (!isMine) throw new Refusal(422, 'chat.file_gone')

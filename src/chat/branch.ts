@@ -1,12 +1,15 @@
 import type { Db } from '../db/db.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
-import * as queries from './queries.ts'
+import { listToolCalls, type ToolCall } from './call-queries.ts'
+import type { Conversation } from './conversation-queries.ts'
+import { type Attachment, listAttachments, listBranch, listMessages, type Message } from './message-queries.ts'
+import { listReplies, type Reply } from './reply-queries.ts'
 
 /** One message with everything that belongs to it. */
-export type Turn = { message: queries.Message; attachments: queries.Attachment[] } & (
+export type Turn = { message: Message; attachments: Attachment[] } & (
   | { kind: 'user' }
-  | { kind: 'assistant'; reply: queries.Reply }
-  | { kind: 'tool'; call: queries.ToolCall; pictures: Picture[] }
+  | { kind: 'assistant'; reply: Reply }
+  | { kind: 'tool'; call: ToolCall; pictures: Picture[] }
 )
 
 /** Messages in their order, and the files that their attachments name, by token. */
@@ -16,22 +19,22 @@ export interface Branch {
 }
 
 /** From the first message of a conversation down to `leaf`; empty when there is none yet. */
-export async function loadBranch(db: Db, conversation: queries.Conversation, leaf: string | null): Promise<Branch> {
-  return load(db, conversation, leaf ? await queries.listBranch(db, conversation, leaf) : [])
+export async function loadBranch(db: Db, conversation: Conversation, leaf: string | null): Promise<Branch> {
+  return load(db, conversation, leaf ? await listBranch(db, conversation, leaf) : [])
 }
 
 /** All branches, parents before children. */
-export async function loadAllBranches(db: Db, conversation: queries.Conversation): Promise<Branch> {
-  return load(db, conversation, await queries.listMessages(db, conversation))
+export async function loadAllBranches(db: Db, conversation: Conversation): Promise<Branch> {
+  return load(db, conversation, await listMessages(db, conversation))
 }
 
-async function load(db: Db, { userId }: queries.Conversation, messages: queries.Message[]): Promise<Branch> {
+async function load(db: Db, { userId }: Conversation, messages: Message[]): Promise<Branch> {
   if (messages.length === 0) return { turns: [], files: new Map() }
-  const idsOf = (role: queries.Message['role']) => messages.filter(each => each.role === role).map(each => each.id)
+  const idsOf = (role: Message['role']) => messages.filter(each => each.role === role).map(each => each.id)
   const [replies, calls, attachments] = await Promise.all([
-    queries.listReplies(db, idsOf('assistant')),
-    queries.listToolCalls(db, idsOf('tool')),
-    queries.listAttachments(db, idsOf('user')),
+    listReplies(db, idsOf('assistant')),
+    listToolCalls(db, idsOf('tool')),
+    listAttachments(db, idsOf('user')),
   ])
   const jobs = calls.flatMap(call => call.jobId ?? [])
   const tokens = [...attachments.flatMap(each => each.token ?? []), ...calls.flatMap(call => call.sources)]

@@ -1,11 +1,11 @@
 import type { Deps } from '../deps.ts'
-import * as queries from './queries.ts'
+import { appendDeltas, type ClaimedReply, type Delta } from './claim-queries.ts'
 
 /** Writes an answer's words down while they come. */
 export interface DeltaWriter {
   readonly text: string
   readonly reasoning: string
-  add(kind: queries.Delta['kind'], text: string): void
+  add(kind: Delta['kind'], text: string): void
   /** Nothing is written after this; what could not be is in `text` all the same. */
   close(): Promise<void>
 }
@@ -18,11 +18,11 @@ const WORTH_A_ROW = 32
  * The first words are written at once; later ones when there are some, or after 0.3 seconds: a row and a wake-up for every
  * few letters would cost more than they show. One write at a time, and a failed one is tried again with what came since.
  */
-export function createDeltaWriter(deps: Pick<Deps, 'db' | 'log'>, reply: queries.ClaimedReply): DeltaWriter {
+export function createDeltaWriter(deps: Pick<Deps, 'db' | 'log'>, reply: ClaimedReply): DeltaWriter {
   let text = ''
   let reasoning = ''
   let seq = 0
-  let pending: queries.Delta[] = []
+  let pending: Delta[] = []
   let pendingSince = 0
   let writing: Promise<void> | null = null
   let timer: NodeJS.Timeout | null = null
@@ -43,8 +43,7 @@ export function createDeltaWriter(deps: Pick<Deps, 'db' | 'log'>, reply: queries
     const batch = pending
     pending = []
     wroteAt = Date.now()
-    writing = queries
-      .appendDeltas(deps.db, reply, batch)
+    writing = appendDeltas(deps.db, reply, batch)
       .catch(error => {
         deps.log.warn({ err: error, reply: reply.messageId }, 'words of an answer could not be written yet')
         pending = [...batch, ...pending]

@@ -1,6 +1,6 @@
 import type { Translate } from '../web/i18n.ts'
 import type { Branch } from './branch.ts'
-import type { Conversation } from './queries.ts'
+import type { Conversation } from './conversation-queries.ts'
 
 /** One branch as Markdown, for people to keep; pictures by their address here. */
 export function exportMarkdown(conversation: Conversation, { turns }: Branch, t: Translate, origin: string): string {

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { purgeConversations } from './queries.ts'
+import { purgeConversations } from './conversation-queries.ts'
 import { deleteSnapshot } from './snapshot.ts'
 
 /** Conversations deleted more than `days` ago go for good, with their files; how many. */

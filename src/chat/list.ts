@@ -1,7 +1,7 @@
 import type { Db } from '../db/db.ts'
 import type { Page } from '../web/page.ts'
 import { type Cursor, cursorOf } from '../web/paging.ts'
-import * as queries from './queries.ts'
+import { type Conversation, listConversations, listPinned } from './conversation-queries.ts'
 import type { ListView, RowView } from './view.ts'
 
 const ROWS_PER_PAGE = 40
@@ -21,8 +21,8 @@ export async function loadList(db: Db, page: Page, userId: number, wishes: ListW
   const { search, before, current, open } = wishes
   const options = { search: search || null, before, limit: ROWS_PER_PAGE + 1 }
   const [rows, pinned] = await Promise.all([
-    queries.listConversations(db, userId, options),
-    search || before ? [] : queries.listPinned(db, userId),
+    listConversations(db, userId, options),
+    search || before ? [] : listPinned(db, userId),
   ])
   const shown = rows.slice(0, ROWS_PER_PAGE)
   const last = shown.at(-1)
@@ -39,7 +39,7 @@ export async function loadList(db: Db, page: Page, userId: number, wishes: ListW
   }
 }
 
-export function viewRow(conversation: queries.Conversation, current: string | null): RowView {
+export function viewRow(conversation: Conversation, current: string | null): RowView {
   const { id, title, pinnedAt, deletedAt } = conversation
   return { id, title, pinned: pinnedAt !== null, deleted: deletedAt !== null, current: id === current }
 }
@@ -47,7 +47,7 @@ export function viewRow(conversation: queries.Conversation, current: string | nu
 /** A page that goes on within a day does not name it again. */
 function byDay(
   page: Page,
-  rows: readonly queries.Conversation[],
+  rows: readonly Conversation[],
   before: Date | null,
   current: string | null,
 ): ListView['days'] {

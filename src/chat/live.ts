@@ -2,7 +2,8 @@ import type { Account } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import type { EventStream } from '../web/event-stream.ts'
 import type { Views } from '../web/views.gen.ts'
-import * as queries from './queries.ts'
+import { type Delta, listDeltas } from './claim-queries.ts'
+import { type Conversation, findConversation } from './conversation-queries.ts'
 import { type Growth, grow, loadGrowth, loadThread, type Thread } from './thread.ts'
 import type { AnswerView, MessageView, ThreadView } from './view.ts'
 
@@ -27,7 +28,7 @@ export interface Page {
 export function followThread(
   deps: Pick<Deps, 'db' | 'listener' | 'log'>,
   page: Page,
-  conversation: queries.Conversation,
+  conversation: Conversation,
   at: string | null,
   stream: EventStream,
   shown: Shown,
@@ -68,7 +69,7 @@ export function followThread(
   }
 
   async function tellChange(): Promise<void> {
-    const current = await queries.findConversation(db, conversation.userId, conversation.id)
+    const current = await findConversation(db, conversation.userId, conversation.id)
     if (!current || current.deletedAt) return stream.end()
     const next = await loadThread(db, current, at, await page.account())
     const before = thread
@@ -118,16 +119,16 @@ export function followThread(
   }
 
   async function tellText(growth: Growth): Promise<void> {
-    tell(growth, await queries.listDeltas(db, growth.messageId, growth.seq))
+    tell(growth, await listDeltas(db, growth.messageId, growth.seq))
   }
 
   async function catchUp(messageId: string, seq: number): Promise<Growth> {
     const growth = await loadGrowth(db, messageId, seq)
-    tell(growth, await queries.listDeltas(db, messageId, growth.seq))
+    tell(growth, await listDeltas(db, messageId, growth.seq))
     return growth
   }
 
-  function tell(growth: Growth, deltas: readonly queries.Delta[]): void {
+  function tell(growth: Growth, deltas: readonly Delta[]): void {
     let blocks = ''
     let words = ''
     let reasoning = ''

@@ -7,7 +7,10 @@ import { type Requester, startImage } from '../images/start.ts'
 import { listPicturesOfJobs } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { addAnswer } from './ask.ts'
-import * as queries from './queries.ts'
+import { endToolCall, listPainted, setPainting, type ToolCall } from './call-queries.ts'
+import { findConversation, lockAsking } from './conversation-queries.ts'
+import { findLeafBelow, findMessage } from './message-queries.ts'
+import { findReply, type Reply } from './reply-queries.ts'
 
 /** What the person confirmed, perhaps after changing it. */
 export interface Wish {
@@ -17,7 +20,7 @@ export interface Wish {
 }
 
 /** What a picture of the chat is asked for with, beside what the card shows. */
-export function imageRequestOf(call: queries.ToolCall, wish: Wish): ImageRequest {
+export function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
   const { quality, format, background, moderation } = defaultModel.defaults
   const rest = { quality, format, background, moderation, compression: null, maskId: null }
   return { model: defaultModel.id, ...wish, ...rest, references: call.sources }
@@ -27,21 +30,21 @@ export function imageRequestOf(call: queries.ToolCall, wish: Wish): ImageRequest
  * Starts the picture job of a call that was asked about; pressing twice, or here and in another tab, starts one. Throws
  * what `startImage` throws.
  */
-export async function paint(deps: Deps, requester: Requester, call: queries.ToolCall, wish: Wish): Promise<void> {
+export async function paint(deps: Deps, requester: Requester, call: ToolCall, wish: Wish): Promise<void> {
   if (call.state !== 'asked') return
   // The message's id is the submission: whoever asks again gets the same job.
   const { job } = await startImage(deps, requester, imageRequestOf(call, wish), call.messageId)
-  await queries.setPainting(deps.db, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
+  await setPainting(deps.db, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
 }
 
 /** The person does not want the picture: the model is told so, and may say something to it. */
-export async function decline(deps: Deps, call: queries.ToolCall): Promise<void> {
+export async function decline(deps: Deps, call: ToolCall): Promise<void> {
   await close(deps, call, { state: 'declined', output: 'The person declined: not now. No picture was made.' })
 }
 
 /** Tells the model of every picture job of the chat that has ended, once each. */
 export async function closePainted(deps: Deps): Promise<void> {
-  for (const call of await queries.listPainted(deps.db)) {
+  for (const call of await listPainted(deps.db)) {
     const job = call.jobId ? await findJob(deps.db, call.userId, call.jobId) : null
     const pictures = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
     const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
@@ -54,20 +57,16 @@ export async function closePainted(deps: Deps): Promise<void> {
 }
 
 /** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */
-async function close(
-  deps: Deps,
-  call: queries.ToolCall,
-  ending: { state: 'done' | 'failed' | 'declined'; output: string },
-) {
+async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'failed' | 'declined'; output: string }) {
   await deps.db.transaction(async tx => {
-    await queries.lockAsking(tx, call.userId)
-    if (!(await queries.endToolCall(tx, call, ending))) return
-    const conversation = await queries.findConversation(tx, call.userId, call.conversationId)
-    const message = conversation && (await queries.findMessage(tx, conversation, call.messageId))
-    const asked = message?.parentId ? await queries.findReply(tx, call.userId, message.parentId) : null
+    await lockAsking(tx, call.userId)
+    if (!(await endToolCall(tx, call, ending))) return
+    const conversation = await findConversation(tx, call.userId, call.conversationId)
+    const message = conversation && (await findMessage(tx, conversation, call.messageId))
+    const asked = message?.parentId ? await findReply(tx, call.userId, message.parentId) : null
     const account = await findAccount(tx, call.userId)
     // The person has written on meanwhile, or has no key any more: nothing to be said.
-    const isLeaf = conversation && (await queries.findLeafBelow(tx, conversation, call.messageId)) === call.messageId
+    const isLeaf = conversation && (await findLeafBelow(tx, conversation, call.messageId)) === call.messageId
     if (!message || !asked?.signInId || !account?.keyId || !account.keySecret || !isLeaf) return
     const asker = {
       userId: call.userId,
@@ -85,7 +84,7 @@ async function close(
 }
 
 /** For people who do not want to be asked: the job of a new call is started at once, on their chosen key. */
-export async function paintUnasked(deps: Deps, reply: queries.Reply, call: queries.ToolCall): Promise<void> {
+export async function paintUnasked(deps: Deps, reply: Reply, call: ToolCall): Promise<void> {
   if (!reply.signInId || call.state !== 'asked') return
   const { userId, signInId } = reply
   const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }

@@ -6,11 +6,25 @@ import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
 import { persist, type Stop } from '../worker.ts'
 import { loadBranch, type NamedPicture } from './branch.ts'
+import { insertToolCall } from './call-queries.ts'
+import {
+  type ClaimedReply,
+  claimAbandonedReplies,
+  type Delta,
+  finishReply,
+  listDeltas,
+  markCalled,
+  type ReplyEnding,
+  requeueReply,
+  setRequestId,
+} from './claim-queries.ts'
+import { findConversation } from './conversation-queries.ts'
 import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
 import { tellHistory } from './history.ts'
 import { instructionsFor } from './instructions.ts'
 import { renderMarkdown } from './markdown.ts'
-import * as queries from './queries.ts'
+import { findMessage, insertMessage } from './message-queries.ts'
+import { findSettings } from './own-queries.ts'
 import { readToolCall, toolsFor } from './tools.ts'
 
 const ATTEMPTS = 4
@@ -28,23 +42,23 @@ interface Heard {
  * Writes one claimed answer to its end: asks the gateway at most once, keeps every word as it comes, and leaves the row
  * in a state that says what happened. Only a failure that proves that nothing was charged puts it back into the queue.
  */
-export async function writeReply(deps: Deps, claimed: queries.ClaimedReply, signal: AbortSignal): Promise<void> {
-  const conversation = await queries.findConversation(deps.db, claimed.userId, claimed.conversationId)
+export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: AbortSignal): Promise<void> {
+  const conversation = await findConversation(deps.db, claimed.userId, claimed.conversationId)
   if (!conversation) return
-  const message = await queries.findMessage(deps.db, conversation, claimed.messageId)
+  const message = await findMessage(deps.db, conversation, claimed.messageId)
   const branch = await loadBranch(deps.db, conversation, message?.parentId ?? null)
   const { input, pictures } = await tellHistory(deps, branch)
-  const settings = await queries.findSettings(deps.db, claimed.userId)
+  const settings = await findSettings(deps.db, claimed.userId)
   const mayPaint = await offersPictures(deps, claimed)
   if (!claimed.keySecret) throw new Error(`reply ${claimed.messageId} has no key`)
   const key = openReplyKey(deps, claimed.userId, claimed.messageId, claimed.keySecret)
 
   // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
-  const reply = signal.aborted ? null : await queries.markCalled(deps.db, claimed)
+  const reply = signal.aborted ? null : await markCalled(deps.db, claimed)
   if (!reply) return giveBack(deps, claimed)
   const writer = createDeltaWriter(deps, reply)
   const heard: Heard = { calls: [], finished: null, requestId: null }
-  let ending: queries.ReplyEnding
+  let ending: ReplyEnding
   try {
     const events = deps.gateway.respond(
       { address: reply.callerAddress, userAgent: reply.callerUserAgent },
@@ -68,14 +82,14 @@ export async function writeReply(deps: Deps, claimed: queries.ClaimedReply, sign
   } catch (error) {
     await writer.close()
     const again = signal.aborted ? null : comeBackAt(error, reply, writer)
-    if (again && (await persist(deps, () => queries.requeueReply(deps.db, reply, again)))) return
+    if (again && (await persist(deps, () => requeueReply(deps.db, reply, again)))) return
     ending = endingAfter(deps, reply, writer, heard, error, signal)
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
 }
 
 /** A key whose group refuses pictures is not offered any, and the words after a picture come without another one. */
-async function offersPictures(deps: Deps, reply: queries.ClaimedReply): Promise<boolean> {
+async function offersPictures(deps: Deps, reply: ClaimedReply): Promise<boolean> {
   if (reply.purpose === 'close') return false
   const account = await findAccount(deps.db, reply.userId)
   return account?.keyAllowsImages === true
@@ -83,7 +97,7 @@ async function offersPictures(deps: Deps, reply: queries.ClaimedReply): Promise<
 
 async function hear(
   deps: Deps,
-  reply: queries.ClaimedReply,
+  reply: ClaimedReply,
   event: ResponseEvent,
   writer: DeltaWriter,
   heard: Heard,
@@ -91,7 +105,7 @@ async function hear(
   switch (event.type) {
     case 'accepted':
       heard.requestId = event.requestId
-      if (event.requestId) await queries.setRequestId(deps.db, reply, event.requestId).catch(() => undefined)
+      if (event.requestId) await setRequestId(deps.db, reply, event.requestId).catch(() => undefined)
       return
     case 'text':
     case 'reasoning':
@@ -108,27 +122,27 @@ async function hear(
 /** Ends an answer and, when the model asked for a picture, puts the card for it below, in one transaction. */
 export async function endReply(
   deps: Deps,
-  reply: queries.ClaimedReply,
-  ending: queries.ReplyEnding,
+  reply: ClaimedReply,
+  ending: ReplyEnding,
   asked: { calls: Heard['calls']; pictures: readonly NamedPicture[]; mayPaint: boolean },
 ): Promise<void> {
   const [call] = ending.state === 'done' ? asked.calls : []
   const ended = await persist(deps, () =>
     deps.db.transaction(async tx => {
-      const row = await queries.finishReply(tx, reply, ending)
+      const row = await finishReply(tx, reply, ending)
       if (!row || !call) return row
       const { conversationId, userId } = reply
       const messageId = randomUUID()
       const isOnly = asked.calls.length === 1
       const read = readToolCall(call, { pictures: asked.pictures, mayPaint: asked.mayPaint, isOnly })
-      await queries.insertMessage(tx, {
+      await insertMessage(tx, {
         id: messageId,
         conversationId,
         userId,
         parentId: reply.messageId,
         role: 'tool',
       })
-      await queries.insertToolCall(tx, {
+      await insertToolCall(tx, {
         messageId,
         conversationId,
         userId,
@@ -143,7 +157,7 @@ export async function endReply(
   if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
 }
 
-function endingOf(writer: DeltaWriter, heard: Heard): queries.ReplyEnding {
+function endingOf(writer: DeltaWriter, heard: Heard): ReplyEnding {
   const { finished, requestId } = heard
   const cutBy = finished?.status === 'incomplete' ? (finished.reason ?? 'unknown') : null
   return { state: 'done', ...written(writer), cutBy, usage: finished?.usage ?? null, charged: 'yes', requestId }
@@ -151,12 +165,12 @@ function endingOf(writer: DeltaWriter, heard: Heard): queries.ReplyEnding {
 
 function endingAfter(
   deps: Deps,
-  reply: queries.ClaimedReply,
+  reply: ClaimedReply,
   writer: DeltaWriter,
   heard: Heard,
   error: unknown,
   signal: AbortSignal,
-): queries.ReplyEnding {
+): ReplyEnding {
   const { requestId } = heard
   const kept = written(writer)
   if (signal.aborted) {
@@ -178,7 +192,7 @@ function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
 }
 
 /** When to ask again, or null: only what was proven to have cost nothing, and passes by itself within half a minute. */
-function comeBackAt(error: unknown, reply: queries.ClaimedReply, writer: DeltaWriter): Date | null {
+function comeBackAt(error: unknown, reply: ClaimedReply, writer: DeltaWriter): Date | null {
   if (!(error instanceof GatewayError) || !error.facts.mayRetry || writer.text !== '' || reply.attempts >= ATTEMPTS)
     return null
   const backOff = 1000 * 2 ** reply.attempts * (0.75 + Math.random() / 2)
@@ -186,10 +200,10 @@ function comeBackAt(error: unknown, reply: queries.ClaimedReply, writer: DeltaWr
   return wait > LONGEST_WAIT_MS ? null : new Date(Date.now() + wait)
 }
 
-async function giveBack(deps: Deps, reply: queries.ClaimedReply): Promise<void> {
+async function giveBack(deps: Deps, reply: ClaimedReply): Promise<void> {
   // What failed again and again before anything was sent would fail for ever.
   const isHopeless = reply.attempts > ATTEMPTS
-  if (!isHopeless && (await persist(deps, () => queries.requeueReply(deps.db, reply, null)))) return
+  if (!isHopeless && (await persist(deps, () => requeueReply(deps.db, reply, null)))) return
   const none = { text: '', reasoning: '', html: '', charged: 'no' as const }
   const ending = isHopeless
     ? { state: 'failed' as const, ...none, reason: 'interrupted' as const }
@@ -203,15 +217,15 @@ export async function sweepAbandonedReplies(
   leaseSeconds: number,
   claimsHere: readonly string[],
 ): Promise<void> {
-  for (const reply of await queries.claimAbandonedReplies(deps.db, leaseSeconds)) {
+  for (const reply of await claimAbandonedReplies(deps.db, leaseSeconds)) {
     // Ours after all, slowed down for longer than its lease: it goes on.
     if (claimsHere.includes(reply.claim)) continue
     if (!reply.calledAt) {
       await giveBack(deps, reply)
       continue
     }
-    const deltas = await queries.listDeltas(deps.db, reply.messageId, -1)
-    const join = (kind: queries.Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
+    const deltas = await listDeltas(deps.db, reply.messageId, -1)
+    const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
     const kept = written({ text: join('text'), reasoning: join('reasoning') })
     deps.log.warn({ reply: reply.messageId }, 'an answer outlived its worker')
     const ending = reply.cancelRequestedAt

@@ -4,8 +4,18 @@ import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type Branch, loadAllBranches } from './branch.ts'
+import { insertToolCall, setImportedJob } from './call-queries.ts'
+import {
+  type Conversation,
+  conversationExists,
+  insertConversation,
+  lockAsking,
+  setImportedState,
+  setPinned,
+} from './conversation-queries.ts'
 import { renderMarkdown } from './markdown.ts'
-import * as queries from './queries.ts'
+import { insertAttachments, insertMessage, insertText } from './message-queries.ts'
+import { insertFinishedReply } from './reply-queries.ts'
 
 /**
  * A conversation as a file, version 1: all its branches, parents before children; pictures by the tokens of their files.
@@ -72,7 +82,7 @@ export const Snapshot = z.object({
 })
 export type Snapshot = z.output<typeof Snapshot>
 
-export async function takeSnapshot(deps: Pick<Deps, 'db'>, conversation: queries.Conversation): Promise<Snapshot> {
+export async function takeSnapshot(deps: Pick<Deps, 'db'>, conversation: Conversation): Promise<Snapshot> {
   const { turns } = await loadAllBranches(deps.db, conversation)
   const isOver = (turn: Branch['turns'][number]) => turn.kind !== 'assistant' || turn.reply.finishedAt !== null
   const kept = new Set(turns.filter(isOver).map(turn => turn.message.id))
@@ -137,7 +147,7 @@ export function snapshotFile(deps: Pick<Deps, 'config'>, userId: number, convers
 /** Writes the file whole or not at all. The database stays the truth: what fails here is logged and done again next time. */
 export async function writeSnapshot(
   deps: Pick<Deps, 'db' | 'config' | 'log'>,
-  conversation: queries.Conversation,
+  conversation: Conversation,
 ): Promise<void> {
   const file = snapshotFile(deps, conversation.userId, conversation.id)
   const temporary = `${file}.${process.pid}.${Date.now()}.tmp`
@@ -171,13 +181,13 @@ export async function deleteSnapshot(
 export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, file: string): Promise<boolean> {
   const snapshot = Snapshot.parse(JSON.parse(await readFile(file, 'utf8')))
   return deps.db.transaction(async tx => {
-    await queries.lockAsking(tx, userId)
-    if (await queries.conversationExists(tx, snapshot.id)) return false
+    await lockAsking(tx, userId)
+    if (await conversationExists(tx, snapshot.id)) return false
     const { id, title, instructions, createdAt } = snapshot
-    const conversation = await queries.insertConversation(tx, { id, userId, title, instructions, createdAt })
+    const conversation = await insertConversation(tx, { id, userId, title, instructions, createdAt })
     for (const message of snapshot.messages) {
       const common = { conversationId: id, userId }
-      await queries.insertMessage(tx, {
+      await insertMessage(tx, {
         ...common,
         id: message.id,
         parentId: message.parent,
@@ -187,10 +197,10 @@ export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, fil
       })
       const attachments = []
       for (const each of message.attachments ?? []) {
-        const text = 'text' in each ? await queries.insertText(tx, userId, each.name, each.text) : null
+        const text = 'text' in each ? await insertText(tx, userId, each.name, each.text) : null
         attachments.push({ name: each.name, token: 'token' in each ? each.token : null, textId: text?.id ?? null })
       }
-      await queries.insertAttachments(tx, message.id, attachments)
+      await insertAttachments(tx, message.id, attachments)
       const { answer, call } = message
       if (answer) {
         const { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: failureReason } = answer
@@ -203,18 +213,18 @@ export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, fil
           outputTokens,
           failureReason,
         }
-        await queries.insertFinishedReply(tx, { ...common, messageId: message.id, state, model, effort, ...written })
+        await insertFinishedReply(tx, { ...common, messageId: message.id, state, model, effort, ...written })
       }
       if (call) {
         const { id: callId, job, pictures: _, ...rest } = call
         // A job elsewhere cannot be waited for here.
         const state = call.state === 'painting' || call.state === 'asked' ? 'failed' : call.state
-        await queries.insertToolCall(tx, { ...rest, ...common, messageId: message.id, callId, state })
-        if (job) await queries.setImportedJob(tx, message.id, job)
+        await insertToolCall(tx, { ...rest, ...common, messageId: message.id, callId, state })
+        if (job) await setImportedJob(tx, message.id, job)
       }
     }
-    if (snapshot.pinned) await queries.setPinned(tx, conversation, true)
-    await queries.setImportedState(tx, conversation, snapshot)
+    if (snapshot.pinned) await setPinned(tx, conversation, true)
+    await setImportedState(tx, conversation, snapshot)
     return true
   })
 }

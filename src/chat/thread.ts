@@ -7,8 +7,12 @@ import { estimate } from '../images/start.ts'
 import type { JobView } from '../images/view.ts'
 import type { StoredFile } from '../library/queries.ts'
 import { type Branch, loadBranch, type Turn } from './branch.ts'
+import type { ToolCall } from './call-queries.ts'
+import { type Delta, listDeltas } from './claim-queries.ts'
+import type { Conversation } from './conversation-queries.ts'
 import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
-import * as queries from './queries.ts'
+import { type Attachment, findLeafBelow, listSiblings } from './message-queries.ts'
+import type { Reply } from './reply-queries.ts'
 import type { ToolProblem } from './tools.ts'
 import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
 
@@ -34,15 +38,12 @@ export interface Thread {
  */
 export async function loadThread(
   db: Db,
-  conversation: queries.Conversation,
+  conversation: Conversation,
   at: string | null,
   account: Account | null,
 ): Promise<Thread> {
-  const leaf = at ? await queries.findLeafBelow(db, conversation, at) : conversation.head
-  const [branch, siblings] = await Promise.all([
-    loadBranch(db, conversation, leaf),
-    queries.listSiblings(db, conversation),
-  ])
+  const leaf = at ? await findLeafBelow(db, conversation, at) : conversation.head
+  const [branch, siblings] = await Promise.all([loadBranch(db, conversation, leaf), listSiblings(db, conversation)])
   const jobs = await loadJobs(db, conversation.userId, branch)
   const last = branch.turns.at(-1)
   const writing = last?.kind === 'assistant' && last.reply.finishedAt === null ? last.message.id : null
@@ -73,12 +74,12 @@ export async function loadThread(
 /** As far as it has come, or up to one piece. */
 export async function loadGrowth(db: Db, messageId: string, upTo = Number.POSITIVE_INFINITY): Promise<Growth> {
   const growth: Growth = { messageId, markdown: growMarkdown(), reasoning: '', seq: -1 }
-  for (const delta of await queries.listDeltas(db, messageId, -1)) if (delta.seq <= upTo) grow(growth, delta)
+  for (const delta of await listDeltas(db, messageId, -1)) if (delta.seq <= upTo) grow(growth, delta)
   return growth
 }
 
 /** Takes one more piece; gives the HTML of the blocks that it completed, or nothing. */
-export function grow(growth: Growth, delta: queries.Delta): string {
+export function grow(growth: Growth, delta: Delta): string {
   growth.seq = delta.seq
   if (delta.kind === 'text') return growth.markdown.add(delta.text)
   growth.reasoning += delta.text
@@ -114,7 +115,7 @@ function viewTurn(turn: Turn, branch: Branch, context: Context): MessageView {
 
 type Rest<T> = Omit<T, 'id' | 'conversationId' | 'createdAt' | 'tag' | 'branches'>
 
-function viewReply(reply: queries.Reply, { growth, isLeaf }: Context): Rest<AnswerView> {
+function viewReply(reply: Reply, { growth, isLeaf }: Context): Rest<AnswerView> {
   const grown = growth?.messageId === reply.messageId ? growth : null
   return {
     role: 'assistant',
@@ -142,7 +143,7 @@ function viewReply(reply: queries.Reply, { growth, isLeaf }: Context): Rest<Answ
   }
 }
 
-function viewCall(call: queries.ToolCall, { files }: Branch, { jobs, account }: Context): Rest<ToolView> {
+function viewCall(call: ToolCall, { files }: Branch, { jobs, account }: Context): Rest<ToolView> {
   const { state, prompt, size, n } = call
   return {
     role: 'tool',
@@ -160,7 +161,7 @@ function viewCall(call: queries.ToolCall, { files }: Branch, { jobs, account }: 
   }
 }
 
-function viewAttachment(attachment: queries.Attachment, files: ReadonlyMap<string, StoredFile>): AttachmentView {
+function viewAttachment(attachment: Attachment, files: ReadonlyMap<string, StoredFile>): AttachmentView {
   const { token, textId, name } = attachment
   return token ? viewPicture(token, name, files) : { value: `text:${textId}`, name, picture: null, isText: true }
 }

@@ -3,7 +3,7 @@ import type { FunctionTool } from '../gateway/client.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { refuseSize } from '../images/sizes.ts'
 import type { NamedPicture } from './branch.ts'
-import type { ToolCall } from './queries.ts'
+import type { ToolCall } from './call-queries.ts'
 
 const MOST_AT_ONCE = 4
 const sizes = defaultModel.sizes.flatMap(group => group.sizes)

@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import { accountOf } from '../account/viewer.ts'
+import type { Deps } from '../deps.ts'
+import { requesterOf } from '../images/requester.ts'
+import { UPLOAD_BYTES } from '../library/uploads.ts'
+import { signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import type { Translate } from '../web/i18n.ts'
+import { parseId } from '../web/parse.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place } from './ask.ts'
+import { keepFiles } from './attachments.ts'
+import type { Conversation } from './conversation-queries.ts'
+import { type ChatForm, chooseModel, readChatForm } from './form.ts'
+import { atOf, done, myConversation, myReply } from './mine.ts'
+import { listChatModels } from './models.ts'
+import { deleteDraft, findSettings, type Settings, setChoice, upsertDraft } from './own-queries.ts'
+import { showPage } from './page.ts'
+import { stopReply } from './reply-queries.ts'
+
+const uploadLimits = { files: MOST_ATTACHMENTS, bytes: UPLOAD_BYTES }
+
+/** What is said, with its files and its draft; stopping an answer, and asking for another one. */
+export function askRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+  const asks = createRateLimit(db, { name: 'ask', points: 60, seconds: 60, refusal: 'errors.rate_limited' })
+  const uploads = createRateLimit(db, { name: 'upload', points: 240, seconds: 60, refusal: 'errors.rate_limited' })
+
+  router.post('/chat', acceptUploads(uploadLimits), (req, res) => ask(req, res, null))
+  router.post('/chat/:id/messages', acceptUploads(uploadLimits), async (req, res) =>
+    ask(req, res, await myConversation(db, req, res)),
+  )
+
+  router.post('/chat/:id/messages/:message/again', async (req, res) => {
+    const { conversation, message, reply } = await myReply(db, req, res)
+    if (reply.finishedAt === null) throw new Refusal(409, 'chat.still_writing')
+    await asks.consume(String(conversation.userId))
+    const settings = await findSettings(db, conversation.userId)
+    const models = await listChatModels(deps, signedIn(res).caller, accountOf(res))
+    await answerAgain(
+      deps,
+      requesterOf(res),
+      conversation,
+      { message, reply },
+      chooseModel(models, {}, { ...reply, ...chosen(settings) }),
+    )
+    done(req, res, conversation)
+  })
+
+  router.post('/chat/:id/messages/:message/stop', async (req, res) => {
+    const { conversation, reply } = await myReply(db, req, res)
+    await stopReply(db, reply)
+    done(req, res, conversation)
+  })
+
+  router.get('/chat/:id/messages/:message/text', async (req, res) => {
+    const { reply } = await myReply(db, req, res)
+    res.set('Cache-Control', 'no-store').type('text/plain').send(reply.text)
+  })
+
+  router.post('/chat/draft', acceptUploads(uploadLimits), async (req, res) => {
+    const place = z.guid().safeParse(req.body?.conversation).data ?? 'new'
+    const { text, attachments, submission } = readChatForm(req.body)
+    await upsertDraft(db, signedIn(res).userId, place, { text, ...asFields(attachments) }, submission)
+    res.status(204).end()
+  })
+
+  router.post('/chat/files', acceptUploads(uploadLimits), async (req, res) => {
+    await uploads.consume(String(signedIn(res).userId))
+    const { attachments, refused } = await keepFiles(deps, res, uploadsOf(req, 'file'))
+    const page = pageOf(res)
+    sendFragments(
+      res.status(attachments.length > 0 ? 200 : 422),
+      ...attachments.map(attachment => renderView(page, 'chat/_attachment', { attachment })),
+      ...refused.map(sentence => renderView(page, 'chat/_refused', { sentence })),
+    )
+  })
+
+  async function ask(req: Request, res: Response, conversation: Conversation | null): Promise<void> {
+    const { userId, caller } = signedIn(res)
+    const { t } = pageOf(res)
+    const { form, refused } = await readComposer(req, res)
+    const choice = chooseModel(await listChatModels(deps, caller, accountOf(res)), form, await findSettings(db, userId))
+    const wrong = refused.length > 0 ? refused.join(' ') : whatIsWrong(form, t)
+    if (wrong) return refuse(req, res.status(422), conversation, form, wrong)
+    const parentId = form.parent === null ? (conversation?.head ?? null) : form.parent && parseId(form.parent)
+    const place: Place = conversation ? { conversation, parentId: parentId || null } : { instructions: '' }
+    try {
+      await asks.consume(String(userId))
+      const question = { text: form.text, attachments: form.attachments, ...choice }
+      const asked = await askQuestion(deps, requesterOf(res), place, question, form.submission ?? randomUUID())
+      await setChoice(db, userId, choice)
+      const isComposer = !conversation || req.body?.conversation !== undefined
+      if (isComposer) await deleteDraft(db, userId, conversation?.id ?? 'new')
+      const address = `/chat/${asked.conversationId}`
+      if (!wantsFragment(req)) return res.redirect(303, address)
+      // On another branch than the newest the page would not see what was asked: it goes there.
+      if (!conversation || atOf(req)) return void res.set('HX-Redirect', address).status(204).end()
+      // The form under the thread is emptied; what was said, and the button to stop, come by the page's stream.
+      if (isComposer) sendFragments(res, renderView(pageOf(res), 'chat/_asked', { submission: randomUUID() }))
+      else res.status(204).end()
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status === 404) throw error
+      if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
+      res.status(error.status === 429 ? 429 : 422)
+      await refuse(req, res, conversation, form, t(error.key, error.params))
+    }
+  }
+
+  /** With the files that came along: without JavaScript they are not kept beforehand. */
+  async function readComposer(req: Request, res: Response): Promise<{ form: ChatForm; refused: string[] }> {
+    const form = readChatForm(req.body)
+    const { attachments, refused } = await keepFiles(deps, res, uploadsOf(req, 'file'))
+    const added = attachments.flatMap(({ value, name }) => readChatForm({ attachment: value, name }).attachments)
+    return { form: { ...form, attachments: [...form.attachments, ...added] }, refused }
+  }
+
+  /** The same form with a sentence above it; nothing was asked. */
+  async function refuse(
+    req: Request,
+    res: Response,
+    conversation: Conversation | null,
+    form: ChatForm,
+    sentence: string,
+  ): Promise<void> {
+    if (!wantsFragment(req)) return showPage(deps, req, res, conversation, { form, error: sentence })
+    sendFragments(res, renderView(pageOf(res), 'chat/_refusal', { sentence }))
+  }
+
+  return router
+}
+
+function whatIsWrong({ text, attachments }: ChatForm, t: Translate): string | null {
+  if (text.trim() === '' && attachments.length === 0) return t('chat.empty_message')
+  return text.length > LONGEST_MESSAGE ? t('chat.too_long', { count: text.length, limit: LONGEST_MESSAGE }) : null
+}
+
+function chosen({ model, effort }: Settings) {
+  return model ? { model, effort } : {}
+}
+
+function asFields(attachments: ChatForm['attachments']): { attachment: string[]; name: string[] } {
+  return {
+    attachment: attachments.map(each => ('token' in each ? `picture:${each.token}` : `text:${each.textId}`)),
+    name: attachments.map(each => ('token' in each ? each.name : '')),
+  }
+}

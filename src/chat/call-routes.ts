@@ -1,0 +1,61 @@
+import { type Request, type Response, Router } from 'express'
+import { accountOf } from '../account/viewer.ts'
+import type { Deps } from '../deps.ts'
+import { checkRequest, readForm as readImageForm, sizeOf } from '../images/prompt.ts'
+import { requesterOf } from '../images/requester.ts'
+import { Refusal } from '../web/errors.ts'
+import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import type { ToolCall } from './call-queries.ts'
+import type { Conversation } from './conversation-queries.ts'
+import { done, myCall } from './mine.ts'
+import { showPage } from './page.ts'
+import { decline, paint } from './paint.ts'
+import { loadThread } from './thread.ts'
+
+/** The pictures that the model proposes: yes or no. */
+export function callRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+
+  router.post('/chat/:id/calls/:message/paint', async (req, res) => {
+    const { conversation, call } = await myCall(db, req, res)
+    const values = readImageForm({ ...req.body, n: String(req.body?.n ?? call.n), references: call.sources })
+    const checked = checkRequest(values, pageOf(res).t)
+    if ('errors' in checked)
+      return answerCard(req, res, conversation, call, values, Object.values(checked.errors).join(' '))
+    const { prompt, n } = checked.request
+    try {
+      await paint(deps, requesterOf(res), call, { prompt, size: sizeOf(values), n })
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      return answerCard(req, res, conversation, call, values, pageOf(res).t(error.key, error.params))
+    }
+    done(req, res, conversation)
+  })
+
+  router.post('/chat/:id/calls/:message/decline', async (req, res) => {
+    const { conversation, call } = await myCall(db, req, res)
+    if (call.state === 'asked') await decline(deps, call)
+    done(req, res, conversation)
+  })
+
+  async function answerCard(
+    req: Request,
+    res: Response,
+    conversation: Conversation,
+    call: ToolCall,
+    values: { prompt: string; size: string },
+    error: string,
+  ): Promise<void> {
+    const { view } = await loadThread(db, conversation, call.messageId, accountOf(res))
+    const card = view.messages.find(message => message.id === call.messageId)
+    if (card?.role !== 'tool') throw new Refusal(404, 'errors.not_found')
+    const { prompt, size } = values
+    const shown = { ...card, prompt, size, error }
+    if (wantsFragment(req))
+      return sendFragments(res.status(422), renderView(pageOf(res), 'chat/_card', { message: shown }))
+    await showPage(deps, req, res.status(422), conversation, { card: shown })
+  }
+
+  return router
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+
+const Conversation = z.object({
+  id: z.string(),
+  userId: z.number(),
+  title: z.string(),
+  instructions: z.string(),
+  head: z.string().nullable(),
+  pinnedAt: z.date().nullable(),
+  createdAt: z.date(),
+  updatedAt: z.date(),
+  deletedAt: z.date().nullable(),
+})
+export type Conversation = z.output<typeof Conversation>
+
+// Any number that nothing else locks with.
+const ASK_LOCK = 742_002
+
+/** Until the transaction ends, nobody else adds to what this user says: counts and submissions stay true. */
+export async function lockAsking(tx: Db, userId: number): Promise<void> {
+  await tx.run(`select pg_advisory_xact_lock($1, hashint8($2))`, [ASK_LOCK, userId])
+}
+
+export interface NewConversation {
+  id: string
+  userId: number
+  title: string
+  instructions: string
+  createdAt?: Date
+}
+
+export function insertConversation(db: Db, conversation: NewConversation): Promise<Conversation> {
+  const { id, userId, title, instructions, createdAt } = conversation
+  return db.one(
+    Conversation,
+    `insert into conversations (id, user_id, title, instructions, created_at, updated_at)
+     values ($1, $2, $3, $4, coalesce($5, clock_timestamp()), coalesce($5, clock_timestamp())) returning *`,
+    [id, userId, title, instructions, createdAt ?? null],
+  )
+}
+
+export function findConversation(db: Db, userId: number, id: string): Promise<Conversation | null> {
+  return db.maybeOne(Conversation, `select * from conversations where id = $1 and user_id = $2`, [id, userId])
+}
+
+export interface ListOptions {
+  /** Words to find in titles and texts; null for all. */
+  search: string | null
+  before: { at: Date; id: string } | null
+  limit: number
+}
+
+/** Newest first, the pinned ones left out unless something is searched for. */
+export function listConversations(db: Db, userId: number, options: ListOptions): Promise<Conversation[]> {
+  const { search, before, limit } = options
+  return db.many(
+    Conversation,
+    `select c.* from conversations c
+     where c.user_id = $1 and c.deleted_at is null and ($2::timestamptz is null or (c.updated_at, c.id) < ($2, $3::uuid))
+       and case when $5::text is null then c.pinned_at is null else c.title ilike $5
+         or exists (select from chat_messages m where m.conversation_id = c.id and m.text ilike $5)
+         or exists (select from replies r where r.conversation_id = c.id and r.text ilike $5) end
+     order by c.updated_at desc, c.id desc limit $4`,
+    [userId, before?.at ?? null, before?.id ?? null, limit, search === null ? null : likePattern(search)],
+  )
+}
+
+function likePattern(words: string): string {
+  return `%${words.replace(/[\\%_]/g, '\\$&')}%`
+}
+
+export function listPinned(db: Db, userId: number): Promise<Conversation[]> {
+  return db.many(
+    Conversation,
+    `select * from conversations where user_id = $1 and deleted_at is null and pinned_at is not null
+     order by pinned_at desc, id desc limit 100`,
+    [userId],
+  )
+}
+
+export async function setTitle(db: Db, conversation: Conversation, title: string): Promise<void> {
+  await db.run(`update conversations set title = $2 where id = $1`, [conversation.id, title])
+}
+
+export async function setConversationInstructions(db: Db, conversation: Conversation, text: string): Promise<void> {
+  await db.run(`update conversations set instructions = $2 where id = $1`, [conversation.id, text])
+}
+
+export async function setPinned(db: Db, conversation: Conversation, pinned: boolean): Promise<void> {
+  await db.run(
+    `update conversations set pinned_at = case when $2 then coalesce(pinned_at, clock_timestamp()) end where id = $1`,
+    [conversation.id, pinned],
+  )
+}
+
+export async function setDeleted(db: Db, conversation: Conversation, deleted: boolean): Promise<void> {
+  await db.run(
+    `update conversations set deleted_at = case when $2 then coalesce(deleted_at, clock_timestamp()) end where id = $1`,
+    [conversation.id, deleted],
+  )
+}
+
+/** Forgets what was deleted more than `days` ago, and texts that were attached to nothing; gives the conversations. */
+export async function purgeConversations(db: Db, days: number): Promise<{ id: string; userId: number }[]> {
+  const gone = await db.many(
+    z.object({ id: z.string(), userId: z.number() }),
+    `delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id`,
+    [days],
+  )
+  await db.run(
+    `delete from chat_texts t where created_at < now() - interval '7 days'
+       and not exists (select from chat_attachments a where a.text_id = t.id)`,
+  )
+  return gone
+}
+
+export async function conversationExists(db: Db, id: string): Promise<boolean> {
+  return (await db.maybeOne(z.object({ id: z.string() }), `select id from conversations where id = $1`, [id])) !== null
+}
+
+export async function setImportedState(
+  db: Db,
+  conversation: Conversation,
+  { head, updatedAt }: { head: string | null; updatedAt: Date },
+): Promise<void> {
+  await db.run(`update conversations set head = coalesce($2, head), updated_at = $3 where id = $1`, [
+    conversation.id,
+    head,
+    updatedAt,
+  ])
+}

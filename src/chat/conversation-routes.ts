@@ -1,0 +1,94 @@
+import { Router } from 'express'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { parse } from '../web/parse.ts'
+import { pageOf } from '../web/render.ts'
+import { loadBranch } from './branch.ts'
+import {
+  type Conversation,
+  setConversationInstructions,
+  setDeleted,
+  setPinned,
+  setTitle,
+} from './conversation-queries.ts'
+import { exportMarkdown } from './export.ts'
+import { findLeafBelow } from './message-queries.ts'
+import { atOf, done, myConversation } from './mine.ts'
+import { tellPages } from './news-queries.ts'
+import { Instructions, OnOff } from './settings-routes.ts'
+import { takeSnapshot } from './snapshot.ts'
+
+const Title = z.object({ title: z.string().trim().min(1).max(200) })
+
+/** What is done to one conversation as a whole. */
+export function conversationRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+
+  router.post('/chat/:id/title', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    await setTitle(db, conversation, parse(Title, req.body).title)
+    await tellPages(db, conversation.id, 'change')
+    done(req, res, conversation)
+  })
+
+  router.post('/chat/:id/instructions', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    await setConversationInstructions(db, conversation, parse(Instructions, req.body).instructions)
+    done(req, res, conversation)
+  })
+
+  router.post('/chat/:id/pin', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    await setPinned(db, conversation, parse(OnOff, req.body).value === 'on')
+    res.redirect(303, `/chat/${conversation.id}`)
+  })
+
+  router.post('/chat/:id/delete', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    await setDeleted(db, conversation, true)
+    await tellPages(db, conversation.id, 'change')
+    res.redirect(303, `/chat?deleted=${conversation.id}`)
+  })
+
+  router.post('/chat/:id/restore', async (req, res) => {
+    const conversation = await myConversation(db, req, res, { deleted: true })
+    await setDeleted(db, conversation, false)
+    res.redirect(303, `/chat/${conversation.id}`)
+  })
+
+  router.get('/chat/:id/export.md', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    const at = atOf(req)
+    const branch = await loadBranch(
+      db,
+      conversation,
+      at ? await findLeafBelow(db, conversation, at) : conversation.head,
+    )
+    const origin = deps.config.publicOrigin ?? `${req.protocol}://${req.get('host')}`
+    res
+      .attachment(`${stemOf(conversation)}.md`)
+      .set('Cache-Control', 'no-store')
+      .type('text/markdown')
+    res.send(exportMarkdown(conversation, branch, pageOf(res).t, origin))
+  })
+
+  router.get('/chat/:id/export.json', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    res
+      .attachment(`${stemOf(conversation)}.json`)
+      .set('Cache-Control', 'no-store')
+      .type('json')
+    res.send(`${JSON.stringify(await takeSnapshot(deps, conversation), null, 2)}\n`)
+  })
+
+  return router
+}
+
+function stemOf({ title }: Conversation): string {
+  const stem = title
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-+|-+$/g, '')
+  return stem.slice(0, 48) || 'conversation'
+}

@@ -1,0 +1,56 @@
+import { Router } from 'express'
+import { z } from 'zod'
+import { accountOf, reloadViewer } from '../account/viewer.ts'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
+import { findSignedIn } from '../session/queries.ts'
+import { Refusal } from '../web/errors.ts'
+import type { EventStreams } from '../web/event-stream.ts'
+import { pageOf, renderView, sendFragments } from '../web/render.ts'
+import { followThread, pulseTag, tidy } from './live.ts'
+import { atOf, myConversation } from './mine.ts'
+import { loadThread } from './thread.ts'
+
+const CHECK_SIGN_IN_MS = 60_000
+const Seq = z.coerce.number().int().min(-1).catch(-1)
+
+/** How an open page hears of what is new. */
+export function liveRoutes(deps: Deps, streams: EventStreams): Router {
+  const { db } = deps
+  const router = Router()
+
+  router.get('/chat/:id/events', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    const { userId, signInId } = signedIn(res)
+    const stream = streams.open(req, res, String(userId))
+    if (!stream) throw new Refusal(429, 'errors.rate_limited', { seconds: 30 }, 30)
+    // A browser that signed out elsewhere hears nothing more.
+    const timer = setInterval(() => {
+      findSignedIn(db, signInId).then(
+        still => still ?? stream.end(),
+        () => stream.end(),
+      )
+    }, CHECK_SIGN_IN_MS)
+    stream.onClose(() => clearInterval(timer))
+    const page = {
+      render: <K extends Parameters<typeof renderView>[1]>(view: K, data: Parameters<typeof renderView<K>>[2]) =>
+        tidy(renderView(pageOf(res), view, data)),
+      account: async () => accountOf(res),
+      refresh: () => reloadViewer(deps, res),
+    }
+    const shown = { tag: typeof req.query.v === 'string' ? req.query.v : '', seq: Seq.parse(req.query.seq) }
+    followThread(deps, page, conversation, atOf(req), stream, shown)
+  })
+
+  // For browsers, and networks, that let no stream through.
+  router.get('/chat/:id/pulse', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    const { view } = await loadThread(db, conversation, atOf(req), accountOf(res))
+    if (pulseTag(view) === req.query.v) return res.status(204).end()
+    await reloadViewer(deps, res)
+    const page = pageOf(res)
+    sendFragments(res, renderView(page, 'chat/_sync', { thread: view }), renderView(page, 'chat/_balance', {}))
+  })
+
+  return router
+}

@@ -1,0 +1,160 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import type { Conversation } from './conversation-queries.ts'
+
+const Message = z.object({
+  id: z.string(),
+  conversationId: z.string(),
+  userId: z.number(),
+  parentId: z.string().nullable(),
+  number: z.number(),
+  role: z.enum(['user', 'assistant', 'tool']),
+  text: z.string(),
+  createdAt: z.date(),
+})
+export type Message = z.output<typeof Message>
+
+const Attachment = z.object({
+  messageId: z.string(),
+  position: z.number(),
+  name: z.string(),
+  token: z.string().nullable(),
+  textId: z.string().nullable(),
+  text: z.string().nullable(),
+})
+export type Attachment = z.output<typeof Attachment>
+
+export interface NewMessage {
+  id: string
+  conversationId: string
+  userId: number
+  parentId: string | null
+  role: Message['role']
+  text?: string
+  submission?: string | null
+  createdAt?: Date
+}
+
+/** Adds a message and makes its branch the one that is shown. */
+export function insertMessage(db: Db, message: NewMessage): Promise<Message> {
+  return db.one(
+    Message,
+    `with moved as (
+       update conversations set head = $1, updated_at = coalesce($8, clock_timestamp()) where id = $2)
+     insert into chat_messages (id, conversation_id, user_id, parent_id, role, text, submission, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, clock_timestamp())) returning *`,
+    [
+      message.id,
+      message.conversationId,
+      message.userId,
+      message.parentId,
+      message.role,
+      message.text ?? '',
+      message.submission ?? null,
+      message.createdAt ?? null,
+    ],
+  )
+}
+
+export function findMessage(db: Db, conversation: Conversation, id: string): Promise<Message | null> {
+  return db.maybeOne(Message, `select * from chat_messages where id = $1 and conversation_id = $2`, [
+    id,
+    conversation.id,
+  ])
+}
+
+export function findMessageBySubmission(db: Db, userId: number, submission: string): Promise<Message | null> {
+  return db.maybeOne(Message, `select * from chat_messages where submission = $2 and user_id = $1`, [
+    userId,
+    submission,
+  ])
+}
+
+/** From the first message down to `leaf`. */
+export function listBranch(db: Db, conversation: Conversation, leaf: string): Promise<Message[]> {
+  return db.many(
+    Message,
+    `with recursive branch as (
+       select m.*, 0 as depth from chat_messages m where id = $1 and conversation_id = $2
+       union all
+       select p.*, depth + 1 from chat_messages p join branch b on p.id = b.parent_id)
+     select * from branch order by depth desc`,
+    [leaf, conversation.id],
+  )
+}
+
+/** Every message of the conversation, all branches, parents before children. */
+export function listMessages(db: Db, conversation: Conversation): Promise<Message[]> {
+  return db.many(Message, `select * from chat_messages where conversation_id = $1 order by number`, [conversation.id])
+}
+
+/** The end of the newest branch through a message. */
+export async function findLeafBelow(db: Db, conversation: Conversation, messageId: string): Promise<string | null> {
+  const row = await db.maybeOne(
+    z.object({ id: z.string() }),
+    `with recursive down as (
+       select id, number from chat_messages where id = $1 and conversation_id = $2
+       union all
+       select c.id, c.number from down d cross join lateral (
+         select id, number from chat_messages
+         where conversation_id = $2 and parent_id = d.id order by number desc limit 1) c)
+     select id from down order by number desc limit 1`,
+    [messageId, conversation.id],
+  )
+  return row?.id ?? null
+}
+
+/** Messages that stand beside another under the same parent, in their order. */
+export function listSiblings(db: Db, conversation: Conversation): Promise<{ id: string; parentId: string | null }[]> {
+  return db.many(
+    z.object({ id: z.string(), parentId: z.string().nullable() }),
+    `select id, parent_id from (
+       select id, parent_id, number, count(*) over (partition by parent_id) as beside
+       from chat_messages where conversation_id = $1) m
+     where beside > 1 order by number`,
+    [conversation.id],
+  )
+}
+
+export async function insertAttachments(
+  db: Db,
+  messageId: string,
+  attachments: readonly { name: string; token: string | null; textId: string | null }[],
+): Promise<void> {
+  if (attachments.length === 0) return
+  await db.run(
+    `insert into chat_attachments (message_id, position, name, token, text_id)
+     select $1, ordinality - 1, name, token, text_id
+     from unnest($2::text[], $3::text[], $4::uuid[]) with ordinality as a (name, token, text_id, ordinality)`,
+    [
+      messageId,
+      attachments.map(each => each.name),
+      attachments.map(each => each.token),
+      attachments.map(each => each.textId),
+    ],
+  )
+}
+
+export function listAttachments(db: Db, messageIds: readonly string[]): Promise<Attachment[]> {
+  return db.many(
+    Attachment,
+    `select a.*, t.text from chat_attachments a left join chat_texts t on t.id = a.text_id
+     where a.message_id = any($1) order by a.message_id, a.position`,
+    [messageIds],
+  )
+}
+
+const StoredText = z.object({ id: z.string(), name: z.string(), text: z.string() })
+export type StoredText = z.output<typeof StoredText>
+
+export function insertText(db: Db, userId: number, name: string, text: string): Promise<StoredText> {
+  return db.one(
+    StoredText,
+    `insert into chat_texts (user_id, name, text) values ($1, $2, $3) returning id, name, text`,
+    [userId, name, text],
+  )
+}
+
+export function listTexts(db: Db, userId: number, ids: readonly string[]): Promise<StoredText[]> {
+  return db.many(StoredText, `select id, name, text from chat_texts where user_id = $1 and id = any($2)`, [userId, ids])
+}

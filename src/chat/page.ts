@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import type { Request, Response } from 'express'
+import { z } from 'zod'
+import { accountOf } from '../account/viewer.ts'
+import type { Db } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
+import { parseCursor } from '../web/paging.ts'
+import { pageOf, render } from '../web/render.ts'
+import { viewAttachments } from './attachments.ts'
+import { type Conversation, findConversation } from './conversation-queries.ts'
+import { type ChatForm, chooseModel, readChatForm } from './form.ts'
+import { loadList, viewRow } from './list.ts'
+import { atOf } from './mine.ts'
+import { listChatModels } from './models.ts'
+import { findDraft, findSettings, type Settings } from './own-queries.ts'
+import { loadThread } from './thread.ts'
+import type { ChatComposerView, ListView, ThreadView, ToolView } from './view.ts'
+
+/** What a form that was refused is shown again with. */
+export interface Said {
+  form?: ChatForm
+  error?: string
+  /** In the place of the one in the thread. */
+  card?: ToolView
+}
+
+/** The whole page: one conversation, or the beginning of a new one. */
+export async function showPage(
+  deps: Deps,
+  req: Request,
+  res: Response,
+  conversation: Conversation | null,
+  said: Said = {},
+): Promise<void> {
+  const { db } = deps
+  const { userId } = signedIn(res)
+  const settings = await findSettings(db, userId)
+  const list = await listOf(db, req, res, conversation?.id ?? null)
+  const thread = conversation && (await loadThread(db, conversation, atOf(req), accountOf(res))).view
+  const { card } = said
+  if (thread && card) thread.messages = thread.messages.map(each => (each.id === card.id ? card : each))
+  const form = said.form ?? (await firstForm(db, req, userId, conversation))
+  const deletedId = z.guid().safeParse(req.query.deleted).data
+  const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
+  render(res, 'chat/index', {
+    list,
+    thread,
+    composer: await composerOf(deps, res, settings, thread, form, said.error ?? null),
+    settings,
+    deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,
+  })
+}
+
+export async function listOf(db: Db, req: Request, res: Response, current: string | null): Promise<ListView> {
+  const { userId } = signedIn(res)
+  const { listOpen } = await findSettings(db, userId)
+  const search = typeof req.query.q === 'string' ? req.query.q.trim().slice(0, 200) : ''
+  return loadList(db, pageOf(res), userId, {
+    search,
+    before: parseCursor(req.query.before),
+    current: z.guid().safeParse(req.query.current).data ?? current,
+    open: listOpen,
+  })
+}
+
+/** What an ended sign-in interrupted, else the draft. */
+async function firstForm(db: Db, req: Request, userId: number, conversation: Conversation | null): Promise<ChatForm> {
+  const { keptForm } = req.session
+  const path = conversation ? `/chat/${conversation.id}/messages` : '/chat'
+  if (keptForm?.path === path) {
+    delete req.session.keptForm
+    return readChatForm(keptForm.fields)
+  }
+  return readChatForm(await findDraft(db, userId, conversation?.id ?? 'new'))
+}
+
+async function composerOf(
+  deps: Deps,
+  res: Response,
+  settings: Settings,
+  thread: ThreadView | null,
+  form: ChatForm,
+  error: string | null,
+): Promise<ChatComposerView> {
+  const { userId, caller } = signedIn(res)
+  const account = accountOf(res)
+  const models = await listChatModels(deps, caller, account)
+  const choice = chooseModel(models, form.model ? form : {}, settings)
+  return {
+    conversationId: thread?.id ?? null,
+    parent: form.parent ?? thread?.leaf ?? null,
+    text: form.text,
+    attachments: await viewAttachments(deps.db, userId, form.attachments),
+    models,
+    model: choice.model,
+    effort: choice.effort ?? '',
+    submission: form.submission ?? randomUUID(),
+    error,
+    blocked: !account?.keyId ? 'no_key' : account.balance !== null && account.balance <= 0 ? 'no_balance' : null,
+    writing: thread?.writing ?? null,
+  }
+}

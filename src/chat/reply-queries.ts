@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import { failureReasons } from '../gateway/errors.ts'
+import { CHANNEL, tellPages } from './news-queries.ts'
+
+export const Reply = z.object({
+  messageId: z.string(),
+  conversationId: z.string(),
+  userId: z.number(),
+  signInId: z.string().nullable(),
+  state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'stopped']),
+  version: z.number(),
+  purpose: z.enum(['answer', 'close']),
+  model: z.string(),
+  effort: z.string().nullable(),
+  keyId: z.number().nullable(),
+  keySecret: z.instanceof(Buffer).nullable(),
+  callerAddress: z.string(),
+  callerUserAgent: z.string(),
+  notBefore: z.date().nullable(),
+  startedAt: z.date().nullable(),
+  finishedAt: z.date().nullable(),
+  attempts: z.number(),
+  claim: z.string().nullable(),
+  calledAt: z.date().nullable(),
+  cancelRequestedAt: z.date().nullable(),
+  text: z.string(),
+  reasoning: z.string(),
+  html: z.string().nullable(),
+  cutBy: z.string().nullable(),
+  inputTokens: z.number().nullable(),
+  cachedTokens: z.number().nullable(),
+  outputTokens: z.number().nullable(),
+  reasoningTokens: z.number().nullable(),
+  requestId: z.string().nullable(),
+  failureReason: z.enum(failureReasons).nullable(),
+  charged: z.enum(['yes', 'no', 'unknown']).nullable(),
+  failureDetail: z.string().nullable(),
+  retryAt: z.date().nullable(),
+})
+export type Reply = z.output<typeof Reply>
+
+export interface NewReply {
+  messageId: string
+  conversationId: string
+  userId: number
+  signInId: string | null
+  purpose: Reply['purpose']
+  model: string
+  effort: string | null
+  keyId: number
+  keySecret: Buffer
+  caller: { address: string; userAgent: string }
+}
+
+export async function insertReply(db: Db, reply: NewReply): Promise<void> {
+  await db.run(
+    `insert into replies (message_id, conversation_id, user_id, sign_in_id, purpose, model, effort, key_id, key_secret,
+       caller_address, caller_user_agent)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [
+      reply.messageId,
+      reply.conversationId,
+      reply.userId,
+      reply.signInId,
+      reply.purpose,
+      reply.model,
+      reply.effort,
+      reply.keyId,
+      reply.keySecret,
+      reply.caller.address,
+      reply.caller.userAgent,
+    ],
+  )
+}
+
+/** An answer that was written elsewhere, read back from a snapshot. */
+export async function insertFinishedReply(
+  db: Db,
+  reply: Pick<NewReply, 'messageId' | 'conversationId' | 'userId' | 'model' | 'effort'> &
+    Pick<Reply, 'state' | 'text' | 'reasoning' | 'html' | 'cutBy' | 'inputTokens' | 'outputTokens' | 'failureReason'>,
+): Promise<void> {
+  await db.run(
+    `insert into replies (message_id, conversation_id, user_id, purpose, model, effort, caller_address, caller_user_agent,
+       state, text, reasoning, html, cut_by, input_tokens, output_tokens, failure_reason, finished_at)
+     values ($1, $2, $3, 'answer', $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12, $13, now())`,
+    [
+      reply.messageId,
+      reply.conversationId,
+      reply.userId,
+      reply.model,
+      reply.effort,
+      reply.state,
+      reply.text,
+      reply.reasoning,
+      reply.html,
+      reply.cutBy,
+      reply.inputTokens,
+      reply.outputTokens,
+      reply.failureReason,
+    ],
+  )
+}
+
+export function findReply(db: Db, userId: number, messageId: string): Promise<Reply | null> {
+  return db.maybeOne(Reply, `select * from replies where message_id = $1 and user_id = $2`, [messageId, userId])
+}
+
+export function listReplies(db: Db, messageIds: readonly string[]): Promise<Reply[]> {
+  return db.many(Reply, `select * from replies where message_id = any($1)`, [messageIds])
+}
+
+export async function countUnfinished(db: Db, userId: number): Promise<number> {
+  const { count } = await db.one(
+    z.object({ count: z.number() }),
+    `select count(*) from replies where user_id = $1 and state in ('queued', 'running')`,
+    [userId],
+  )
+  return count
+}
+
+/** Ends an answer that waits, or asks the worker that writes it to stop. False when it had ended already. */
+export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
+  const ended = await db.run(
+    `update replies set state = 'stopped', version = version + 1, finished_at = now(), key_secret = null, charged = 'no',
+       html = '' where message_id = $1 and state = 'queued'`,
+    [reply.messageId],
+  )
+  if (ended === 1) {
+    await tellPages(db, reply.conversationId, 'change')
+    return true
+  }
+  const asked = await db.run(
+    `update replies set cancel_requested_at = coalesce(cancel_requested_at, now())
+     where message_id = $1 and state = 'running'`,
+    [reply.messageId],
+  )
+  if (asked === 1) await db.run(`select pg_notify($1, $2)`, [CHANNEL, `stop ${reply.messageId}`])
+  return asked === 1
+}
