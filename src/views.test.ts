@@ -168,6 +168,7 @@ const keys: KeysView = {
   ],
   groups: [{ id: 7, name: 'images', description: '', allowsImages: true, multiplier: 1.5 }],
   submission: 's1',
+  next: '/account',
   error: 'Refused',
   unavailable: false,
 }
@@ -210,7 +211,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'account/_balance': [{ place: 'rail' }, { place: 'page' }],
   'account/_balances': [{}],
   'account/_key': [{}],
-  'account/_keys': [{ keys }, { keys: { keys: [], groups: [], submission: 's', error: null, unavailable: true } }],
+  'account/_keys': [
+    { keys },
+    { keys: { keys: [], groups: [], submission: 's', next: '/account', error: null, unavailable: true } },
+  ],
   'account/index': [{ keys, signIns: [signIn, { ...signIn, id: 't', current: false }], pendingNotice: 'Done' }],
   'images/_batch': [{ batch }, { batch: { ...batch, paused: true } }],
   'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],

@@ -126,6 +126,19 @@ test('a chosen key is shown on every page, and pays', async () => {
   assert.equal(call!.apiKeyId, weekend)
 })
 
+test('whoever was sent for a key comes back to where they were, and only within this site', async () => {
+  const person = await alice(app)
+  const page = await person.get('/account?next=/images/batch')
+  const forms = page.html.querySelectorAll('#keys form')
+  assert.ok(forms.length > 1)
+  for (const form of forms) assert.equal(form.querySelector('[name="next"]')?.getAttribute('value'), '/images/batch')
+  const choice = { key_id: String(keyNamed(person.email, 'Weekend')) }
+  assert.equal((await person.post('/account/key', { ...choice, next: '/images/batch' })).location, '/images/batch')
+  for (const next of ['https://elsewhere.example/', '//elsewhere.example/']) {
+    assert.equal((await person.post('/account/key', { ...choice, next })).location, '/account')
+  }
+})
+
 test('a key that is gone, somebody else’s or unusable is not chosen', async () => {
   const owner = await alice(app)
   const stranger = await charlie(app)
@@ -290,7 +303,7 @@ test('without the gateway the page says so, and the key chosen before still coun
   control.fault({ match: { path: '/api/v1/keys' }, reply: 'panel_unavailable', times: 2 })
   const page = await person.get('/account')
   assert.equal(page.status, 200)
-  assert.ok(page.html.querySelector('#keys .notice.warn a[href="/account"]'), 'try again')
+  assert.ok(page.html.querySelector('#keys .notice.warn a[href^="/account?next="]'), 'try again')
   assert.equal(page.html.querySelector('form[action="/account/keys"]'), null)
   assert.match(page.html.querySelector('.purse')!.text, /Main|Weekend/)
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Response, Router } from 'express'
+import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import type { Caller, Session } from '../gateway/client.ts'
@@ -9,7 +9,7 @@ import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { listSignIns } from '../session/queries.ts'
 import { withAccessToken } from '../session/tokens.ts'
-import { parse } from '../web/parse.ts'
+import { localPath, parse } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { refreshBalance } from './balance.ts'
 import { chooseKey, fetchKeyRing, type KeyRing, NEW_KEY_NAME, problemOf, syncChosenKey, viewKeys } from './keys.ts'
@@ -17,6 +17,7 @@ import * as queries from './queries.ts'
 import type { KeysView } from './view.ts'
 import { accountOf, reloadViewer } from './viewer.ts'
 
+const ACCOUNT = '/account'
 const ChosenKey = z.object({ key_id: z.coerce.number().int() })
 const NewKey = z.object({ group_id: z.coerce.number().int().positive() })
 
@@ -37,8 +38,8 @@ export function accountRoutes(deps: Deps): Router {
   const router = Router()
   router.use('/account', requireSignIn(deps))
 
-  router.get('/account', async (_req, res) => {
-    await showAccount(res, viewRing(res, await tryKeyRing(deps, res)))
+  router.get('/account', async (req, res) => {
+    await showAccount(res, viewRing(res, await tryKeyRing(deps, res), localPath(req.query.next, ACCOUNT)))
   })
 
   router.post('/account/balance', async (req, res) => {
@@ -55,18 +56,18 @@ export function accountRoutes(deps: Deps): Router {
     const key = ring?.keys.find(candidate => candidate.id === keyId)
     const { t } = pageOf(res)
     // Without the gateway the answer is the page that says so.
-    if (!ring) return answerKeys(res, ring, null)
-    if (!key) return answerKeys(res, ring, t('account.key_gone'))
-    if (problemOf(ring, key)) return answerKeys(res, ring, t('account.key_unusable'))
+    if (!ring) return answerKeys(req, res, ring, null)
+    if (!key) return answerKeys(req, res, ring, t('account.key_gone'))
+    if (problemOf(ring, key)) return answerKeys(req, res, ring, t('account.key_unusable'))
     await chooseKey(deps, signedIn(res).userId, ring, key)
-    await answerKeys(res, ring, null)
+    await answerKeys(req, res, ring, null)
   })
 
   router.post('/account/keys', async (req, res) => {
     const { userId, signInId } = signedIn(res)
     const { t } = pageOf(res)
     const wanted = NewKey.safeParse(req.body)
-    if (!wanted.success) return answerKeys(res, await tryKeyRing(deps, res), t('account.group_missing'))
+    if (!wanted.success) return answerKeys(req, res, await tryKeyRing(deps, res), t('account.group_missing'))
     const { group_id: groupId } = wanted.data
     // One per form shown: the same click twice makes one key.
     const submission = z.guid().safeParse(req.body.submission).data ?? randomUUID()
@@ -78,20 +79,22 @@ export function accountRoutes(deps: Deps): Router {
       return ring
     }
     try {
-      await answerKeys(res, await withAccessToken(deps, signInId, create), null)
+      await answerKeys(req, res, await withAccessToken(deps, signInId, create), null)
     } catch (error) {
       if (!(error instanceof PanelError)) throw error
       // The first of two clicks is still at it, and will choose the key.
       const refused = error.code !== 'IDEMPOTENCY_IN_PROGRESS'
       const sentence = refused ? t('account.create_refused', { detail: error.message }) : null
-      await answerKeys(res, await tryKeyRing(deps, res), sentence)
+      await answerKeys(req, res, await tryKeyRing(deps, res), sentence)
     }
   })
 
-  async function answerKeys(res: Response, ring: KeyRing | null, error: string | null): Promise<void> {
+  /** Whoever was sent here for a key goes back to what they were at. */
+  async function answerKeys(req: Request, res: Response, ring: KeyRing | null, error: string | null): Promise<void> {
+    const next = localPath(req.body.next, ACCOUNT)
     await reloadViewer(deps, res)
-    if (error) await showAccount(res.status(422), { ...viewRing(res, ring), error })
-    else res.redirect(303, '/account')
+    if (error) await showAccount(res.status(422), { ...viewRing(res, ring, next), error })
+    else res.redirect(303, ring ? next : ACCOUNT)
   }
 
   async function showAccount(res: Response, keys: KeysView): Promise<void> {
@@ -121,8 +124,8 @@ export async function tryKeyRing(deps: Deps, res: Response): Promise<KeyRing | n
   }
 }
 
-function viewRing(res: Response, ring: KeyRing | null): KeysView {
-  const form = { submission: randomUUID(), error: null }
+function viewRing(res: Response, ring: KeyRing | null, next: string): KeysView {
+  const form = { submission: randomUUID(), next, error: null }
   if (!ring) return { keys: [], groups: [], ...form, unavailable: true }
   return { ...viewKeys(ring, accountOf(res)?.keyId ?? null), ...form, unavailable: false }
 }

@@ -21,6 +21,8 @@ export interface KeysView {
   groups: { id: number; name: string; description: string; allowsImages: boolean; multiplier: number }[]
   /** Of the form for a new key: sent twice, it makes one key. */
   submission: string
+  /** Where choosing or creating one leads. */
+  next: string
   error: string | null
   unavailable: boolean
 }

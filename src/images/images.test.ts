@@ -316,7 +316,7 @@ describe('money', together, () => {
     const jobs = await countJobs()
     assert.equal((await person.get('/images/quote?size=1024x1024', htmx)).html.querySelector('.price'), null)
     const page = await person.get('/images')
-    assert.ok(page.html.querySelector('#blocked a[href="/account"]'))
+    assert.ok(page.html.querySelector('#blocked a[href="/account?next=/images#keys"]'))
     const answer = await person.post('/images', { prompt: 'with what?' })
     assert.equal(answer.status, 422)
     assert.equal(sentences(answer).length, 1)
