@@ -240,6 +240,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ],
   'library/_lineage': [{ picture, lineage }],
   'library/compare': [{ a: picture, b: uploaded }],
+  'images/_arrival': [{ job: queued }],
+  'images/_arrived': [{ jobs: [queued, done], unfinished: [queued] }],
   'images/_composer': [{ composer }, { composer: badComposer }],
   'images/_created': [
     { job: queued, again: false, unfinished: [queued], composer },
@@ -260,8 +262,20 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_wait': [{ job: queued }, { job: running }],
   'images/_word': [{ word: 'high' }],
   'images/index': [
-    { composer, days: [{ label: 'Today', jobs }], older: '/images?before=1', unfinished: [queued, running] },
-    { composer: badComposer, days: [{ label: 'Today', jobs: [] }], older: null, unfinished: [] },
+    {
+      composer,
+      days: [{ label: 'Today', jobs }],
+      older: '/images?before=1',
+      arrivals: null,
+      unfinished: [queued, running],
+    },
+    {
+      composer: badComposer,
+      days: [{ label: 'Today', jobs: [] }],
+      older: null,
+      arrivals: '/images/arrivals?after=1',
+      unfinished: [],
+    },
   ],
   'images/show': jobs.map(job => ({ job })),
   'library/_facts': [{ picture }, { picture: uploaded }],
@@ -294,6 +308,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
 const exceptions = new Map<string, string>([
   ['_error', 'a partial for #notice, so that it shows wherever the refused request came from'],
   ['account/_balances', 'the balance stands in two places'],
+  ['images/_arrival', 'the tile takes the place of itself'],
+  ['images/_arrived', 'every new tile and the pulse in one answer'],
   ['images/_created', 'composer, tile and pulse in one answer'],
   ['images/_tiles', 'every changed tile and the pulse in one answer'],
   ['images/_older', 'days appended below those on the page'],
@@ -305,7 +321,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

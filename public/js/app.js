@@ -11,6 +11,7 @@ document.addEventListener('htmx:response:error', event => {
   if (!event.detail.ctx.text.includes('<hx-partial') && event.detail.ctx.response.status !== 422)
     onFailure(event.detail.ctx)
 })
+document.addEventListener('htmx:config:request', onRequest)
 addEventListener('pageswap', nameTransition)
 addEventListener('pagereveal', nameTransition)
 
@@ -43,10 +44,19 @@ async function onClick(event) {
   }
 }
 
+/** The question for jobs that arrived from elsewhere tells which are here; nobody is there to see the answer in a hidden page. */
+function onRequest(event) {
+  const { sourceElement, request } = event.detail.ctx
+  if (sourceElement.id !== 'arrivals') return
+  if (document.hidden) event.preventDefault()
+  for (const tile of document.querySelectorAll('#today > .job:nth-child(-n+48)'))
+    request.body.append('s', tile.id.slice(4))
+}
+
 /** Polls and drafts try again by themselves; what a person pressed has to say that nothing happened. */
 function onFailure(ctx) {
   const source = ctx?.sourceElement
-  if (source && !source.matches('#pulse,.job-page,.composer-body,#options')) {
+  if (source && !source.matches('#pulse,#arrivals,.job-page,.composer-body,#options')) {
     toast(document.getElementById('toasts').dataset.offline)
   }
 }

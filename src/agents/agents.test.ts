@@ -232,6 +232,38 @@ test('whatever is wrong, the answer is JSON with the right status', async () => 
   assert.match(chinese.message, /令牌/)
 })
 
+test("a page at rest learns of what a script asks for, once, and of nobody else's", async t => {
+  const { person, token } = await atWork()
+  const stranger = await charlie(app)
+  const held = app.mock.control.fault({ match: { prompt: 'arriving' }, hold: 'before_headers', times: 10 })
+  t.after(() => app.mock.control.release(held))
+  const addressOf = async (who: Person) =>
+    (await who.get('/images')).html.querySelector('#arrivals')!.getAttribute('hx-get')!
+  const [mine, theirs] = [await addressOf(person), await addressOf(stranger)]
+  const idle = await person.get(mine, { htmx: true })
+  assert.deepEqual([idle.status, idle.text], [204, ''])
+
+  const id = String((await ask('POST', `${API}/tasks`, { token, body: { prompt: 'arriving' } })).data.task_id)
+  const arrived = await person.get(mine, { htmx: true })
+  const places = arrived.html.querySelectorAll('hx-partial').map(each => each.getAttribute('hx-target'))
+  assert.deepEqual(places, [`#job-${id}`, '#today', '#pulse', '#live'], 'a tile that is there already gives way')
+  assert.match(arrived.html.querySelector(`#job-${id}`)!.text, /arriving[\s\S]*by laptop/)
+  assert.match(arrived.html.querySelector('#pulse')!.getAttribute('hx-get')!, new RegExp(id))
+
+  const more = mine.includes('?') ? '&' : '?'
+  assert.equal((await person.get(`${mine}${more}s=${id}`, { htmx: true })).status, 204, 'it is shown')
+  assert.equal((await person.get(await addressOf(person), { htmx: true })).status, 204, 'the page came later')
+  assert.equal((await stranger.get(mine, { htmx: true })).status, 204)
+  assert.equal((await stranger.get(theirs, { htmx: true })).status, 204)
+  for (const odd of ['?after=x', '?s=', `?s=${"'"}&s=%00`]) {
+    assert.equal((await person.get(`/images/arrivals${odd}`, { htmx: true })).status, 200, odd)
+  }
+  assert.equal(
+    (await person.get('/images?before=zzz.00000000-0000-0000-0000-000000000000')).html.querySelector('#arrivals'),
+    null,
+  )
+})
+
 test('a cookie is worth nothing over JSON, a token nothing on a page', async () => {
   const { person, token } = await atWork()
   assert.equal((await person.get(`${API}/me`)).status, 401)

@@ -161,6 +161,22 @@ export function listJobs(
   )
 }
 
+/** The newest of those asked for after this one, newest first; null: after none at all. */
+export function listJobsAfter(
+  db: Db,
+  userId: number,
+  after: { at: Date; id: string } | null,
+  limit: number,
+): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `select * from image_jobs
+     where user_id = $1 and ($2::timestamptz is null or (created_at, id) > ($2, $3::uuid))
+     order by created_at desc, id desc limit $4`,
+    [userId, after?.at ?? null, after?.id ?? null, limit],
+  )
+}
+
 export function listJobsById(db: Db, userId: number, ids: readonly string[]): Promise<ImageJob[]> {
   return db.many(ImageJob, `select * from image_jobs where user_id = $1 and id = any($2)`, [userId, ids])
 }

@@ -58,6 +58,7 @@ export function imageRoutes(deps: Deps): Router {
       composer: await composer(deps, res, form),
       days,
       older,
+      arrivals: cursor ? null : arrivalsAfter(jobs),
       unfinished: await unfinished(userId),
     })
   })
@@ -112,6 +113,17 @@ export function imageRoutes(deps: Deps): Router {
     const settled = jobs.some(job => !isUnfinished(job))
     if (changed.length === 0 && !settled && jobs.length === ids.length) return res.status(204).end()
     await answerTiles(res, changed)
+  })
+
+  // A slow question of the page at rest: which jobs are there that it does not show, asked for by a script or elsewhere.
+  router.get('/images/arrivals', async (req, res) => {
+    const { userId } = signedIn(res)
+    const shown = new Set([req.query.s ?? []].flat().map(String))
+    const jobs = await queries.listJobsAfter(db, userId, parseCursor(req.query.after), JOBS_PER_PAGE)
+    const arrived = jobs.filter(job => !shown.has(job.id))
+    if (arrived.length === 0) return res.status(204).end()
+    const data = { jobs: await viewJobs(db, userId, arrived), unfinished: await unfinished(userId) }
+    sendFragments(res, renderView(pageOf(res), 'images/_arrived', data))
   })
 
   router.get('/images/:id', async (req, res) => {
@@ -239,9 +251,10 @@ export function imageRoutes(deps: Deps): Router {
       return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
     }
     const { userId } = signedIn(res)
-    const jobs = await viewJobs(db, userId, await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE }))
-    const days = byDay(res, jobs, null)
-    render(res, 'images/index', { composer: form, days, older: null, unfinished: await unfinished(userId) })
+    const jobs = await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })
+    const days = byDay(res, await viewJobs(db, userId, jobs), null)
+    const arrivals = arrivalsAfter(jobs)
+    render(res, 'images/index', { composer: form, days, older: null, arrivals, unfinished: await unfinished(userId) })
   }
 
   async function answerTiles(res: Response, changed: readonly queries.ImageJob[]): Promise<void> {
@@ -256,6 +269,11 @@ export function imageRoutes(deps: Deps): Router {
   }
 
   return router
+}
+
+/** Where a page that shows these jobs, newest first, asks for later ones. */
+function arrivalsAfter([newest]: readonly queries.ImageJob[]): string {
+  return `/images/arrivals${newest ? `?after=${cursorOf(newest.createdAt, newest.id)}` : ''}`
 }
 
 /** Jobs under the day they were asked for, in the reader's time zone; the first page always begins with today. */

@@ -41,6 +41,8 @@ export interface Views {
   'chat/_user': { message: import('../chat/view.ts').UserView }
   'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null }
   error: { status: number; title: string; message: string; requestId: string | null }
+  'images/_arrival': { job: import('../images/view.ts').JobView }
+  'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').JobView[] }
   'images/_batch': { batch: import('../images/view.ts').BatchView }
   'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
   'images/_check': { job: import('../images/view.ts').JobView }
@@ -65,7 +67,7 @@ export interface Views {
   'images/_word': { word: string }
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
-  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; unfinished: import('../images/view.ts').JobView[] }
+  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').JobView[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
   layout: { title: string; styles: 'pictures' | 'account' | 'chat' }
