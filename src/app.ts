@@ -14,6 +14,7 @@ import { libraryRoutes } from './library/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { sessionRoutes } from './session/routes.ts'
+import { newSessionId } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
@@ -50,7 +51,7 @@ export function createApp(deps: Deps): App {
   app.use(opsRoutes(deps, () => draining))
   if (config.role !== 'worker') app.use(website())
   app.use(notFound)
-  app.use(whenSignedOut)
+  app.use(whenSignedOut(deps))
   app.use(errorHandler(log))
 
   function website(): Router {
@@ -83,6 +84,7 @@ export function createApp(deps: Deps): App {
       name: https ? '__Host-sid' : 'sid',
       secret: [...config.sessionSecrets],
       store: sessions,
+      genid: newSessionId,
       resave: false,
       saveUninitialized: false,
       proxy: https,

@@ -15,8 +15,9 @@ import {
 import { derivedSubmission, startImage } from '../images/start.ts'
 import { findFile } from '../library/queries.ts'
 import { extensionOf, fileStem, sendStored } from '../library/send.ts'
-import { callerOf } from '../session/routes.ts'
+import { callerOf } from '../session/caller.ts'
 import type { Translate } from '../web/i18n.ts'
+import { networkOf } from '../web/network.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { jsonErrors, jsonOnly, noSuchRoute, onlyMethods, succeed, wordsFor } from './answers.ts'
@@ -58,7 +59,7 @@ export function agentApi(deps: Deps): Router {
   api.all('/openapi.json', onlyMethods('GET', 'HEAD'))
 
   api.post('/ssh/challenge', async (req, res) => {
-    await challenges.consume(callerOf(req).address)
+    await challenges.consume(networkOf(callerOf(req).address))
     const { public_key: publicKey } = await readJson(req, ChallengeRequest)
     const key = readKey(publicKey, wordsFor(req))
     const { id, message } = await createChallenge(deps, key)
@@ -70,7 +71,7 @@ export function agentApi(deps: Deps): Router {
   api.post('/ssh/login', async (req, res) => {
     const caller = callerOf(req)
     const t = wordsFor(req)
-    await logins[0].consume(caller.address)
+    await logins[0].consume(networkOf(caller.address))
     const { public_key: publicKey, challenge_id: challengeId, signature } = await readJson(req, LoginRequest)
     const key = readKey(publicKey, t)
     if (signature.trim() === '' || signature.length > longestSignatureText) {
@@ -90,7 +91,7 @@ export function agentApi(deps: Deps): Router {
 
   // The one-time address of a binding: whoever holds the key sends the signature, signed in or not.
   api.post('/ssh/proofs/:nonce', async (req, res) => {
-    await proofs.consume(callerOf(req).address)
+    await proofs.consume(networkOf(callerOf(req).address))
     const signature = await readText(req, longestSignatureText)
     const sshKey = await prove(deps, String(req.params.nonce), signature)
     succeed(res, {

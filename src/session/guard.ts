@@ -3,13 +3,18 @@ import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
 import { GatewayError, PanelError } from '../gateway/errors.ts'
 import { Refusal } from '../web/errors.ts'
+import { networkOf } from '../web/network.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, wantsFragment } from '../web/render.ts'
 import * as queries from './queries.ts'
-import { regenerate } from './session-data.ts'
+import { hadSession, regenerate } from './session-data.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
 
 const DAY_MS = 86_400_000
 const SEEN_EVERY_MS = 60_000
+/** Long enough to find the password, and to make a row that is nobody's short-lived. */
+const KEPT_MS = 3_600_000
+const KEPT_CHARACTERS = 200_000
 
 /** Finds out who is asking: cookie → session → `SignedIn`, kept for the rest of the request. */
 export function identify(deps: Deps): RequestHandler {
@@ -30,6 +35,7 @@ export function identify(deps: Deps): RequestHandler {
 
 /** The lock of a room: lets nobody in who is not signed in; sends people to sign in and back to where they were. */
 export function requireSignIn(deps: Deps): RequestHandler {
+  const askToSignIn = askingToSignIn(deps)
   return async (req, res, next) => {
     const signedIn = res.locals.signedIn as queries.SignedIn | undefined
     if (!signedIn) return askToSignIn(req, res)
@@ -68,25 +74,41 @@ export function signedIn(res: Response): queries.SignedIn & { caller: Caller } {
 }
 
 /** A handler has learnt from the gateway that the sign-in is over. */
-export const whenSignedOut: ErrorRequestHandler = async (error: unknown, req, res, next) => {
-  if (!(error instanceof SignedOut) || res.headersSent) return next(error)
-  await regenerate(req)
-  delete res.locals.signedIn
-  pageOf(res).viewer = null
-  askToSignIn(req, res)
+export function whenSignedOut(deps: Deps): ErrorRequestHandler {
+  const askToSignIn = askingToSignIn(deps)
+  return async (error: unknown, req, res, next) => {
+    if (!(error instanceof SignedOut) || res.headersSent) return next(error)
+    await regenerate(req)
+    delete res.locals.signedIn
+    pageOf(res).viewer = null
+    await askToSignIn(req, res)
+  }
 }
 
-function askToSignIn(req: Request, res: Response): void {
-  if (req.method === 'POST' && typeof req.body === 'object') {
-    const fields = plainFields(req.body)
+function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<void> {
+  const keeps = createRateLimit(deps.db, {
+    name: 'kept-form',
+    points: 20,
+    seconds: 600,
+    refusal: 'errors.rate_limited',
+  })
+
+  return async (req, res) => {
+    // Of a guest nothing is kept: it would fill the database with what anybody sends.
+    const fields = req.method === 'POST' && hadSession(req) ? plainFields(req.body ?? {}) : {}
     // A button without fields, as of a cancellation, has nothing to put back.
-    if (Object.keys(fields).length > 0) req.session.keptForm = { path: pathOf(req), fields }
+    if (Object.keys(fields).length > 0) {
+      // A page that goes on saving its draft writes over the one it has.
+      if (!req.session.keptForm) await keeps.consume(networkOf(req.ip ?? ''))
+      req.session.keptForm = { path: pathOf(req), fields }
+      req.session.cookie.maxAge = KEPT_MS
+    }
+    // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
+    if (wantsFragment(req)) throw new Refusal(401, 'session.expired')
+    const back = req.method === 'GET' ? req.originalUrl : pageBehind(req)
+    const query = new URLSearchParams({ next: back, ...(hadSession(req) && { expired: '1' }) })
+    res.redirect(303, `/login?${query}`)
   }
-  // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
-  if (wantsFragment(req)) throw new Refusal(401, 'session.expired')
-  const back = req.method === 'GET' ? req.originalUrl : pageBehind(req)
-  const query = new URLSearchParams({ next: back, ...(hadSession(req) && { expired: '1' }) })
-  res.redirect(303, `/login?${query}`)
 }
 
 /** The whole path: in a room's guard `req.path` lacks what the guard is mounted on. */
@@ -94,17 +116,10 @@ function pathOf(req: Request): string {
   return (req.baseUrl + req.path).replace(/\/$/, '')
 }
 
-/** Whether this browser was here before: a first visit has no session that could have ended. */
-function hadSession(req: Request): boolean {
-  return /(?:^|; )(?:__Host-)?sid=/.test(req.headers.cookie ?? '')
-}
-
 function pageBehind(req: Request): string {
   const referrer = URL.parse(req.get('Referer') ?? '')
   return referrer && referrer.host === req.headers.host ? referrer.pathname + referrer.search : '/'
 }
-
-const KEPT_CHARACTERS = 200_000
 
 function plainFields(body: unknown): Record<string, string | string[]> {
   const kept: Record<string, string | string[]> = {}

@@ -187,6 +187,50 @@ test('a form that was sent after the sign-in had ended survives it', async () =>
   assert.equal(count, 0, 'and made nothing')
 })
 
+test('a form survives even a session that is no longer there: for an hour, and a few times', async () => {
+  const person = await alice(app)
+  await app.db.run('delete from sessions')
+  assert.match((await person.post('/images', form)).location, /&expired=1$/)
+  const { minutes } = await app.db.one(
+    z.object({ minutes: z.number() }),
+    'select round(extract(epoch from expire - now()) / 60)::int as minutes from sessions',
+  )
+  assert.equal(minutes, 60)
+  const again = await signedIn(app, person.email, person)
+  assert.equal((await again.get('/images')).html.querySelector('[name="prompt"]')!.text.trim(), form.prompt)
+
+  const { running } = await app.another({ role: 'web', trustedProxies: 1 })
+  const headers = { Cookie: `sid=${person.cookie('sid')}`, 'X-Forwarded-For': '203.0.113.9' }
+  await person.post('/logout')
+  const sessions = await countSessions()
+  const statuses: number[] = []
+  for (let i = 0; i < 25; i++) {
+    statuses.push((await openBrowser(running.url, () => {}).post('/images', form, { headers })).status)
+  }
+  assert.deepEqual(
+    statuses,
+    Array.from({ length: 25 }, (_, i) => (i < 20 ? 303 : 429)),
+  )
+  assert.equal(await countSessions(), sessions + 20)
+})
+
+test('of a guest nothing is kept, not even a session', async () => {
+  const before = await countSessions()
+  for (const headers of [{}, { Cookie: 'sid=s%3Amade-up.bm90IHNpZ25lZCBieSB1cw' }]) {
+    const guest = app.browser()
+    const asked = await guest.post('/images', form, { headers: { Referer: `${app.url}/images`, ...headers } })
+    assert.equal(asked.location, '/login?next=%2Fimages')
+    assert.equal((await guest.post('/images', form, { htmx: true, headers })).status, 401)
+    assert.equal((await guest.post('/logout', {}, { headers })).status, 303)
+    assert.equal(guest.cookie('sid'), undefined)
+  }
+  assert.equal(await countSessions(), before)
+})
+
+async function countSessions(): Promise<number> {
+  return (await app.db.one(z.object({ count: z.number() }), 'select count(*) from sessions')).count
+}
+
 test('htmx learns of an ended sign-in in place: the page with what was typed stays', async () => {
   const person = await alice(app)
   await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(person.email).id])

@@ -6,12 +6,14 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import { Secret } from '../secrets/secret.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
+import { networkOf } from '../web/network.ts'
 import { localPath, parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
+import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
 import * as queries from './queries.ts'
-import { regenerate } from './session-data.ts'
+import { hadSession, regenerate } from './session-data.ts'
 import {
   openRefreshToken,
   openTwoFactorToken,
@@ -78,7 +80,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
 
     const caller = callerOf(req)
     try {
-      await perAddress.consume(caller.address)
+      await perAddress.consume(networkOf(caller.address))
       await perEmail.consume(email.toLowerCase())
       const answer = await deps.gateway.login(caller, { email, password: new Secret(password), turnstileToken })
       if (answer.kind === 'signed_in') return await enter(req, res, caller, answer, localPath(next, '/'))
@@ -127,7 +129,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
 
     const caller = callerOf(req)
     try {
-      await perAddress.consume(caller.address)
+      await perAddress.consume(networkOf(caller.address))
       const token = openTwoFactorToken(deps, pending.sealedToken)
       await enter(req, res, caller, await deps.gateway.loginWithCode(caller, token, code), pending.next)
     } catch (error) {
@@ -159,7 +161,8 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
 
   router.post('/logout', async (req, res) => {
     await endCurrent(res)
-    await regenerate(req)
+    // A guest has nothing to end, and is given no session either.
+    if (hadSession(req)) await regenerate(req)
     res.redirect(303, '/login?signed_out=this')
   })
 
@@ -269,10 +272,4 @@ async function forgetAtGateway(deps: Deps, signIn: queries.SignIn): Promise<void
   } catch (error) {
     deps.log.warn({ err: error, signIn: signIn.id }, 'the gateway did not hear of a sign-out')
   }
-}
-
-/** One address and one user agent for the whole life of the sign-in: the gateway may bind its session to both. */
-export function callerOf(req: Request): Caller {
-  const userAgent = (req.get('User-Agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 300)
-  return { address: (req.ip ?? '').replace(/^::ffff:/, ''), userAgent: userAgent || 'sub2api-playground' }
 }

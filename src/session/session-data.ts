@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Request } from 'express'
 import 'express-session'
 
@@ -12,6 +13,19 @@ declare module 'express-session' {
     /** A form that was sent after the sign-in had ended; put back after the next one. */
     keptForm?: { path: string; fields: Record<string, string | string[]> }
   }
+}
+
+const strangers = new WeakSet<Request>()
+
+/** Makes the id of a session. Until it has answered, the request has the one that its cookie brought, signed by us. */
+export function newSessionId(req: Request): string {
+  if (!req.sessionID) strangers.add(req)
+  return randomBytes(24).toString('base64url')
+}
+
+/** Whether this browser had a session of ours before, however long that has been over: its cookie proves it. */
+export function hadSession(req: Request): boolean {
+  return !strangers.has(req)
 }
 
 /** A new session id, as at every change of who is signed in (session fixation); `keep` survives. */

@@ -125,6 +125,27 @@ test('of forty sign-ins a minute from one address twenty are let through, over a
   assert.equal(answer.status, 303, 'another address has its own count')
 })
 
+test('addresses that one sender commands are one address', async () => {
+  const limits = { ...app.config.limits, signInsPerMinute: 3 }
+  const process = await app.another({ role: 'web', trustedProxies: 1, limits })
+  let sender = 0
+  const triedFrom = async (addresses: string[]) => {
+    const statuses: number[] = []
+    for (const address of addresses) {
+      const visit = { headers: { 'X-Forwarded-For': address } }
+      const email = `from-${++sender}@example.com`
+      statuses.push((await process.browser().post('/login', { email, password: `password of ${email}` }, visit)).status)
+    }
+    return statuses
+  }
+  const oneNetwork = ['2001:db8:1:2::1', '2001:DB8:1:2:8000::', '2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::9']
+  assert.deepEqual(await triedFrom(oneNetwork), [303, 303, 303, 429])
+  assert.deepEqual(await triedFrom(['2001:db8:1:3::1']), [303], 'the neighbour has its own count')
+  const oneHost = ['198.51.100.7', '::ffff:198.51.100.7', '::ffff:c633:6407', '::FFFF:198.51.100.7']
+  assert.deepEqual(await triedFrom(oneHost), [303, 303, 303, 429])
+  assert.deepEqual(await triedFrom(['::ffff:198.51.100.8']), [303], 'and so has another host')
+})
+
 test('one account is tried twenty times a minute at most, from however many addresses', async () => {
   const limits = { ...app.config.limits, signInsPerMinute: 20 }
   const process = await app.another({ role: 'web', trustedProxies: 1, limits })
@@ -286,8 +307,8 @@ test('nobody is sent to another site after signing in', async () => {
 })
 
 test('signing in changes the session id, so that a planted one opens nothing', async () => {
-  const guest = app.browser()
-  await guest.post('/images', { prompt: 'Typed before signing in' })
+  const guest = await alice(app)
+  await guest.post('/logout')
   const planted = guest.cookie('sid')!
   assert.ok(planted)
   await signIn(guest, 'victim@example.com')
