@@ -91,7 +91,7 @@ export function accountRoutes(deps: Deps): Router {
 
   /** Whoever was sent here for a key goes back to what they were at. */
   async function answerKeys(req: Request, res: Response, ring: KeyRing | null, error: string | null): Promise<void> {
-    const next = localPath(req.body.next, ACCOUNT)
+    const next = localPath(req.body?.next, ACCOUNT)
     await reloadViewer(deps, res)
     if (error) await showAccount(res.status(422), { ...viewRing(res, ring, next), error })
     else res.redirect(303, ring ? next : ACCOUNT)
