@@ -12,6 +12,7 @@ create table ssh_keys (
   key_group text,
   key_allows_images boolean not null,
   key_prices jsonb,
+  key_checked_at timestamptz not null default now(), -- when group and prices were what the gateway said
   key_secret bytea, -- sealed; erased when the SSH key is revoked
   pictures_per_day integer, -- limits: null = none
   jobs_at_once integer,

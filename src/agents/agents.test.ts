@@ -6,7 +6,7 @@ import { before, test } from 'node:test'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { z } from 'zod'
-import { boundKey } from '../testing/agents.ts'
+import { blobOf, boundKey } from '../testing/agents.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
@@ -378,6 +378,10 @@ test('who is refused before the body is read hears why, and not a broken connect
   assert.match(await send('/me', {}), /^405 .*method_not_allowed/)
 })
 
+async function limitTo(key: SshPair, total: number | null): Promise<void> {
+  await app.db.run(`update ssh_keys set spend_total = $2 where blob = $1`, [blobOf(key), total])
+}
+
 async function limit(person: Person, limits: Record<string, string>) {
   const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!
   const answer = await person.post(`${address}/limits`, limits)
@@ -423,6 +427,64 @@ test('what was free is given back to the cap, and what cost more than estimated 
   await app.db.pool.query('update image_jobs set cost = 0.01 where id = $1', [made.data.task_id])
   await limit(person, { spend_total: (Number(task.estimate) + 0.01).toFixed(4) })
   assert.equal((await ask('POST', `${API}/tasks`, { token, body: { prompt: 'fits' } })).status, 202)
+})
+
+test('a spend cap is kept with the prices of now', async () => {
+  const { person, token, key } = await atWork()
+  const [apiKey] = app.mock.control.keysOf(person.email)
+  const sshKey = `where blob = decode('${key.publicKey.split(' ')[1]}', 'base64')`
+  const grow = (interval: string) =>
+    app.db.run(`update ssh_keys set key_checked_at = now() - $1::interval ${sshKey}`, [interval])
+  const create = () => ask('POST', `${API}/tasks`, { token, body: { prompt: 'dearer' } })
+  const estimateOf = async (made: Answer) =>
+    (await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })).data.estimate
+  await limit(person, { spend_total: '0.5' })
+  assert.equal(await estimateOf(await create()), 0.134)
+
+  const group = app.mock.control.group(apiKey!.group_id!, {})
+  app.mock.control.group(group.id, { image_price_1k: 0.2 })
+  assert.equal(await estimateOf(await create()), 0.134, 'checked a moment ago')
+  await grow('6 minutes')
+  const asked = () => app.mock.control.panelCalls({ path: '/api/v1/keys', email: person.email }).length
+  const before = asked()
+  const dearer = await Promise.all([create(), create(), create()])
+  assert.equal(asked(), before + 1, 'many tasks at once are one question')
+  assert.equal(dearer.filter(answer => answer.status === 202).length, 1, 'one more fits')
+  app.mock.control.group(group.id, { image_price_1k: null })
+
+  // Signed out everywhere: prices of today will do, older ones will not.
+  await app.db.run(`delete from sign_ins where user_id = (select user_id from ssh_keys ${sshKey})`)
+  await limitTo(key, 100)
+  await grow('23 hours')
+  assert.equal(await estimateOf(await create()), 0.2)
+  await grow('25 hours')
+  const refused = await create()
+  assert.deepEqual([refused.status, refused.failure.reason], [403, 'price_unknown'])
+  assert.match(refused.message, /sign in/)
+  await limitTo(key, null)
+  assert.equal((await create()).status, 202, 'without a cap the price is only told')
+  await limitTo(key, 100)
+  const back = app.browser()
+  await back.post('/login', { email: person.email, password: 'long enough' })
+  assert.equal(await estimateOf(await create()), 0.134)
+})
+
+test('a gateway that cannot tell the price stops no task, and is not asked again at once', async () => {
+  const { person, token, key } = await atWork()
+  await limitTo(key, 100)
+  const [apiKey] = app.mock.control.keysOf(person.email)
+  const create = () => ask('POST', `${API}/tasks`, { token, body: { prompt: 'in the dark' } })
+  const asked = () => app.mock.control.panelCalls({ path: '/api/v1/keys', email: person.email }).length
+  const grow = () =>
+    app.db.run(`update ssh_keys set key_checked_at = now() - interval '6 minutes' where blob = $1`, [blobOf(key)])
+  for (const what of ['deleted there', 'unavailable']) {
+    if (what === 'unavailable') app.mock.control.fault({ match: { path: '/api/v1/keys' }, reply: 'panel_unavailable' })
+    else app.mock.control.key(apiKey!.id, { user_id: 0 })
+    await grow()
+    const before = asked()
+    assert.deepEqual([(await create()).status, (await create()).status], [202, 202], what)
+    assert.equal(asked(), before + 1, what)
+  }
 })
 
 test('counts, sizes and qualities are limited', async t => {

@@ -24,6 +24,7 @@ import { jsonErrors, jsonOnly, noSuchRoute, onlyMethods, succeed, wordsFor } fro
 import { readText, type TaskBody, withTaskBody } from './body.ts'
 import { admit, checkSettings } from './limits.ts'
 import { openApi } from './openapi.ts'
+import { withCurrentPrices } from './payer.ts'
 import { badField, Problem } from './problem.ts'
 import { prove } from './proof.ts'
 import * as queries from './queries.ts'
@@ -194,7 +195,7 @@ export function agentApi(deps: Deps): Router {
       userId: bearer.userId,
       signInId: null,
       caller: callerOf(req),
-      account: bearer,
+      account: await withCurrentPrices(deps, bearer),
       sshKeyId: bearer.id,
       async admit(tx: Db, job: { id: string; request: typeof request; estimate: number | null }) {
         await admit(tx, bearer.id, job)

@@ -14,6 +14,7 @@ const SshKey = z.object({
   keyGroup: z.string().nullable(),
   keyAllowsImages: z.boolean(),
   keyPrices: Prices.nullable(),
+  keyCheckedAt: z.date(),
   keySecret: z.instanceof(Buffer).nullable(),
   picturesPerDay: z.number().nullable(),
   jobsAtOnce: z.number().nullable(),
@@ -131,9 +132,30 @@ export async function renameSshKey(db: Db, sshKey: SshKey, name: string): Promis
 export async function rebindSshKey(db: Db, sshKey: SshKey, key: BoundKey): Promise<void> {
   await db.run(
     `update ssh_keys set key_id = $3, key_name = $4, key_group = $5, key_allows_images = $6, key_prices = $7,
-       key_secret = $8
+       key_secret = $8, key_checked_at = now()
      where id = $1 and user_id = $2 and revoked_at is null`,
     [sshKey.id, sshKey.userId, key.id, key.name, key.group, key.allowsImages, JSON.stringify(key.prices), key.sealed],
+  )
+}
+
+/** What the gateway says now of the API key that pays. Null when another has been chosen meanwhile, or all is revoked. */
+export function updateBoundKey(db: Db, sshKey: SshKey, key: BoundKey): Promise<SshKey | null> {
+  return db.maybeOne(
+    SshKey,
+    `update ssh_keys set key_name = $4, key_group = $5, key_allows_images = $6, key_prices = $7, key_secret = $8,
+       key_checked_at = now()
+     where id = $1 and user_id = $2 and key_id = $3 and revoked_at is null returning *`,
+    [sshKey.id, sshKey.userId, key.id, key.name, key.group, key.allowsImages, JSON.stringify(key.prices), key.sealed],
+  )
+}
+
+/** The gateway knows the API key no more: what was known of it stays. Null as above. */
+export function keepBoundKey(db: Db, sshKey: SshKey): Promise<SshKey | null> {
+  return db.maybeOne(
+    SshKey,
+    `update ssh_keys set key_checked_at = now()
+     where id = $1 and user_id = $2 and key_id = $3 and revoked_at is null returning *`,
+    [sshKey.id, sshKey.userId, sshKey.keyId],
   )
 }
 

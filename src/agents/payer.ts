@@ -1,0 +1,79 @@
+import { sealBindingKey } from '../account/key.ts'
+import { factsOf, fetchKeyRing } from '../account/keys.ts'
+import type { Deps } from '../deps.ts'
+import { GatewayError, PanelError } from '../gateway/errors.ts'
+import { findLatestSignInId } from '../session/queries.ts'
+import { SignedOut, withAccessToken } from '../session/tokens.ts'
+import { Problem } from './problem.ts'
+import * as queries from './queries.ts'
+
+const FRESH_MS = 5 * 60_000
+/** While nobody can be asked, a spend cap is kept with older prices, but not for ever. */
+const LONGEST_UNASKED_MS = 86_400_000
+const AFTER_FAILURE_MS = 30_000
+
+/**
+ * The SSH key with what its API key costs now. The gateway tells prices to a person only, not to an API key: they are
+ * asked for in the name of the owner's latest sign-in. Throws `Problem` 403 when a spend cap would have to be kept with
+ * prices that nobody has been able to check for a day.
+ */
+export async function withCurrentPrices<K extends queries.SshKey>(deps: Deps, sshKey: K): Promise<K> {
+  if (age(sshKey) < FRESH_MS) return sshKey
+  const asked = await askOnce(deps, sshKey)
+  if (asked) return { ...sshKey, ...asked }
+  const isCapped = sshKey.spendPerDay !== null || sshKey.spendTotal !== null
+  if (isCapped && age(sshKey) > LONGEST_UNASKED_MS) {
+    throw new Problem(403, 'price_unknown', 'agents.limit.price_not_checked')
+  }
+  return sshKey
+}
+
+function age({ keyCheckedAt }: queries.SshKey): number {
+  return Date.now() - keyCheckedAt.getTime()
+}
+
+const questions = new Map<string, Promise<queries.SshKey | null>>()
+
+/** Many tasks at once are one question, and a gateway that could not answer is left alone for a while. */
+function askOnce(deps: Deps, sshKey: queries.SshKey): Promise<queries.SshKey | null> {
+  const underWay = questions.get(sshKey.id)
+  if (underWay) return underWay
+  const forget = () => questions.delete(sshKey.id)
+  const question = ask(deps, sshKey).then(
+    answer => {
+      forget()
+      return answer
+    },
+    error => {
+      if (!(error instanceof GatewayError || error instanceof PanelError)) {
+        forget()
+        throw error
+      }
+      setTimeout(forget, AFTER_FAILURE_MS).unref()
+      deps.log.info({ err: error, sshKey: sshKey.id }, 'the price of an API key could not be checked')
+      return null
+    },
+  )
+  questions.set(sshKey.id, question)
+  return question
+}
+
+/** Null when nobody is signed in to ask as. Throws what the gateway's panel throws. */
+async function ask(deps: Deps, sshKey: queries.SshKey): Promise<queries.SshKey | null> {
+  const { userId, id, keyId } = sshKey
+  for (;;) {
+    const signInId = await findLatestSignInId(deps.db, userId)
+    if (!signInId) return null
+    try {
+      const ring = await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
+      const key = ring.keys.find(each => each.id === keyId)
+      // Deleted there, it pays for nothing any more, and the task will say so.
+      if (!key) return await queries.keepBoundKey(deps.db, sshKey)
+      const sealed = sealBindingKey(deps, userId, id, key.key)
+      return await queries.updateBoundKey(deps.db, sshKey, { ...factsOf(ring, key), sealed })
+    } catch (error) {
+      // That sign-in has been ended by this; there may be another.
+      if (!(error instanceof SignedOut)) throw error
+    }
+  }
+}
