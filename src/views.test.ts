@@ -227,8 +227,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ],
   'images/_mask_error': [{ sentence: 'Too small' }],
   'images/mask': [
-    { reference, mask, values: { x: '', y: '', width: '', height: '' }, sentence: 'Too small' },
-    { reference, mask: null, values: { x: '1', y: '1', width: '1', height: '1' }, sentence: null },
+    { reference, painted: reference, mask, values: { x: '', y: '', width: '', height: '' }, sentence: 'Too small' },
+    { reference, painted: reference, mask: null, values: { x: '1', y: '1', width: '1', height: '1' }, sentence: null },
   ],
   'images/_reference': [{ reference }],
   'images/_references': [{ composer }, { composer: badComposer }],

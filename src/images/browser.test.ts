@@ -121,6 +121,18 @@ test('without JavaScript the same by plain forms, and a page that waits asks aga
   assert.deepEqual(complaints, [])
 })
 
+/** Whatever still moves after the next navigations keeps moving: nothing that is pressed meanwhile may be lost. */
+async function linger(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    addEventListener('pagereveal', event => {
+      const { viewTransition } = event as Event & { viewTransition: { ready: Promise<void> } | null }
+      void viewTransition?.ready.then(() => {
+        for (const animation of document.getAnimations()) animation.playbackRate = 0.001
+      })
+    })
+  })
+}
+
 test('an edit: a file is chosen, a mask painted over it, and only the painted part is kept', { skip }, async () => {
   mock.control.set({ latencyMs: 0 })
   const { page, complaints } = await openPage(browser, app.url, await alice(app))
@@ -134,6 +146,7 @@ test('an edit: a file is chosen, a mask painted over it, and only the painted pa
   await page.waitForSelector('.reference[data-token]')
   await page.fill('#prompt', 'paint the door red')
 
+  await linger(page)
   await page.click('[data-mask-editor]')
   await page.waitForSelector('.mask-editor.ready')
   const { x, y, width, height } = (await page.locator('.mask-sheet canvas').boundingBox())!

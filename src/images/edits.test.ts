@@ -104,6 +104,34 @@ test('a mask of another size than the first reference is refused before anything
   assert.deepEqual(app.mock.control.calls({ prompt: 'wrong mask' }), [])
 })
 
+test('over a picture larger than any browser draws, the mask is painted smaller and kept at the full size', async () => {
+  const person = await alice(app)
+  const photo = await sharp({ create: { width: 6000, height: 4000, channels: 3, background: '#9ab' } })
+    .jpeg()
+    .toBuffer()
+  const [token] = references(await person.upload('/images/references', [['p.jpg', photo]], {}, { htmx: true }))
+  const editor = (await person.get(`/images/masks/new?reference=${token}`)).html.querySelector('#mask-editor')!
+  const painted = {
+    width: Number(editor.getAttribute('data-width')),
+    height: Number(editor.getAttribute('data-height')),
+  }
+  assert.ok(painted.width * painted.height <= 16_777_216)
+  assert.ok(Math.abs(painted.width / painted.height - 1.5) < 0.001)
+  const half = { x: 0, y: 0, width: Math.floor(painted.width / 2), height: painted.height }
+  const file = await rectangleMask(painted, half, null)
+  const answer = await person.upload('/images/masks', [['m.png', file]], { reference: token! }, { htmx: true })
+  assert.equal(answer.status, 200)
+  const kept = await person.get(answer.html.querySelector('.mask-thumb')!.getAttribute('src')!)
+  const alpha = sharp(kept.body).extractChannel('alpha')
+  const { data, info } = await alpha.raw().toBuffer({ resolveWithObject: true })
+  assert.deepEqual([info.width, info.height], [6000, 4000])
+  assert.deepEqual([data[0], data[2998], data[3002], data.at(-1)], [0, 0, 255, 255])
+
+  const other = await rectangleMask({ width: 3000, height: 2000 }, { x: 0, y: 0, width: 10, height: 10 }, null)
+  const refused = await person.upload('/images/masks', [['m.png', other]], { reference: token! }, { htmx: true })
+  assert.equal(refused.status, 422)
+})
+
 test('how much changed outside the mask is measured, and the masked area can be pasted into the untouched original', async () => {
   const { person, token, made } = await withReference()
   await person.post('/images/masks', { reference: token, ...texts(area) })

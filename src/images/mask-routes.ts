@@ -11,6 +11,7 @@ import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { viewMask, viewReference } from './job-view.ts'
 import { inShapeOf, keepMask, maskLimits } from './masks.ts'
+import { paintedSize } from './pixels.ts'
 import { readForm } from './prompt.ts'
 import * as queries from './queries.ts'
 
@@ -27,6 +28,7 @@ export function maskRoutes(deps: Deps): Router {
     const reference = await myReference(res, req.query.reference)
     render(res, 'images/mask', {
       reference: viewReference(reference),
+      painted: paintedSize(reference),
       mask: await maskFor(reference, req.query.mask),
       values: { x: '', y: '', width: '', height: '' },
       sentence: null,
@@ -67,8 +69,13 @@ export function maskRoutes(deps: Deps): Router {
     res.status(422)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_mask_error', { sentence }))
     const { x, y, width, height } = form
-    const mask = await maskFor(reference, form.base)
-    render(res, 'images/mask', { reference: viewReference(reference), mask, values: { x, y, width, height }, sentence })
+    render(res, 'images/mask', {
+      reference: viewReference(reference),
+      painted: paintedSize(reference),
+      mask: await maskFor(reference, form.base),
+      values: { x, y, width, height },
+      sentence,
+    })
   }
 
   async function myReference(res: Response, token: unknown): Promise<StoredFile> {

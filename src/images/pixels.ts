@@ -12,19 +12,30 @@ export type MaskFault = 'not_png' | 'size' | 'opaque' | 'empty'
 
 const png = { compressionLevel: 9, adaptiveFiltering: false } as const
 
+// Safari draws nothing on a larger canvas, and says nothing about it.
+const CANVAS_PIXELS = 16_777_216
+
+/** How large the mask of a picture is painted: as the picture, or as large as every browser can draw. */
+export function paintedSize({ width, height }: Dimensions): Dimensions {
+  const scale = Math.min(1, Math.sqrt(CANVAS_PIXELS / (width * height)))
+  return { width: Math.floor(width * scale), height: Math.floor(height * scale) }
+}
+
 /**
  * A mask as the gateway wants it: PNG of the reference's size, black, transparent where the picture may change. Only the
- * alpha of `source` counts.
+ * alpha of `source` counts, which has that size or the painted one.
  */
 export async function cleanMask(source: PictureSource, size: Dimensions): Promise<Buffer | MaskFault> {
   return onPixels(async (sharp, decoding) => {
     const input = sharp(source, { ...decoding, failOn: 'warning' })
     const header = await input.metadata().catch(() => null)
     if (header?.format !== 'png') return 'not_png'
-    if (header.width !== size.width || header.height !== size.height) return 'size'
+    const fits = ({ width, height }: Dimensions) => header.width === width && header.height === height
+    if (!fits(size) && !fits(paintedSize(size))) return 'size'
     if (!header.hasAlpha) return 'opaque'
     const alpha = await input
       .extractChannel('alpha')
+      .resize(size.width, size.height, { fit: 'fill', kernel: 'nearest' })
       .toColourspace('b-w')
       .raw()
       .toBuffer()
