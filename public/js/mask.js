@@ -7,8 +7,8 @@ const { naturalWidth, naturalHeight } = await loaded(picture)
 
 // As large as the picture, or as browsers can draw: what is painted is what is sent, pixel by pixel.
 const canvas = document.createElement('canvas')
-const canvasWidth = (canvas.width = Number(editor.dataset.width))
-const canvasHeight = (canvas.height = Number(editor.dataset.height))
+canvas.width = editor.dataset.width
+canvas.height = editor.dataset.height
 const paint = canvas.getContext('2d')
 const ring = document.createElement('span')
 ring.className = 'brush-ring'
@@ -71,7 +71,7 @@ function take(name) {
 /** Width of the brush in pixels of the canvas: fine steps for small ones. */
 function brushWidth() {
   const share = (Number(size.value) / 100) ** 2
-  return Math.max(2, share * Math.max(canvasWidth, canvasHeight) * 0.4)
+  return Math.max(2, share * Math.max(canvas.width, canvas.height) * 0.4)
 }
 
 function onDown(event) {
@@ -166,7 +166,7 @@ function widen(by) {
 
 function at({ clientX, clientY }) {
   const { left, top, width } = canvas.getBoundingClientRect()
-  const scale = canvasWidth / width
+  const scale = canvas.width / width
   return [(clientX - left) * scale, (clientY - top) * scale]
 }
 
@@ -186,18 +186,18 @@ function travel(to) {
   if (to < 0 || to > steps.length) return
   done = to
   paint.globalCompositeOperation = 'source-over'
-  paint.clearRect(0, 0, canvasWidth, canvasHeight)
+  paint.clearRect(0, 0, canvas.width, canvas.height)
   if (base) {
     fill('source-over')
     paint.globalCompositeOperation = 'destination-out'
-    paint.drawImage(base, 0, 0, canvasWidth, canvasHeight)
+    paint.drawImage(base, 0, 0, canvas.width, canvas.height)
   }
   for (const step of steps.slice(0, done)) apply(step)
   offer()
 }
 
 function apply(step) {
-  if (step.kind === 'clear') paint.clearRect(0, 0, canvasWidth, canvasHeight)
+  if (step.kind === 'clear') paint.clearRect(0, 0, canvas.width, canvas.height)
   else if (step.kind === 'invert') fill('source-out')
   else draw(step, 0)
 }
@@ -205,7 +205,7 @@ function apply(step) {
 function fill(operation) {
   paint.globalCompositeOperation = operation
   paint.fillStyle = '#e0452b'
-  paint.fillRect(0, 0, canvasWidth, canvasHeight)
+  paint.fillRect(0, 0, canvas.width, canvas.height)
 }
 
 /** The part of a stroke from its point `from` on. */
@@ -247,7 +247,7 @@ function zoomTo(to, middle) {
 
 function showRing(event) {
   const { left, top } = sheet.getBoundingClientRect()
-  const width = (brushWidth() * naturalWidth * zoom) / canvasWidth
+  const width = (brushWidth() * naturalWidth * zoom) / canvas.width
   ring.hidden = event.pointerType === 'touch' || isSpaceDown
   ring.style.width = ring.style.height = `${width}px`
   ring.style.translate = `${event.clientX - left - width / 2}px ${event.clientY - top - width / 2}px`
@@ -256,12 +256,12 @@ function showRing(event) {
 /** Opaque black, with holes where it was painted: no half-way pixels, so what may change is unmistakable. */
 function asMask() {
   const mask = document.createElement('canvas')
-  mask.width = canvasWidth
-  mask.height = canvasHeight
+  mask.width = canvas.width
+  mask.height = canvas.height
   const context = mask.getContext('2d')
   const rows = 256
-  for (let y = 0; y < canvasHeight; y += rows) {
-    const part = paint.getImageData(0, y, canvasWidth, Math.min(rows, canvasHeight - y))
+  for (let y = 0; y < canvas.height; y += rows) {
+    const part = paint.getImageData(0, y, canvas.width, Math.min(rows, canvas.height - y))
     const { data } = part
     for (let i = 0; i < data.length; i += 4) {
       data[i + 3] = data[i + 3] < 128 ? 255 : 0

@@ -14,6 +14,7 @@ import { type FieldErrors, type FormValues, readForm } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { requesterOf } from './requester.ts'
+import { submissionOf } from './start.ts'
 import type { BatchForm } from './view.ts'
 
 const Fields = z.object({
@@ -53,7 +54,8 @@ export function batchRoutes(deps: Deps): Router {
     if (!isSound || step === 'preview') return answer(isSound ? 200 : 422)
     try {
       await batches.consume(String(signedIn(res).userId))
-      const batch = await startBatch(deps, requesterOf(res), requests, submission ?? randomUUID())
+      const once = submissionOf(submission ?? randomUUID(), requests)
+      const batch = await startBatch(deps, requesterOf(res), requests, once)
       const url = `/images/batches/${batch.id}`
       if (wantsFragment(req)) return res.set('HX-Redirect', url).status(204).end()
       res.redirect(303, url)

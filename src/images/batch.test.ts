@@ -46,6 +46,10 @@ test('a batch makes one job a line, in order, with the settings of the form; a d
   const { headers } = await person.post('/images/batch', start, { htmx: true })
   assert.equal(headers['hx-redirect'], url)
   assert.equal(await jobsOf(person), 3)
+  // Back in the same form, with another line.
+  const changed = await person.post('/images/batch', { ...start, prompts: 'batch delta' })
+  assert.notEqual(changed.location, url)
+  assert.equal(await jobsOf(person), 4)
 })
 
 test('no line, 51 lines, a bad line and bad settings each get their sentence, and nothing starts', async () => {

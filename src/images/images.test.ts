@@ -432,6 +432,21 @@ describe('sent twice', together, () => {
     assert.equal(app.mock.control.calls({ prompt: 'only one please' }).length, 1)
   })
 
+  test('the same form, gone back to and changed, asks for what it says now', async () => {
+    const person = await alice(app)
+    const submission = randomUUID()
+    const [first, second, again] = [
+      await ask(person, 'as it was', { submission }),
+      await ask(person, 'on second thoughts', { submission }),
+      await ask(person, 'as it was', { submission }),
+    ]
+    assert.notEqual(first, second)
+    assert.equal(first, again)
+    for (const id of [first, second]) await jobEnd(app.db, id)
+    assert.equal(app.mock.control.calls({ prompt: 'as it was' }).length, 1)
+    assert.equal(app.mock.control.calls({ prompt: 'on second thoughts' }).length, 1)
+  })
+
   test('two people may happen to have the same submission key', async () => {
     const submission = randomUUID()
     const [a, b] = await Promise.all([alice(app), charlie(app)])

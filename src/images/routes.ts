@@ -24,7 +24,7 @@ import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits } from './references.ts'
 import { requesterOf } from './requester.ts'
-import { requestOf, retryImage, startImage } from './start.ts'
+import { requestOf, retryImage, startImage, submissionOf } from './start.ts'
 import type { ComposerView, JobView } from './view.ts'
 
 const JOBS_PER_PAGE = 24
@@ -75,7 +75,8 @@ export function imageRoutes(deps: Deps): Router {
     if (refused) return refuse(422, refused)
     try {
       await starts.consume(String(signedIn(res).userId))
-      const { job, again } = await startImage(deps, requesterOf(res), checked.request, submission)
+      const once = submissionOf(submission, checked.request)
+      const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
       await queries.upsertDraft(db, job.userId, values)
       await answerStarted(req, res, job, again, values)
     } catch (error) {
@@ -166,7 +167,8 @@ export function imageRoutes(deps: Deps): Router {
     if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
     await starts.consume(String(source.userId))
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
-    const { job, again } = await startImage(deps, requesterOf(res), checked.request, submission)
+    const once = submissionOf(submission, checked.request)
+    const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
     await answerStarted(req, res, job, again, null)
   })
 

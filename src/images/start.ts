@@ -151,6 +151,11 @@ export function requestOf(job: queries.ImageJob): ImageRequest {
   return { ...job, references: job.referenceTokens }
 }
 
+/** One form is one job, however often it is sent; gone back to and changed, the same form is another. */
+export function submissionOf(form: string, asked: ImageRequest | readonly ImageRequest[]): string {
+  return derivedSubmission(`form ${form}: ${JSON.stringify(asked)}`)
+}
+
 /** Always the same UUID for the same origin. */
 export function derivedSubmission(origin: string): string {
   const hash = createHash('sha256').update(origin).digest()
