@@ -9,6 +9,7 @@ create table conversations (
   pinned_at timestamptz(3),
   created_at timestamptz(3) not null default clock_timestamp(),
   updated_at timestamptz(3) not null default clock_timestamp(), -- milliseconds: lists page by it
+  named_at timestamptz, -- the model was asked for a title, or somebody gave one
   deleted_at timestamptz(3)
 );
 create index conversations_of_user on conversations (user_id, updated_at desc, id desc) where deleted_at is null;
@@ -24,10 +25,13 @@ create table chat_messages (
   submission uuid,
   text text not null default '', -- of a person; an answer's is on its reply
   created_at timestamptz(3) not null default clock_timestamp(),
+  deleted_at timestamptz, -- with all that stands below it, at the same moment
   unique (user_id, submission),
   check (role = 'user' or submission is null)
 );
 create index chat_messages_below on chat_messages (conversation_id, parent_id, number);
+
+create index chat_messages_deleted on chat_messages (deleted_at) where deleted_at is not null;
 
 create table chat_texts (
   id uuid primary key default gen_random_uuid(),
@@ -86,6 +90,7 @@ create table replies (
   charged text,
   failure_detail text,
   retry_at timestamptz,
+  cost double precision, -- US dollars, from the gateway's usage row
   check ((state in ('queued', 'running')) = (finished_at is null)),
   check (state in ('queued', 'running') or key_secret is null),
   check (state <> 'running' or (claim is not null and lease_until is not null))

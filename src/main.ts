@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
 import { createApp } from './app.ts'
+import { lookUpReplyCosts } from './chat/cost.ts'
 import { CHANNEL } from './chat/news-queries.ts'
 import { startChatWorker } from './chat/worker.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
@@ -71,6 +72,7 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
       const workers = [await startImageWorker(deps), await startChatWorker(deps)]
       stops.push(async () => void (await Promise.all(workers.map(worker => worker.stop(config.shutdownSeconds)))))
       await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
+      await jobs.work('reply-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpReplyCosts(deps, payloads))
       await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
         for (const payload of payloads) await measureOutside(deps, payload)
       })

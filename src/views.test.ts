@@ -321,7 +321,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

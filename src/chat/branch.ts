@@ -31,17 +31,13 @@ export async function loadAllBranches(db: Db, conversation: Conversation): Promi
 async function load(db: Db, { userId }: Conversation, messages: Message[]): Promise<Branch> {
   if (messages.length === 0) return { turns: [], files: new Map() }
   const idsOf = (role: Message['role']) => messages.filter(each => each.role === role).map(each => each.id)
-  const [replies, calls, attachments] = await Promise.all([
-    listReplies(db, idsOf('assistant')),
-    listToolCalls(db, idsOf('tool')),
-    listAttachments(db, idsOf('user')),
-  ])
+  const replies = await listReplies(db, idsOf('assistant'))
+  const calls = await listToolCalls(db, idsOf('tool'))
+  const attachments = await listAttachments(db, idsOf('user'))
   const jobs = calls.flatMap(call => call.jobId ?? [])
   const tokens = [...attachments.flatMap(each => each.token ?? []), ...calls.flatMap(call => call.sources)]
-  const [pictures, files] = await Promise.all([
-    jobs.length > 0 ? listPicturesOfJobs(db, userId, jobs) : [],
-    tokens.length > 0 ? listFiles(db, userId, [...new Set(tokens)]) : [],
-  ])
+  const pictures = jobs.length > 0 ? await listPicturesOfJobs(db, userId, jobs) : []
+  const files = tokens.length > 0 ? await listFiles(db, userId, [...new Set(tokens)]) : []
   const replyOf = new Map(replies.map(reply => [reply.messageId, reply]))
   const callOf = new Map(calls.map(call => [call.messageId, call]))
   const attachmentsOf = Map.groupBy(attachments, each => each.messageId)

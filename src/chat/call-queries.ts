@@ -51,19 +51,28 @@ export function findToolCall(db: Db, userId: number, messageId: string): Promise
   return db.maybeOne(ToolCall, `select * from tool_calls where message_id = $1 and user_id = $2`, [messageId, userId])
 }
 
+/** Until the transaction ends, nobody else decides about the call; false when somebody has. */
+export async function lockAskedCall(tx: Db, call: ToolCall): Promise<boolean> {
+  const row = await tx.maybeOne(
+    z.object({ messageId: z.string() }),
+    `select message_id from tool_calls where message_id = $1 and state = 'asked' for update`,
+    [call.messageId],
+  )
+  return row !== null
+}
+
 /** The picture job of the call has been started. */
 export async function setPainting(
-  db: Db,
+  tx: Db,
   call: ToolCall,
   painting: { jobId: string; prompt: string; size: string; n: number },
-): Promise<boolean> {
-  const changed = await db.run(
+): Promise<void> {
+  await tx.run(
     `update tool_calls set state = 'painting', version = version + 1, job_id = $2, prompt = $3, size = $4, n = $5
      where message_id = $1 and state = 'asked'`,
     [call.messageId, painting.jobId, painting.prompt, painting.size, painting.n],
   )
-  if (changed === 1) await tellPages(db, call.conversationId, 'change')
-  return changed === 1
+  await tellPages(tx, call.conversationId, 'change')
 }
 
 /** The call is over and `output` is what the model is told. False when somebody else ended it first. */

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'node-html-parser'
-import { newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import { answerCalls, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 
 const app = await testApp()
 const { db, mock } = app
-const responses = (prompt: string) =>
-  mock.control.calls({ path: '/v1/responses' }).filter(call => call.prompt.includes(prompt))
+const responses = (prompt: string) => answerCalls(mock, { prompt })
 
 test('a question is answered in rendered Markdown, and the key that paid is erased', async () => {
   const person = await alice(app)
@@ -17,7 +16,6 @@ test('a question is answered in rendered Markdown, and the key that paid is eras
   assert.equal(page.status, 200)
   assert.equal(page.html.querySelector('.message.user .said')?.text, 'show #code please')
   assert.ok(page.html.querySelector('.message.answer.state-done figure.code[data-language="ts"]'))
-  assert.equal(page.html.querySelector('#title')?.text, 'show #code please')
   assert.equal(reply.keySecret, null)
   assert.ok(reply.inputTokens && reply.outputTokens)
   assert.doesNotMatch(page.headers['content-security-policy'] ?? '', /unsafe/)
@@ -150,9 +148,7 @@ test('an answer that breaks off says so, keeps its words, is not asked for again
   const parent = goOn.querySelector('[name="parent"]')!.getAttribute('value')!
   await say(person, goOn.querySelector('button')!.getAttribute('value')!, id, { parent })
   await replyIn(db, id, 'done')
-  const [, continued] = mock.control
-    .calls({ path: '/v1/responses' })
-    .filter(call => JSON.stringify(call.fields).includes('this breaks off'))
+  const [, continued] = answerCalls(mock).filter(call => JSON.stringify(call.fields).includes('this breaks off'))
   assert.match(JSON.stringify(continued!.fields), /Continue exactly/)
   assert.equal(responses('this breaks off').length, 1)
 })
@@ -176,7 +172,7 @@ test('an edited message and another answer make branches, and every branch stays
   const { id } = await talk(db, person, 'about cats')
   await talk(db, person, 'more of it', id)
   const first = await person.get(`/chat/${id}`)
-  const edit = first.html.querySelector('.message.user form')!
+  const edit = first.html.querySelector('.message.user .edit form')!
   const parent = edit.querySelector('[name="parent"]')!.getAttribute('value')!
   await say(person, 'about dogs', id, { parent })
   await replyIn(db, id, 'done')
@@ -297,7 +293,7 @@ test("charlie cannot see, hear or touch alice's conversation", async () => {
   }
   assert.doesNotMatch((await other.get('/chat?q=secret')).html.querySelector('#list')!.text, /secret/)
   const mine = await person.get(`/chat/${id}`)
-  assert.equal(mine.html.querySelector('#title')?.text, 'a secret of mine')
+  assert.match(mine.html.querySelector('#title')?.text ?? '', /^a secret of mine/)
   assert.equal(mine.html.querySelectorAll('.message').length, 2)
   const guest = await app.browser().get(`/chat/${id}`)
   assert.match(guest.location, /^\/login/)

@@ -112,7 +112,8 @@ export async function finishReply(tx: Db, reply: ClaimedReply, ending: ReplyEndi
     Reply,
     `update replies set state = $3, version = version + 1, finished_at = now(), key_secret = null, lease_until = null,
        text = $4, reasoning = $5, html = $6, cut_by = $7, input_tokens = $8, cached_tokens = $9, output_tokens = $10,
-       reasoning_tokens = $11, failure_reason = $12, charged = $13, failure_detail = $14, retry_at = $15,
+       reasoning_tokens = $11, failure_reason = $12,
+       charged = case when cost is null then $13 else 'yes' end, failure_detail = $14, retry_at = $15,
        request_id = coalesce($16, request_id)
      where message_id = $1 and claim = $2 and state in ('running', 'unknown') returning *`,
     [

@@ -8,14 +8,21 @@ const Conversation = z.object({
   instructions: z.string(),
   head: z.string().nullable(),
   pinnedAt: z.date().nullable(),
+  namedAt: z.date().nullable(),
   createdAt: z.date(),
   updatedAt: z.date(),
   deletedAt: z.date().nullable(),
 })
 export type Conversation = z.output<typeof Conversation>
 
-// Any number that nothing else locks with.
+// Any numbers that nothing else locks with.
 const ASK_LOCK = 742_002
+const SNAPSHOT_LOCK = 742_003
+
+/** Until the transaction ends, nobody else writes the file of this conversation. */
+export async function lockSnapshot(tx: Db, conversation: Conversation): Promise<void> {
+  await tx.run(`select pg_advisory_xact_lock($1, hashtext($2))`, [SNAPSHOT_LOCK, conversation.id])
+}
 
 /** Until the transaction ends, nobody else adds to what this user says: counts and submissions stay true. */
 export async function lockAsking(tx: Db, userId: number): Promise<void> {
@@ -59,8 +66,9 @@ export function listConversations(db: Db, userId: number, options: ListOptions):
     `select c.* from conversations c
      where c.user_id = $1 and c.deleted_at is null and ($2::timestamptz is null or (c.updated_at, c.id) < ($2, $3::uuid))
        and case when $5::text is null then c.pinned_at is null else c.title ilike $5
-         or exists (select from chat_messages m where m.conversation_id = c.id and m.text ilike $5)
-         or exists (select from replies r where r.conversation_id = c.id and r.text ilike $5) end
+         or exists (
+           select from chat_messages m left join replies r on r.message_id = m.id
+           where m.conversation_id = c.id and m.deleted_at is null and (m.text ilike $5 or r.text ilike $5)) end
      order by c.updated_at desc, c.id desc limit $4`,
     [userId, before?.at ?? null, before?.id ?? null, limit, search === null ? null : likePattern(search)],
   )
@@ -79,8 +87,31 @@ export function listPinned(db: Db, userId: number): Promise<Conversation[]> {
   )
 }
 
+/** By its owner: no model names it any more. */
 export async function setTitle(db: Db, conversation: Conversation, title: string): Promise<void> {
-  await db.run(`update conversations set title = $2 where id = $1`, [conversation.id, title])
+  await db.run(`update conversations set title = $2, named_at = clock_timestamp() where id = $1`, [
+    conversation.id,
+    title,
+  ])
+}
+
+/** The right to ask a model for a title: given once, and before it is asked. */
+export async function claimNaming(db: Db, conversation: Conversation): Promise<boolean> {
+  const changed = await db.run(
+    `update conversations set named_at = clock_timestamp() where id = $1 and named_at is null and deleted_at is null`,
+    [conversation.id],
+  )
+  return changed === 1
+}
+
+/** By a model: what the owner wrote meanwhile stays. */
+export async function setSuggestedTitle(db: Db, conversation: Conversation, title: string): Promise<boolean> {
+  const changed = await db.run(`update conversations set title = $3 where id = $1 and title = $2`, [
+    conversation.id,
+    conversation.title,
+    title,
+  ])
+  return changed === 1
 }
 
 export async function setConversationInstructions(db: Db, conversation: Conversation, text: string): Promise<void> {
@@ -101,6 +132,11 @@ export async function setDeleted(db: Db, conversation: Conversation, deleted: bo
   )
 }
 
+/** Which branch is shown when none is asked for. */
+export async function setHead(db: Db, conversation: Conversation, head: string | null): Promise<void> {
+  await db.run(`update conversations set head = $2 where id = $1`, [conversation.id, head])
+}
+
 /** Forgets what was deleted more than `days` ago, and texts that were attached to nothing; gives the conversations. */
 export async function purgeConversations(db: Db, days: number): Promise<{ id: string; userId: number }[]> {
   const gone = await db.many(
@@ -108,6 +144,7 @@ export async function purgeConversations(db: Db, days: number): Promise<{ id: st
     `delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id`,
     [days],
   )
+  await db.run(`delete from chat_messages where deleted_at < now() - make_interval(days => $1)`, [days])
   await db.run(
     `delete from chat_texts t where created_at < now() - interval '7 days'
        and not exists (select from chat_attachments a where a.text_id = t.id)`,
@@ -124,7 +161,7 @@ export async function setImportedState(
   conversation: Conversation,
   { head, updatedAt }: { head: string | null; updatedAt: Date },
 ): Promise<void> {
-  await db.run(`update conversations set head = coalesce($2, head), updated_at = $3 where id = $1`, [
+  await db.run(`update conversations set head = coalesce($2, head), updated_at = $3, named_at = now() where id = $1`, [
     conversation.id,
     head,
     updatedAt,

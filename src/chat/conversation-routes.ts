@@ -79,7 +79,7 @@ export function conversationRoutes(deps: Deps): Router {
       .attachment(`${stemOf(conversation)}.json`)
       .set('Cache-Control', 'no-store')
       .type('json')
-    res.send(`${JSON.stringify(await takeSnapshot(deps, conversation), null, 2)}\n`)
+    res.send(`${JSON.stringify(await takeSnapshot(db, conversation), null, 2)}\n`)
   })
 
   return router

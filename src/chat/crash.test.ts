@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import { answerCalls, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -11,8 +11,7 @@ const app = await testApp({
   worker: { tickSeconds: 0.1, leaseSeconds: 1, sweepSeconds: 0.2, persistSeconds: 5 },
 })
 const { db, mock } = app
-const asked = (prompt: string) =>
-  mock.control.calls({ path: '/v1/responses' }).filter(call => call.prompt.includes(prompt))
+const asked = (prompt: string) => answerCalls(mock, { prompt })
 
 /** A worker of its own that can be killed. */
 const worker = () => startProcess(app, { PLAYGROUND_ROLE: 'worker' })
@@ -114,5 +113,5 @@ test('nothing is paid twice when the worker dies between the two calls of a turn
   })
   const paid = mock.control.calls().filter(call => call.email === person.email)
   assert.equal(paid.filter(call => call.path === '/v1/images/generations').length, 1)
-  assert.equal(paid.filter(call => call.path === '/v1/responses').length, 2)
+  assert.equal(answerCalls(mock, { email: person.email }).length, 2)
 })

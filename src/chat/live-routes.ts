@@ -7,7 +7,7 @@ import { findSignedIn } from '../session/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import type { EventStreams } from '../web/event-stream.ts'
 import { pageOf, renderView, sendFragments } from '../web/render.ts'
-import { followThread, pulseTag, tidy } from './live.ts'
+import { followThread, tidy } from './live.ts'
 import { atOf, myConversation } from './mine.ts'
 import { loadThread } from './thread.ts'
 
@@ -46,7 +46,7 @@ export function liveRoutes(deps: Deps, streams: EventStreams): Router {
   router.get('/chat/:id/pulse', async (req, res) => {
     const conversation = await myConversation(db, req, res)
     const { view } = await loadThread(db, conversation, atOf(req), accountOf(res))
-    if (pulseTag(view) === req.query.v) return res.status(204).end()
+    if (view.pulse === req.query.v) return res.status(204).end()
     await reloadViewer(deps, res)
     const page = pageOf(res)
     sendFragments(res, renderView(page, 'chat/_sync', { thread: view }), renderView(page, 'chat/_balance', {}))

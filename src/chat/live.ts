@@ -4,8 +4,9 @@ import type { EventStream } from '../web/event-stream.ts'
 import type { Views } from '../web/views.gen.ts'
 import { type Delta, listDeltas } from './claim-queries.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
+import { listReplies } from './reply-queries.ts'
 import { type Growth, grow, loadGrowth, loadThread, type Thread } from './thread.ts'
-import type { AnswerView, MessageView, ThreadView } from './view.ts'
+import type { AnswerView, MessageView } from './view.ts'
 
 /** What the browser already shows: the tag of its thread, and the newest piece of the answer in it. */
 export interface Shown {
@@ -147,6 +148,18 @@ export function followThread(
   async function tellBalance(): Promise<void> {
     await page.refresh()
     stream.send(page.render('chat/_balance', {}))
+    const answers = (thread?.view.messages ?? []).filter(message => message.role === 'assistant')
+    const paid = await listReplies(
+      db,
+      answers.filter(each => each.cost === null).map(each => each.id),
+    )
+    for (const { messageId, cost } of paid) {
+      const message = cost === null ? null : answers.find(each => each.id === messageId)
+      if (!message) continue
+      message.cost = cost
+      if (message.failure) message.failure.charged = 'yes'
+      stream.send(page.render('chat/_paid', { message }))
+    }
   }
 }
 
@@ -165,10 +178,4 @@ export function tidy(html: string): string {
   return parts
     .map((part, index) => (index % 3 === 0 ? part.replace(/\n\s*(?=<|$)/g, '') : index % 3 === 1 ? part : ''))
     .join('')
-}
-
-/** What a page without a stream is told when it asks. */
-export function pulseTag(view: ThreadView): string {
-  const last = view.messages.at(-1)
-  return `${view.tag}.${last?.role === 'assistant' ? last.seq : ''}`
 }

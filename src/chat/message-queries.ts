@@ -57,10 +57,11 @@ export function insertMessage(db: Db, message: NewMessage): Promise<Message> {
 }
 
 export function findMessage(db: Db, conversation: Conversation, id: string): Promise<Message | null> {
-  return db.maybeOne(Message, `select * from chat_messages where id = $1 and conversation_id = $2`, [
-    id,
-    conversation.id,
-  ])
+  return db.maybeOne(
+    Message,
+    `select * from chat_messages where id = $1 and conversation_id = $2 and deleted_at is null`,
+    [id, conversation.id],
+  )
 }
 
 export function findMessageBySubmission(db: Db, userId: number, submission: string): Promise<Message | null> {
@@ -75,7 +76,7 @@ export function listBranch(db: Db, conversation: Conversation, leaf: string): Pr
   return db.many(
     Message,
     `with recursive branch as (
-       select m.*, 0 as depth from chat_messages m where id = $1 and conversation_id = $2
+       select m.*, 0 as depth from chat_messages m where id = $1 and conversation_id = $2 and deleted_at is null
        union all
        select p.*, depth + 1 from chat_messages p join branch b on p.id = b.parent_id)
      select * from branch order by depth desc`,
@@ -85,19 +86,30 @@ export function listBranch(db: Db, conversation: Conversation, leaf: string): Pr
 
 /** Every message of the conversation, all branches, parents before children. */
 export function listMessages(db: Db, conversation: Conversation): Promise<Message[]> {
-  return db.many(Message, `select * from chat_messages where conversation_id = $1 order by number`, [conversation.id])
+  return db.many(
+    Message,
+    `select * from chat_messages where conversation_id = $1 and deleted_at is null order by number`,
+    [conversation.id],
+  )
 }
 
-/** The end of the newest branch through a message. */
-export async function findLeafBelow(db: Db, conversation: Conversation, messageId: string): Promise<string | null> {
+/** The end of the newest branch through a message; null: of the newest of all. */
+export async function findLeafBelow(
+  db: Db,
+  conversation: Conversation,
+  messageId: string | null,
+): Promise<string | null> {
   const row = await db.maybeOne(
     z.object({ id: z.string() }),
     `with recursive down as (
-       select id, number from chat_messages where id = $1 and conversation_id = $2
+       (select id, number from chat_messages
+        where conversation_id = $2 and deleted_at is null
+          and case when $1::uuid is null then parent_id is null else id = $1 end
+        order by number desc limit 1)
        union all
        select c.id, c.number from down d cross join lateral (
          select id, number from chat_messages
-         where conversation_id = $2 and parent_id = d.id order by number desc limit 1) c)
+         where conversation_id = $2 and parent_id = d.id and deleted_at is null order by number desc limit 1) c)
      select id from down order by number desc limit 1`,
     [messageId, conversation.id],
   )
@@ -110,10 +122,40 @@ export function listSiblings(db: Db, conversation: Conversation): Promise<{ id: 
     z.object({ id: z.string(), parentId: z.string().nullable() }),
     `select id, parent_id from (
        select id, parent_id, number, count(*) over (partition by parent_id) as beside
-       from chat_messages where conversation_id = $1) m
+       from chat_messages where conversation_id = $1 and deleted_at is null) m
      where beside > 1 order by number`,
     [conversation.id],
   )
+}
+
+/** Takes a message and all that stands below it out of sight; false while an answer there is being written. */
+export async function deleteMessages(tx: Db, message: Message): Promise<boolean> {
+  const changed = await tx.run(
+    `with recursive below as (
+       select id from chat_messages where id = $1
+       union all
+       select c.id from chat_messages c join below b on c.parent_id = b.id where c.conversation_id = $2)
+     update chat_messages set deleted_at = now()
+     where id in (select id from below) and deleted_at is null
+       and not exists (select from replies where message_id in (select id from below) and state in ('queued', 'running'))`,
+    [message.id, message.conversationId],
+  )
+  return changed > 0
+}
+
+/** Brings back what went with a message; false when that is not deleted, or the message above it is gone too. */
+export async function restoreMessages(tx: Db, conversation: Conversation, messageId: string): Promise<boolean> {
+  const changed = await tx.run(
+    `with recursive gone as (
+       select m.id, m.deleted_at from chat_messages m left join chat_messages p on p.id = m.parent_id
+       where m.id = $1 and m.conversation_id = $2 and m.deleted_at is not null and p.deleted_at is null
+       union all
+       select c.id, c.deleted_at from chat_messages c join gone g on c.parent_id = g.id
+       where c.conversation_id = $2 and c.deleted_at = g.deleted_at)
+     update chat_messages set deleted_at = null where id in (select id from gone)`,
+    [messageId, conversation.id],
+  )
+  return changed > 0
 }
 
 export async function insertAttachments(

@@ -43,12 +43,14 @@ export async function showPage(
   const form = said.form ?? (await firstForm(db, req, userId, conversation))
   const deletedId = z.guid().safeParse(req.query.deleted).data
   const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
+  const messageId = z.guid().safeParse(req.query.removed).data
   render(res, 'chat/index', {
     list,
     thread,
     composer: await composerOf(deps, res, settings, thread, form, said.error ?? null),
     settings,
     deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,
+    removed: thread && messageId ? { conversationId: thread.id, messageId } : null,
   })
 }
 

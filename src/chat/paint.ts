@@ -7,7 +7,7 @@ import { type Requester, startImage } from '../images/start.ts'
 import { listPicturesOfJobs } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { addAnswer } from './ask.ts'
-import { endToolCall, listPainted, setPainting, type ToolCall } from './call-queries.ts'
+import { endToolCall, listPainted, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
 import { findConversation, lockAsking } from './conversation-queries.ts'
 import { findLeafBelow, findMessage } from './message-queries.ts'
 import { findReply, type Reply } from './reply-queries.ts'
@@ -27,14 +27,16 @@ export function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
 }
 
 /**
- * Starts the picture job of a call that was asked about; pressing twice, or here and in another tab, starts one. Throws
- * what `startImage` throws.
+ * Starts the picture job of a call that was asked about. Call and job commit together: pressed twice, or here while
+ * another tab says no, there is one job or none. Throws what `startImage` throws.
  */
 export async function paint(deps: Deps, requester: Requester, call: ToolCall, wish: Wish): Promise<void> {
   if (call.state !== 'asked') return
-  // The message's id is the submission: whoever asks again gets the same job.
-  const { job } = await startImage(deps, requester, imageRequestOf(call, wish), call.messageId)
-  await setPainting(deps.db, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
+  await deps.db.transaction(async tx => {
+    if (!(await lockAskedCall(tx, call))) return
+    const { job } = await startImage({ ...deps, db: tx }, requester, imageRequestOf(call, wish), call.messageId)
+    await setPainting(tx, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
+  })
 }
 
 /** The person does not want the picture: the model is told so, and may say something to it. */

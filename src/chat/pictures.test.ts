@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
-import { newestReply, replyIn, say, talk } from '../testing/conversations.ts'
+import { isTitleCall, newestReply, replyIn, say, talk } from '../testing/conversations.ts'
 import { jobEnd } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -9,7 +9,7 @@ import { testApp, until } from '../testing/server.ts'
 const app = await testApp()
 const { db, mock } = app
 const callsOf = (email: string, path = '/v1/responses') =>
-  mock.control.calls({ path }).filter(call => call.email === email)
+  mock.control.calls({ path }).filter(call => call.email === email && !isTitleCall(call))
 
 interface Item {
   type: string

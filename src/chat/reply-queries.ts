@@ -35,6 +35,7 @@ export const Reply = z.object({
   requestId: z.string().nullable(),
   failureReason: z.enum(failureReasons).nullable(),
   charged: z.enum(['yes', 'no', 'unknown']).nullable(),
+  cost: z.number().nullable(),
   failureDetail: z.string().nullable(),
   retryAt: z.date().nullable(),
 })
@@ -137,4 +138,18 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
   )
   if (asked === 1) await db.run(`select pg_notify($1, $2)`, [CHANNEL, `stop ${reply.messageId}`])
   return asked === 1
+}
+
+/** Of these, the answers that have ended and may have cost something that is not known yet. */
+export function listRepliesForCost(db: Db, messageIds: readonly string[]): Promise<Reply[]> {
+  return db.many(
+    Reply,
+    `select * from replies where message_id = any($1) and cost is null and finished_at is not null and charged <> 'no'`,
+    [messageIds],
+  )
+}
+
+/** A usage row is the proof of a charge. */
+export async function setReplyCost(db: Db, reply: Reply, cost: number): Promise<void> {
+  await db.run(`update replies set cost = $2, charged = 'yes' where message_id = $1`, [reply.messageId, cost])
 }

@@ -19,12 +19,14 @@ import {
   setRequestId,
 } from './claim-queries.ts'
 import { findConversation } from './conversation-queries.ts'
+import { firstLook } from './cost.ts'
 import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
 import { tellHistory } from './history.ts'
 import { instructionsFor } from './instructions.ts'
 import { renderMarkdown } from './markdown.ts'
 import { findMessage, insertMessage } from './message-queries.ts'
 import { findSettings } from './own-queries.ts'
+import { writeSnapshot } from './snapshot.ts'
 import { readToolCall, toolsFor } from './tools.ts'
 
 const ATTEMPTS = 4
@@ -130,8 +132,12 @@ export async function endReply(
   const ended = await persist(deps, () =>
     deps.db.transaction(async tx => {
       const row = await finishReply(tx, reply, ending)
-      if (!row || !call) return row
-      const { conversationId, userId } = reply
+      if (!row) return row
+      const { conversationId, userId, messageId: replyId } = reply
+      if (row.charged !== 'no') await deps.jobs.send(tx, 'reply-cost', { messageId: replyId, attempt: 1 }, firstLook)
+      const conversation = call && (await findConversation(tx, userId, conversationId))
+      // Deleted by now, where a worker that was thought dead tells late.
+      if (!conversation || !(await findMessage(tx, conversation, replyId))) return row
       const messageId = randomUUID()
       const isOnly = asked.calls.length === 1
       const read = readToolCall(call, { pictures: asked.pictures, mayPaint: asked.mayPaint, isOnly })
@@ -232,5 +238,7 @@ export async function sweepAbandonedReplies(
       ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }
       : { state: 'unknown' as const, ...kept, reason: 'interrupted' as const, charged: 'unknown' as const }
     await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
+    const conversation = await findConversation(deps.db, reply.userId, reply.conversationId)
+    if (conversation) await writeSnapshot(deps, conversation)
   }
 }

@@ -7,6 +7,7 @@ import { askRoutes } from './ask-routes.ts'
 import { callRoutes } from './call-routes.ts'
 import { conversationRoutes } from './conversation-routes.ts'
 import { liveRoutes } from './live-routes.ts'
+import { messageRoutes } from './message-routes.ts'
 import { myConversation } from './mine.ts'
 import { listOf, showPage } from './page.ts'
 import { settingsRoutes } from './settings-routes.ts'
@@ -31,6 +32,7 @@ export function chatRoutes(deps: Deps, streams: EventStreams): Router {
     askRoutes(deps),
     callRoutes(deps),
     conversationRoutes(deps),
+    messageRoutes(deps),
     liveRoutes(deps, streams),
   )
   return router

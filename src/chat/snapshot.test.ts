@@ -34,10 +34,8 @@ test('after each turn the conversation is a file that anybody can read, with all
     const found = await snapshotOf(userId, id)
     return found.content.messages.length === 4 && found
   })
-  assert.deepEqual(
-    [content.format, content.version, content.title],
-    ['sub2api-playground conversation', 1, 'what is kept'],
-  )
+  assert.deepEqual([content.format, content.version], ['sub2api-playground conversation', 1])
+  assert.match(content.title, /^what is kept/)
   assert.deepEqual(
     content.messages.map((message: { role: string; parent: string | null }) => [message.role, message.parent === null]),
     [

@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type Branch, loadAllBranches } from './branch.ts'
@@ -8,8 +9,10 @@ import { insertToolCall, setImportedJob } from './call-queries.ts'
 import {
   type Conversation,
   conversationExists,
+  findConversation,
   insertConversation,
   lockAsking,
+  lockSnapshot,
   setImportedState,
   setPinned,
 } from './conversation-queries.ts'
@@ -82,8 +85,8 @@ export const Snapshot = z.object({
 })
 export type Snapshot = z.output<typeof Snapshot>
 
-export async function takeSnapshot(deps: Pick<Deps, 'db'>, conversation: Conversation): Promise<Snapshot> {
-  const { turns } = await loadAllBranches(deps.db, conversation)
+export async function takeSnapshot(db: Db, conversation: Conversation): Promise<Snapshot> {
+  const { turns } = await loadAllBranches(db, conversation)
   const isOver = (turn: Branch['turns'][number]) => turn.kind !== 'assistant' || turn.reply.finishedAt !== null
   const kept = new Set(turns.filter(isOver).map(turn => turn.message.id))
   return {
@@ -150,18 +153,23 @@ export async function writeSnapshot(
   conversation: Conversation,
 ): Promise<void> {
   const file = snapshotFile(deps, conversation.userId, conversation.id)
-  const temporary = `${file}.${process.pid}.${Date.now()}.tmp`
+  const temporary = `${file}.tmp`
   try {
-    const text = `${JSON.stringify(await takeSnapshot(deps, conversation), null, 2)}\n`
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
-    {
-      await using handle = await open(temporary, 'wx', 0o600)
-      await handle.writeFile(text)
-      await handle.datasync()
-    }
-    await rename(temporary, file)
+    await deps.db.transaction(async tx => {
+      // One after the other: an older state must not come last.
+      await lockSnapshot(tx, conversation)
+      const current = await findConversation(tx, conversation.userId, conversation.id)
+      if (!current) return
+      const text = `${JSON.stringify(await takeSnapshot(tx, current), null, 2)}\n`
+      {
+        await using handle = await open(temporary, 'w', 0o600)
+        await handle.writeFile(text)
+        await handle.datasync()
+      }
+      await rename(temporary, file)
+    })
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined)
     deps.log.warn({ err: error, conversation: conversation.id }, 'a conversation could not be written to its file')
   }
 }

@@ -42,7 +42,8 @@ export async function loadThread(
   at: string | null,
   account: Account | null,
 ): Promise<Thread> {
-  const leaf = at ? await findLeafBelow(db, conversation, at) : conversation.head
+  // A branch that is gone gives way to the newest.
+  const leaf = (at && (await findLeafBelow(db, conversation, at))) ?? conversation.head
   const [branch, siblings] = await Promise.all([loadBranch(db, conversation, leaf), listSiblings(db, conversation)])
   const jobs = await loadJobs(db, conversation.userId, branch)
   const last = branch.turns.at(-1)
@@ -63,6 +64,7 @@ export async function loadThread(
       instructions: conversation.instructions,
       messages: tagged,
       tag: threadTag(tagged),
+      pulse: pulseOf(tagged),
       at,
       leaf: last?.message.id ?? null,
       writing,
@@ -138,6 +140,7 @@ function viewReply(reply: Reply, { growth, isLeaf }: Context): Rest<AnswerView> 
     },
     inputTokens: reply.inputTokens,
     outputTokens: reply.outputTokens,
+    cost: reply.cost,
     isOver: reply.finishedAt !== null,
     isLeaf,
   }
@@ -197,6 +200,13 @@ function tagOf(message: MessageView): string {
         ? [message.state, message.job?.id]
         : []
   return [message.id, message.branches?.index, message.branches?.count, ...rest].join('.')
+}
+
+/** A page with a stream is told of these apart from the rest: text as it grows, and costs. */
+function pulseOf(messages: readonly MessageView[]): string {
+  const last = messages.at(-1)
+  const known = messages.filter(message => message.role === 'assistant' && message.cost !== null)
+  return [threadTag(messages), last?.role === 'assistant' ? last.seq : '', known.length].join('.')
 }
 
 function threadTag(messages: readonly { tag: string }[]): string {

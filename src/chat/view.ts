@@ -37,6 +37,8 @@ export interface ThreadView {
   leaf: string | null
   /** The answer that is being written; null when none is. */
   writing: string | null
+  /** Changes with everything that a page without a stream must hear of. */
+  pulse: string
   /** Picture jobs that are under way. */
   unfinished: JobView[]
 }
@@ -95,6 +97,8 @@ export interface AnswerView extends Common {
   } | null
   inputTokens: number | null
   outputTokens: number | null
+  /** US dollars; null until the gateway told. */
+  cost: number | null
   /** It can be asked for again: it has ended. */
   isOver: boolean
   isLeaf: boolean

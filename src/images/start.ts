@@ -32,10 +32,10 @@ export interface Started {
 
 /**
  * Puts a job into the queue: row and message commit together. The same `submission` (a UUID) makes the same job, however
- * often it comes. Throws `Refusal` 409 without a usable key and 429 when too many of the user's jobs wait.
+ * often it comes; on a transaction it commits with that. Throws `Refusal` 409 without a usable key and 429 when too many of the user's jobs wait.
  */
 export async function startImage(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  deps: Pick<Deps, 'jobs' | 'sealer' | 'config'> & { db: Db },
   requester: Requester,
   request: ImageRequest,
   submission: string,
@@ -66,7 +66,7 @@ export type Enqueue = (
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer'>,
+  deps: Pick<Deps, 'jobs' | 'sealer'> & { db: Db },
   requester: Requester,
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import type { CallRecord } from '../gateway/mock/ledger.ts'
+import type { MockGateway } from '../gateway/mock/server.ts'
 import type { Browser } from './browser.ts'
 import { until } from './server.ts'
 
@@ -31,6 +33,18 @@ export async function say(
   const answer = await person.post(conversation ? `/chat/${conversation}/messages` : '/chat', { text, ...fields })
   assert.equal(answer.status, 303, `not said: ${text}: ${answer.text.slice(0, 300)}`)
   return answer.location.split('/').at(-1)!
+}
+
+/** What the model was asked for answers, in order; the small question for a title is another matter. */
+export function answerCalls(mock: MockGateway, filter: { email?: string; prompt?: string } = {}): CallRecord[] {
+  const { email, prompt = '' } = filter
+  return mock.control
+    .calls({ path: '/v1/responses' })
+    .filter(call => !isTitleCall(call) && call.prompt.includes(prompt) && (!email || call.email === email))
+}
+
+export function isTitleCall(call: CallRecord): boolean {
+  return String(call.fields.instructions).startsWith('Give this conversation a title')
 }
 
 /** The newest answer of the conversation. */

@@ -24,13 +24,16 @@ export interface Views {
   'chat/_changes': { thread: import('../chat/view.ts').ThreadView; changed: import('../chat/view.ts').MessageView[]; removed: string[]; added: import('../chat/view.ts').MessageView[]; ended: import('../chat/view.ts').AnswerView | null }
   'chat/_composer': { composer: import('../chat/view.ts').ChatComposerView }
   'chat/_dock': { conversationId: string | null; writing: string | null }
+  'chat/_facts': { message: import('../chat/view.ts').AnswerView }
   'chat/_head': { thread: import('../chat/view.ts').ThreadView | null; settings: import('../chat/view.ts').ChatSettingsView }
   'chat/_list': { list: import('../chat/view.ts').ListView }
   'chat/_message': { message: import('../chat/view.ts').MessageView }
+  'chat/_paid': { message: import('../chat/view.ts').AnswerView }
   'chat/_parent': { parent: string | null }
-  'chat/_pulse': { thread: import('../chat/view.ts').ThreadView }
+  'chat/_pulse': { pulse: string }
   'chat/_refusal': { sentence: string }
   'chat/_refused': { sentence: string }
+  'chat/_removed': { removed: { conversationId: string; messageId: string } | null }
   'chat/_renamed': { id: string; title: string }
   'chat/_row': { row: import('../chat/view.ts').RowView }
   'chat/_rows': { list: import('../chat/view.ts').ListView }
@@ -39,7 +42,7 @@ export interface Views {
   'chat/_sync': { thread: import('../chat/view.ts').ThreadView }
   'chat/_tool': { message: import('../chat/view.ts').ToolView }
   'chat/_user': { message: import('../chat/view.ts').UserView }
-  'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null }
+  'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   error: { status: number; title: string; message: string; requestId: string | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').JobView[] }

@@ -1,0 +1,50 @@
+import { Router } from 'express'
+import type { Deps } from '../deps.ts'
+import { Refusal } from '../web/errors.ts'
+import { parseId } from '../web/parse.ts'
+import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { findConversation, lockAsking, setHead } from './conversation-queries.ts'
+import { deleteMessages, findLeafBelow, restoreMessages } from './message-queries.ts'
+import { atOf, done, myConversation, myMessage } from './mine.ts'
+import { tellPages } from './news-queries.ts'
+
+/** A message goes with all that follows from it, and comes back as it was. */
+export function messageRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+
+  router.post('/chat/:id/messages/:message/delete', async (req, res) => {
+    const { conversation, message } = await myMessage(db, req, res)
+    await db.transaction(async tx => {
+      await lockAsking(tx, conversation.userId)
+      if (!(await deleteMessages(tx, message))) throw new Refusal(409, 'chat.still_writing')
+      const current = await findConversation(tx, conversation.userId, conversation.id)
+      // The shown branch may have gone: what stands beside or above the message is shown then.
+      const isShown = current?.head && (await findLeafBelow(tx, conversation, current.head))
+      if (!isShown) await setHead(tx, conversation, await findLeafBelow(tx, conversation, message.parentId))
+      await tellPages(tx, conversation.id, 'change')
+    })
+    const address = `/chat/${conversation.id}?removed=${message.id}`
+    if (!wantsFragment(req)) return res.redirect(303, address)
+    if (atOf(req)) return void res.set('HX-Redirect', address).status(204).end()
+    sendFragments(
+      res,
+      renderView(pageOf(res), 'chat/_removed', { removed: { conversationId: conversation.id, messageId: message.id } }),
+    )
+  })
+
+  router.post('/chat/:id/messages/:message/restore', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    const messageId = parseId(req.params.message)
+    await db.transaction(async tx => {
+      await lockAsking(tx, conversation.userId)
+      if (!(await restoreMessages(tx, conversation, messageId))) throw new Refusal(404, 'errors.not_found')
+      await setHead(tx, conversation, await findLeafBelow(tx, conversation, messageId))
+      await tellPages(tx, conversation.id, 'change')
+    })
+    if (wantsFragment(req)) sendFragments(res, renderView(pageOf(res), 'chat/_removed', { removed: null }))
+    else done(req, res, conversation)
+  })
+
+  return router
+}

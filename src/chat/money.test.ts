@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { answerCalls, isTitleCall, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import { alice, type Person } from '../testing/people.ts'
+import { testApp, until } from '../testing/server.ts'
+import { cleanTitle } from './title.ts'
+
+const app = await testApp()
+const { db, mock } = app
+const titleCalls = ({ email }: Person) => mock.control.calls({ email }).filter(isTitleCall)
+const titleOf = async (person: Person, id: string) =>
+  (await person.get(`/chat/${id}`)).html.querySelector('#title')?.text
+
+test('a small model of the same key names a conversation once, after its first answer', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'what makes the sight of a harbour at dawn so very pleasant to look at?')
+  await until('the title', async () => titleCalls(person).length === 1)
+  const title = await until('the page to show it', async () => {
+    const shown = await titleOf(person, id)
+    return shown?.startsWith('what makes the sight') && !/pleasant/.test(shown) && shown
+  })
+  await talk(db, person, 'and then?', id)
+  assert.equal(titleCalls(person).length, 1)
+  const { model, instructions, tools } = titleCalls(person)[0]!.fields
+  assert.match(String(model), /mini|nano/)
+  assert.match(String(instructions), /title/)
+  assert.equal(tools, undefined)
+  assert.equal(await titleOf(person, id), title)
+})
+
+test('a title that a person gave stays, and the model is not asked for another', async () => {
+  const person = await alice(app)
+  const fault = mock.control.fault({ match: { prompt: 'name me first' }, hold: 'mid_picture' })
+  const id = await say(person, 'name me first')
+  await person.post(`/chat/${id}/title`, { title: 'My own' })
+  mock.control.release(fault)
+  await replyIn(db, id, 'done')
+  await talk(db, person, 'more', id)
+  assert.equal(await titleOf(person, id), 'My own')
+  assert.deepEqual(titleCalls(person), [])
+})
+
+test('decoration and essays are no titles', () => {
+  assert.equal(cleanTitle('## **“Harbour at dawn”**.\nmore'), 'Harbour at dawn')
+  assert.equal(cleanTitle('《清晨的港口》。'), '清晨的港口')
+  assert.equal(cleanTitle('x'.repeat(200)), '')
+  assert.equal(cleanTitle('  \n'), '')
+})
+
+test('what an answer cost is looked up, and told to the open page with the new balance', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  const stream = await openStream(app.url, person, `/chat/${id}/events`)
+  const { reply } = await talk(db, person, 'what does this cost?', id)
+  await until('the cost on the stream', async () =>
+    stream.events.some(({ data }) => data.includes(`facts-${reply.messageId}`) && data.includes('$')),
+  )
+  stream.close()
+  const facts = (await person.get(`/chat/${id}`)).html.querySelectorAll('.facts').at(-1)?.text ?? ''
+  assert.match(facts, /tokens in, \d+ out · <?\$0\.\d+/)
+})
+
+test('an answer that broke off is proven to have been charged, or not, by its usage row', async () => {
+  const person = await alice(app)
+  mock.control.fault({ match: { prompt: 'billed all the same' }, cut: 'mid_picture' })
+  const id = await say(person, 'billed all the same')
+  const reply = await replyIn(db, id, 'unknown')
+  assert.equal(reply.charged, 'unknown')
+  await until('the proof', async () => (await replyIn(db, id, 'unknown')).charged === 'yes')
+  assert.match((await person.get(`/chat/${id}`)).html.querySelector('.facts')?.text ?? '', /\$0\.\d+/)
+})
+
+test('yes in one tab and no in another: the picture is made and told, or neither', async () => {
+  const person = await alice(app)
+  for (const round of [1, 2, 3, 4]) {
+    const id = await say(person, `draw a pier ${round}`)
+    const action = await until('a card', async () => {
+      const page = await person.get(`/chat/${id}`)
+      return page.html.querySelector('form.card')?.getAttribute('action')
+    })
+    const yes = () => person.post(action, { prompt: `a pier ${round}`, size: '1024x1024', n: '1' })
+    const no = () => person.post(action.replace('/paint', '/decline'))
+    await Promise.all(round % 2 ? [yes(), no()] : [no(), yes()])
+    const state = await until('a decision', async () => {
+      const { rows } = await db.pool.query<{ state: string }>(
+        'select state from tool_calls where conversation_id = $1',
+        [id],
+      )
+      return ['done', 'declined'].includes(rows[0]!.state) && rows[0]!.state
+    })
+    const { rowCount } = await db.pool.query('select from image_jobs where prompt = $1', [`a pier ${round}`])
+    assert.equal(rowCount, state === 'done' ? 1 : 0)
+    await replyIn(db, id, 'done')
+  }
+  assert.equal(answerCalls(mock, { email: person.email }).length, 8, 'a question and a closing sentence each')
+})

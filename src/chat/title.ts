@@ -1,0 +1,78 @@
+import { openChosenKey } from '../account/key.ts'
+import { findAccount } from '../account/queries.ts'
+import type { Deps } from '../deps.ts'
+import { GatewayError } from '../gateway/errors.ts'
+import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
+import { listBranch } from './message-queries.ts'
+import { type ChatModel, listChatModels } from './models.ts'
+import { tellPages } from './news-queries.ts'
+import type { Reply } from './reply-queries.ts'
+
+const SMALL = /-(mini|nano)\b/
+const TOLD = 500
+const LONGEST = 80
+const PATIENCE_MS = 20_000
+
+const instructions =
+  'Give this conversation a title of two to six words, in its language. Answer with the title alone: no quotation marks, no full stop.'
+
+/**
+ * Has a small model name a conversation after the first words of an answer: a few hundred tokens, a hundredth of a cent. Only a model
+ * of the same key that is small by its name is asked, at most once a conversation, and never again after a failure: the
+ * first words of the person stay the title then.
+ */
+export async function suggestTitle(
+  deps: Deps,
+  conversation: Conversation,
+  reply: Reply,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return false
+  const account = await findAccount(deps.db, reply.userId)
+  if (!account?.keySecret || account.keyId !== reply.keyId) return false
+  const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
+  const model = smallest(await listChatModels(deps, caller, account))
+  const [question] = await listBranch(deps.db, conversation, reply.messageId)
+  if (!model || !question) return false
+  const key = openChosenKey(deps, reply.userId, account.keySecret)
+  if (signal.aborted || !(await claimNaming(deps.db, conversation))) return false
+
+  const told = `${question.text.slice(0, TOLD)}\n\n---\n\n${reply.text.slice(0, TOLD)}`.toWellFormed()
+  let title = ''
+  try {
+    const events = deps.gateway.respond(
+      caller,
+      key,
+      {
+        model: model.id,
+        instructions,
+        input: [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: told }] }],
+        effort: model.efforts.find(effort => effort === 'low'),
+      },
+      { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) },
+    )
+    for await (const event of events) {
+      if (event.type === 'text') title += event.delta
+      if (title.length > 4 * LONGEST) break
+    }
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    deps.log.info({ err: error, conversation: conversation.id }, 'a conversation keeps its first words as its title')
+    return false
+  }
+  const clean = cleanTitle(title)
+  if (clean === '' || !(await setSuggestedTitle(deps.db, conversation, clean))) return false
+  await tellPages(deps.db, conversation.id, 'change')
+  return true
+}
+
+function smallest(models: readonly ChatModel[]): ChatModel | undefined {
+  return models.find(({ id }) => id.includes('-nano')) ?? models.find(({ id }) => SMALL.test(id))
+}
+
+/** One line without the decoration that models add all the same; empty when it is no title. */
+export function cleanTitle(text: string): string {
+  const line = text.replaceAll('\0', '').trim().split('\n', 1)[0]!
+  const bare = line.replace(/^[\s#*"'“”‘’「《`]+|[\s*"'“”‘’」》`。.]+$/g, '').replace(/\s+/g, ' ')
+  return bare.length > LONGEST ? '' : bare.toWellFormed()
+}
