@@ -316,6 +316,33 @@ test('a request leaves one line in the log, with its id and without its query or
   assert.doesNotMatch(app.logs.join('\n'), /secret-place|confidential|Bearer|next=/)
 })
 
+test('a token of a picture is not told to the log', async () => {
+  app.logs.length = 0
+  const token = 'abcdefGHIJKL0123456789-_abcdefGH'
+  const id = '8f14e45f-ceea-467f-9575-2a1c1c1c1c1c'
+  await raw(`/files/${token}/thumb`, { headers: { Cookie: cookie } })
+  await raw(`/library/${id}`, { headers: { Cookie: cookie } })
+  await until('both lines', async () => app.logs.length > 1)
+  const paths = app.logs.map(line => (JSON.parse(line) as { path: string }).path)
+  assert.deepEqual(paths, ['/files/abcdef…/thumb', `/library/${id}`])
+})
+
+test('a fault of ours is told by its number, and the log does not repeat what was typed', async () => {
+  app.logs.length = 0
+  await app.db.run(`alter table image_jobs add constraint planted check (prompt <> 'A confidential fox')`)
+  try {
+    const page = await person.post('/images', { prompt: 'A confidential fox' })
+    assert.equal(page.status, 500)
+    assert.match(page.text, new RegExp(String(page.headers['x-request-id'])))
+    assert.doesNotMatch(page.text, /planted|image_jobs|node:|\/src\//)
+    await until('its line', async () => app.logs.some(line => line.includes('request failed')))
+    assert.match(app.logs.join('\n'), /planted/)
+    assert.doesNotMatch(app.logs.join('\n'), /confidential fox/)
+  } finally {
+    await app.db.run('alter table image_jobs drop constraint planted')
+  }
+})
+
 test('the numbers name routes and outcomes, never people or ids', async () => {
   await raw('/images/8f14e45f-ceea-467f-9575-2a1c1c1c1c1c', { headers: { Cookie: cookie } })
   const { text, headers } = await raw('/metrics')

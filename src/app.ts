@@ -1,5 +1,5 @@
 import compression from 'compression'
-import express, { type Express, Router } from 'express'
+import express, { type Express, type RequestHandler, Router } from 'express'
 import session from 'express-session'
 import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
@@ -14,7 +14,7 @@ import { libraryRoutes } from './library/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { sessionRoutes } from './session/routes.ts'
-import { newSessionId } from './session/session-data.ts'
+import { newSessionId, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
@@ -36,7 +36,8 @@ export interface App {
 /** The corridor: what every request passes, in this order, and the doors along it. */
 export function createApp(deps: Deps): App {
   const { config, log } = deps
-  const https = config.publicOrigin?.startsWith('https:') ?? false
+  const cookie = sessionCookie(config)
+  const https = cookie.attributes.secure
   const sessions = new SessionStore(deps.db, log)
   const streams = createEventStreams()
   let draining = false
@@ -79,17 +80,22 @@ export function createApp(deps: Deps): App {
     return web
   }
 
-  function sessionOfRequest() {
-    return session({
-      name: https ? '__Host-sid' : 'sid',
+  function sessionOfRequest(): RequestHandler {
+    const load = session({
+      name: cookie.name,
       secret: [...config.sessionSecrets],
       store: sessions,
       genid: newSessionId,
       resave: false,
       saveUninitialized: false,
       proxy: https,
-      cookie: { httpOnly: true, secure: https, sameSite: 'lax', path: '/', maxAge: SESSION_MS },
+      cookie: { ...cookie.attributes, maxAge: SESSION_MS },
     })
+    return (req, res, next) => {
+      // How people come is configured. A proxy that does not repeat it would keep everybody from signing in.
+      if (https) req.headers['x-forwarded-proto'] = 'https'
+      load(req, res, next)
+    }
   }
 
   return {

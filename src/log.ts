@@ -10,7 +10,11 @@ export function createLog(level: string, destination?: pino.DestinationStream): 
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: label => ({ level: label }) },
-    redact: { paths: names.flatMap(name => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
+    // Postgres tells the whole row that it refused.
+    redact: {
+      paths: ['err.detail', ...names.flatMap(name => [name, `*.${name}`, `*.*.${name}`])],
+      censor: '[redacted]',
+    },
   }
   return destination ? pino(options, destination) : pino(options)
 }

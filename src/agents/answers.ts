@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'exp
 import type { Logger } from '../log.ts'
 import { type Refusal, toRefusal } from '../web/errors.ts'
 import { preferredLanguage, type Translate, translator } from '../web/i18n.ts'
+import { loggedPath } from '../web/request-log.ts'
 import { hearOut } from './body.ts'
 import { Problem, type Reason } from './problem.ts'
 
@@ -38,7 +39,10 @@ export function jsonErrors(log: Logger): ErrorRequestHandler {
   return async (error: unknown, req, res, next) => {
     const problem = toProblem(error, res)
     if (problem.status >= 500) {
-      log.error({ err: error, requestId: res.locals.requestId, method: req.method, path: req.path }, 'request failed')
+      log.error(
+        { err: error, requestId: res.locals.requestId, method: req.method, path: loggedPath(req) },
+        'request failed',
+      )
     }
     if (res.headersSent) return next(error)
     await hearOut(req)

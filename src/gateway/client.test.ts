@@ -306,12 +306,24 @@ test('settings are asked for once, and the last good ones outlive the gateway', 
 
 test('what was loaded last is kept while loading fails', async () => {
   let loads = 0
-  const load = staleWhileError(0, async () => {
+  const load = staleWhileError({ lifetime: 0, patience: 60_000 }, async () => {
     if (++loads !== 2) return loads
     throw new Error('down')
   })
   assert.deepEqual([await load(), await load(), await load()], [1, 1, 1])
   assert.equal(loads, 2, 'and it is left in peace for a while')
+})
+
+test('nobody waits for a load that drags on: there is the last good value, or an error', async () => {
+  const slow = Promise.withResolvers<string>()
+  const answers = [slow.promise, Promise.resolve('first'), new Promise<string>(() => undefined)]
+  const load = staleWhileError({ lifetime: 0, patience: 1 }, () => answers.shift()!)
+  await assert.rejects(load(), /1 ms/)
+  await assert.rejects(load(), /1 ms/)
+  assert.equal(answers.length, 2, 'and loads once for all who ask')
+  slow.reject(new Error('gave up'))
+  await assert.rejects(slow.promise)
+  assert.deepEqual([await load(), await load(), await load()], ['first', 'first', 'first'])
 })
 
 test('a read is sent again once when its kept connection breaks, a write never', async t => {

@@ -64,7 +64,7 @@ export type Login = ({ kind: 'signed_in' } & Session) | { kind: 'two_factor'; te
  * kept-alive connection broke before the reply.
  */
 export interface Gateway {
-  /** Cached for a minute, and longer while the gateway is down. */
+  /** Cached for a minute, and longer while the gateway is down. Throws after two seconds of silence: a page waits for it. */
   settings(): Promise<schemas.PublicSettings>
   /** PanelError codes: INVALID_CREDENTIALS, USER_NOT_ACTIVE, TURNSTILE_VERIFICATION_FAILED, BACKEND_MODE_ADMIN_ONLY, RATE_LIMITED, … */
   login(
@@ -129,7 +129,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const upstream = new URL(options.upstream)
   const http = createHttp(upstream, timeouts.connect)
   const { panel, gateway } = createJsonCalls(http, timeouts.panel, onCall)
-  const settings: StaleWhileError<schemas.PublicSettings> = staleWhileError(60_000, () =>
+  const settings: StaleWhileError<schemas.PublicSettings> = staleWhileError({ lifetime: 60_000, patience: 2_000 }, () =>
     panel({ name: 'settings', path: '/api/v1/settings/public', schema: schemas.PublicSettings }),
   )
 

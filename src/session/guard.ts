@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
@@ -6,12 +7,15 @@ import { Refusal } from '../web/errors.ts'
 import { networkOf } from '../web/network.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, wantsFragment } from '../web/render.ts'
+import { callerOf } from './caller.ts'
 import * as queries from './queries.ts'
 import { hadSession, regenerate } from './session-data.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
 
 const DAY_MS = 86_400_000
 const SEEN_EVERY_MS = 60_000
+/** How long a page waits for a new access token; the old one is still good for minutes. */
+const RENEWAL_WAIT_MS = 2_000
 /** Long enough to find the password, and to make a row that is nobody's short-lived. */
 const KEPT_MS = 3_600_000
 const KEPT_CHARACTERS = 200_000
@@ -39,7 +43,9 @@ export function requireSignIn(deps: Deps): RequestHandler {
   return async (req, res, next) => {
     const signedIn = res.locals.signedIn as queries.SignedIn | undefined
     if (!signedIn) return askToSignIn(req, res)
-    if (req.method === 'GET') await renew(deps, signedIn)
+    if (req.method === 'GET') {
+      await Promise.race([renew(deps, signedIn), delay(RENEWAL_WAIT_MS, undefined, { ref: false })])
+    }
     next()
   }
 }
@@ -99,7 +105,7 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
     // A button without fields, as of a cancellation, has nothing to put back.
     if (Object.keys(fields).length > 0) {
       // A page that goes on saving its draft writes over the one it has.
-      if (!req.session.keptForm) await keeps.consume(networkOf(req.ip ?? ''))
+      if (!req.session.keptForm) await keeps.consume(networkOf(callerOf(req).address))
       req.session.keptForm = { path: pathOf(req), fields }
       req.session.cookie.maxAge = KEPT_MS
     }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { openBrowser } from '../testing/browser.ts'
 import { alice, type Person, signedIn } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
-import { testApp } from '../testing/server.ts'
+import { testApp, until } from '../testing/server.ts'
 import { translator } from '../web/i18n.ts'
 
 const t = translator('en')
@@ -230,6 +230,35 @@ test('of a guest nothing is kept, not even a session', async () => {
 async function countSessions(): Promise<number> {
   return (await app.db.one(z.object({ count: z.number() }), 'select count(*) from sessions')).count
 }
+
+test('a form is kept for who sent it, not for who comes next', async () => {
+  const person = await alice(app)
+  await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(person.email).id])
+  assert.equal((await person.post('/images', form)).status, 303)
+  const other = await signedIn(app, 'next-at-this-computer@example.com', person)
+  const page = await other.get('/images')
+  assert.equal(page.html.querySelector('[name="prompt"]')!.text.trim(), '')
+  assert.equal(page.text.includes(form.prompt), false)
+})
+
+test('a page does not wait for a gateway that is silent about a new token', async () => {
+  // A gateway call would wait for longer than the test does.
+  const { browser } = await app.another({ role: 'web', gatewayTimeouts: { panel: 600_000 } })
+  const person = await signedIn(app, 'unhurried@example.com', browser())
+  await age(person)
+  const silent = control.fault({ match: { path: REFRESH }, hold: 'before_headers' })
+  try {
+    let status = 0
+    void person.get('/library').then(page => {
+      status = page.status
+    })
+    await until('the page', async () => status === 200)
+    assert.equal(await versionOf(person), 1)
+  } finally {
+    control.release(silent)
+  }
+  await until('the new token', async () => (await versionOf(person)) === 2)
+})
 
 test('htmx learns of an ended sign-in in place: the page with what was typed stays', async () => {
   const person = await alice(app)

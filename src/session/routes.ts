@@ -13,7 +13,7 @@ import { pageOf, render } from '../web/render.ts'
 import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
 import * as queries from './queries.ts'
-import { hadSession, regenerate } from './session-data.ts'
+import { forget, hadSession, regenerate } from './session-data.ts'
 import {
   openRefreshToken,
   openTwoFactorToken,
@@ -154,15 +154,16 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     })
     await endCurrent(res)
     await regenerate(req)
-    req.session.signInId = signInId
+    const { lastUserId = user.id } = req.session
+    if (lastUserId !== user.id) delete req.session.keptForm
+    Object.assign(req.session, { signInId, lastUserId: user.id })
     await onSignIn(session, caller)
     res.redirect(303, next)
   }
 
   router.post('/logout', async (req, res) => {
     await endCurrent(res)
-    // A guest has nothing to end, and is given no session either.
-    if (hadSession(req)) await regenerate(req)
+    if (hadSession(req)) await forget(req, res, deps.config)
     res.redirect(303, '/login?signed_out=this')
   })
 
@@ -185,7 +186,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     }
     // Whatever the gateway says: who presses this button must not stay signed in here.
     await queries.deleteSignIns(deps.db, userId)
-    await regenerate(req)
+    await forget(req, res, deps.config)
     res.redirect(303, `/login?signed_out=${how}`)
   })
 

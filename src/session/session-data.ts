@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type { Request } from 'express'
+import type { Request, Response } from 'express'
 import 'express-session'
+import type { Config } from '../config.ts'
 
 declare module 'express-session' {
   /** What one browser's session holds. Gateway tokens are not here but, sealed, on the `sign_ins` row. */
   interface SessionData {
     signInId?: string
+    /** Who signed in here last, also when that sign-in has ended: what is kept for them is nobody else's. */
+    lastUserId?: number
     /** The cookie is given out anew when it is a day old. */
     cookieFrom?: number
     /** The password was right; the six digits are still to come. */
@@ -28,18 +31,31 @@ export function hadSession(req: Request): boolean {
   return !strangers.has(req)
 }
 
-/** A new session id, as at every change of who is signed in (session fixation); `keep` survives. */
+/** Bound to this very host where the site has https. */
+export function sessionCookie({ publicOrigin }: Pick<Config, 'publicOrigin'>) {
+  const secure = publicOrigin?.startsWith('https:') ?? false
+  return {
+    name: secure ? '__Host-sid' : 'sid',
+    attributes: { httpOnly: true, secure, sameSite: 'lax', path: '/' },
+  } as const
+}
+
+/** A new session id, as at every change of who is signed in (session fixation); what waits for the next sign-in survives. */
 export async function regenerate(req: Request): Promise<void> {
-  const { keptForm } = req.session
+  const { keptForm, lastUserId } = req.session
   await new Promise<void>((resolve, reject) => {
     req.session.regenerate(error => (error ? reject(error) : resolve()))
   })
   req.session.cookieFrom = Date.now()
   if (keptForm) req.session.keptForm = keptForm
+  if (lastUserId !== undefined) req.session.lastUserId = lastUserId
 }
 
-export async function save(req: Request): Promise<void> {
+/** The browser leaves: nothing of its session stays, here or there. */
+export async function forget(req: Request, res: Response, config: Pick<Config, 'publicOrigin'>): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    req.session.save(error => (error ? reject(error) : resolve()))
+    req.session.destroy(error => (error ? reject(error) : resolve()))
   })
+  const { name, attributes } = sessionCookie(config)
+  res.clearCookie(name, attributes)
 }

@@ -38,6 +38,10 @@ function refreshTokensOf(email: string): number {
   return [...app.mock.state.refreshTokens.values()].filter(token => token.userId === id).length
 }
 
+function hashOf(sessionId: string): string {
+  return createHash('sha256').update(sessionId).digest('base64url')
+}
+
 test('somebody who is not signed in is sent to sign in, and back to where they were', async () => {
   const guest = app.browser()
   const asked = await guest.get('/library?filter=favourites')
@@ -157,6 +161,41 @@ test('one account is tried twenty times a minute at most, from however many addr
   )
   assert.equal(answers.filter(answer => answer.status === 401).length, 20)
   assert.equal(answers.filter(answer => answer.status === 429).length, 10)
+})
+
+test('what a proxy says of the address is used where it is one, without its port', async () => {
+  const { browser } = await app.another({ role: 'web', trustedProxies: 1 })
+  const seen = async (said: string) => {
+    const email = 'proxied@example.com'
+    const form = { email, password: `password of ${email}` }
+    assert.equal((await browser().post('/login', form, { headers: { 'X-Forwarded-For': said } })).status, 303)
+    return control.panelCalls({ email }).at(-1)!.ip
+  }
+  assert.equal(await seen('203.0.113.9'), '203.0.113.9')
+  assert.equal(await seen('6.6.6.6, 203.0.113.9:51234'), '203.0.113.9')
+  assert.equal(await seen('::ffff:203.0.113.9'), '203.0.113.9')
+  assert.equal(await seen('[2001:db8::9]:443'), '2001:db8::9')
+  assert.equal(await seen('unknown'), '127.0.0.1')
+})
+
+test('the sign-in page does not wait for a gateway that says nothing', async () => {
+  const silent = control.fault({ match: { path: '/api/v1/settings/public' }, hold: 'before_headers' })
+  // A gateway call would wait for longer than the test does.
+  const { browser } = await app.another({ role: 'web', gatewayTimeouts: { panel: 600_000 } })
+  try {
+    let page: Page | undefined
+    void browser()
+      .get('/login')
+      .then(shown => {
+        page = shown
+      })
+    const shown = await until('the page', async () => page)
+    assert.equal(shown.status, 200)
+    assert.equal(alertOf(shown), t('session.gateway_down'))
+  } finally {
+    control.release(silent)
+  }
+  await until('the settings, heard in the meantime', async () => alertOf(await browser().get('/login')) === '')
 })
 
 test('an outage of the gateway is not worded as the fault of the person', async () => {
@@ -307,12 +346,13 @@ test('nobody is sent to another site after signing in', async () => {
 })
 
 test('signing in changes the session id, so that a planted one opens nothing', async () => {
-  const guest = await alice(app)
-  await guest.post('/logout')
-  const planted = guest.cookie('sid')!
+  const browser = await alice(app)
+  await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(browser.email).id])
+  await browser.post('/images', { prompt: 'Typed before signing in' })
+  const planted = browser.cookie('sid')!
   assert.ok(planted)
-  await signIn(guest, 'victim@example.com')
-  assert.notEqual(guest.cookie('sid'), planted)
+  await signIn(browser, 'victim@example.com')
+  assert.notEqual(browser.cookie('sid'), planted)
   const attacker = app.browser()
   assert.equal((await attacker.get('/account', { headers: { Cookie: `sid=${planted}` } })).status, 303)
 })
@@ -327,20 +367,18 @@ test('signing in again in the same browser ends the sign-in it had', async () =>
 
 test('behind https the cookie is bound to this host and to https', async () => {
   const publicOrigin = 'https://play.example.com'
-  const { browser } = await app.another({ role: 'web', publicOrigin, trustedProxies: 1 })
-  const secure = { headers: { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '198.51.100.7', Origin: publicOrigin } }
+  const { browser } = await app.another({ role: 'web', publicOrigin })
   const form = { email: 'tls@example.com', password: 'password of tls' }
-  const answer = await browser().post('/login', form, secure)
-  assert.equal(answer.status, 303)
-  const [line = ''] = [answer.headers['set-cookie'] ?? []].flat()
-  assert.match(line, /^__Host-sid=/)
-  for (const attribute of ['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']) {
-    assert.ok(line.split('; ').includes(attribute), `${attribute} in ${line}`)
+  for (const proto of [{ 'X-Forwarded-Proto': 'https' }, {}]) {
+    const answer = await browser().post('/login', form, { headers: { ...proto, Origin: publicOrigin } })
+    assert.equal(answer.status, 303)
+    const [line = ''] = [answer.headers['set-cookie'] ?? []].flat()
+    assert.match(line, /^__Host-sid=/, 'whether or not the proxy says https')
+    for (const attribute of ['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']) {
+      assert.ok(line.split('; ').includes(attribute), `${attribute} in ${line}`)
+    }
+    assert.doesNotMatch(line, /Domain=/i)
   }
-  assert.doesNotMatch(line, /Domain=/i)
-
-  const plain = await browser().post('/login', form, { headers: { Origin: publicOrigin } })
-  assert.equal(plain.headers['set-cookie'], undefined, 'never over plain http')
 })
 
 test('over plain http the cookie is still kept from scripts and other sites', async () => {
@@ -352,8 +390,7 @@ test('over plain http the cookie is still kept from scripts and other sites', as
 test('a copy of the table opens no session: it holds hashes of the ids', async () => {
   const person = await alice(app)
   const id = decodeURIComponent(person.cookie('sid')!).slice(2).split('.')[0]!
-  const hash = createHash('sha256').update(id).digest('base64url')
-  const known = await app.db.one(Count, 'select count(*) from sessions where sid = $1', [hash])
+  const known = await app.db.one(Count, 'select count(*) from sessions where sid = $1', [hashOf(id)])
   assert.equal(known.count, 1)
   const clear = await app.db.one(Count, `select count(*) from sessions s where strpos(s::text, $1) > 0`, [id])
   assert.equal(clear.count, 0)
@@ -419,6 +456,12 @@ test('signing out ends the session here and its refresh token at the gateway', a
   assert.equal(refreshTokensOf(person.email), 0)
   assert.equal(await signInsOf(person.email), 0)
   assert.equal((await app.browser().get('/account', { headers: { Cookie: `sid=${cookie}` } })).status, 303)
+
+  assert.equal(person.cookie('sid'), '', 'the browser forgets it')
+  assert.equal((await person.get('/library')).location, '/login?next=%2Flibrary', 'and nothing has expired')
+  const id = decodeURIComponent(cookie).slice(2).split('.')[0]!
+  const kept = await app.db.one(Count, 'select count(*) from sessions where sid = $1', [hashOf(id)])
+  assert.equal(kept.count, 0)
 })
 
 test('signing out works while the gateway is down', async () => {

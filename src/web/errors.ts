@@ -7,6 +7,7 @@ import type { Key } from './i18n.ts'
 import { translator } from './i18n.ts'
 import type { Page } from './page.ts'
 import { render, renderView, sendFragments, wantsFragment } from './render.ts'
+import { loggedPath } from './request-log.ts'
 
 /** An answer we chose: a status and a sentence for its reader, in their language. */
 export class Refusal extends Error {
@@ -34,7 +35,10 @@ export function errorHandler(log: Logger): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     const refusal = toRefusal(error, res)
     if (refusal.status >= 500) {
-      log.error({ err: error, requestId: res.locals.requestId, method: req.method, path: req.path }, 'request failed')
+      log.error(
+        { err: error, requestId: res.locals.requestId, method: req.method, path: loggedPath(req) },
+        'request failed',
+      )
     }
     // Too late for another status: Express destroys the connection, so that half an answer is not taken for a whole one.
     if (res.headersSent) return next(error)
