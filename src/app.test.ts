@@ -286,6 +286,20 @@ test('a page speaks the language of the browser until one is chosen', async () =
   assert.match(page.headers.vary ?? '', /Cookie/)
 })
 
+test('a time zone is one zone however its cookie spells it, and none is made up', async () => {
+  const sid = `sid=${person.cookie('sid')}`
+  const zones: [tz: string, shown: string][] = [
+    ['eUrOpE%2FbErLiN', 'Europe/Berlin'],
+    ['Nowhere%2FAt_All', 'UTC'],
+    ['', 'UTC'],
+  ]
+  for (const [tz, shown] of zones) {
+    const page = await app.browser().get('/account', { headers: { Cookie: `${sid}; tz=${tz}` } })
+    const zone = page.html.querySelectorAll('dt').find(term => term.text === t('account.time_zone'))
+    assert.match(zone?.nextElementSibling?.text ?? '', new RegExp(`^${shown} `), tz)
+  }
+})
+
 test('the theme is on the page before anything is painted', async () => {
   const guest = app.browser()
   const theme = async () => (await guest.get('/login')).html.querySelector('html')?.getAttribute('data-theme')

@@ -1,5 +1,6 @@
 import type { Language, Translate } from './i18n.ts'
 import { translator } from './i18n.ts'
+import { remember } from './remember.ts'
 
 export type Theme = 'system' | 'light' | 'dark'
 
@@ -60,22 +61,22 @@ export function createPage(facts: PageFacts): Page {
     t: translator(lang),
     room: facts.url.split(/[/?]/)[1] ?? '',
     icon: name => `<svg class="icon" aria-hidden="true"><use href="${sprite}#${name}"></use></svg>`,
-    money: usd => formatter(lang, 'money').format(usd),
+    money: usd => numberFormatter(`${lang} money`).format(usd),
     when: (date, style) => `<time datetime="${date.toISOString()}">${formatDate(date, lang, timeZone, style)}</time>`,
     day: date => formatDate(date, lang, timeZone, 'date'),
     size: bytes => formatSize(bytes, lang),
-    number: value => formatter(lang, 'number').format(value),
+    number: value => numberFormatter(`${lang} number`).format(value),
   }
 }
 
-/** Whether `name` is a zone that dates can be written in. */
-export function isTimeZone(name: string): boolean {
+/** The time zone of this name, however it is spelled; null where dates cannot be written in it. */
+export const timeZoneNamed = remember(200, (name): string | null => {
   try {
-    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
   } catch {
-    return false
+    return null
   }
-}
+})
 
 const numberFormats = {
   money: {
@@ -93,23 +94,18 @@ const dateFormats = {
   both: { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
 } satisfies Record<string, Intl.DateTimeFormatOptions>
 
-// Building an Intl formatter costs far more than using it.
-const formatters = new Map<string, Intl.NumberFormat>()
-const dateFormatters = new Map<string, Intl.DateTimeFormat>()
-
-function formatter(lang: Language, kind: keyof typeof numberFormats): Intl.NumberFormat {
-  return remembered(formatters, `${lang} ${kind}`, () => new Intl.NumberFormat(lang, numberFormats[kind]))
-}
+// Building an Intl formatter costs far more than using it; one of dates takes some 26 KB.
+const numberFormatter = remember(10, name => {
+  const [lang, kind] = name.split(' ') as [Language, keyof typeof numberFormats]
+  return new Intl.NumberFormat(lang, numberFormats[kind])
+})
+const dateFormatter = remember(500, name => {
+  const [lang, style, timeZone] = name.split(' ') as [Language, keyof typeof dateFormats, string]
+  return new Intl.DateTimeFormat(lang, { timeZone, ...dateFormats[style] })
+})
 
 function formatDate(date: Date, lang: Language, timeZone: string, style: keyof typeof dateFormats): string {
-  const make = () => new Intl.DateTimeFormat(lang, { timeZone, ...dateFormats[style] })
-  return remembered(dateFormatters, `${lang} ${timeZone} ${style}`, make).format(date)
-}
-
-function remembered<T>(known: Map<string, T>, name: string, make: () => T): T {
-  const found = known.get(name) ?? make()
-  known.set(name, found)
-  return found
+  return dateFormatter(`${lang} ${style} ${timeZone}`).format(date)
 }
 
 function formatSize(bytes: number, lang: Language): string {

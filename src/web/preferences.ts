@@ -1,7 +1,7 @@
 import { type CookieOptions, type Request, type RequestHandler, Router } from 'express'
 import type { Deps } from '../deps.ts'
 import { type Language, languages, preferredLanguage } from './i18n.ts'
-import { createPage, isTimeZone, type Theme } from './page.ts'
+import { createPage, type Theme, timeZoneNamed } from './page.ts'
 import { localPath } from './parse.ts'
 
 const themes: readonly string[] = ['system', 'light', 'dark'] satisfies Theme[]
@@ -15,7 +15,7 @@ export function pageOfRequest(deps: Pick<Deps, 'staticFiles' | 'config'>): Reque
     res.locals.page = createPage({
       lang: lang as Language,
       theme: themes.includes(cookies.theme ?? '') ? (cookies.theme as Theme) : 'system',
-      timeZone: cookies.tz && isTimeZone(cookies.tz) ? cookies.tz : 'UTC',
+      timeZone: timeZoneNamed(cookies.tz ?? '') ?? 'UTC',
       viewer: null,
       url: req.originalUrl,
       mockGuide: deps.config.mockGuide,
