@@ -346,6 +346,13 @@ test('an edit keeps references and mask, and a mask of another size is refused',
   assert.equal(made.status, 202, made.message)
   const [call] = await app.mock.control.waitForCalls(1, { email: person.email })
   assert.deepEqual([call!.path, call!.inputs, call!.hasMask], ['/v1/images/edits', 2, true])
+
+  const counted = await app.db.run(`update rate_limits set points = 240 where key = $1 and points = 6`, [
+    `upload:${app.mock.control.user(person.email).id}`,
+  ])
+  assert.equal(counted, 1, 'three pictures with each of two tasks')
+  assert.equal((await ask('POST', `${API}/tasks`, { token, body: { ...small, mask } })).status, 429)
+  assert.equal((await ask('POST', `${API}/tasks`, { token, body: { prompt: 'x' } })).status, 202)
 })
 
 test('a body over 64 MiB is heard out and answered with 413 in JSON', async () => {

@@ -13,6 +13,7 @@ import {
   sumSshKeyUse,
 } from '../images/queries.ts'
 import { derivedSubmission, startImage } from '../images/start.ts'
+import { fileLimit } from '../library/intake.ts'
 import { findFile } from '../library/queries.ts'
 import { extensionOf, fileStem, sendStored } from '../library/send.ts'
 import { callerOf } from '../session/caller.ts'
@@ -52,6 +53,7 @@ export function agentApi(deps: Deps): Router {
   const logins = [limit('ssh-login', perMinute), limit('ssh-login-key', perMinute)] as const
   const proofs = limit('ssh-proof', perMinute)
   const starts = limit('ssh-task', STARTS_PER_MINUTE)
+  const uploads = fileLimit(db)
 
   const api = Router()
   api.use(jsonOnly)
@@ -189,6 +191,7 @@ export function agentApi(deps: Deps): Router {
     const payload = readPayload(content, t)
     const settings = readRequest(payload, t)
     checkSettings(bearer, settings)
+    if (files.length > 0) await uploads.consume(String(bearer.userId), files.length)
     const request = { ...settings, ...(await keepPictures(deps, bearer.userId, payload, files, t)) }
     const conversationId = payload.conversation_id?.replaceAll('\0', '').slice(0, 200) ?? null
     const requester = {

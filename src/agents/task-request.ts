@@ -3,9 +3,9 @@ import type { Deps } from '../deps.ts'
 import { keepMask } from '../images/masks.ts'
 import { checkRequest, type ImageRequest, readForm } from '../images/prompt.ts'
 import { tokensOf } from '../images/references.ts'
+import { wordRefusal } from '../library/intake.ts'
 import { findFile, type StoredFile } from '../library/queries.ts'
 import { keepUpload, UploadRefused } from '../library/uploads.ts'
-import { maxPixels } from '../storage/thumbnails.ts'
 import type { Translate } from '../web/i18n.ts'
 import type { TaskBody } from './body.ts'
 import { badField, Problem } from './problem.ts'
@@ -95,8 +95,7 @@ async function keepImage(
   }
   const file = fileOf(image.data_url, field, files, t)
   const name = image.name?.trim().slice(0, 200) || t('images.upload.unnamed')
-  const refuse = (reason: UploadRefused['reason']) =>
-    badField(field, t(`images.upload.${reason}`, { name, size: '20 MiB', megapixels: maxPixels / 1e6, max: 16 }))
+  const refuse = (reason: UploadRefused['reason']) => badField(field, wordRefusal(t, reason, name, 16))
   if (!file) throw refuse('too_large')
   try {
     return (await keepUpload(deps, userId, { file })).token

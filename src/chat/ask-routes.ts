@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { requesterOf } from '../images/requester.ts'
+import { createIntake } from '../library/intake.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
@@ -29,7 +30,7 @@ export function askRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
   const asks = createRateLimit(db, { name: 'ask', points: 60, seconds: 60, refusal: 'errors.rate_limited' })
-  const uploads = createRateLimit(db, { name: 'upload', points: 240, seconds: 60, refusal: 'errors.rate_limited' })
+  const intake = createIntake(db)
 
   router.post('/chat', acceptUploads(uploadLimits), (req, res) => ask(req, res, null))
   router.post('/chat/:id/messages', acceptUploads(uploadLimits), async (req, res) =>
@@ -71,8 +72,7 @@ export function askRoutes(deps: Deps): Router {
   })
 
   router.post('/chat/files', acceptUploads(uploadLimits), async (req, res) => {
-    await uploads.consume(String(signedIn(res).userId))
-    const { attachments, refused } = await keepFiles(deps, res, uploadsOf(req, 'file'))
+    const { attachments, refused } = await keepFiles(deps, intake, res, uploadsOf(req, 'file'))
     const page = pageOf(res)
     sendFragments(
       res.status(attachments.length > 0 ? 200 : 422),
@@ -115,7 +115,7 @@ export function askRoutes(deps: Deps): Router {
   /** With the files that came along: without JavaScript they are not kept beforehand. */
   async function readComposer(req: Request, res: Response): Promise<{ form: ChatForm; refused: string[] }> {
     const form = readChatForm(req.body)
-    const { attachments, refused } = await keepFiles(deps, res, uploadsOf(req, 'file'))
+    const { attachments, refused } = await keepFiles(deps, intake, res, uploadsOf(req, 'file'))
     const added = attachments.flatMap(({ value, name }) => readChatForm({ attachment: value, name }).attachments)
     return { form: { ...form, attachments: [...form.attachments, ...added] }, refused }
   }

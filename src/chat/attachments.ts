@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises'
 import type { Response } from 'express'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { type Intake, wordRefusal } from '../library/intake.ts'
 import { listFiles } from '../library/queries.ts'
-import { keepUpload, UploadRefused } from '../library/uploads.ts'
+import { keepUpload } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
-import { maxPixels } from '../storage/thumbnails.ts'
 import { pageOf } from '../web/render.ts'
 import type { Upload } from '../web/uploads.ts'
 import { MOST_ATTACHMENTS } from './ask.ts'
@@ -16,47 +16,39 @@ import type { AttachmentView } from './view.ts'
 
 const LONGEST_TEXT_FILE = 256 * 1024
 
-/** Pictures go to the library, plain texts are kept beside it; what is neither is named. */
+/** Pictures go to the library, plain texts are kept beside it; what is neither is named. Throws like the intake. */
 export async function keepFiles(
   deps: Deps,
+  intake: Intake,
   res: Response,
-  files: readonly Upload[],
+  uploads: readonly Upload[],
 ): Promise<{ attachments: AttachmentView[]; refused: string[] }> {
   const { userId } = signedIn(res)
   const { t } = pageOf(res)
-  const attachments: AttachmentView[] = []
-  const refused: string[] = []
-  for (const { name, file } of files) {
-    const called = name.trim().slice(0, 200) || t('images.upload.unnamed')
-    const words = { name: called, size: '20 MiB', megapixels: maxPixels / 1e6, max: MOST_ATTACHMENTS }
-    if (!file) {
-      refused.push(t('images.upload.too_large', words))
-      continue
-    }
-    // An empty field of a form without JavaScript.
-    const bytes = await readFile(file)
-    if (bytes.length === 0) continue
-    const text = readText(bytes)
-    try {
-      if (text !== null) {
-        const kept = await insertText(deps.db, userId, called, text)
-        attachments.push({ value: `text:${kept.id}`, name: called, picture: null, isText: true })
-      } else {
-        const kept = await keepUpload(deps, userId, { file })
-        attachments.push(viewPicture(kept.token, called, new Map([[kept.token, kept]])))
+  const { kept, refused } = await intake(uploads, {
+    userId,
+    room: MOST_ATTACHMENTS,
+    t,
+    async keep(file, name): Promise<AttachmentView> {
+      const text = readText(await readFile(file))
+      if (text === null) {
+        const picture = await keepUpload(deps, userId, { file })
+        return viewPicture(picture.token, name, new Map([[picture.token, picture]]))
       }
-    } catch (error) {
-      if (!(error instanceof UploadRefused)) throw error
-      const isOther = error.reason === 'not_an_image' || error.reason === 'unsupported_format'
-      refused.push(isOther ? t('chat.file_unusable', words) : t(`images.upload.${error.reason}`, words))
-    }
-  }
-  return { attachments, refused }
+      const { id } = await insertText(deps.db, userId, name, text)
+      return { value: `text:${id}`, name, picture: null, isText: true }
+    },
+    word(reason, name) {
+      const isOther = reason === 'not_an_image' || reason === 'unsupported_format'
+      return isOther ? t('chat.file_unusable', { name }) : wordRefusal(t, reason, name, MOST_ATTACHMENTS)
+    },
+  })
+  return { attachments: kept, refused: refused.map(({ sentence }) => sentence) }
 }
 
 /** The text of a plain text file; null for anything else. */
 function readText(bytes: Buffer): string | null {
-  if (bytes.length > LONGEST_TEXT_FILE) return null
+  if (bytes.length === 0 || bytes.length > LONGEST_TEXT_FILE) return null
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     // Binary files that happen to be UTF-8 have them; a NUL cannot be stored either.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
+import { z } from 'zod'
 import { isTitleCall, newestReply, replyIn, say, talk } from '../testing/conversations.ts'
 import { jobEnd } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
@@ -71,6 +72,8 @@ async function paint(person: Person, text: string, conversation: string | null =
   })
   return { id, call }
 }
+
+const Count = z.object({ count: z.number() })
 
 test('a picture is proposed with its price, made only after a yes, filed, and told to the model', async () => {
   const person = await alice(app)
@@ -262,6 +265,25 @@ test('without JavaScript files come along with the form itself', async () => {
   assert.equal(asked.status, 303)
   await replyIn(db, asked.location.split('/').at(-1)!, 'done')
   assert.equal(callsOf(person.email).at(-1)!.inputs, 1)
+})
+
+test('files count whatever becomes of the form around them, in all rooms together', async () => {
+  const person = await alice(app)
+  const files = Array.from({ length: 16 }, (_, i) => [`${i}.txt`, Buffer.from(`note ${i}`)] as const)
+  const tooLong = { text: 'x'.repeat(100_001) }
+  const statuses: number[] = []
+  for (let i = 0; i < 16; i++) statuses.push((await person.upload('/chat', files, tooLong)).status)
+  assert.deepEqual(statuses, [...Array.from({ length: 15 }, () => 422), 429])
+  const userId = app.mock.control.user(person.email).id
+  const kept = await db.one(Count, 'select count(*) from chat_texts where user_id = $1', [userId])
+  assert.equal(kept.count, 240)
+
+  const picture = [['shot.png', screenshot]] as const
+  assert.equal((await person.upload('/images', picture, { prompt: '' })).status, 429)
+  assert.equal((await person.upload('/images/references', picture, {}, { htmx: true })).status, 429)
+  const stored = await db.one(Count, 'select count(*) from files where user_id = $1', [userId])
+  assert.equal(stored.count, 0)
+  assert.equal((await person.post('/chat', { text: 'words alone' })).status, 303)
 })
 
 test("charlie can neither attach alice's picture nor say yes for her", async () => {

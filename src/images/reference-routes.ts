@@ -1,9 +1,9 @@
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import type { Intake } from '../library/intake.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { defaultModel, findCapability } from './capabilities.ts'
@@ -27,10 +27,9 @@ export type AnswerForm = (req: Request, res: Response, values: FormValues, sente
  * Pictures to start from: uploaded, or taken from one's own. With JavaScript one file a request, answered with what to
  * put into the form; without, the whole form comes along and becomes the draft.
  */
-export function referenceRoutes(deps: Deps, answerForm: AnswerForm): Router {
+export function referenceRoutes(deps: Deps, intake: Intake, answerForm: AnswerForm): Router {
   const { db } = deps
   const router = Router()
-  const uploads = createRateLimit(db, { name: 'upload', points: 240, seconds: 60, refusal: 'errors.rate_limited' })
 
   router.post('/images/references', acceptUploads(uploadLimits), async (req, res) => {
     const { userId } = signedIn(res)
@@ -50,12 +49,11 @@ export function referenceRoutes(deps: Deps, answerForm: AnswerForm): Router {
       )
     }
 
-    await uploads.consume(String(userId))
     const max = (findCapability(before.model) ?? defaultModel).maxReferences
     const files = uploadsOf(req, 'file')
     const mine = await tokensOf(db, userId, [Names.parse(req.body?.picture) ?? []].flat().slice(0, max))
     const room = Math.max(0, max - before.references.length)
-    const kept = await keepReferences(deps, userId, files, Math.max(0, room - mine.length), t)
+    const kept = await keepReferences(deps, intake, userId, files, Math.max(0, room - mine.length), t)
     if (files.length === 0 && mine.length === 0) throw new Refusal(422, 'images.upload.nothing')
     const tokens = [...mine, ...kept.tokens]
     if (isFragment) {

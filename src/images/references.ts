@@ -1,17 +1,11 @@
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import type { Intake, RefusedUpload } from '../library/intake.ts'
 import { findFile, findPicture } from '../library/queries.ts'
-import { keepUpload, UPLOAD_BYTES, UploadRefused } from '../library/uploads.ts'
-import { maxPixels } from '../storage/thumbnails.ts'
+import { keepUpload, UPLOAD_BYTES } from '../library/uploads.ts'
 import type { Translate } from '../web/i18n.ts'
 import type { Upload } from '../web/uploads.ts'
 import type { FormValues } from './prompt.ts'
-
-/** A file that was not taken, in words for its sender. */
-export interface RefusedUpload {
-  name: string
-  sentence: string
-}
 
 export interface Kept {
   /** Of the files that were taken, in their order. */
@@ -19,33 +13,18 @@ export interface Kept {
   refused: RefusedUpload[]
 }
 
-/** Keeps every file that is a picture, one after the other; `room` is how many more may go along. Throws `StorageError`. */
+/** Keeps every file that is a picture; `room` is how many more may go along. Throws like the intake. */
 export async function keepReferences(
   deps: Pick<Deps, 'db' | 'storage'>,
+  intake: Intake,
   userId: number,
   uploads: readonly Upload[],
   room: number,
   t: Translate,
 ): Promise<Kept> {
-  const tokens = new Set<string>()
-  const refused: RefusedUpload[] = []
-  for (const { name, file } of uploads) {
-    const called = name.trim().slice(0, 200) || t('images.upload.unnamed')
-    const words = { name: called, size: '20 MiB', megapixels: maxPixels / 1e6, max: room }
-    const refuse = (reason: UploadRefused['reason'] | 'too_many') =>
-      refused.push({ name: called, sentence: t(`images.upload.${reason}`, words) })
-    if (!file) refuse('too_large')
-    else if (tokens.size >= room) refuse('too_many')
-    else {
-      try {
-        tokens.add((await keepUpload(deps, userId, { file })).token)
-      } catch (error) {
-        if (!(error instanceof UploadRefused)) throw error
-        refuse(error.reason)
-      }
-    }
-  }
-  return { tokens: [...tokens], refused }
+  const keep = async (file: string) => (await keepUpload(deps, userId, { file })).token
+  const { kept, refused } = await intake(uploads, { userId, room, keep, t })
+  return { tokens: [...new Set(kept)], refused }
 }
 
 /** Tokens of this person's pictures, named by the id of a picture or the token of its file; others are left out. */

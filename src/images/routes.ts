@@ -3,6 +3,7 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
+import { createIntake } from '../library/intake.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
@@ -40,9 +41,10 @@ export function imageRoutes(deps: Deps): Router {
   const starts = createRateLimit(db, { name: 'start', points: 300, seconds: 60, refusal: 'errors.rate_limited' })
   // The gateway lets a person read its usage rows 60 times a minute.
   const checks = createRateLimit(db, { name: 'check', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
+  const intake = createIntake(db)
   router.use('/images', requireSignIn(deps))
   // Before `/images/:id`, which would take their addresses.
-  router.use(referenceRoutes(deps, answerForm), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
+  router.use(referenceRoutes(deps, intake, answerForm), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
 
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
@@ -188,7 +190,7 @@ export function imageRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const { t } = pageOf(res)
     const room = (findCapability(values.model) ?? defaultModel).maxReferences - values.references.length
-    const kept = await keepReferences(deps, userId, uploads, Math.max(0, room), t)
+    const kept = await keepReferences(deps, intake, userId, uploads, Math.max(0, room), t)
     const references = [...new Set([...values.references, ...kept.tokens])]
     const sentences = kept.refused.map(({ sentence }) => sentence)
     return {

@@ -214,6 +214,15 @@ test('a broken body is a 400, a body without end is cut off, and no temporary fi
   })
 })
 
+test('the fields of a form with files may be as long as those of one without', async () => {
+  const person = await alice(app)
+  const fields = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`field${i}`, 'x'.repeat(100_000)]))
+  const file: File = ['a.png', await png('#a01')]
+  assert.equal((await person.upload('/images/references', [file], fields(5), htmx)).status, 200)
+  assert.equal((await person.upload('/images/references', [file], fields(60), htmx)).status, 413)
+})
+
 test('nothing is read from somebody who is not signed in', async () => {
   const guest = app.browser()
   const answer = await guest.upload('/images/references', [['a.png', await png('#a00')]], {}, htmx)

@@ -6,7 +6,7 @@ import type { Key } from './i18n.ts'
 /** Counts attempts in Postgres, so that all processes share one count. */
 export interface RateLimit {
   /** Throws a 429 `Refusal` with `Retry-After` when `who` has used up the limit. */
-  consume(who: string): Promise<void>
+  consume(who: string, points?: number): Promise<void>
 }
 
 export function createRateLimit(
@@ -26,9 +26,9 @@ export function createRateLimit(
     inMemoryBlockOnConsumed: options.points + 1,
   })
   return {
-    async consume(who) {
+    async consume(who, points = 1) {
       try {
-        await limiter.consume(who)
+        await limiter.consume(who, points)
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error
         const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000))

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { callbackify } from 'node:util'
 import type { Request, RequestHandler } from 'express'
@@ -24,6 +24,9 @@ export interface UploadLimits {
   bytes: number
 }
 
+/** Its types do not know that option yet. */
+type MulterOptions = multer.Options & { streamHandler: typeof readFields }
+
 const FIELD_BYTES = 512 * 1024
 const FORM_BYTES = 1024 * 1024
 
@@ -34,11 +37,13 @@ const FORM_BYTES = 1024 * 1024
  */
 export function acceptUploads(limits: UploadLimits): RequestHandler {
   const most = limits.files * limits.bytes + FORM_BYTES
-  const read = multer({
+  const options: MulterOptions = {
     storage: temporaryFiles(limits.bytes, most),
     defParamCharset: 'utf8',
     limits: { files: limits.files, fields: 200, parts: 250, fieldSize: FIELD_BYTES, fieldNestingDepth: 0 },
-  }).any()
+    streamHandler: readFields,
+  }
+  const read = multer(options).any()
 
   return (req, res, next) => {
     if (!req.is('multipart/form-data')) return next()
@@ -50,6 +55,16 @@ export function acceptUploads(limits: UploadLimits): RequestHandler {
     res.once('close', () => void discard(req))
     read(req, res, error => next(error && errorOf(error, limits)))
   }
+}
+
+/** Fields are kept in memory: multer counts each of them, but not all together. */
+function readFields(req: Request, parser: Writable): void {
+  let length = 0
+  parser.on('field', (name: string, value: string) => {
+    length += Buffer.byteLength(name) + Buffer.byteLength(value)
+    if (length > FORM_BYTES) parser.destroy(new MulterError('LIMIT_FIELD_VALUE'))
+  })
+  req.pipe(parser)
 }
 
 /** The files of the field `name`, in the order in which they came. */
