@@ -73,7 +73,7 @@ export interface Views {
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').JobView[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
-  layout: { title: string; styles: 'pictures' | 'account' | 'chat' }
+  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'chat' | 'account')[] }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
   'library/_facts': { picture: import('../library/view.ts').PictureView }
   'library/_lightbox': Record<never, never>
