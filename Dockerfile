@@ -3,7 +3,8 @@ FROM node:26-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # The image brings its own Node; the one from npm is for machines that have none.
-RUN npm ci --omit=dev && rm -rf node_modules/node-linux-* node_modules/.bin/node
+RUN --mount=type=cache,target=/root/.npm \
+  npm ci --omit=dev && rm -rf node_modules/node-linux-* node_modules/.bin/node
 
 FROM node:26-bookworm-slim
 # With glibc's defaults decoding pictures leaves the heap in shreds: few arenas, and large buffers go back at once.

@@ -1,15 +1,15 @@
-// Usage: npm run migrate [-- --dry-run]
+// Usage: npm run migrate [-- --dry-run], in the environment of the app
 // Applies the files of migrations/ that the database has not had; --dry-run only names them. The app does the same
 // when it starts: this is for those who want it done before.
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { loadConfig } from '../src/config.ts'
+import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrate, pendingMigrations } from '../src/db/migrate.ts'
 
 const dryRun = wantsDryRun()
-const config = loadConfig(process.env)
+const config = ownConfig()
 const embedded = config.databaseUrl
   ? null
   : await startEmbeddedPostgres({ directory: path.join(config.dataDirectory, 'postgres') })
@@ -29,5 +29,15 @@ function wantsDryRun(): boolean {
   } catch (error) {
     console.error(`${(error as Error).message}\nUsage: npm run migrate [-- --dry-run]`)
     process.exit(2)
+  }
+}
+
+function ownConfig(): Readonly<Config> {
+  try {
+    return loadConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(error.message)
+    process.exit(78)
   }
 }
