@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const names = [
+  'arrow-down',
   'arrow-left',
   'arrow-up',
   'ban',

@@ -1,4 +1,5 @@
 import { start as startAttaching } from './chat-files.js'
+import { drawTail } from './chat-tail.js'
 import { toast } from './toast.js'
 
 const follow = document.getElementById('follow')
@@ -25,7 +26,10 @@ function listen() {
     isConnected = true
   })
   follow.addEventListener('t', event => {
-    tail()?.append(event.detail.data)
+    const end = tail()
+    if (!end) return
+    end.append(event.detail.data)
+    drawTail(end)
     keepUp()
   })
   follow.addEventListener('b', event => {
@@ -52,6 +56,7 @@ function listen() {
     if (anew) prose.innerHTML = rest
     else tail().insertAdjacentHTML('beforebegin', rest)
     tail()?.remove()
+    prose.querySelector('.forming')?.remove()
     answer.querySelector('.progressing')?.remove()
     answer.classList.replace('writing', `state-${state}`)
     decorate(prose)
@@ -95,6 +100,8 @@ function typing() {
     if (field.tagName !== 'TEXTAREA' || !field.closest('.chat-composer,.edit') || event.key !== 'Enter') return
     // 229: Safari reports the Enter that ends a composition after it has ended.
     if (event.shiftKey || event.isComposing || event.keyCode === 229) return
+    // A keyboard on the glass has no Shift+Enter: there Enter makes the line, and the button sends.
+    if (matchMedia('(hover: none) and (pointer: coarse)').matches) return
     event.preventDefault()
     const { form } = field
     const send = form.querySelector('.send, .edit .primary, p .primary')
@@ -106,6 +113,12 @@ function typing() {
     const form = new URLSearchParams(new FormData(event.target, event.submitter))
     document.querySelector('.chat').classList.toggle('list-closed', event.submitter.value === 'off')
     fetch(event.target.action, { method: 'POST', body: form, headers: { 'HX-Request': 'true' } }).catch(() => {})
+  })
+  // Settings that were taken are put away.
+  document.addEventListener('htmx:after:request', event => {
+    const { sourceElement, response } = event.detail.ctx
+    if (sourceElement?.matches('.chat-menu form') && response?.raw.ok)
+      document.getElementById('chat-menu').hidePopover()
   })
   document.addEventListener('htmx:after:swap', event => {
     if (event.detail.ctx.sourceElement?.id !== 'chat-composer' || !event.detail.ctx.response?.raw.ok) return
@@ -119,13 +132,14 @@ function typing() {
 
 /** The page goes along with the answer, unless the reader has scrolled up. */
 function scrolling() {
-  addEventListener(
-    'scroll',
-    () => {
-      isAtEnd = scrollY > end() - 80
-    },
-    { passive: true },
-  )
+  const down = document.getElementById('to-end')
+  const look = () => {
+    isAtEnd = scrollY > end() - 80
+    if (down) down.hidden = isAtEnd
+  }
+  addEventListener('scroll', look, { passive: true })
+  addEventListener('resize', keepUp)
+  down?.addEventListener('click', () => scrollTo({ top: end() }))
 }
 
 function keepUp() {
@@ -156,6 +170,7 @@ function copying() {
 
 /** A copy button on every block of code; the HTML of an answer is the same for every language. */
 function decorate(within) {
+  for (const tail of within.querySelectorAll('.writing .tail')) drawTail(tail)
   const label = document.querySelector('[data-copy-code]')?.dataset.copyCode
   for (const code of within.querySelectorAll('.prose .code:not(:has(.copy-code))')) {
     const button = document.createElement('button')

@@ -16,7 +16,7 @@ const actions = {
     return list
   },
   '/': () => focus('[type="search"]') || goToPrompt(),
-  n: goToPrompt,
+  n: () => press('.conversations .new') || goToPrompt(),
   ArrowLeft: () => press('a[rel="prev"]'),
   ArrowRight: () => press('a[rel="next"]'),
   f: () => press('.picture-page [name="favourite"]'),

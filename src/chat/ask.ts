@@ -175,7 +175,8 @@ export function titleOf(text: string): string {
       .trim() ?? ''
   if (line.length <= LONGEST_TITLE) return line
   const cut = line.slice(0, LONGEST_TITLE)
-  return `${(cut.includes(' ') ? cut.slice(0, cut.lastIndexOf(' ')) : cut).toWellFormed()}…`
+  const space = cut.lastIndexOf(' ')
+  return `${cut.slice(0, space > LONGEST_TITLE / 2 ? space : undefined).toWellFormed()}…`
 }
 
 /** Goes on below a message: not while it is being written; a picture that was offered and not taken is let go. */

@@ -142,7 +142,8 @@ function viewReply(reply: Reply, { growth, isLeaf }: Context): Rest<AnswerView> 
     outputTokens: reply.outputTokens,
     cost: reply.cost,
     isOver: reply.finishedAt !== null,
-    isLeaf,
+    goesOn:
+      isLeaf && Boolean(reply.html) && (['stopped', 'failed', 'unknown'].includes(reply.state) || reply.cutBy !== null),
   }
 }
 
@@ -195,7 +196,7 @@ function branchesOf(siblings: readonly { id: string }[], id: string): MessageVie
 function tagOf(message: MessageView): string {
   const rest =
     message.role === 'assistant'
-      ? [message.isOver ? message.state : 'open', message.stopping, message.isLeaf, message.waitsUntil?.getTime()]
+      ? [message.isOver ? message.state : 'open', message.stopping, message.goesOn, message.waitsUntil?.getTime()]
       : message.role === 'tool'
         ? [message.state, message.job?.id]
         : []

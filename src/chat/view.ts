@@ -101,7 +101,8 @@ export interface AnswerView extends Common {
   cost: number | null
   /** It can be asked for again: it has ended. */
   isOver: boolean
-  isLeaf: boolean
+  /** It stands last, and was cut off in the middle. */
+  goesOn: boolean
 }
 
 export interface ToolView extends Common {

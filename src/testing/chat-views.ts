@@ -49,7 +49,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     outputTokens: 34,
     cost: 0.0012,
     isOver: true,
-    isLeaf: true,
+    goesOn: false,
   }
   const writing: AnswerView = {
     ...answer,
@@ -65,7 +65,13 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     writing,
     { ...writing, id: 'a3', stopping: true },
     { ...writing, id: 'a4', state: 'queued', waitsUntil: createdAt },
-    { ...answer, id: 'a5', state: 'stopped', branches: { index: 2, count: 3, previous: 'a1', next: 'a6' } },
+    {
+      ...answer,
+      id: 'a5',
+      state: 'stopped',
+      goesOn: true,
+      branches: { index: 2, count: 3, previous: 'a1', next: 'a6' },
+    },
     { ...answer, id: 'a6', cutBy: 'max_output_tokens' },
     { ...answer, id: 'a7', cutBy: 'content_filter', outputTokens: null, cost: null },
     { ...answer, id: 'a8', cost: 0.00003 },
