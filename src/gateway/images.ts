@@ -1,4 +1,5 @@
 import type { Secret } from '../secrets/secret.ts'
+import type { GatewayError } from './errors.ts'
 import { fetchPicture } from './fetch-guard.ts'
 import { type Http, Unanswered } from './http.ts'
 import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from './model-call.ts'
@@ -98,11 +99,28 @@ export function editCalls(deps: ImageDeps) {
   }
 }
 
+/** A picture that should go along could not be read as far as its last byte. */
+class InputUnreadable extends Error {}
+
+async function* readWhole({ open, size }: InputPicture): AsyncGenerator<Uint8Array, void, undefined> {
+  let left = size
+  try {
+    for await (const chunk of await open()) {
+      left -= chunk.length
+      yield chunk
+    }
+  } catch (cause) {
+    throw new InputUnreadable('a picture to start from could not be read', { cause })
+  }
+  if (left !== 0) throw new InputUnreadable(`a picture to start from has ${size - left} bytes instead of ${size}`)
+}
+
 /** OpenAI refuses a repeated `image`, so several are named `image[]`. */
 function filesOf({ images, mask }: EditRequest): FilePart[] {
   const field = images.length > 1 ? 'image[]' : 'image'
   const part = (picture: InputPicture, name: string, fileName: string): FilePart => ({
     ...picture,
+    open: async () => readWhole(picture),
     field: name,
     fileName: `${fileName}.${picture.contentType.replace(/^image\//, '')}`,
   })
@@ -184,11 +202,18 @@ async function* readCall(
   } catch (error) {
     // All that was asked for is here: how the connection ended no longer matters.
     const isLateBreak = error instanceof Unanswered && error.kind !== 'aborted' && context.completed >= wanted
-    if (!isLateBreak) throw failureOf(context, error)
+    if (!isLateBreak) throw unread(context, error) ?? failureOf(context, error)
   } finally {
     context.reply?.close()
     deps.onCall({ name: call.name, status: context.reply?.status ?? 0, ms: performance.now() - started })
   }
+}
+
+/** Half a form asks for nothing, and so costs nothing. */
+function unread(context: Context, error: unknown): GatewayError | null {
+  const cause = error instanceof Unanswered ? error.cause : null
+  if (context.reply || !(cause instanceof InputUnreadable)) return null
+  return failed(context, 'storage', { charged: 'no', mayRetry: true, detail: cause.message }, error)
 }
 
 interface Context extends ModelCall {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
 import type { Page } from '../testing/browser.ts'
-import { ask, jobEnd } from '../testing/jobs.ts'
+import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
@@ -46,6 +48,22 @@ test('a rectangle by numbers becomes a mask of the same size, goes along as a fi
   assert.match((await person.get(`/images/${retried}`)).text, new RegExp(`/images/masks/${maskId}`))
   const reused = await person.get(`/images?from=${retried}`)
   assert.equal(reused.html.querySelector('input[name=mask]')!.getAttribute('value'), maskId)
+})
+
+test('a reference that breaks off while it is sent costs nothing: the edit is asked for when it can be read again', async () => {
+  const { person, token } = await withReference()
+  const file = path.join(app.config.dataDirectory, 'assets', token.slice(0, 2), token)
+  const whole = await readFile(file)
+  await writeFile(file, whole.subarray(0, whole.length - 1))
+  const id = await ask(person, 'read in full', { reference: token })
+  const waiting = await until('it to wait', async () => {
+    const row = await jobRow(app.db, id)
+    return row.state === 'queued' && row.notBefore && row
+  })
+  assert.deepEqual([waiting.calledAt, waiting.charged], [null, null])
+  await writeFile(file, whole)
+  assert.equal((await jobEnd(app.db, id)).state, 'done')
+  assert.equal(app.mock.control.calls({ prompt: 'read in full' }).length, 1)
 })
 
 test('a painted mask is kept by its alpha alone; what is none is refused with a sentence', async () => {
