@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { openJobKey } from '../account/key.ts'
+import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { EditRequest, ImageRequest } from '../gateway/images.ts'
 import { filePicture, newToken, storePicture } from '../library/keep.ts'
@@ -121,6 +122,7 @@ export async function finish(deps: Deps, job: queries.ClaimedJob, ending: querie
   if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
 }
 
+/** Keeps a picture that has been paid for. However long store or database stay away, the call is read on: more may come. */
 async function keep(
   deps: Deps,
   job: queries.ClaimedJob,
@@ -129,28 +131,43 @@ async function keep(
   previewer: Previewer,
 ): Promise<void> {
   const position = progress.received++
-  if (position >= job.tokens.length) {
-    // More than were asked for; paid for, so kept. Named on the row first, like the others.
-    job.tokens.push(newToken())
-    await persist(deps, () => queries.setTokens(deps.db, job, job.tokens))
-  }
-  const token = job.tokens[position]!
   try {
+    if (position >= job.tokens.length) {
+      // More than were asked for; paid for all the same. Named on the row first, like the others.
+      job.tokens.push(newToken())
+      await persist(deps, () => queries.setTokens(deps.db, job, job.tokens))
+    }
+    const token = job.tokens[position]!
     const stored = await persist(deps, () => storePicture(deps, token, bytes))
     await persist(deps, () => filePicture(deps, stored, pictureOf(job, token, position)))
     progress.kept++
     deps.metrics.pictures.inc()
-    if (progress.kept < job.n) {
-      // Or a preview still being drawn would come back after its picture.
-      await previewer.settled()
-      await persist(deps, () => queries.bumpVersion(deps.db, job))
-    }
   } catch (error) {
-    progress.leftovers ||= !(error instanceof NotAPicture)
     if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }
-    else if (error instanceof StorageError) progress.rejected ??= { reason: 'storage', detail: error.message }
-    else throw error
+    else if (isOutage(error)) {
+      progress.rejected ??= { reason: 'storage', detail: error.message }
+      progress.leftovers = true
+    } else throw error
     deps.log.error({ err: error, job: job.id, position }, 'a picture could not be kept')
+    return
+  }
+  if (progress.kept >= job.n) return
+  // Or a preview still being drawn would come back after its picture.
+  await previewer.settled()
+  await tell(deps, job, () => queries.bumpVersion(deps.db, job))
+}
+
+function isOutage(error: unknown): error is StorageError | DatabaseUnavailable {
+  return error instanceof StorageError || error instanceof DatabaseUnavailable
+}
+
+/** What a page would like to know now and the end of the job tells anyway: no reason to leave a call that is paid for. */
+async function tell(deps: Deps, job: queries.ClaimedJob, work: () => Promise<void>): Promise<void> {
+  try {
+    await persist(deps, work)
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    deps.log.warn({ err: error, job: job.id }, 'a running job could not be told of')
   }
 }
 
@@ -168,5 +185,5 @@ async function giveBack(deps: Deps, job: queries.ClaimedJob): Promise<void> {
 
 async function noteRequestId(deps: Deps, job: queries.ClaimedJob, requestId: string | null, progress: Progress) {
   progress.requestId = requestId
-  if (requestId) await persist(deps, () => queries.setRequestId(deps.db, job, requestId))
+  if (requestId) await tell(deps, job, () => queries.setRequestId(deps.db, job, requestId))
 }

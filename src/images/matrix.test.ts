@@ -96,6 +96,21 @@ const outages: Outage[] = [
     }),
   ),
   {
+    name: 'Postgres stays away for longer than a picture waits',
+    persistSeconds: 0.5,
+    async strike({ doomed }) {
+      const before = app.logs.length
+      await postgres.stop('SIGINT')
+      doomed.order('go on')
+      app.mock.control.release()
+      // All but the one that has ended.
+      const left = () => app.logs.slice(before).filter(line => line.includes('left to the sweep')).length
+      await until('them to be given up', async () => left() >= moments.length - 1)
+      await postgres.start()
+    },
+    ends: { first_of_two: bothDone },
+  },
+  {
     name: 'the store fails for a moment',
     async strike({ doomed, id }) {
       doomed.order('store down')
