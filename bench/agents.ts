@@ -13,6 +13,7 @@ const SIGN_IN_MS = 4
 const SIGN_INS_PER_SECOND = 400
 const AT_ONCE = 8
 const BODY_MB = 80
+const PROCESSES = 5
 
 /** Sign-ins with an SSH key, and what one request with 64 MiB of references takes of memory. Linux only. */
 export async function agents(site: Site): Promise<Figure[]> {
@@ -32,8 +33,14 @@ export async function agents(site: Site): Promise<Figure[]> {
     }),
   )
   const rate = count / ((performance.now() - started) / 1000)
-  const more = await memoryOfLargeTask(web, (await signIn(web, key)).token)
   await web.stop()
+  const more: number[] = []
+  for (let each = 0; each < PROCESSES; each++) {
+    // A process that has done nothing yet has nothing to give back meanwhile.
+    const fresh = await site.run('web')
+    more.push(await memoryOfLargeTask(fresh, (await signIn(fresh, key)).token))
+    await fresh.stop()
+  }
   return [
     {
       name: 'sign-in with an ed25519 key, p50 of the login',
@@ -48,10 +55,10 @@ export async function agents(site: Site): Promise<Figure[]> {
       met: rate >= SIGN_INS_PER_SECOND,
     },
     {
-      name: 'memory of the web process for one task of 63 MB',
+      name: `memory of the web process for one task of 63 MB, the most in ${PROCESSES} processes`,
       target: `≤ +${BODY_MB} MB`,
-      measured: `+${more.toFixed(0)} MB`,
-      met: more <= BODY_MB,
+      measured: `+${Math.max(...more).toFixed(0)} MB (least: +${Math.min(...more).toFixed(0)})`,
+      met: Math.max(...more) <= BODY_MB,
     },
   ]
 }

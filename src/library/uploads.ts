@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable, Transform } from 'node:stream'
@@ -73,7 +73,7 @@ async function store(deps: Pick<Deps, 'db' | 'storage'>, userId: number, file: s
   if (known) return known
   const token = newToken()
   await Promise.all([
-    deps.storage.put(token, { stream: createReadStream(file), size }, { contentType: `image/${facts.format}` }),
+    deps.storage.put(token, { file, size }, { contentType: `image/${facts.format}` }),
     deps.storage.put(thumbnailName(token), thumbnail, { contentType: 'image/webp' }),
   ])
   const kept = await queries.insertFile(deps.db, { token, userId, sha256, bytes: size, ...facts })
@@ -83,6 +83,12 @@ async function store(deps: Pick<Deps, 'db' | 'storage'>, userId: number, file: s
 
 async function hash(file: string): Promise<Buffer> {
   const sum = createHash('sha256')
-  await pipeline(createReadStream(file), sum)
-  return sum.digest()
+  // One buffer: the chunks of a stream pile up as large as the file before they are collected.
+  const buffer = Buffer.allocUnsafeSlow(256 * 1024)
+  await using source = await open(file)
+  for (;;) {
+    const { bytesRead } = await source.read(buffer)
+    if (bytesRead === 0) return sum.digest()
+    sum.update(buffer.subarray(0, bytesRead))
+  }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { guarded, StorageError } from './errors.ts'
 import { assertObjectName, exactly, type ObjectBody } from './objects.ts'
@@ -51,19 +51,28 @@ export function openLocal(directory: string): Storage {
 }
 
 async function write(path: string, bytes: ObjectBody): Promise<void> {
-  const source = bytes instanceof Uint8Array ? null : exactly(bytes)
+  const source = 'stream' in bytes ? exactly(bytes) : null
   const temporary = temporaryBeside(path)
   try {
     await using file = await openNew(temporary)
-    await file.writeFile(source ? source.chunks() : (bytes as Uint8Array))
+    if ('file' in bytes) await copy(bytes, temporary, file)
+    else await file.writeFile(source ? source.chunks() : (bytes as Uint8Array))
     await file.datasync()
     await rename(temporary, path)
     await flushFolder(dirname(path))
   } catch (cause) {
-    if (!(bytes instanceof Uint8Array)) bytes.stream.destroy()
+    if ('stream' in bytes) bytes.stream.destroy()
     await rm(temporary, { force: true }).catch(() => {})
     throw source?.failure() ?? new StorageError('put', { cause })
   }
+}
+
+/** By the kernel, past this process: of what is read here, the garbage alone is as large as the file. */
+async function copy(source: { file: string; size: number }, path: string, target: FileHandle): Promise<void> {
+  await copyFile(source.file, path)
+  await target.chmod(0o600)
+  const { size } = await target.stat()
+  if (size !== source.size) throw new RangeError(`${size} bytes instead of the ${source.size} announced`)
 }
 
 /** Opens a file that must not exist yet, with its folder when that is missing. */

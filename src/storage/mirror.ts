@@ -24,7 +24,7 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
       // The old copy goes first: if the new one cannot be kept, readers must not find the old.
       if (await orNull(copy.head(name))) await copy.delete(name)
       await truth.put(name, bytes, options)
-      const again = bytes instanceof Uint8Array ? bytes : await orNull(truth.open(name))
+      const again = 'stream' in bytes ? await orNull(truth.open(name)) : bytes
       if (again) await orNull(copy.put(name, again, options))
     },
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 
-/** The bytes of an object: in memory, or a stream of exactly `size` bytes. */
-export type ObjectBody = Uint8Array | { stream: Readable; size: number }
+/** The bytes of an object: in memory, or a stream or a file of exactly `size` bytes. */
+export type ObjectBody = Uint8Array | { stream: Readable; size: number } | { file: string; size: number }
 
 const objectName = /^[A-Za-z0-9_-]{8,128}(\.[A-Za-z0-9_-]{1,16})?$/
 

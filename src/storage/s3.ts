@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { guarded, StorageError, type StorageOperation } from './errors.ts'
 import { assertObjectName, exactly } from './objects.ts'
@@ -76,7 +77,9 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
 
   return {
     put: (name, bytes, { contentType }) =>
-      bytes instanceof Uint8Array ? putBytes(name, bytes, contentType) : putStream(name, bytes, contentType),
+      bytes instanceof Uint8Array
+        ? putBytes(name, bytes, contentType)
+        : putStream(name, 'file' in bytes ? { ...bytes, stream: createReadStream(bytes.file) } : bytes, contentType),
 
     async open(name, range) {
       const answer = await get('open', name, range)

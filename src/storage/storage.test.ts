@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -62,6 +62,22 @@ for (const [medium, storage] of media) {
       const bytes = randomBytes(3_000_000)
       await storage.put(name, streamOf(bytes), png)
       assert.ok((await storage.read(name))?.equals(bytes))
+    })
+
+    test('a file is stored as its bytes, and refused when it is absent or of another length', async () => {
+      const bytes = randomBytes(3_000_000)
+      const file = join(folder, name)
+      await writeFile(file, bytes, { mode: 0o644 })
+      await storage.put(name, { file, size: bytes.length }, png)
+      assert.ok((await storage.read(name))?.equals(bytes))
+      assert.ok((await readFile(file)).equals(bytes), 'it is left where it was')
+      for (const size of [bytes.length - 1, bytes.length + 1]) {
+        await assert.rejects(storage.put(`${name}x`, { file, size }, png))
+      }
+      await assert.rejects(storage.put(`${name}y`, { file: `${file}-gone`, size: 1 }, png))
+      if (medium !== 'a local directory') return // this S3 server keeps what a broken put has sent
+      assert.equal((await stat(join(folder, 'local', name.slice(0, 2), name))).mode & 0o777, 0o600)
+      assert.deepEqual([await storage.head(`${name}x`), await storage.head(`${name}y`)], [null, null])
     })
 
     test('a range is the bytes from its first to its last offset', async () => {
