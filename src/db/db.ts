@@ -50,7 +50,8 @@ export interface DatabaseOptions {
   log?: (error: Error) => void
 }
 
-const CONNECT_TIMEOUT_MS = 5_000
+// Also the wait for a free connection: in a burst people rather wait than be turned away.
+const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
 
 /** Opens a pool; it connects when first asked, so a server that is down shows at the first statement or `ping()`. */
