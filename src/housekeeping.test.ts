@@ -3,8 +3,8 @@ import { access, mkdir, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import { keepHouse } from './housekeeping.ts'
-import { createLog } from './log.ts'
 import { openStorage, type Storage, StorageError } from './storage/storage.ts'
+import { houseOf } from './testing/house.ts'
 import { alice, type Person } from './testing/people.ts'
 import { type MadePicture, makePicture } from './testing/pictures.ts'
 import { type TestApp, testApp } from './testing/server.ts'
@@ -104,7 +104,7 @@ test('it is done every hour', async () => {
   assert.deepEqual(rows, [{ cron: '17 * * * *' }])
 })
 
-const house = () => ({ db: app.db, config: app.config, storage, log: createLog('silent') })
+const house = () => houseOf(app, storage)
 const assets = () => path.join(app.config.dataDirectory, 'assets')
 
 async function madeLongAgo(owner: Person, prompt: string): Promise<MadePicture> {

@@ -11,18 +11,21 @@ export function sealChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, key: S
 
 /** False when it was sealed under a secret that is no longer given. */
 export function opensChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, sealed: Buffer): boolean {
-  try {
-    return Boolean(deps.sealer.open('chosen key', userId, sealed))
-  } catch (error) {
-    if (error instanceof SealBroken) return false
-    throw error
-  }
+  return opens(deps, 'chosen key', userId, sealed)
+}
+
+export function resealChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, sealed: Buffer): Buffer {
+  return deps.sealer.reseal('chosen key', userId, sealed)
 }
 
 /** The chosen key, sealed anew for one job; the clear text does not leave this function. */
 export function sealKeyForJob(deps: Pick<Deps, 'sealer'>, userId: number, jobId: string, chosen: Buffer): Buffer {
   const key = deps.sealer.open('chosen key', userId, chosen)
   return deps.sealer.seal(`key of job ${jobId}`, userId, key)
+}
+
+export function resealJobKey(deps: Pick<Deps, 'sealer'>, userId: number, jobId: string, sealed: Buffer): Buffer {
+  return deps.sealer.reseal(`key of job ${jobId}`, userId, sealed)
 }
 
 /** In clear, for the time of one gateway call. */
@@ -51,6 +54,15 @@ export function sealBindingKey(deps: Pick<Deps, 'sealer'>, userId: number, sshKe
   return deps.sealer.seal(`key of SSH key ${sshKeyId}`, userId, key)
 }
 
+/** False when it was sealed under a secret that is no longer given. */
+export function opensBindingKey(deps: Pick<Deps, 'sealer'>, userId: number, sshKeyId: string, bound: Buffer): boolean {
+  return opens(deps, `key of SSH key ${sshKeyId}`, userId, bound)
+}
+
+export function resealBindingKey(deps: Pick<Deps, 'sealer'>, userId: number, sshKeyId: string, bound: Buffer): Buffer {
+  return deps.sealer.reseal(`key of SSH key ${sshKeyId}`, userId, bound)
+}
+
 /** The API key of an SSH key, sealed anew for one job; the clear text does not leave this function. */
 export function sealBindingKeyForJob(
   deps: Pick<Deps, 'sealer'>,
@@ -61,4 +73,13 @@ export function sealBindingKeyForJob(
 ): Buffer {
   const key = deps.sealer.open(`key of SSH key ${sshKeyId}`, userId, bound)
   return deps.sealer.seal(`key of job ${jobId}`, userId, key)
+}
+
+function opens(deps: Pick<Deps, 'sealer'>, purpose: string, userId: number, sealed: Buffer): boolean {
+  try {
+    return Boolean(deps.sealer.open(purpose, userId, sealed))
+  } catch (error) {
+    if (error instanceof SealBroken) return false
+    throw error
+  }
 }

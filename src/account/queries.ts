@@ -54,3 +54,23 @@ export async function clearChosenKey(db: Db, userId: number): Promise<void> {
     [userId],
   )
 }
+
+const SealedKey = z.object({ userId: z.number(), keySecret: z.instanceof(Buffer) })
+
+/** Chosen keys that were sealed with one of these. */
+export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number) {
+  return db.many(
+    SealedKey,
+    `select user_id, key_secret from accounts where substring(key_secret from 2 for 4) = any($1::bytea[]) limit $2`,
+    [sealedWith, limit],
+  )
+}
+
+/** The same key, sealed anew. */
+export function replaceSealedKey(db: Db, old: z.output<typeof SealedKey>, keySecret: Buffer): Promise<number> {
+  return db.run(`update accounts set key_secret = $3 where user_id = $1 and key_secret = $2`, [
+    old.userId,
+    old.keySecret,
+    keySecret,
+  ])
+}

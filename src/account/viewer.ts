@@ -1,4 +1,5 @@
 import type { RequestHandler, Response } from 'express'
+import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { SignedIn } from '../session/queries.ts'
 import type { Viewer } from '../web/page.ts'
@@ -27,7 +28,10 @@ export async function reloadViewer(deps: Pick<Deps, 'db' | 'sealer'>, res: Respo
 }
 
 /** A key that no longer opens counts as none: the person chooses it again. */
-async function findUsableAccount(deps: Pick<Deps, 'db' | 'sealer'>, userId: number): Promise<queries.Account | null> {
+export async function findUsableAccount(
+  deps: Pick<Deps, 'sealer'> & { db: Db },
+  userId: number,
+): Promise<queries.Account | null> {
   const account = await queries.findAccount(deps.db, userId)
   if (!account?.keySecret || opensChosenKey(deps, userId, account.keySecret)) return account
   return { ...account, keyId: null, keySecret: null }

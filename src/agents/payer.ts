@@ -1,4 +1,4 @@
-import { sealBindingKey } from '../account/key.ts'
+import { opensBindingKey, sealBindingKey } from '../account/key.ts'
 import { factsOf, fetchKeyRing } from '../account/keys.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError, PanelError } from '../gateway/errors.ts'
@@ -15,17 +15,22 @@ const AFTER_FAILURE_MS = 30_000
 /**
  * The SSH key with what its API key costs now. The gateway tells prices to a person only, not to an API key: they are
  * asked for in the name of the owner's latest sign-in. Throws `Problem` 403 when a spend cap would have to be kept with
- * prices that nobody has been able to check for a day.
+ * prices that nobody has been able to check for a day, 409 when the API key can no longer be read.
  */
 export async function withCurrentPrices<K extends queries.SshKey>(deps: Deps, sshKey: K): Promise<K> {
-  if (age(sshKey) < FRESH_MS) return sshKey
-  const asked = await askOnce(deps, sshKey)
-  if (asked) return { ...sshKey, ...asked }
-  const isCapped = sshKey.spendPerDay !== null || sshKey.spendTotal !== null
-  if (isCapped && age(sshKey) > LONGEST_UNASKED_MS) {
+  if (canPay(deps, sshKey) && age(sshKey) < FRESH_MS) return sshKey
+  const current = { ...sshKey, ...(await askOnce(deps, sshKey)) }
+  if (!canPay(deps, current)) throw new Problem(409, 'no_api_key', 'agents.key_lost')
+  const isCapped = current.spendPerDay !== null || current.spendTotal !== null
+  if (isCapped && age(current) > LONGEST_UNASKED_MS) {
     throw new Problem(403, 'price_unknown', 'agents.limit.price_not_checked')
   }
-  return sshKey
+  return current
+}
+
+/** False when its API key was sealed under a secret that is no longer given. */
+export function canPay(deps: Pick<Deps, 'sealer'>, { userId, id, keySecret }: queries.SshKey): boolean {
+  return keySecret !== null && opensBindingKey(deps, userId, id, keySecret)
 }
 
 function age({ keyCheckedAt }: queries.SshKey): number {

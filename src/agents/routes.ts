@@ -17,6 +17,7 @@ import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { checkLimits, formOfLimits, readLimitsForm } from './limits-form.ts'
+import { canPay } from './payer.ts'
 import { Problem } from './problem.ts'
 import { newProof, PROOF_NAMESPACE, proofCommand, prove, usualFile } from './proof.ts'
 import * as queries from './queries.ts'
@@ -191,7 +192,7 @@ export function agentRoutes(deps: Deps): Router {
       })),
       jobs: await viewJobs(db, key.userId, jobs),
       quickStart: quickStart(origin, key.type),
-      error: changed.error ?? null,
+      error: changed.error ?? (canPay(deps, key) ? null : pageOf(res).t('agents.key_lost')),
     })
   }
 

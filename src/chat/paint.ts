@@ -1,4 +1,4 @@
-import { findAccount } from '../account/queries.ts'
+import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import type { ImageRequest } from '../images/prompt.ts'
@@ -47,15 +47,21 @@ export async function decline(deps: Deps, call: ToolCall): Promise<void> {
 /** Tells the model of every picture job of the chat that has ended, once each. */
 export async function closePainted(deps: Deps): Promise<void> {
   for (const call of await listPainted(deps.db)) {
-    const job = call.jobId ? await findJob(deps.db, call.userId, call.jobId) : null
-    const pictures = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
-    const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
-    const output =
-      pictures.length > 0
-        ? `Done: ${pictures.length} of ${call.n}, ${sizes}, is shown to the person. Prompt used: ${call.prompt.slice(0, 4_000)}`
-        : `Failed (${job?.state ?? 'gone'}${job?.failureReason ? `: ${job.failureReason}` : ''}). No picture was made; the person sees why.`
-    await close(deps, call, { state: pictures.length > 0 ? 'done' : 'failed', output })
+    await closeOne(deps, call).catch(error =>
+      deps.log.error({ err: error, call: call.messageId }, 'the end of a picture could not be told'),
+    )
   }
+}
+
+async function closeOne(deps: Deps, call: ToolCall): Promise<void> {
+  const job = call.jobId ? await findJob(deps.db, call.userId, call.jobId) : null
+  const pictures = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
+  const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
+  const output =
+    pictures.length > 0
+      ? `Done: ${pictures.length} of ${call.n}, ${sizes}, is shown to the person. Prompt used: ${call.prompt.slice(0, 4_000)}`
+      : `Failed (${job?.state ?? 'gone'}${job?.failureReason ? `: ${job.failureReason}` : ''}). No picture was made; the person sees why.`
+  await close(deps, call, { state: pictures.length > 0 ? 'done' : 'failed', output })
 }
 
 /** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */
@@ -66,7 +72,7 @@ async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'fail
     const conversation = await findConversation(tx, call.userId, call.conversationId)
     const message = conversation && (await findMessage(tx, conversation, call.messageId))
     const asked = message?.parentId ? await findReply(tx, call.userId, message.parentId) : null
-    const account = await findAccount(tx, call.userId)
+    const account = await findUsableAccount({ ...deps, db: tx }, call.userId)
     // The person has written on meanwhile, or has no key any more: nothing to be said.
     const isLeaf = conversation && (await findLeafBelow(tx, conversation, call.messageId)) === call.messageId
     if (!message || !asked?.signInId || !account?.keyId || !account.keySecret || !isLeaf) return
@@ -90,7 +96,7 @@ export async function paintUnasked(deps: Deps, reply: Reply, call: ToolCall): Pr
   if (!reply.signInId || call.state !== 'asked') return
   const { userId, signInId } = reply
   const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
-  const account = await findAccount(deps.db, userId)
+  const account = await findUsableAccount(deps, userId)
   try {
     await paint(deps, { userId, signInId, caller, account }, call, { prompt: call.prompt, size: call.size, n: call.n })
   } catch (error) {

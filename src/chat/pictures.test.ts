@@ -157,6 +157,29 @@ test('a picture that fails is told as failed, in words on the page', async () =>
   assert.ok(page.html.querySelector('.tool.state-failed .job.state-failed'))
 })
 
+test('who has no key that opens is told nothing more after a picture, and holds up nobody', async () => {
+  const people = [await alice(app), await alice(app)]
+  const jobs: string[] = []
+  for (const { email } of people) {
+    mock.control.fault({ match: { path: '/v1/images/generations', email }, hold: 'before_headers' })
+  }
+  for (const person of people) {
+    const id = await say(person, 'draw a lighthouse')
+    const { action } = await card(person, id)
+    await person.post(action, { prompt: 'a lighthouse', size: '1024x1024', n: '1' })
+    jobs.push(id)
+  }
+  await db.run(
+    `update accounts set key_secret = set_byte(key_secret, 1, (get_byte(key_secret, 1) + 1) % 256)
+     where user_id = (select id from users where email = $1)`,
+    [people[0]!.email],
+  )
+  mock.control.release()
+  for (const id of jobs) await until('the picture', async () => (await callRow(id)).state === 'done')
+  await until('the closing words', async () => /Here it is/.test((await newestReply(db, jobs[1]!)).text))
+  assert.doesNotMatch((await newestReply(db, jobs[0]!)).text, /Here it is/)
+})
+
 test('calls that make no sense are refused in words and cost nothing', async () => {
   const person = await alice(app)
   const cases = [

@@ -4,6 +4,8 @@ import { findAccount } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import { SealBroken } from '../secrets/sealer.ts'
+import type { Secret } from '../secrets/secret.ts'
 import { persist, type Stop } from '../worker.ts'
 import { loadBranch, type NamedPicture } from './branch.ts'
 import { insertToolCall } from './call-queries.ts'
@@ -52,8 +54,11 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: Abor
   const { input, pictures } = await tellHistory(deps, branch)
   const settings = await findSettings(deps.db, claimed.userId)
   const mayPaint = await offersPictures(deps, claimed)
-  if (!claimed.keySecret) throw new Error(`reply ${claimed.messageId} has no key`)
-  const key = openReplyKey(deps, claimed.userId, claimed.messageId, claimed.keySecret)
+  const key = openKey(deps, claimed)
+  if (!key) {
+    const ending = { state: 'failed' as const, ...written({ text: '', reasoning: '' }), charged: 'no' as const }
+    return endReply(deps, claimed, { ...ending, reason: 'key_invalid' }, { calls: [], pictures: [], mayPaint })
+  }
 
   // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
   const reply = signal.aborted ? null : await markCalled(deps.db, claimed)
@@ -88,6 +93,18 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: Abor
     ending = endingAfter(deps, reply, writer, heard, error, signal)
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
+}
+
+/** Null when no secret opens it any more: trying again would not help. */
+function openKey(deps: Deps, reply: ClaimedReply): Secret | null {
+  if (!reply.keySecret) throw new Error(`reply ${reply.messageId} has no key`)
+  try {
+    return openReplyKey(deps, reply.userId, reply.messageId, reply.keySecret)
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error
+    deps.log.error({ err: error, reply: reply.messageId }, 'the key of an answer cannot be opened')
+    return null
+  }
 }
 
 /** A key whose group refuses pictures is not offered any, and the words after a picture come without another one. */

@@ -3,9 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
 import { keepHouse } from '../housekeeping.ts'
-import { createLog } from '../log.ts'
 import { openLocal } from '../storage/local.ts'
 import { replyIn, say, talk } from '../testing/conversations.ts'
+import { houseOf } from '../testing/house.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 import { importSnapshot } from './snapshot.ts'
@@ -91,7 +91,7 @@ test('what was deleted a month ago goes for good, its file too', async () => {
   await person.post(`/chat/${id}/delete`)
   await db.pool.query(`update conversations set deleted_at = now() - interval '31 days' where id = $1`, [id])
   const storage = openLocal(path.join(app.config.dataDirectory, 'assets'))
-  await keepHouse({ db, storage, config: app.config, log: createLog('silent') })
+  await keepHouse(houseOf(app, storage))
   await assert.rejects(readFile(file), { code: 'ENOENT' })
   const { rowCount } = await db.pool.query('select from replies where conversation_id = $1', [id])
   assert.equal(rowCount, 0)

@@ -1,5 +1,5 @@
 import { openChosenKey } from '../account/key.ts'
-import { findAccount } from '../account/queries.ts'
+import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
@@ -28,7 +28,7 @@ export async function suggestTitle(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return false
-  const account = await findAccount(deps.db, reply.userId)
+  const account = await findUsableAccount(deps, reply.userId)
   if (!account?.keySecret || account.keyId !== reply.keyId) return false
   const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
   const model = smallest(await listChatModels(deps, caller, account))

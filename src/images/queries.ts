@@ -669,3 +669,24 @@ export async function listMakers(db: Db, userId: number, sshKeyIds: readonly str
   )
   return new Map(rows.map(row => [row.id, row.name]))
 }
+
+const SealedKey = z.object({ id: z.string(), userId: z.number(), keySecret: z.instanceof(Buffer) })
+
+/** Keys of jobs, of paused batches for instance, that were sealed with one of these. */
+export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number) {
+  return db.many(
+    SealedKey,
+    `select id, user_id, key_secret from image_jobs
+     where substring(key_secret from 2 for 4) = any($1::bytea[]) limit $2`,
+    [sealedWith, limit],
+  )
+}
+
+/** The same key, sealed anew. */
+export function replaceSealedKey(db: Db, old: z.output<typeof SealedKey>, keySecret: Buffer): Promise<number> {
+  return db.run(`update image_jobs set key_secret = $3 where id = $1 and key_secret = $2`, [
+    old.id,
+    old.keySecret,
+    keySecret,
+  ])
+}

@@ -7,9 +7,9 @@ import { before, test } from 'node:test'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { keepHouse } from '../housekeeping.ts'
-import { createLog } from '../log.ts'
 import { openStorage } from '../storage/storage.ts'
 import type { Page } from '../testing/browser.ts'
+import { houseOf } from '../testing/house.ts'
 import { jobEnd } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
@@ -240,7 +240,7 @@ test('a file that is never used is cleaned up after a day; one that is used stay
   await jobEnd(app.db, started.location.split('/').at(-1)!)
   await app.db.run(`update files set created_at = now() - interval '25 hours'`)
   const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
-  await keepHouse({ config: app.config, db: app.db, storage, log: createLog('silent') })
+  await keepHouse(houseOf(app, storage))
   assert.equal((await person.get(`/files/${unused}`)).status, 404)
   assert.equal(await storage.head(unused!), null)
   assert.equal((await person.get(`/files/${used}`)).status, 200)

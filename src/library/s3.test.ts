@@ -9,11 +9,11 @@ import { before, test } from 'node:test'
 import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { loadConfig } from '../config.ts'
 import { keepHouse } from '../housekeeping.ts'
-import { createLog } from '../log.ts'
 import { openLocal } from '../storage/local.ts'
 import { openStorage } from '../storage/storage.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import { atEnd } from '../testing/database.ts'
+import { houseOf } from '../testing/house.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
@@ -76,7 +76,7 @@ test('with a bucket, pictures are its objects, named as behind its public addres
   await app.db.run(`update pictures set deleted_at = now() - interval '31 days'`)
   await app.db.run(`update files set created_at = now() - interval '31 days'`)
   const storage = openStorage({ localDirectory: '', s3: app.config.s3, keepLocal: false })
-  await keepHouse({ config: app.config, db: app.db, storage, log: createLog('silent') })
+  await keepHouse(houseOf(app, storage))
   await storage.close()
   await assert.rejects(bucket.send(new HeadObjectCommand(object)), { name: 'NotFound' })
   assert.equal((await owner.get(`/files/${picture.token}`)).status, 404)

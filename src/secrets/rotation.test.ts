@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { alice } from '../testing/people.ts'
+import { keepHouse } from '../housekeeping.ts'
+import { openStorage } from '../storage/storage.ts'
+import { blobOf, boundKey, tokenOf } from '../testing/agents.ts'
+import { replyIn, say } from '../testing/conversations.ts'
+import { houseOf } from '../testing/house.ts'
+import { alice, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
+import type { SshPair } from '../testing/ssh.ts'
+import { translator } from '../web/i18n.ts'
+
+const t = translator('en')
 
 const app = await testApp({ role: 'web' })
 
@@ -37,6 +46,83 @@ test('after a rotation of SESSION_SECRET people are still signed in and waiting 
   const asked = await dropped.browser().get('/account', { headers })
   assert.equal(asked.status, 303, 'a cookie signed with the dropped secret')
   assert.match(asked.location, /^\/login/)
+})
+
+/** The cookie of this browser, as if it had been given out since the rotation. */
+function cookieOf(person: Person, secret: string): string {
+  const [sid] = decodeURIComponent(person.cookie('sid')!).slice(2).split('.') as [string]
+  const signature = createHmac('sha256', secret).update(sid).digest('base64').replace(/=+$/, '')
+  return `sid=${encodeURIComponent(`s:${sid}.${signature}`)}`
+}
+
+/** A process that was there before the rotation: people ask, and nothing runs. */
+async function before() {
+  const { running, browser } = await app.another({ role: 'web' })
+  const person = await signedIn(app, `before${++number}@example.com`, browser())
+  return { person, pair: await boundKey(app, person), stop: () => running.stop() }
+}
+
+let number = 0
+
+async function askForTask(url: string, pair: SshPair): Promise<{ status: number; body: string }> {
+  const headers = { Authorization: `Bearer ${await tokenOf({ ...app, url }, pair)}` }
+  const body = JSON.stringify({ prompt: 'a script asks' })
+  const answer = await fetch(`${url}/api/playground/ssh/tasks`, { method: 'POST', headers, body })
+  return { status: answer.status, body: await answer.text() }
+}
+
+test('housekeeping seals anew what an older secret sealed, so that it can be dropped', async () => {
+  const { person, pair, stop } = await before()
+  const { location } = await person.post('/images', { prompt: 'In a batch that is paused for long' })
+  await stop()
+  const secret = randomBytes(32).toString('hex')
+  const storage = openStorage({ localDirectory: app.config.dataDirectory, s3: null, keepLocal: false })
+  const rotated = { ...app.config, sessionSecrets: [secret, ...app.config.sessionSecrets] }
+  await keepHouse(houseOf({ ...app, config: rotated }, storage))
+
+  const { running, browser } = await app.another({ role: 'all', sessionSecrets: [secret] })
+  const headers = { Cookie: cookieOf(person, secret) }
+  const account = await browser().get('/account', { headers })
+  assert.ok(account.html.querySelector('.key-row.chosen'), 'the tokens and the chosen key open')
+  const State = z.object({ state: z.string() })
+  const ended = await until('the end of the job', () =>
+    app.db.maybeOne(State, 'select state from image_jobs where id = $1 and finished_at is not null', [
+      location.slice(8),
+    ]),
+  )
+  assert.equal(ended.state, 'done')
+  assert.equal((await browser().post('/images', { prompt: 'Under the new one' }, { headers })).status, 303)
+  await app.db.run('delete from sign_ins')
+  assert.equal((await askForTask(running.url, pair)).status, 202, 'with nobody there to ask for the API key anew')
+  await running.stop()
+})
+
+test('what no secret opens any more costs nothing, and is told to whoever can choose again', async () => {
+  const { person, pair, stop } = await before()
+  const conversation = await say(person, 'asked under a secret that is dropped')
+  await stop()
+  const { running, browser } = await app.another({ role: 'all', sessionSecrets: [randomBytes(32).toString('hex')] })
+  const reply = await replyIn(app.db, conversation, 'failed')
+  assert.deepEqual(
+    [reply.failureReason, reply.charged, reply.attempts, reply.keySecret],
+    ['key_invalid', 'no', 1, null],
+  )
+
+  const refused = await askForTask(running.url, pair)
+  assert.equal(refused.status, 409)
+  assert.match(refused.body, /"reason":"no_api_key"/)
+  assert.ok(refused.body.includes(t('agents.key_lost')))
+  const again = await signedIn(app, person.email, browser())
+  const { id } = await app.db.one(z.object({ id: z.string() }), 'select id from ssh_keys where blob = $1', [
+    blobOf(pair),
+  ])
+  const page = await again.get(`/agents/${id}`)
+  assert.equal(page.html.querySelector('[role="alert"]')?.text.trim(), t('agents.key_lost'))
+  const keyId = page.html.querySelector('#api-key option[value]:not([value=""])')!.getAttribute('value')!
+  assert.equal((await again.post(`/agents/${id}/key`, { key_id: keyId })).status, 303)
+  assert.equal((await again.get(`/agents/${id}`)).html.querySelector('[role="alert"]'), null)
+  assert.equal((await askForTask(running.url, pair)).status, 202)
+  await running.stop()
 })
 
 test('tokens sealed under a dropped secret mean signing in again, not an error', async () => {

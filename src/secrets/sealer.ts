@@ -11,6 +11,10 @@ export interface Sealer {
   seal(purpose: string, userId: number, secret: Secret): Buffer
   /** Throws `SealBroken` when it was sealed for something else, altered, or under a secret that is no longer given. */
   open(purpose: string, userId: number, sealed: Buffer): Secret
+  /** The same under the first secret. Throws like `open`. */
+  reseal(purpose: string, userId: number, sealed: Buffer): Buffer
+  /** Key ids of the secrets that only open: bytes 2 to 5 of what they sealed. */
+  older: readonly Buffer[]
 }
 
 export class SealBroken extends Error {
@@ -29,7 +33,7 @@ export function createSealer(secrets: readonly string[]): Sealer {
   const current = keys[0]
   if (!current) throw new Error('a sealer needs at least one secret')
 
-  return {
+  const sealer: Sealer = {
     seal(purpose, userId, secret) {
       const nonce = randomBytes(12)
       const cipher = createCipheriv('aes-256-gcm', current.key, nonce).setAAD(boundTo(purpose, userId))
@@ -49,7 +53,10 @@ export function createSealer(secrets: readonly string[]): Sealer {
         throw new SealBroken(purpose, { cause })
       }
     },
+    reseal: (purpose, userId, sealed) => sealer.seal(purpose, userId, sealer.open(purpose, userId, sealed)),
+    older: keys.slice(1).map(({ id }) => id),
   }
+  return sealer
 }
 
 function deriveKey(secret: string): { id: Buffer; key: Buffer } {

@@ -97,6 +97,26 @@ export function finishRefresh(db: Db, signIn: SignIn, tokens: SealedTokens): Pro
   )
 }
 
+/** Sign-ins of which a token was sealed with one of these. */
+export function listSignInsSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number): Promise<SignIn[]> {
+  return db.many(
+    SignIn,
+    `select * from sign_ins where substring(access_token from 2 for 4) = any($1::bytea[])
+       or substring(refresh_token from 2 for 4) = any($1::bytea[]) limit $2`,
+    [sealedWith, limit],
+  )
+}
+
+/** The same tokens, sealed anew; nothing when they have been exchanged for others. */
+export function replaceTokens(db: Db, signIn: SignIn, tokens: Omit<SealedTokens, 'renewAt'>): Promise<number> {
+  return db.run(`update sign_ins set access_token = $3, refresh_token = $4 where id = $1 and token_version = $2`, [
+    signIn.id,
+    signIn.tokenVersion,
+    tokens.accessToken,
+    tokens.refreshToken,
+  ])
+}
+
 export async function releaseRefresh(db: Db, signIn: SignIn): Promise<void> {
   await db.run(`update sign_ins set refreshing_until = null where id = $1 and token_version = $2`, [
     signIn.id,

@@ -25,6 +25,16 @@ export function openRefreshToken(deps: Pick<Deps, 'sealer'>, signIn: queries.Sig
   return signIn.refreshToken && deps.sealer.open('refresh token', signIn.userId, signIn.refreshToken)
 }
 
+export function resealTokens(
+  deps: Pick<Deps, 'sealer'>,
+  { userId, accessToken, refreshToken }: queries.SignIn,
+): Omit<queries.SealedTokens, 'renewAt'> {
+  return {
+    accessToken: deps.sealer.reseal('access token', userId, accessToken),
+    refreshToken: refreshToken && deps.sealer.reseal('refresh token', userId, refreshToken),
+  }
+}
+
 /** Between the two steps of a sign-in nobody is known yet: bound to its purpose alone. */
 export function sealTwoFactorToken(deps: Pick<Deps, 'sealer'>, token: Secret): string {
   return deps.sealer.seal('two-factor token', 0, token).toString('base64')

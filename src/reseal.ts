@@ -1,0 +1,56 @@
+import { resealBindingKey, resealChosenKey, resealJobKey } from './account/key.ts'
+import * as account from './account/queries.ts'
+import * as agents from './agents/queries.ts'
+import type { Deps } from './deps.ts'
+import * as images from './images/queries.ts'
+import { SealBroken } from './secrets/sealer.ts'
+import * as session from './session/queries.ts'
+import { resealTokens } from './session/tokens.ts'
+
+const AT_ONCE = 500
+
+/**
+ * Seals with the first secret what an older one sealed and is kept for longer than the minutes of an answer, so that
+ * the older one can be dropped. Returns how many rows that were.
+ */
+export async function resealAll(deps: Pick<Deps, 'db' | 'sealer'>): Promise<number> {
+  const { db, sealer } = deps
+  const { older } = sealer
+  if (older.length === 0) return 0
+  const counts = [
+    await each(
+      () => account.listKeysSealedWith(db, older, AT_ONCE),
+      row => account.replaceSealedKey(db, row, resealChosenKey(deps, row.userId, row.keySecret)),
+    ),
+    await each(
+      () => agents.listKeysSealedWith(db, older, AT_ONCE),
+      row => agents.replaceSealedKey(db, row, resealBindingKey(deps, row.userId, row.id, row.keySecret)),
+    ),
+    await each(
+      () => images.listKeysSealedWith(db, older, AT_ONCE),
+      row => images.replaceSealedKey(db, row, resealJobKey(deps, row.userId, row.id, row.keySecret)),
+    ),
+    await each(
+      () => session.listSignInsSealedWith(db, older, AT_ONCE),
+      row => session.replaceTokens(db, row, resealTokens(deps, row)),
+    ),
+  ]
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+async function each<Row>(list: () => Promise<Row[]>, replace: (row: Row) => Promise<number>): Promise<number> {
+  let total = 0
+  for (;;) {
+    let replaced = 0
+    for (const row of await list()) {
+      try {
+        replaced += await replace(row)
+      } catch (error) {
+        // Of no use to anybody: its owner signs in or chooses again.
+        if (!(error instanceof SealBroken)) throw error
+      }
+    }
+    if (replaced === 0) return total
+    total += replaced
+  }
+}

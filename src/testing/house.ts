@@ -1,0 +1,13 @@
+import type { keepHouse } from '../housekeeping.ts'
+import { createLog } from '../log.ts'
+import { createSealer } from '../secrets/sealer.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { TestApp } from './server.ts'
+
+/** What the hourly housekeeping needs. */
+export function houseOf(
+  { db, config }: Pick<TestApp, 'db' | 'config'>,
+  storage: Storage,
+): Parameters<typeof keepHouse>[0] {
+  return { db, config, storage, log: createLog('silent'), sealer: createSealer(config.sessionSecrets) }
+}
