@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { after, before, test } from 'node:test'
+import type { AxeResults } from 'axe-core'
+import type { Browser, Page } from 'playwright-core'
+import { boundKey } from './testing/agents.ts'
+import { noChromium, openPage, startChromium } from './testing/chromium.ts'
+import { ask, jobEnd, jobIn } from './testing/jobs.ts'
+import { alice, type Person, signedIn } from './testing/people.ts'
+import { testApp, until } from './testing/server.ts'
+
+const app = await testApp()
+const { mock } = app
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const guest = { cookie: () => 'nobody' } as unknown as Person
+
+let browser: Browser
+let newcomer: Person
+/** Has given the password, but not yet the code. */
+let halfway: Person
+let person: Person
+/** Addresses of somebody who has everything there is to be seen. */
+const screens: string[] = []
+before(async () => {
+  if (noChromium) return
+  browser = await startChromium()
+  newcomer = await signedIn(app, 'nokeys@example.com')
+  halfway = Object.assign(app.browser(), { email: '2fa@example.com' })
+  await halfway.post('/login', { email: halfway.email, password: 'a password' })
+  person = await alice(app)
+  const failed = await ask(person, 'refused #fail-policy')
+  const lost = await ask(person, 'lost #fail-end')
+  const done = await ask(person, 'a lighthouse in the rain', { n: '2' })
+  for (const id of [failed, lost, done]) await jobEnd(app.db, id)
+  mock.control.fault({ match: { prompt: 'a long wait' }, times: 2, hold: 'after_partial' })
+  const running = await ask(person, 'a long wait', { n: '4' })
+  await jobIn(app.db, running, 'running')
+
+  const library = await person.get('/library')
+  const [first, second] = library.html
+    .querySelectorAll('[data-picture]')
+    .map(link => link.getAttribute('data-picture')!)
+  await person.post(`/library/${first}/favourite`, { favourite: 'on' })
+  const composer = await person.get(`/images?reference=${first}`)
+  const editor = composer.html.querySelector('[data-mask-editor]')!.getAttribute('href')!
+  const batch = await person.get('/images/batch')
+  const submission = batch.html.querySelector('[name="submission"]')!.getAttribute('value')!
+  const started = await person.post('/images/batch', { prompts: 'one boat\ntwo boats', step: 'start', submission })
+  const answered = await person.post('/chat', { text: 'show #table and #code' })
+  const offered = await person.post('/chat', { text: 'please draw a picture of a lighthouse' })
+  for (const { location } of [answered, offered])
+    await until('an answer', async () => (await person.get(location)).html.querySelector('.answer.state-done'))
+  await boundKey(app, person)
+  const agent = (await person.get('/agents')).html.querySelector('.key-row a')!.getAttribute('href')!
+
+  screens.push('/images', `/images/${running}`, `/images/${failed}`, `/images/${lost}`, `/images/${done}`)
+  screens.push('/images/batch', started.location, editor)
+  screens.push('/library', '/library?filter=favourites', '/library/trash', `/library/${first}`)
+  screens.push(`/library/compare?a=${first}&b=${second}`, '/chat', answered.location, offered.location)
+  screens.push('/agents', agent, '/account', '/nowhere')
+})
+after(async () => browser?.close())
+
+const glances = [
+  { theme: 'light', language: 'en', size: { width: 1280, height: 860 }, touch: false },
+  { theme: 'dark', language: 'zh-CN', size: { width: 320, height: 640 }, touch: true },
+]
+
+for (const { theme, language, size, touch } of glances) {
+  test(`every screen, ${theme}, ${language}, ${size.width} px wide: nothing to hinder a reader, and no complaint`, {
+    skip: noChromium,
+  }, async () => {
+    const options = { viewport: size, hasTouch: touch, isMobile: touch, colorScheme: theme as 'light' | 'dark' }
+    const visits = [
+      { who: guest, paths: ['/login'] },
+      { who: halfway, paths: ['/login/2fa'] },
+      { who: newcomer, paths: ['/images', '/library', '/chat', '/agents', '/account'] },
+      { who: person, paths: screens },
+    ]
+    const found: string[] = []
+    for (const { who, paths } of visits) {
+      if (who !== guest) {
+        for (const choice of [{ theme }, { language }]) await who.post('/preferences', { ...choice, back: '/account' })
+      }
+      const { page, context, complaints } = await openPage(browser, app.url, who, options)
+      for (const path of paths) {
+        await page.goto(path)
+        found.push(...(await hindrances(page)).map(hindrance => `${path}: ${hindrance}`))
+      }
+      await context.close()
+      found.push(...complaints.filter(complaint => !complaint.endsWith('/nowhere')))
+    }
+    assert.deepEqual(found, [])
+  })
+}
+
+/** What axe calls serious, letters under 12.5 px, and what reaches beyond the screen. */
+async function hindrances(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  return page.evaluate(async () => {
+    const { axe: checker } = globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }
+    const { violations } = await checker.run({
+      resultTypes: ['violations'],
+      rules: { 'target-size': { enabled: true } },
+    })
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    const told = serious.map(({ id, nodes }) => `${id} at ${nodes.map(node => node.target.join(' ')).join(', ')}`)
+
+    const { scrollWidth, clientWidth } = document.documentElement
+    if (scrollWidth > clientWidth) told.push(`${scrollWidth} px wide`)
+
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) {
+      const holder = texts.currentNode.parentElement!
+      const size = Number.parseFloat(getComputedStyle(holder).fontSize)
+      if (size < 12.5 && texts.currentNode.textContent!.trim() && holder.checkVisibility())
+        told.push(`${size} px: ${texts.currentNode.textContent!.trim().slice(0, 40)}`)
+    }
+    return told
+  })
+}
