@@ -196,8 +196,6 @@ const bad: [string, FaultInput, FailureReason, Charged, boolean?][] = [
   ['a proxy in between', { reply: 'proxy_502' }, 'gateway_down', 'unknown'],
   ['a proxy that waited too long', { reply: 'proxy_504' }, 'timeout', 'unknown'],
   ['too many at once', { reply: 'concurrency' }, 'concurrency', 'no'],
-  ['garbage for base64', { picture: 'garbage_base64' }, 'bad_image', 'unknown'],
-  ['an address inside the network', { url: 'http://169.254.169.254/latest' }, 'bad_image', 'yes', false],
 ]
 for (const [what, fault, reason, charged, only] of bad) {
   test(`${what} is ${reason}, charged: ${charged}`, async () => {

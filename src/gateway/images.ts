@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Secret } from '../secrets/secret.ts'
 import type { GatewayError } from './errors.ts'
 import { fetchPicture } from './fetch-guard.ts'
@@ -6,7 +7,9 @@ import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from '
 import { type FilePart, multipart } from './multipart.ts'
 import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
 import { type Message, readMessages } from './picture-messages.ts'
+import type { ScannedPicture } from './picture-scanner.ts'
 import { fieldsOf, string } from './refusals.ts'
+import { scrub } from './scrub.ts'
 
 /** What is asked for; only what is set is sent. `response_format` never is: OpenAI refuses it for these models. */
 export interface ImageRequest {
@@ -36,6 +39,8 @@ export type ImageEvent =
   /** A preview of a picture in the making. */
   | { type: 'partial'; index: number; bytes: Buffer }
   | CompletedEvent
+  /** A finished picture that did not arrive as one: made, and so billed. The others are not lost with it. */
+  | { type: 'rejected'; detail: string }
   /** Tokens, where the model's maker told; sent last. The cost is in the usage row, not here. */
   | { type: 'usage'; inputTokens: number | undefined; outputTokens: number | undefined }
 
@@ -64,6 +69,7 @@ export interface ImageDeps {
   onCall: OnCall
 }
 
+const FETCH_ATTEMPTS = 3
 const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
 
@@ -224,7 +230,7 @@ interface Context extends ModelCall {
 
 async function* eventsOf(message: Message, context: Context): AsyncGenerator<ImageEvent, void, undefined> {
   if (message.kind === 'early') {
-    for (const bytes of message.pictures.values()) yield completed(context, bytes, {}, {})
+    for (const picture of message.pictures.values()) yield finished(context, picture, {}, {})
     return
   }
   const json = fieldsOf(message.json)
@@ -235,7 +241,7 @@ async function* eventsOf(message: Message, context: Context): AsyncGenerator<Ima
     for (const item of json.data) yield* pictureOf(fieldsOf(item), json, message, context)
   } else if (type.endsWith('.partial_image')) {
     const bytes = message.pictures.get(Number(json.b64_json ?? json.url))
-    if (!bytes) return
+    if (!Buffer.isBuffer(bytes)) return
     context.begun = true
     yield { type: 'partial', index: typeof json.partial_image_index === 'number' ? json.partial_image_index : 0, bytes }
   } else if (type.endsWith('.completed') || type === '') {
@@ -251,22 +257,23 @@ async function* pictureOf(
   context: Context,
 ): AsyncGenerator<ImageEvent, void, undefined> {
   const number = [item.b64_json, item.url].find(value => typeof value === 'number')
-  const bytes = number === undefined ? await fetched(string(item.url), context) : message.pictures.get(number)
-  if (bytes) yield completed(context, bytes, item, whole)
+  const picture = number === undefined ? await fetched(string(item.url), context) : message.pictures.get(number)
+  if (picture) yield finished(context, picture, item, whole)
 }
 
 /** The fields may stand beside the picture or, in a JSON reply, at the top. */
-function completed(
+function finished(
   context: Context,
-  bytes: Buffer,
+  picture: ScannedPicture | Unfetched,
   item: Record<string, unknown>,
   whole: Record<string, unknown>,
-): CompletedEvent {
+): ImageEvent {
   if (++context.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
+  if (!Buffer.isBuffer(picture)) return { type: 'rejected', detail: scrub(picture.message, [context.apiKey]) }
   const field = (name: string) => string(item[name]).slice(0, 100) || string(whole[name]).slice(0, 100) || undefined
   return {
     type: 'completed',
-    bytes,
+    bytes: picture,
     size: field('size'),
     quality: field('quality'),
     format: field('output_format'),
@@ -276,16 +283,26 @@ function completed(
   }
 }
 
-async function fetched(address: string, context: Context): Promise<Buffer | undefined> {
+class Unfetched extends Error {
+  override name = 'Unfetched'
+}
+
+/** The picture was made and billed, and fetching costs nothing: what fails is tried again. */
+async function fetched(address: string, context: Context): Promise<Buffer | Unfetched | undefined> {
   if (address === '') return undefined
-  try {
-    return await fetchPicture(address, { signal: context.signal, ownHost: context.ownHost, limit: limits.picture })
-  } catch (cause) {
-    // The picture was made, and so billed; the address may hold a signature, so only its host is told.
-    const host = URL.parse(address)?.host ?? 'an address that is none'
-    const detail = `the picture at ${host} could not be fetched: ${cause instanceof Error ? cause.message : String(cause)}`
-    const reason = context.signal.aborted ? 'interrupted' : 'bad_image'
-    throw failed(context, reason, { charged: 'yes', detail: detail.replaceAll(address, host) }, cause)
+  const { signal, ownHost } = context
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fetchPicture(address, { signal, ownHost, limit: limits.picture })
+    } catch (cause) {
+      // The address may hold a signature, so only its host is told.
+      const host = URL.parse(address)?.host ?? 'an address that is none'
+      const why = (cause instanceof Error ? cause.message : String(cause)).replaceAll(address, host)
+      const detail = `the picture at ${host} could not be fetched: ${why}`
+      if (signal.aborted) throw failed(context, 'interrupted', { charged: 'yes', detail }, cause)
+      if (attempt === FETCH_ATTEMPTS) return new Unfetched(detail, { cause })
+      await delay(attempt * 500, undefined, { signal }).catch(() => undefined)
+    }
   }
 }
 

@@ -1,5 +1,4 @@
 import type { Secret } from '../secrets/secret.ts'
-import { BadBase64 } from './base64.ts'
 import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { type HttpReply, readBody, Unanswered } from './http.ts'
 import { requestIdOf } from './panel.ts'
@@ -56,7 +55,6 @@ export function failed(
 export function failureOf(call: ModelCall, error: unknown): unknown {
   if (error instanceof RangeError) return failed(call, 'upstream', { detail: error.message }, error)
   if (error instanceof SyntaxError) return failed(call, 'upstream', { detail: 'the reply is not JSON' }, error)
-  if (error instanceof BadBase64) return failed(call, 'bad_image', { detail: error.message }, error)
   if (!(error instanceof Unanswered)) return error
   const reason = {
     aborted: 'interrupted',

@@ -92,11 +92,25 @@ test('many large pictures of one body are not held together', async () => {
   )
 })
 
+for (const [what, bad] of [
+  ['garbage in base64', 'AAAA*AAA'],
+  ['base64 that goes on after its padding', 'AA==AAAA'],
+  ['base64 that stops inside a byte', 'AAAAA'],
+  ['an escape that is none', 'AA\\xAA'],
+] as const) {
+  test(`${what} spoils its own picture and no other`, async () => {
+    const text = `{"data":[{"b64_json":"AAAA"},{"b64_json":"${bad}"},{"b64_json":"BBBB"}]}`
+    for (const chunks of [[Buffer.from(text)], bytesOf(Buffer.from(text))]) {
+      const seen: Message[] = []
+      await gatherInto(seen, chunks)
+      const [first, second, third] = [...seen[0]!.pictures.values()]
+      assert.ok(second instanceof BadBase64)
+      assert.deepEqual([first, third], [Buffer.from('AAAA', 'base64'), Buffer.from('BBBB', 'base64')])
+    }
+  })
+}
+
 for (const [what, text, error] of [
-  ['garbage in base64', '{"data":[{"b64_json":"AAAA*AAA"}]}', BadBase64],
-  ['base64 that goes on after its padding', '{"data":[{"b64_json":"AA==AAAA"}]}', BadBase64],
-  ['base64 that stops inside a byte', '{"data":[{"b64_json":"AAAAA"}]}', BadBase64],
-  ['an escape that is none', '{"data":[{"b64_json":"AA\\xAA"}]}', BadBase64],
   ['a picture over the limit', `{"b64_json":"${Buffer.alloc(limits.picture + 3).toString('base64')}"}`, RangeError],
   ['more pictures than the limit', `{"data":[${'{"b64_json":"AAAA"},'.repeat(5)}{}]}`, RangeError],
   ['text over the limit', `{"x":"${'y'.repeat(limits.text)}"}`, RangeError],
@@ -121,7 +135,7 @@ async function read(chunks: Buffer[]) {
   return seen
     .map(message => ({
       event: message.kind === 'event' ? message.event : message.kind,
-      picture: Buffer.concat([...message.pictures.values()]).toString('hex'),
+      picture: Buffer.concat([...message.pictures.values()].filter(Buffer.isBuffer)).toString('hex'),
       json: message.kind === 'early' ? null : message.json,
     }))
     .filter(message => message.json !== null)

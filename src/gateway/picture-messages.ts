@@ -1,15 +1,15 @@
 import { eventLines } from './event-lines.ts'
 import { Unanswered } from './http.ts'
-import { type PictureScanner, pictureScanner, type ScannerLimits } from './picture-scanner.ts'
+import { type PictureScanner, pictureScanner, type ScannedPicture, type ScannerLimits } from './picture-scanner.ts'
 
 /** A piece of a picture reply. `pictures` resolves the numbers that stand for pictures in `json`. */
 export type Message =
   /** One event of a stream; `event` is the name on its line, or empty. */
-  | { kind: 'event'; event: string; json: unknown; pictures: Map<number, Buffer> }
+  | { kind: 'event'; event: string; json: unknown; pictures: Map<number, ScannedPicture> }
   /** The one document of a reply that is not a stream. */
-  | { kind: 'body'; json: unknown; pictures: Map<number, Buffer> }
+  | { kind: 'body'; json: unknown; pictures: Map<number, ScannedPicture> }
   /** Pictures of such a document, handed over before its end: too many to hold, or the document never ended. */
-  | { kind: 'early'; pictures: Map<number, Buffer> }
+  | { kind: 'early'; pictures: Map<number, ScannedPicture> }
 
 const mostHeldBytes = 16 * 1024 * 1024
 const doneMarker = '[DONE]'
@@ -17,7 +17,7 @@ const doneMarker = '[DONE]'
 /**
  * Reads a picture reply as it arrives. Its first byte tells whether it is JSON or an event stream, whatever its Content-Type says:
  * upstreams mix them up. An event counts as soon as its JSON is whole. Throws what `chunks` throws; `Unanswered` for JSON without its end;
- * RangeError over a limit; BadBase64; SyntaxError for a JSON reply that is none.
+ * RangeError over a limit; SyntaxError for a JSON reply that is none.
  */
 export async function* readMessages(
   chunks: AsyncIterable<Buffer>,
@@ -95,11 +95,11 @@ function isDone(message: Message): boolean {
 
 function heldBytes(scanner: PictureScanner): number {
   let bytes = 0
-  for (const picture of scanner.pictures.values()) bytes += picture.length
+  for (const picture of scanner.pictures.values()) if (Buffer.isBuffer(picture)) bytes += picture.length
   return bytes
 }
 
-function takePictures(scanner: PictureScanner): Map<number, Buffer> {
+function takePictures(scanner: PictureScanner): Map<number, ScannedPicture> {
   const pictures = new Map(scanner.pictures)
   scanner.pictures.clear()
   return pictures

@@ -6,7 +6,10 @@ import { growingBytes } from './growing-bytes.ts'
  * bytes at once and leave their index in the text; the text that remains is small and goes through JSON.parse.
  */
 export interface PictureScanner {
-  /** Takes more of the document; true once it is whole (what follows in the segment is ignored). RangeError, BadBase64. */
+  /**
+   * Takes more of the document; true once it is whole (what follows in the segment is ignored). RangeError; BadBase64 with
+   * `spill` only.
+   */
   write(segment: Buffer): boolean
   /** `broken` is a text that is no JSON object or array; it is skipped until `reset`. */
   readonly state: 'empty' | 'open' | 'whole' | 'broken'
@@ -15,9 +18,12 @@ export interface PictureScanner {
   /** The document's text, as `parse` sees it. */
   text(): string
   /** The whole pictures by their number, also of an unfinished document. Deleting one hands it over. */
-  readonly pictures: Map<number, Buffer>
+  readonly pictures: Map<number, ScannedPicture>
   reset(): void
 }
+
+/** Bytes, or why there are none: one that is no base64 does not spoil the others. */
+export type ScannedPicture = Buffer | BadBase64
 
 export interface ScannerLimits {
   /** Bytes of one decoded picture. */
@@ -49,7 +55,7 @@ export function pictureScanner(
   { urlKeys = new Set(['url']), spill }: ScannerOptions = {},
 ): PictureScanner {
   const text = growingBytes(limits.text)
-  const pictures = new Map<number, Buffer>()
+  const pictures = new Map<number, ScannedPicture>()
   let place: 'outside' | 'string' | 'escape' | 'url' | 'url escape' | 'picture' | 'picture escape' = 'outside'
   let depth = 0
   let state: PictureScanner['state'] = 'empty'
@@ -61,6 +67,7 @@ export function pictureScanner(
   let escaped = ''
   let oddSegment: Buffer | null = null
   let decoder: Base64Decoder | null = null
+  let spoiled: BadBase64 | null = null
 
   function reset() {
     text.truncate(0)
@@ -72,6 +79,7 @@ export function pictureScanner(
     lastString = ''
     afterColon = false
     decoder = null
+    spoiled = null
     oddSegment = null
   }
 
@@ -191,7 +199,7 @@ export function pictureScanner(
   }
 
   function endPicturePart(part: string, end: number, byte: number | undefined): number {
-    decoder!.write(part)
+    decode(() => decoder!.write(part))
     if (byte === backslash) {
       place = 'picture escape'
       escaped = ''
@@ -203,22 +211,34 @@ export function pictureScanner(
   function pictureEscape(segment: Buffer, at: number): number {
     escaped += segment.toString('latin1', at, at + 1)
     if (escaped[0] !== 'u' || escaped.length === 5) {
-      decoder!.write(escapedCharacter(escaped))
+      decode(() => decoder!.write(escapedCharacter(escaped)))
       place = 'picture'
     }
     return at + 1
   }
 
   function closePicture() {
-    const bytes = decoder!.end()
-    const isEmpty = decoder!.length === 0
+    const bytes = decode(() => decoder!.end())
+    const isEmpty = !spoiled && decoder!.length === 0
     text.append(Buffer.from(isEmpty ? 'null' : String(seen)))
-    if (!isEmpty && !spill) pictures.set(seen, bytes)
+    const found = spoiled ?? bytes
+    if (!isEmpty && !spill && found) pictures.set(seen, found)
     if (!isEmpty) seen++
     decoder = null
+    spoiled = null
     lastString = ''
     afterColon = false
     place = 'outside'
+  }
+
+  function decode<T>(work: () => T): T | undefined {
+    if (spoiled) return
+    try {
+      return work()
+    } catch (error) {
+      if (spill || !(error instanceof BadBase64)) throw error
+      spoiled = error
+    }
   }
 
   return {

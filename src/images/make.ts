@@ -47,6 +47,9 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
       else if (event.type === 'completed') {
         previewer.drop()
         await keep(deps, job, event.bytes, progress, previewer)
+      } else if (event.type === 'rejected') {
+        progress.received++
+        progress.rejected ??= { reason: 'bad_image', detail: event.detail }
       }
     }
     ending = endingOf(progress)
