@@ -60,7 +60,7 @@ export function parseRefusal(text: string): Refusal {
 /**
  * Turns a refusal of a `/v1/**` call into the error the rest of the program knows.
  * The gateway bills pictures that it delivered: a refusal in its own words before any picture costs nothing; after one it
- * costs that picture; a 5xx page of some proxy in between proves nothing.
+ * costs that picture; what a proxy in between says of a call that it had passed on proves nothing.
  */
 export function refusalError(refusal: Refusal, context: RefusalContext): GatewayError {
   const reason = reasonOf(refusal, context.status)
@@ -83,8 +83,17 @@ function chargedFor(
 ): FailureFacts['charged'] {
   if (completed > 0) return 'yes'
   if (begun) return 'unknown'
-  if (refusal.shape === 'named') return 'no'
-  return status >= 300 && status < 500 && status !== 408 && status !== 499 ? 'no' : 'unknown'
+  if (cutOff.has(status)) return 'unknown'
+  if (refusal.shape === 'named') return status < 500 || isOfGateway(refusal) ? 'no' : 'unknown'
+  return status >= 300 && status < 500 ? 'no' : 'unknown'
+}
+
+/** Never the gateway's: whoever answers so had passed the call on, and did not wait for its end. */
+const cutOff: ReadonlySet<number> = new Set([408, 499, 504, 520, 521, 522, 523, 524])
+
+/** A relay in between has words of its own for what it could not finish. */
+function isOfGateway({ code, type }: Refusal): boolean {
+  return Object.hasOwn(byCode, code) || Object.hasOwn(byType, type) || type === 'api_error' || limitTypes.has(type)
 }
 
 function isTemporary(reason: FailureReason, refusal: Refusal, status: number): boolean {
@@ -139,12 +148,12 @@ const byType: Readonly<Record<string, FailureReason>> = {
   overloaded_error: 'upstream',
 }
 
+const limitTypes: ReadonlySet<string> = new Set(['rate_limit_error', 'rate_limit_exceeded'])
+
 function reasonOf(refusal: Refusal, status: number): FailureReason {
   if (Object.hasOwn(byCode, refusal.code)) return byCode[refusal.code]!
+  if (limitTypes.has(refusal.type)) return limitReason(refusal.message)
   switch (refusal.type) {
-    case 'rate_limit_error':
-    case 'rate_limit_exceeded':
-      return limitReason(refusal.message)
     case 'api_error':
       return status === 503 || /no available/i.test(refusal.message) ? 'no_account' : 'upstream'
     case 'permission_error':
@@ -167,10 +176,10 @@ function limitReason(message: string): FailureReason {
 }
 
 function reasonOfStatus(refusal: Refusal, status: number): FailureReason {
+  if (status === 408 || status === 504 || status === 524) return 'timeout'
   if (refusal.shape === 'page') {
     if (status === 413) return 'bad_request'
     if (status === 429) return 'rate_limited'
-    if (status === 408 || status === 504 || status === 524) return 'timeout'
     return 'gateway_down'
   }
   if (status === 401) return 'key_invalid'
