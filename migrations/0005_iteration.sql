@@ -25,5 +25,6 @@ create table image_batches (
 alter table image_jobs
   add column batch_id uuid references image_batches on delete set null,
   add column batch_line integer,
+  add column withdrawn_at timestamptz, -- its batch was cancelled or its SSH key revoked: not sent any more
   add column evidence jsonb; -- what a look at the gateway's usage rows said, where the outcome was not known
 create index image_jobs_of_batch on image_jobs (batch_id, batch_line) where batch_id is not null;

@@ -186,6 +186,32 @@ test('a key is renamed, paid by another API key, and revoked with its tokens and
   assert.ok(rows.some(row => row.state === 'cancelled'))
 })
 
+test('what runs when its SSH key is revoked is brought home, but never sent again', async () => {
+  const { person, token } = await atWork()
+  const match = { email: person.email }
+  const held = [
+    app.mock.control.fault({ match, hold: 'before_headers', reply: 'rate_limited' }),
+    app.mock.control.fault({ match, hold: 'before_headers' }),
+  ]
+  for (let each = 0; each < 2; each++) await ask('POST', `${API}/tasks`, { token, body: { prompt: 'under way' } })
+  await app.mock.control.waitForCalls(2, { email: person.email })
+  const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!
+  assert.equal((await person.post(`${address}/revoke`)).status, 303)
+  for (const fault of held) app.mock.control.release(fault)
+  const states = await until('both ends', async () => {
+    const { rows } = await app.db.pool.query<{ state: string; charged: string }>(
+      `select state, charged from image_jobs j join users u on u.id = j.user_id where u.email = $1 order by state`,
+      [person.email],
+    )
+    return rows.every(row => row.state !== 'running' && row.state !== 'queued') && rows
+  })
+  assert.deepEqual(states, [
+    { state: 'done', charged: 'yes' },
+    { state: 'failed', charged: 'no' },
+  ])
+  assert.equal(app.mock.control.calls({ email: person.email }).length, 2)
+})
+
 test('whatever is wrong, the answer is JSON with the right status', async () => {
   const { token } = await atWork()
   const id = randomUUID()

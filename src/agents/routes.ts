@@ -8,7 +8,7 @@ import { tryKeyRing } from '../account/routes.ts'
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { viewJobs } from '../images/job-view.ts'
-import { cancelQueuedOfSshKey, listJobsOfSshKey, sumSshKeyUse } from '../images/queries.ts'
+import { listJobsOfSshKey, sumSshKeyUse, withdrawJobs } from '../images/queries.ts'
 import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
@@ -102,7 +102,7 @@ export function agentRoutes(deps: Deps): Router {
     const { userId, id } = await myKey(req, res)
     await db.transaction(async tx => {
       await queries.revokeSshKey(tx, userId, id)
-      await cancelQueuedOfSshKey(tx, userId, id)
+      await withdrawJobs(tx, userId, { sshKeyId: id })
     })
     res.redirect(303, '/agents')
   })

@@ -148,7 +148,7 @@ export async function finishReply(tx: Db, reply: ClaimedReply, ending: ReplyEndi
 export async function requeueReply(db: Db, reply: ClaimedReply, notBefore: Date | null): Promise<boolean> {
   const changed = await db.run(
     `update replies set state = 'queued', version = version + 1, claim = null, lease_until = null, called_at = null,
-       not_before = $3
+       request_id = null, not_before = $3
      where message_id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null
        and ($3::timestamptz is not null or called_at is null)`,
     [reply.messageId, reply.claim, notBefore],

@@ -54,7 +54,7 @@ async function lookUp(deps: Deps, replies: readonly Reply[], attemptOf: Readonly
 }
 
 async function listCosts(deps: Deps, signInId: string, keyId: number): Promise<[string, number | undefined][]> {
-  const rows = await withAccessToken(deps, signInId, (token, caller) =>
+  const { rows } = await withAccessToken(deps, signInId, (token, caller) =>
     deps.gateway.listUsage(caller, token, { apiKeyId: keyId, limit: USAGE_ROWS }),
   )
   return rows.map(({ requestId, actualCost }) => [requestId, actualCost])

@@ -285,7 +285,8 @@ test('usage is found by its request id, or as the only picture since the call', 
   assert.equal((await gateway.findUsage(caller, token, { apiKeyId: 5, since: at(3) }))?.id, 9)
   assert.equal(await gateway.findUsage(caller, token, { apiKeyId: 5, since: at(1) }), null, 'two may be meant')
   assert.equal(await gateway.findUsage(caller, token, { apiKeyId: 5 }), null)
-  assert.equal((await gateway.listUsage(caller, token)).length, 3)
+  const newest = await gateway.listUsage(caller, token)
+  assert.deepEqual([newest.rows.length, newest.isAll], [3, true])
 })
 
 test('settings are asked for once, and the last good ones outlive the gateway', async t => {

@@ -97,12 +97,12 @@ export interface Gateway {
    * (gateways before 0.1.133) the picture row since `since`, if there is exactly one.
    */
   findUsage(caller: Caller, accessToken: Secret, call: UsageQuery): Promise<schemas.Usage | null>
-  /** The newest rows, at most 1,000. */
+  /** The newest rows, at most 1,000; `isAll`: there are no others. */
   listUsage(
     caller: Caller,
     accessToken: Secret,
     query?: { apiKeyId?: number; limit?: number },
-  ): Promise<schemas.Usage[]>
+  ): Promise<{ rows: schemas.Usage[]; isAll: boolean }>
   /** Nothing is sent before the first event is asked for. See `images.ts`. */
   generateImage(caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall
   /** The same with pictures to start from, and perhaps a mask. */
@@ -262,7 +262,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     async listUsage(caller, bearer, { apiKeyId, limit = 20 } = {}) {
-      return (await usagePage(caller, bearer, apiKeyId, 1, Math.min(limit, 1000))).items
+      const { items, pages } = await usagePage(caller, bearer, apiKeyId, 1, Math.min(limit, 1000))
+      return { rows: items, isAll: pages <= 1 }
     },
 
     generateImage: imageCalls({ http, timeouts, upstream, onCall }),

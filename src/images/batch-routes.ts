@@ -87,7 +87,7 @@ export function batchRoutes(deps: Deps): Router {
 
   router.post('/images/batches/:id/cancel', async (req, res) => {
     const batch = await myBatch(req, res)
-    await queries.cancelQueuedOfBatch(db, batch)
+    await db.transaction(tx => queries.withdrawJobs(tx, batch.userId, { batchId: batch.id }))
     await answerBatch(req, res, batch)
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { ask, jobEnd } from '../testing/jobs.ts'
-import { alice, charlie } from '../testing/people.ts'
+import { alice, charlie, type Person } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
 let app: TestApp
@@ -18,6 +18,17 @@ const age = (id: string, minutes: number) =>
        finished_at = finished_at - make_interval(mins => $2) where id = $1`,
     [id, minutes],
   )
+
+/** Looks into the job until the gateway has written so many bills since its call. */
+async function billsSeen(person: Person, id: string, bills: number): Promise<void> {
+  await until('the bills', async () => {
+    await app.db.run(`update image_jobs set evidence = null, charged = 'unknown' where id = $1`, [id])
+    await age(id, 1)
+    await person.post(`/images/${id}/check`)
+    const { rows } = await app.db.pool.query(`select evidence->'rows' as rows from image_jobs where id = $1`, [id])
+    return rows[0].rows === bills
+  })
+}
 
 test('a charged request without a picture says so, with the row of the gateway and what it cost', async () => {
   const person = await alice(app)
@@ -73,17 +84,26 @@ test('without a request id a strange bill leaves it open, and only bills of know
   assert.equal((await jobEnd(app.db, id)).requestId, null)
   const known = await ask(person, 'an ordinary one')
   await until('its bill', async () => (await jobEnd(app.db, known)).cost)
-  await until('the bill of the other', async () => {
-    await app.db.run(`update image_jobs set evidence = null, charged = 'unknown' where id = $1`, [id])
-    await age(id, 1)
-    await person.post(`/images/${id}/check`)
-    const { rows } = await app.db.pool.query(`select evidence->'rows' as rows from image_jobs where id = $1`, [id])
-    return rows[0].rows === 2
-  })
+  await billsSeen(person, id, 2)
   await age(id, 21)
   await person.post(`/images/${id}/check`)
   const page = await person.get(`/images/${id}`)
   assert.match(page.html.querySelector('.check-unclear')!.textContent, /do not say which of them/)
+  assert.equal((await jobEnd(app.db, id)).charged, 'unknown')
+})
+
+test('the request id of an attempt that was refused says nothing about the next one', async () => {
+  const person = await alice(app)
+  const match = { email: person.email }
+  const concurrency = { type: 'rate_limit_error', message: 'Concurrency limit exceeded for user, please retry later' }
+  app.mock.control.fault({ match, error: { at: 'after_headers', ...concurrency } })
+  app.mock.control.fault({ match, cut: 'before_headers' })
+  const id = await ask(person, 'refused, then cut off')
+  const row = await jobEnd(app.db, id)
+  assert.deepEqual([row.state, row.attempts, row.requestId], ['unknown', 2, null])
+  await billsSeen(person, id, 1)
+  await age(id, 21)
+  await person.post(`/images/${id}/check`)
   assert.equal((await jobEnd(app.db, id)).charged, 'unknown')
 })
 

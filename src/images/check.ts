@@ -29,7 +29,7 @@ export async function checkJob(
   job: queries.ImageJob,
 ): Promise<void> {
   if (!mayCheck(job)) return
-  const rows = await withAccessToken(deps, signInId, (token, caller) =>
+  const { rows, isAll } = await withAccessToken(deps, signInId, (token, caller) =>
     deps.gateway.listUsage(caller, token, { apiKeyId: job.keyId, limit: USAGE_ROWS }),
   )
   const since = rows.filter(row => isAfter(row, job))
@@ -38,7 +38,9 @@ export async function checkJob(
     job.userId,
     since.map(row => row.requestId.replace(/^client:/, '')),
   )
-  const { outcome, row } = verdictOf(job, rows, since, new Set(others))
+  // The list must reach back to before the call, or the row may be further down.
+  const reachesBack = isAll || since.length < rows.length
+  const { outcome, row } = verdictOf(job, rows, reachesBack ? since : null, new Set(others))
   const evidence = { outcome, at: new Date(), rows: since.length, usageId: row?.id ?? null }
   const charged = ({ charged: 'yes', not_charged: 'no', too_early: 'unknown', unclear: 'unknown' } as const)[outcome]
   await queries.setEvidence(deps.db, job, evidence, { charged, cost: row?.actualCost ?? null })
@@ -48,13 +50,12 @@ export async function checkJob(
 function verdictOf(
   job: queries.ImageJob,
   rows: readonly Usage[],
-  since: readonly Usage[],
+  since: readonly Usage[] | null,
   explained: ReadonlySet<string>,
 ): Verdict {
   const row = rows.find(each => job.requestId !== null && each.requestId === `client:${job.requestId}`) ?? null
   if (row) return { outcome: row.actualCost === 0 ? 'not_charged' : 'charged', row }
-  // The list must reach back to before the call, or the row may be further down.
-  if (rows.length >= USAGE_ROWS && since.length === rows.length) return { outcome: 'unclear', row }
+  if (!since) return { outcome: 'unclear', row }
   const left = job.failureReason !== 'upstream'
   const settledAt = left
     ? job.calledAt!.getTime() + AFTER_A_BREAK_MS

@@ -46,7 +46,7 @@ async function lookUp(deps: Deps, jobs: readonly queries.ImageJob[]): Promise<st
   // Behind an SSH key there is no browser: any in which this person is signed in will do.
   const signInId = jobs[0]!.signInId ?? (await findLatestSignInId(deps.db, userId))
   if (!signInId) return []
-  const rows = await withAccessToken(deps, signInId, (token, caller) =>
+  const { rows } = await withAccessToken(deps, signInId, (token, caller) =>
     deps.gateway.listUsage(caller, token, { apiKeyId: keyId, limit: USAGE_ROWS }),
   )
   const costs = new Map(rows.map(row => [row.requestId, row.actualCost]))

@@ -242,13 +242,14 @@ export function claimJobs(
 
 /**
  * The last step before the gateway is asked: from here on the job is never sent again by itself. Null when the claim no
- * longer holds, a cancel came first, or the key was told to wait meanwhile.
+ * longer holds, it was cancelled or withdrawn first, or the key was told to wait meanwhile.
  */
 export function markCalled(db: Db, job: ClaimedJob, tokens: readonly string[]): Promise<ClaimedJob | null> {
   return db.maybeOne(
     ClaimedJob,
     `update image_jobs set called_at = now(), tokens = $3
-     where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and ${keyMayBeUsed} returning *`,
+     where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and withdrawn_at is null
+       and ${keyMayBeUsed} returning *`,
     [job.id, job.claim, tokens],
   )
 }
@@ -313,7 +314,7 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
      update image_jobs set state = $3, version = version + 1, finished_at = now(), key_secret = null, preview_step = null,
        tokens = case when $12 then tokens else '{}' end, lease_until = case when $12 then now() end, failure_reason = $4, failure_detail = $6,
        failure_field = $7, retry_at = $8, request_id = coalesce($9, request_id),
-       charged = case when cost is null then $5 else 'yes' end,
+       charged = case when cost > 0 then 'yes' else $5 end,
        cost_until = case when called_at is not null and $5 <> 'no' and coalesce($9, request_id) is not null
          then now() + make_interval(secs => case when $5 = 'yes' then $10::int else $11::int end) end
      where id = $1 and claim = $2 and (state in ('running', 'unknown') or tokens <> '{}') returning *`,
@@ -339,8 +340,9 @@ export function requeueJob(db: Db, job: ClaimedJob, notBefore: Date, retryAt: Da
   return db.maybeOne(
     ImageJob,
     `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null, called_at = null,
-       tokens = '{}', not_before = $3, retry_at = $4
-     where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null returning *`,
+       request_id = null, tokens = '{}', not_before = $3, retry_at = $4
+     where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and withdrawn_at is null
+     returning *`,
     [job.id, job.claim, notBefore, retryAt],
   )
 }
@@ -404,21 +406,45 @@ export async function clearLeftovers(db: Db, job: ClaimedJob): Promise<void> {
 export async function requeueUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
   const changed = await db.run(
     `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null
-     where id = $1 and claim = $2 and state = 'running' and called_at is null and cancel_requested_at is null`,
+     where id = $1 and claim = $2 and state = 'running' and called_at is null and cancel_requested_at is null
+       and withdrawn_at is null`,
     [job.id, job.claim],
   )
   return changed === 1
 }
 
-/** Cancelled before anything was sent. */
+/** Cancelled or withdrawn before anything was sent. */
 export async function cancelUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
   const changed = await db.run(
     `update image_jobs set state = 'cancelled', version = version + 1, finished_at = now(), key_secret = null,
        lease_until = null, charged = 'no'
-     where id = $1 and claim = $2 and state = 'running' and called_at is null and cancel_requested_at is not null`,
+     where id = $1 and claim = $2 and state = 'running' and called_at is null
+       and (cancel_requested_at is not null or withdrawn_at is not null)`,
     [job.id, job.claim],
   )
   return changed === 1
+}
+
+/**
+ * What waits of a batch, or of what an SSH key asked for, ends; what runs is brought home, but not sent (again) any
+ * more. Within a transaction: claims wait meanwhile.
+ */
+export async function withdrawJobs(
+  tx: Db,
+  userId: number,
+  of: { batchId: string } | { sshKeyId: string },
+): Promise<void> {
+  const [column, id] = 'batchId' in of ? ['batch_id', of.batchId] : ['ssh_key_id', of.sshKeyId]
+  await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
+  await tx.run(
+    `update image_jobs set withdrawn_at = now(), version = version + 1,
+       state = case state when 'queued' then 'cancelled' else state end,
+       finished_at = case state when 'queued' then now() end,
+       charged = case state when 'queued' then 'no' end,
+       key_secret = case state when 'running' then key_secret end
+     where user_id = $1 and ${column} = $2 and state in ('queued', 'running')`,
+    [userId, id],
+  )
 }
 
 export function listJobsForCost(db: Db, jobIds: readonly string[]): Promise<ImageJob[]> {
@@ -429,10 +455,12 @@ export function listJobsForCost(db: Db, jobIds: readonly string[]): Promise<Imag
   )
 }
 
-/** The gateway's usage row was found: it is proof of the charge. */
+/** The gateway's usage row was found: it is proof of the charge, or that there was none. */
 export async function setCost(db: Db, jobId: string, cost: number): Promise<void> {
   await db.run(
-    `update image_jobs set cost = $2, cost_until = null, charged = 'yes', version = version + 1 where id = $1`,
+    `update image_jobs set cost = $2, cost_until = null, version = version + 1,
+       charged = case when $2::double precision > 0 then 'yes' when charged = 'unknown' then 'no' else charged end
+     where id = $1`,
     [jobId, cost],
   )
 }
@@ -547,14 +575,6 @@ export function setBatchState(db: Db, batch: Batch, state: Batch['state']): Prom
 }
 
 /** Those that wait; what runs goes on. */
-export function cancelQueuedOfBatch(db: Db, batch: Batch): Promise<number> {
-  return db.run(
-    `update image_jobs set state = 'cancelled', version = version + 1, cancel_requested_at = now(), finished_at = now(),
-       charged = 'no', key_secret = null
-     where batch_id = $1 and user_id = $2 and state = 'queued'`,
-    [batch.id, batch.userId],
-  )
-}
 
 /** Pictures to start from, put behind those in the draft at once: several uploads end at the same time. */
 export async function appendDraftReferences(
@@ -651,14 +671,6 @@ export function sumSshKeyUse(db: Db, sshKeyId: string, options: { total: boolean
 }
 
 /** Number of jobs that will not run. */
-export function cancelQueuedOfSshKey(db: Db, userId: number, sshKeyId: string): Promise<number> {
-  return db.run(
-    `update image_jobs set state = 'cancelled', version = version + 1, cancel_requested_at = now(), finished_at = now(),
-       charged = 'no', key_secret = null
-     where user_id = $1 and ssh_key_id = $2 and state = 'queued'`,
-    [userId, sshKeyId],
-  )
-}
 
 /** Names of SSH keys by their ids; the rows are those of the agents' room. */
 export async function listMakers(db: Db, userId: number, sshKeyIds: readonly string[]): Promise<Map<string, string>> {
