@@ -135,6 +135,21 @@ test('an answer stops within a second from another process, and keeps what came'
   assert.equal(responses('to be stopped').length, 1)
 })
 
+test('deleting a conversation stops what is being written in it, and what waits is never asked for', async () => {
+  const person = await alice(app)
+  const held = mock.control.fault({ match: { prompt: 'soon deleted' }, hold: 'mid_picture', times: 4 })
+  const running: string[] = []
+  for (let each = 0; each < 4; each++) running.push(await say(person, `soon deleted ${each}`))
+  await mock.control.waitForCalls(4, { email: person.email, state: 'held' })
+  const waiting = await say(person, 'deleted while it waits')
+  for (const id of [waiting, running[0]!]) assert.equal((await person.post(`/chat/${id}/delete`)).status, 303)
+  assert.equal((await replyIn(db, waiting, 'stopped')).charged, 'no')
+  assert.equal((await replyIn(db, running[0]!, 'stopped')).charged, 'unknown')
+  mock.control.release(held)
+  for (const id of running.slice(1)) await replyIn(db, id, 'done')
+  assert.equal(responses('deleted while it waits').length, 0)
+})
+
 test('an answer that breaks off says so, keeps its words, is not asked for again, and can be continued', async () => {
   const person = await alice(app)
   mock.control.fault({ match: { prompt: 'breaks off' }, end: 'mid_picture' })

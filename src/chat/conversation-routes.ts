@@ -15,6 +15,7 @@ import { exportMarkdown } from './export.ts'
 import { findLeafBelow } from './message-queries.ts'
 import { atOf, done, myConversation } from './mine.ts'
 import { tellPages } from './news-queries.ts'
+import { listUnfinished, stopReply } from './reply-queries.ts'
 import { Instructions, OnOff } from './settings-routes.ts'
 import { takeSnapshot } from './snapshot.ts'
 
@@ -46,8 +47,12 @@ export function conversationRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/delete', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    await setDeleted(db, conversation, true)
-    await tellPages(db, conversation.id, 'change')
+    await db.transaction(async tx => {
+      await setDeleted(tx, conversation, true)
+      // What nobody will read is not paid for.
+      for (const reply of await listUnfinished(tx, conversation.id)) await stopReply(tx, reply)
+      await tellPages(tx, conversation.id, 'change')
+    })
     res.redirect(303, `/chat?deleted=${conversation.id}`)
   })
 

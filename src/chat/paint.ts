@@ -47,21 +47,26 @@ export async function decline(deps: Deps, call: ToolCall): Promise<void> {
 /** Tells the model of every picture job of the chat that has ended, once each. */
 export async function closePainted(deps: Deps): Promise<void> {
   for (const call of await listPainted(deps.db)) {
-    await closeOne(deps, call).catch(error =>
-      deps.log.error({ err: error, call: call.messageId }, 'the end of a picture could not be told'),
-    )
+    try {
+      await close(deps, call, await outcomeOf(deps, call))
+    } catch (error) {
+      deps.log.warn({ err: error, call: call.messageId }, 'a picture of the chat could not be told of')
+    }
   }
 }
 
-async function closeOne(deps: Deps, call: ToolCall): Promise<void> {
+async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 'failed'; output: string }> {
   const job = call.jobId ? await findJob(deps.db, call.userId, call.jobId) : null
   const pictures = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
-  const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
-  const output =
-    pictures.length > 0
-      ? `Done: ${pictures.length} of ${call.n}, ${sizes}, is shown to the person. Prompt used: ${call.prompt.slice(0, 4_000)}`
-      : `Failed (${job?.state ?? 'gone'}${job?.failureReason ? `: ${job.failureReason}` : ''}). No picture was made; the person sees why.`
-  await close(deps, call, { state: pictures.length > 0 ? 'done' : 'failed', output })
+  if (pictures.length > 0) {
+    const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
+    const made = `Done: ${pictures.length} of ${call.n}, ${sizes}, is shown to the person.`
+    return { state: 'done', output: `${made} Prompt used: ${call.prompt.slice(0, 4_000)}` }
+  }
+  const why = [job?.state ?? 'gone', job?.failureReason].filter(Boolean).join(': ')
+  const what =
+    job?.state === 'unknown' ? 'No picture came, and it is not known whether one was made' : 'No picture was made'
+  return { state: 'failed', output: `Failed (${why}). ${what}; the person sees why.` }
 }
 
 /** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */

@@ -147,6 +147,39 @@ test('who writes on instead has not paid, and the model is told', async () => {
   assert.match(sent.find(item => item.type === 'function_call_output')!.output!, /wrote on/)
 })
 
+test('a card that is declined while its picture is started costs nothing', async () => {
+  const person = await alice(app)
+  const id = await say(person, 'draw a windmill')
+  const { action } = await card(person, id)
+  const waiting = (count: number) =>
+    until(`${count} waiting`, async () => {
+      const { rows } = await db.pool.query(
+        `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%tool_calls%'
+         and datname = current_database()`,
+      )
+      return rows.length === count
+    })
+  const holder = await db.pool.connect()
+  try {
+    await holder.query('begin')
+    await holder.query('select from tool_calls where conversation_id = $1 for update', [id])
+    const declined = person.post(action.replace('/paint', '/decline'))
+    await waiting(1)
+    const painted = person.post(action, { prompt: 'a windmill', size: '1024x1024', n: '1' })
+    await waiting(2)
+    await holder.query('commit')
+    assert.deepEqual([(await declined).status, (await painted).status], [303, 303])
+  } finally {
+    holder.release()
+  }
+  const call = await callRow(id)
+  assert.deepEqual([call.state, call.job_id], ['declined', null])
+  await until('closing words', async () => /no picture this time/.test((await newestReply(db, id)).text))
+  assert.equal(callsOf(person.email, '/v1/images/generations').length, 0)
+  const { rows } = await db.pool.query('select from image_jobs where prompt = $1', ['a windmill'])
+  assert.equal(rows.length, 0)
+})
+
 test('a picture that fails is told as failed, in words on the page', async () => {
   const person = await alice(app)
   mock.control.fault({ match: { prompt: 'a doomed tower', path: '/v1/images/generations' }, reply: 'moderation' })

@@ -111,6 +111,13 @@ export function listReplies(db: Db, messageIds: readonly string[]): Promise<Repl
   return db.many(Reply, `select * from replies where message_id = any($1)`, [messageIds])
 }
 
+/** Answers of a conversation that wait or are being written. */
+export function listUnfinished(db: Db, conversationId: string): Promise<Reply[]> {
+  return db.many(Reply, `select * from replies where conversation_id = $1 and state in ('queued', 'running')`, [
+    conversationId,
+  ])
+}
+
 export async function countUnfinished(db: Db, userId: number): Promise<number> {
   const { count } = await db.one(
     z.object({ count: z.number() }),

@@ -88,7 +88,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: Abor
     ending = endingOf(writer, heard)
   } catch (error) {
     await writer.close()
-    const again = signal.aborted ? null : comeBackAt(error, reply, writer)
+    const again = comeBackAt(error, reply, writer, signal)
     if (again && (await persist(deps, () => requeueReply(deps.db, reply, again)))) return
     ending = endingAfter(deps, reply, writer, heard, error, signal)
   }
@@ -198,7 +198,8 @@ function endingAfter(
   const kept = written(writer)
   if (signal.aborted) {
     const state = signal.reason === ('cancelled' satisfies Stop) ? 'stopped' : 'unknown'
-    return { state, ...kept, reason: state === 'unknown' ? 'interrupted' : null, charged: 'unknown', requestId }
+    const charged = error instanceof GatewayError ? error.facts.charged : 'unknown'
+    return { state, ...kept, reason: state === 'unknown' ? 'interrupted' : null, charged, requestId }
   }
   if (!(error instanceof GatewayError)) {
     deps.log.error({ err: error, reply: reply.messageId }, 'writing an answer failed')
@@ -215,9 +216,11 @@ function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
 }
 
 /** When to ask again, or null: only what was proven to have cost nothing, and passes by itself within half a minute. */
-function comeBackAt(error: unknown, reply: ClaimedReply, writer: DeltaWriter): Date | null {
-  if (!(error instanceof GatewayError) || !error.facts.mayRetry || writer.text !== '' || reply.attempts >= ATTEMPTS)
-    return null
+function comeBackAt(error: unknown, reply: ClaimedReply, writer: DeltaWriter, signal: AbortSignal): Date | null {
+  if (!(error instanceof GatewayError) || error.facts.charged !== 'no' || writer.text !== '') return null
+  // Shut down before the request had left: the next worker sends it.
+  if (signal.aborted) return signal.reason === ('shutdown' satisfies Stop) ? new Date() : null
+  if (!error.facts.mayRetry || reply.attempts >= ATTEMPTS) return null
   const backOff = 1000 * 2 ** reply.attempts * (0.75 + Math.random() / 2)
   const wait = Math.max(backOff, (error.facts.retryAt?.getTime() ?? 0) - Date.now())
   return wait > LONGEST_WAIT_MS ? null : new Date(Date.now() + wait)
