@@ -83,10 +83,12 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     await fill()
   })
 
+  const tick = alone(async () => {
+    if (!stopping) await work.tick?.()
+  })
+
   const sweep = alone(async () => {
-    if (stopping) return
-    await work.tick?.()
-    if (Date.now() - sweptAt < sweepSeconds * 1000) return
+    if (stopping || Date.now() - sweptAt < sweepSeconds * 1000) return
     sweptAt = Date.now()
     await work.sweep([...running.keys()])
   })
@@ -107,10 +109,10 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     }
   }
 
-  // A sweep may wait long for a slow store: beside the other, or the leases of what runs here would expire meanwhile.
+  // Side by side: a sweep may wait long for a slow store, and the leases of what runs here would expire meanwhile.
+  const duties = [lookAfter, tick, sweep]
   const timer = setInterval(() => {
-    void lookAfter()
-    void sweep()
+    for (const duty of duties) void duty()
   }, tickSeconds * 1000)
   await deps.jobs.work(work.queue, { batch: 100, pollSeconds: 2 }, fill)
   void fill()
@@ -128,8 +130,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
       for (const { stop } of running.values()) stop.abort('shutdown' satisfies Stop)
       await over
       clearInterval(timer)
-      await lookAfter()
-      await sweep()
+      for (const duty of duties) await duty()
     },
   }
 }
