@@ -32,9 +32,7 @@ export interface Running {
 /** Starts a process of the given role; what is started last is stopped first. */
 export async function start(config: Readonly<Config>, log: Logger = createLog(config.logLevel)): Promise<Running> {
   const stops: (() => Promise<void>)[] = []
-  const stop = async () => {
-    for (const undo of stops.splice(0).reverse()) await undo()
-  }
+  const stop = () => stopAll(stops.splice(0), log)
   try {
     const works = config.role !== 'web'
     const databaseUrl = config.databaseUrl ?? (await startOwnPostgres())
@@ -68,16 +66,8 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
 
     const sealer = createSealer(config.sessionSecrets)
     const deps = { config, db, gateway, jobs, listener, storage, sealer, staticFiles: loadStaticFiles(), log, metrics }
-    if (works) {
-      const workers = [await startImageWorker(deps), await startChatWorker(deps)]
-      stops.push(async () => void (await Promise.all(workers.map(worker => worker.stop(config.shutdownSeconds)))))
-      await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
-      await jobs.work('reply-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpReplyCosts(deps, payloads))
-      await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
-        for (const payload of payloads) await measureOutside(deps, payload)
-      })
-      await startHousekeeping(deps)
-    }
+    const workers: { stop(seconds: number): Promise<void> }[] = []
+    stops.push(async () => void (await Promise.all(workers.map(worker => worker.stop(config.shutdownSeconds)))))
 
     const app = createApp(deps)
     stops.push(async () => app.close())
@@ -85,10 +75,22 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     stops.push(() => closeServer(server))
     stops.push(async () => app.drain())
     const url = await listen(server, config)
+    // Not before: a process that finds its port taken must not have begun what is paid for.
+    if (works) {
+      workers.push(await startImageWorker(deps))
+      workers.push(await startChatWorker(deps))
+      await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
+      await jobs.work('reply-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpReplyCosts(deps, payloads))
+      await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
+        for (const payload of payloads) await measureOutside(deps, payload)
+      })
+      await startHousekeeping(deps)
+    }
     log.info({ url, role: config.role, upstream: config.upstream }, 'ready')
     return { url, stop }
   } catch (error) {
-    await stop()
+    // What could not be stopped is in the log; why we could not start matters more.
+    await stop().catch(() => undefined)
     throw error
   }
 
@@ -102,6 +104,20 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     )
     return postgres.url
   }
+}
+
+/** Last first, each whatever becomes of the others: Postgres, if it is ours, must not outlive us. */
+export async function stopAll(stops: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
+  const failures: unknown[] = []
+  for (const undo of stops.toReversed()) {
+    try {
+      await undo()
+    } catch (error) {
+      failures.push(error)
+      log.error({ err: error }, 'a part could not be stopped')
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'not everything could be stopped')
 }
 
 function listen(server: Server, config: Readonly<Config>): Promise<string> {

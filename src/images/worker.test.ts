@@ -58,6 +58,15 @@ test('a web process makes nothing, a worker shows no pages', async () => {
   })
 })
 
+test('a process whose port is taken touches no job', async () => {
+  const id = await ask(await alice(app), 'not by a process that cannot start')
+  const { port } = new URL(app.url)
+  await assert.rejects(app.another({ role: 'all', port: Number(port) }), { code: 'EADDRINUSE' })
+  const { state, attempts } = await jobRow(app.db, id)
+  assert.deepEqual([state, attempts], ['queued', 0])
+  await withWorkers(1, {}, async () => void (await jobIn(app.db, id, 'done')))
+})
+
 test('a person runs four at a time, over two processes; the others wait in line', async () => {
   const person = await alice(app)
   const hold = app.mock.control.fault({ match: { prompt: 'four at a time' }, times: 99, hold: 'before_headers' })

@@ -4,6 +4,8 @@ import { connect } from 'node:net'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { createLog } from '../log.ts'
+import { stopAll } from '../main.ts'
 import { openBrowser } from '../testing/browser.ts'
 import { restartablePostgres } from '../testing/database.ts'
 import { alice } from '../testing/people.ts'
@@ -118,4 +120,15 @@ test('a process that stops answers what it was asked before, and takes nothing n
 
   assert.match(await text(socket), /^HTTP\/1.1 303 /)
   await stopped
+})
+
+test('what cannot be stopped keeps nothing else from being stopped, and is told', async () => {
+  const stopped: string[] = []
+  const part = (name: string, failure?: Error) => async () => {
+    stopped.push(name)
+    if (failure) throw failure
+  }
+  const parts = [part('postgres'), part('queue', new Error('the queue hangs')), part('workers'), part('server')]
+  await assert.rejects(stopAll(parts, createLog('silent')), AggregateError)
+  assert.deepEqual(stopped, ['server', 'workers', 'queue', 'postgres'])
 })
