@@ -324,6 +324,56 @@ test('a challenge is good for one attempt, for its own key and for 300 seconds',
   assert.equal((await login(key, randomUUID(), 'x'.repeat(16_385))).status, 400)
 })
 
+test('sign-ins are limited by address and by key, and who only knows a key keeps nobody out', async () => {
+  const key = await boundKey(app, await alice(app))
+  const limits = { ...app.config.limits, signInsPerMinute: 3 }
+  const { running } = await app.another({ role: 'web', trustedProxies: 1, limits })
+  const send = async (path: string, from: string, body: object) => {
+    const headers = { 'X-Forwarded-For': from }
+    const response = await fetch(running.url + API + path, { method: 'POST', headers, body: JSON.stringify(body) })
+    return {
+      status: response.status,
+      wait: response.headers.get('retry-after'),
+      ...Envelope.parse(await response.json()),
+    }
+  }
+  const attempt = async (from: string, signer: SshPair) => {
+    const { data } = await send('/challenge', from, { public_key: key.publicKey })
+    const signature = await signer.sign(String(data.message), String(data.namespace))
+    return send('/login', from, { public_key: key.publicKey, challenge_id: data.challenge_id, signature })
+  }
+  const stranger = await sshKeygen('ed25519')
+  const strangers: number[] = []
+  for (let each = 1; each <= 5; each++) strangers.push((await attempt(`198.51.100.${each}`, stranger)).status)
+  assert.deepEqual(strangers, [401, 401, 401, 429, 429], 'by key')
+  const owners: number[] = []
+  for (let each = 1; each <= 4; each++) owners.push((await attempt(`203.0.113.${each}`, key)).status)
+  assert.deepEqual(owners, [200, 200, 200, 429], 'the owner has a limit of their own')
+
+  const challenges = []
+  for (let each = 1; each <= 4; each++) {
+    challenges.push(await send('/challenge', '192.0.2.1', { public_key: key.publicKey }))
+  }
+  assert.deepEqual(
+    challenges.map(each => each.status),
+    [200, 200, 200, 429],
+    'by address',
+  )
+  assert.ok(Number(challenges[3]!.wait) >= 1 && Number(challenges[3]!.wait) <= 60)
+  assert.equal((await send('/challenge', '192.0.2.2', { public_key: key.publicKey })).status, 200)
+})
+
+test('an id that no challenge ever had is not valid, whatever it looks like', async () => {
+  const { key } = await atWork()
+  for (const id of ['', 'x', 'ffffffff-ffff-7fff-bfff-ffffffffffff', '0x', '-1', '9'.repeat(100_000), '\u0000']) {
+    const signature = await key.sign('x', 'sub2api-playground')
+    const { status } = await ask('POST', `${API}/login`, {
+      body: { public_key: key.publicKey, challenge_id: id, signature },
+    })
+    assert.equal(status, 401, id.slice(0, 40))
+  }
+})
+
 test('the same Idempotency-Key is the same task, with another body a conflict', async () => {
   const { token, person } = await atWork()
   const headers = { 'Idempotency-Key': 'one of mine' }

@@ -48,9 +48,10 @@ export function agentApi(deps: Deps): Router {
   const limit = (name: string, points: number) =>
     createRateLimit(db, { name, points, seconds: 60, refusal: 'errors.rate_limited' })
   const perMinute = config.limits.signInsPerMinute
-  // Not by key: whoever knows a public key could keep its owner out.
+  // Of challenges not by key: whoever knows a public key could keep its owner out.
   const challenges = limit('ssh-challenge', perMinute)
-  const logins = [limit('ssh-login', perMinute), limit('ssh-login-key', perMinute)] as const
+  const logins = limit('ssh-login', perMinute)
+  const loginsOfKey = limit('ssh-login-key', perMinute)
   const proofs = limit('ssh-proof', perMinute)
   const starts = limit('ssh-task', STARTS_PER_MINUTE)
   const uploads = fileLimit(db)
@@ -74,14 +75,15 @@ export function agentApi(deps: Deps): Router {
   api.post('/ssh/login', async (req, res) => {
     const caller = callerOf(req)
     const t = wordsFor(req)
-    await logins[0].consume(networkOf(caller.address))
+    await logins.consume(networkOf(caller.address))
     const { public_key: publicKey, challenge_id: challengeId, signature } = await readJson(req, LoginRequest)
     const key = readKey(publicKey, t)
     if (signature.trim() === '' || signature.length > longestSignatureText) {
       throw badField('signature', t('agents.invalid.signature'))
     }
-    await logins[1].consume(key.fingerprint)
-    const { token, sshKey } = await signInWithKey(deps, { key, challengeId, signature, caller })
+    // Those who hold the key and those who only know it use up a limit each: nobody is kept out by the others.
+    const count = (isHolder: boolean) => loginsOfKey.consume(`${key.fingerprint} ${isHolder ? 'held' : 'known'}`)
+    const { token, sshKey } = await signInWithKey(deps, { key, challengeId, signature, caller, count })
     succeed(res, {
       access_token: token.reveal(),
       token_type: 'Bearer',

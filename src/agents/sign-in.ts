@@ -29,11 +29,19 @@ export async function createChallenge(deps: Pick<Deps, 'db'>, key: SshPublicKey)
  */
 export async function signInWithKey(
   deps: Pick<Deps, 'db' | 'log'>,
-  attempt: { key: SshPublicKey; challengeId: string; signature: string; caller: Caller },
+  attempt: {
+    key: SshPublicKey
+    challengeId: string
+    signature: string
+    caller: Caller
+    /** Counts the attempt, by whether the signature was the key's; throws when there have been too many. */
+    count(isHolder: boolean): Promise<void>
+  },
 ): Promise<{ token: Secret; sshKey: { id: string; userId: number; name: string } }> {
   const { key, challengeId, caller } = attempt
   const message = Buffer.from(challengeText(challengeId, key))
   const problem = verifySignature(attempt.signature, { message, namespace: NAMESPACE, key })
+  await attempt.count(!problem)
   const token = new Secret(`ssh_${randomBytes(32).toString('base64url')}`)
   const sshKey = await queries.spendChallenge(
     deps.db,

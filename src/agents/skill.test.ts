@@ -436,6 +436,13 @@ suite('the scripts of the skill', { concurrency: 4 }, () => {
     }
   })
 
+  test('Python 3.8 can read them', async () => {
+    const check = `import ast, pathlib, sys
+for file in pathlib.Path(sys.argv[1]).rglob('*.py'): print(ast.parse(file.read_text('utf-8'), str(file), feature_version=(3, 8)) and file.name)`
+    const { stdout } = await run('python3', ['-c', check, scripts])
+    assert.match(stdout, /create_image_task\.py/)
+  })
+
   test('wrong flags exit with 2 and one line', async () => {
     const { create, download } = await machine()
     const wrong: Ended[] = await Promise.all([
