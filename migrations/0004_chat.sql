@@ -29,6 +29,7 @@ create table chat_messages (
   unique (user_id, submission),
   check (role = 'user' or submission is null)
 );
+create index chat_messages_by_parent on chat_messages (parent_id) where parent_id is not null;
 create index chat_messages_below on chat_messages (conversation_id, parent_id, number);
 
 create index chat_messages_deleted on chat_messages (deleted_at) where deleted_at is not null;
@@ -95,6 +96,7 @@ create table replies (
   check (state in ('queued', 'running') or key_secret is null),
   check (state <> 'running' or (claim is not null and lease_until is not null))
 );
+create index replies_of_conversation on replies (conversation_id);
 create index replies_unfinished on replies (state, user_id, created_at) where state in ('queued', 'running');
 
 -- What of a running answer has come; moves into its reply when that ends.
@@ -123,6 +125,7 @@ create table tool_calls (
   job_id uuid,
   output text -- what the model is told; null until it is over
 );
+create index tool_calls_of_conversation on tool_calls (conversation_id);
 create index tool_calls_painting on tool_calls (job_id) where state = 'painting';
 
 create table chat_settings (

@@ -68,7 +68,8 @@ export function listConversations(db: Db, userId: number, options: ListOptions):
        and case when $5::text is null then c.pinned_at is null else c.title ilike $5
          or exists (
            select from chat_messages m left join replies r on r.message_id = m.id
-           where m.conversation_id = c.id and m.deleted_at is null and (m.text ilike $5 or r.text ilike $5)) end
+           where m.user_id = $1 and m.conversation_id = c.id and m.deleted_at is null
+             and (m.text ilike $5 or r.text ilike $5)) end
      order by c.updated_at desc, c.id desc limit $4`,
     [userId, before?.at ?? null, before?.id ?? null, limit, search === null ? null : likePattern(search)],
   )
