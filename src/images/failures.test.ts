@@ -164,8 +164,8 @@ describe('what a call comes to', { concurrency: 4 }, () => {
   })
 })
 
-describe('before the gateway works on it', () => {
-  worker()
+describe('before the gateway works on it, in any of three workers', () => {
+  for (let count = 0; count < 3; count++) worker()
 
   test('a 429 with Retry-After: nothing is sent before, then it is done', async () => {
     const reply = { status: 429, headers: { 'Retry-After': '3' }, body: limited('Upstream rate limit exceeded') }
@@ -196,6 +196,10 @@ describe('before the gateway works on it', () => {
     await jobIn(app.db, await ask(owner, 'of another key'), 'done')
     const row = await jobRow(app.db, same)
     assert.deepEqual([row.state, row.attempts], ['queued', 0])
+    const tiles = (await owner.get('/images')).html
+    const shownUntil = (id: string) => tiles.querySelector(`#job-${id} .wait-state time`)!.getAttribute('datetime')
+    assert.ok(Date.parse(shownUntil(told)!) > Date.now() + 500_000, 'its tile says until when')
+    assert.equal(shownUntil(same), shownUntil(told), 'and so do those of the others')
     assert.equal(app.mock.control.calls({ prompt: 'of the same key' }).length, 0)
     // As if ten minutes had gone by.
     await app.db.run(`update image_jobs set not_before = now(), retry_at = now() where id = $1`, [told])

@@ -3,14 +3,14 @@ import type { Db } from '../db/db.ts'
 import { viewPicture } from '../library/picture-view.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { mayCheck } from './check.ts'
-import { type ImageJob, listMakers, listPaused, listPlaces, type Mask } from './queries.ts'
+import { type ImageJob, listMakers, listPaused, listWaits, type Mask, type Wait } from './queries.ts'
 import { dimensionsOf } from './sizes.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
 /** The jobs of one person as pages show them: with their pictures and their places in the queue. */
 export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<JobView[]> {
   if (jobs.length === 0) return []
-  const places = await placesOf(db, userId, jobs)
+  const waits = await waitsOf(db, userId, jobs)
   const startable = jobs.filter(job => job.state !== 'queued').map(job => job.id)
   const pictures = startable.length > 0 ? await listPicturesOfJobs(db, userId, startable) : []
   const byJob = Map.groupBy(pictures, picture => picture.jobId)
@@ -25,19 +25,20 @@ export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]
   const batches = jobs.flatMap(job => (job.state === 'queued' && job.batchId ? [job.batchId] : []))
   const paused = new Set(batches.length > 0 ? await listPaused(db, userId, batches) : [])
   return jobs.map(job => ({
-    ...viewJob(job, byJob.get(job.id) ?? [], places.get(job.id) ?? null, byToken),
+    ...viewJob(job, byJob.get(job.id) ?? [], waits.get(job.id) ?? null, byToken),
     madeBy: makers.get(job.sshKeyId ?? '') ?? null,
     batch: job.batchId ? { id: job.batchId, paused: paused.has(job.batchId) } : null,
   }))
 }
 
-export async function placesOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, number>> {
-  return jobs.some(job => job.state === 'queued') ? listPlaces(db, userId) : new Map()
+export async function waitsOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, Wait>> {
+  return jobs.some(job => job.state === 'queued') ? listWaits(db, userId) : new Map()
 }
 
 /** Changes with everything that a tile shows. */
-export function tagOf(job: ImageJob, place: number | null): string {
-  return `${job.id}.${job.version}.${place ?? 0}`
+export function tagOf(job: ImageJob, wait: Wait | null): string {
+  const until = wait?.until ? Math.ceil(wait.until.getTime() / 1000).toString(36) : 0
+  return [job.id, job.version, wait?.place ?? 0, until].join('.')
 }
 
 /** Whether the page should go on asking: the job runs, or its cost is about to be known. */
@@ -65,7 +66,7 @@ export function viewMask({ id, width, height }: Mask): MaskView {
 function viewJob(
   job: ImageJob,
   pictures: readonly Picture[],
-  place: number | null,
+  wait: Wait | null,
   references: ReadonlyMap<string, ReferenceView>,
 ): Omit<JobView, 'madeBy' | 'batch'> {
   const first = pictures[0]
@@ -73,7 +74,7 @@ function viewJob(
   return {
     id: job.id,
     state: job.state,
-    tag: tagOf(job, place),
+    tag: tagOf(job, wait),
     model: job.model,
     prompt: job.prompt,
     size: job.size,
@@ -88,8 +89,8 @@ function viewJob(
     createdAt: job.createdAt,
     startedAt: job.startedAt,
     finishedAt: job.finishedAt,
-    waitsUntil: job.state === 'queued' ? job.notBefore : null,
-    place,
+    waitsUntil: wait?.until ?? null,
+    place: wait?.place ?? null,
     preview:
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },
     references: job.referenceTokens.map(token => references.get(token)).filter(reference => reference !== undefined),

@@ -181,33 +181,46 @@ export function listJobsById(db: Db, userId: number, ids: readonly string[]): Pr
   return db.many(ImageJob, `select * from image_jobs where user_id = $1 and id = any($2)`, [userId, ids])
 }
 
-// Told to come again later, a key is not used for other jobs before that either. A quota is no such wait: each job is
-// told of it, and ends.
-const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id
-  and told.retry_at > now() and coalesce(told.failure_reason, 'rate_limited') = 'rate_limited')`
+// Told to come again later, a key is not used for other jobs before that either. A limit that is used up is no such
+// wait: each job is told of it, and ends.
+const isTold = `told.retry_at > now() and coalesce(told.failure_reason, '') not in ('key_quota', 'subscription')`
+const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id and ${isTold})`
 
 // What waits for its time, for its key's, or for its batch to go on, is passed over.
 const claimable = `state = 'queued' and (not_before is null or not_before <= now()) and ${keyMayBeUsed}
   and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
 
+const Wait = z.object({
+  /** In the queue, from 1; null for what waits for its time or for its batch. */
+  place: z.number().nullable(),
+  /** Nothing is sent before: the gateway told the job, or another of its key, to come again then. */
+  until: z.date().nullable(),
+})
+export type Wait = z.output<typeof Wait>
+
 /**
- * Places in the queue, from 1, in the order of `claimJobs`: everybody's first job, then everybody's second, and so on.
- * What waits for the gateway has none.
+ * What each queued job of a person waits for. Places are in the order of `claimJobs`: everybody's first job, then
+ * everybody's second, and so on.
  */
-export async function listPlaces(db: Db, userId: number): Promise<Map<string, number>> {
+export async function listWaits(db: Db, userId: number): Promise<Map<string, Wait>> {
   const rows = await db.many(
-    z.object({ id: z.string(), place: z.number() }),
+    Wait.extend({ id: z.string() }),
     `with busy as (select user_id, count(*) as running from image_jobs where state = 'running' group by user_id),
        waiting as (
-         select id, user_id, created_at,
+         select id, created_at,
            coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
          from image_jobs left join busy using (user_id)
          where ${claimable}),
-       line as (select id, user_id, row_number() over (order by turn, created_at, id) as place from waiting)
-     select id, place from line where user_id = $1`,
+       line as (select id, row_number() over (order by turn, created_at, id) as place from waiting)
+     select id, place, until from image_jobs left join line using (id), lateral (
+       select max(time) as until from (
+         select image_jobs.not_before as time
+         union all select told.retry_at from image_jobs told where told.key_id = image_jobs.key_id and ${isTold}) times
+       where time > now()) wait
+     where user_id = $1 and state = 'queued'`,
     [userId],
   )
-  return new Map(rows.map(row => [row.id, row.place]))
+  return new Map(rows.map(row => [row.id, row]))
 }
 
 /**
@@ -402,10 +415,11 @@ export async function clearLeftovers(db: Db, job: ClaimedJob): Promise<void> {
   )
 }
 
-/** Nothing was sent yet, so it may simply be run again. */
+/** Nothing was sent yet, so it may simply be run again, and this was no attempt. */
 export async function requeueUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
   const changed = await db.run(
-    `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null
+    `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null,
+       attempts = attempts - 1
      where id = $1 and claim = $2 and state = 'running' and called_at is null and cancel_requested_at is null
        and withdrawn_at is null`,
     [job.id, job.claim],

@@ -17,7 +17,7 @@ import { checkJob } from './check.ts'
 import { composer } from './composer.ts'
 import { editForm } from './edit.ts'
 import { iterationRoutes } from './iteration-routes.ts'
-import { isUnfinished, placesOf, tagOf, viewJobs } from './job-view.ts'
+import { isUnfinished, tagOf, viewJobs, waitsOf } from './job-view.ts'
 import { maskRoutes } from './mask-routes.ts'
 import { checkRequest, type FormValues, formOf, readForm, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
@@ -111,8 +111,8 @@ export function imageRoutes(deps: Deps): Router {
     const shown = new Set([req.query.t ?? []].flat().map(String).slice(0, UNFINISHED_JOBS))
     const ids = [...shown].map(tag => tag.slice(0, 36)).filter(id => Submission.safeParse(id).success)
     const jobs = await queries.listJobsById(db, userId, ids)
-    const places = await placesOf(db, userId, jobs)
-    const changed = jobs.filter(job => !shown.has(tagOf(job, places.get(job.id) ?? null)))
+    const waits = await waitsOf(db, userId, jobs)
+    const changed = jobs.filter(job => !shown.has(tagOf(job, waits.get(job.id) ?? null)))
     const settled = jobs.some(job => !isUnfinished(job))
     if (changed.length === 0 && !settled && jobs.length === ids.length) return res.status(204).end()
     await answerTiles(res, changed)

@@ -26,9 +26,9 @@ export interface JobView {
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null
-  /** The gateway asked us to come back later: nothing is sent before; null unless queued for that. */
+  /** The gateway told it, or another job of its key, to come again then: nothing is sent before; null unless queued for that. */
   waitsUntil: Date | null
-  /** Place in the queue from 1; null unless queued. */
+  /** Place in the queue from 1; null unless queued for that. */
   place: number | null
   /** The newest partial image; null when there is none yet. `step` 0–2: later ones are sharper. */
   preview: { url: string; step: number } | null
