@@ -80,6 +80,11 @@ describe('from prompt to picture', together, () => {
     const address = done.html.querySelector('[href^="/files/"], img[src^="/files/"]')!
     const bytes = await person.get((address.getAttribute('src') ?? address.getAttribute('href'))!.replace('/thumb', ''))
     assert.deepEqual((await sharp(bytes.body).metadata()).format, 'png')
+    // Shown large it may be the original; among others it is the thumbnail.
+    const large = done.html.querySelector('.stage img')!
+    assert.match(large.getAttribute('srcset')!, /^(\/files\/[\w-]+)\/thumb 480w, \1 1024w$/)
+    const small = (await person.get('/images')).html.querySelector('.tiles .picture img')!
+    assert.deepEqual([small.getAttribute('src'), small.getAttribute('srcset')], [large.getAttribute('src'), undefined])
     assert.equal(app.mock.control.calls({ prompt: 'a plain lighthouse' }).length, 1)
   })
 

@@ -56,7 +56,7 @@ export interface Views {
   'images/_job_page': { job: import('../images/view.ts').JobView }
   'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
   'images/_mask_error': { sentence: string }
-  'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number }
+  'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
   'images/_pulse': { jobs: import('../images/view.ts').JobView[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
@@ -79,7 +79,7 @@ export interface Views {
   'library/_lightbox': Record<never, never>
   'library/_lineage': { picture: import('../library/view.ts').PictureView; lineage: import('../library/view.ts').LineageView }
   'library/_older': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
-  'library/_tile': { picture: import('../library/view.ts').PictureView }
+  'library/_tile': { picture: import('../library/view.ts').PictureView; sizes?: string }
   'library/compare': { a: import('../library/view.ts').PictureView; b: import('../library/view.ts').PictureView }
   'library/index': { pictures: import('../library/view.ts').PictureView[]; older: string | null; filter: 'all' | 'favourites'; undo: import('../library/view.ts').PictureView | null }
   'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; lineage: import('../library/view.ts').LineageView }
