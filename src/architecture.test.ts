@@ -126,6 +126,17 @@ test('credentials are sealed and opened in two files, and shown in clear to the 
   assert.deepEqual(names(reveals).sort(), ['agents/api.ts', 'agents/sign-in.ts'])
 })
 
+test('every package is locked by its hash, for every platform', () => {
+  const lock = JSON.parse(readFileSync(path.join(root, '../package-lock.json'), 'utf8')) as {
+    packages: Record<string, { integrity?: string }>
+  }
+  const loose = Object.entries(lock.packages).filter(([name, { integrity }]) => name !== '' && !integrity)
+  assert.deepEqual(
+    loose.map(([name]) => name),
+    [],
+  )
+})
+
 function names(list: readonly Source[]): string[] {
   return list.map(({ name }) => name)
 }
