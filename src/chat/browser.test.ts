@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
-import { alice } from '../testing/people.ts'
+import { hindrances } from '../testing/hindrances.ts'
+import { alice, charlie } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { testApp, until } from '../testing/server.ts'
 
@@ -101,8 +103,11 @@ test('a conversation, from the first question to the edit of a picture, seen liv
   await page.waitForSelector('.card .attached img')
   await page.click('.card .primary')
   await other.page.waitForSelector('.tool.state-done + .answer.state-done >> nth=1')
+  // The edit carried that very picture.
+  const source = await page.getAttribute('.tool.state-done .job a[href^="/files/"]', 'href')
+  const bytes = await (await page.request.get(source!)).body()
   const [edit] = mock.control.calls({ path: '/v1/images/edits' })
-  assert.equal(edit!.inputs, 1)
+  assert.deepEqual(edit!.digests, [createHash('sha256').update(bytes).digest('hex')])
 
   // Both show the same; a reload too.
   await page.waitForFunction(() => document.querySelectorAll('.answer.writing').length === 0)
@@ -114,6 +119,10 @@ test('a conversation, from the first question to the edit of a picture, seen liv
   await until('both to show the same', same).catch(differ)
   await page.reload()
   await until('both to show the same after a reload', same).catch(differ)
+  assert.deepEqual(await hindrances(page), [])
+  const stranger = await openPage(browser, app.url, await charlie(app))
+  assert.equal((await stranger.page.goto(page.url()))!.status(), 404)
+
   // A preview may be gone again by the time a slow page asks for it: the picture itself is there then.
   const serious = [...complaints, ...other.complaints].filter(each => !/\/preview\/\d+$/.test(each))
   assert.deepEqual(serious, [])
@@ -179,6 +188,55 @@ test('without JavaScript a question is asked by a plain form, and the page refre
   mock.control.release(fault)
   await page.waitForSelector(answers(1))
   assert.equal(await page.locator('noscript meta[http-equiv="refresh"]').count(), 0)
+})
+
+for (const [name, options] of [
+  ['on a wide screen', {}],
+  ['in the dark', { colorScheme: 'dark' }],
+  [
+    'on a phone, in Chinese',
+    { locale: 'zh-CN', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  ],
+] as const) {
+  test(`nothing keeps people out: ${name}`, { skip }, async () => {
+    const person = await alice(app)
+    const { page } = await openPage(browser, app.url, person, options)
+    await page.goto('/chat')
+    assert.deepEqual(await hindrances(page), [], 'nothing said yet')
+    const wide = Array.from({ length: 14 }, (_, index) => `column ${index}`).join(' | ')
+    const answer = `${'word'.repeat(60)} https://example.com/${'path/'.repeat(40)}\n\n| ${wide} |\n|${'---|'.repeat(14)}\n\n\`\`\`ts\nconst a = 1\n\`\`\`\n\n- [x] done`
+    mock.control.fault({ match: { prompt: 'everything at once' }, answer })
+    await page.fill('#say', `everything at once ${'x'.repeat(300)}`)
+    await page.click('.send')
+    await page.waitForSelector(answers(1))
+    await page.fill('#say', 'draw a lighthouse')
+    await page.click('.send')
+    await page.waitForSelector('.card .price')
+    assert.deepEqual(await hindrances(page), [], 'a conversation')
+    await page.click('[popovertarget="chat-menu"]')
+    assert.deepEqual(await hindrances(page), [], 'its menu')
+  })
+}
+
+test('whoever has scrolled up stays there, and finds the way down; else the page goes along', { skip }, async () => {
+  const person = await alice(app)
+  const { page } = await openPage(browser, app.url, person, { viewport: { width: 1280, height: 500 } })
+  await page.goto('/chat')
+  await say(page, '#long first')
+  await page.waitForSelector(answers(1))
+  const fromEnd = () => page.evaluate(() => document.documentElement.scrollHeight - innerHeight - scrollY)
+  await page.waitForFunction(() => document.documentElement.scrollHeight - innerHeight - scrollY < 90)
+  const fault = mock.control.fault({ match: { prompt: 'and on' }, hold: 'mid_picture' })
+  await say(page, '#long and on')
+  await page.waitForFunction(() => (document.querySelector('.answer.writing .prose')?.children.length ?? 0) > 8)
+  assert.ok((await fromEnd()) < 90, 'it went along')
+  await page.evaluate(() => scrollTo(0, 100))
+  await page.waitForSelector('#to-end:not([hidden])')
+  mock.control.release(fault)
+  await page.waitForSelector(answers(2))
+  assert.equal(await page.evaluate(() => scrollY), 100)
+  await page.click('#to-end')
+  await page.waitForFunction(() => document.documentElement.scrollHeight - innerHeight - scrollY < 90)
 })
 
 test('on a phone nothing is wider than the screen, and the composer is in sight', { skip }, async () => {

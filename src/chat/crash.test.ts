@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
+import type { Browser } from 'playwright-core'
+import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
 import { answerCalls, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
@@ -12,6 +14,12 @@ const app = await testApp({
 })
 const { db, mock } = app
 const asked = (prompt: string) => answerCalls(mock, { prompt })
+
+let browser: Browser
+before(async () => {
+  if (!noChromium) browser = await startChromium()
+})
+after(async () => browser?.close())
 
 /** A worker of its own that can be killed. */
 const worker = () => startProcess(app, { PLAYGROUND_ROLE: 'worker' })
@@ -114,4 +122,34 @@ test('nothing is paid twice when the worker dies between the two calls of a turn
   const paid = mock.control.calls().filter(call => call.email === person.email)
   assert.equal(paid.filter(call => call.path === '/v1/images/generations').length, 1)
   assert.equal(answerCalls(mock, { email: person.email }).length, 2)
+})
+
+test('web process and worker killed together: the open page finds the words kept, and goes on from them', {
+  skip: noChromium,
+}, async () => {
+  await survivor?.running.stop()
+  survivor = null
+  const person = await alice(app)
+  const web = await startProcess(app, { PLAYGROUND_ROLE: 'web' })
+  const doomed = await worker()
+  const { page } = await openPage(browser, web.url, person)
+  const { id } = await talk(db, person, 'hello')
+  await page.goto(`/chat/${id}`)
+  mock.control.fault({ match: { prompt: 'all lights out' }, hold: 'mid_picture' })
+  await page.fill('#say', 'all lights out')
+  await page.press('#say', 'Enter')
+  await page.waitForFunction(() =>
+    /You asked/.test(document.querySelector('.answer.writing .prose')?.textContent ?? ''),
+  )
+  doomed.child.kill('SIGKILL')
+  web.child.kill('SIGKILL')
+  mock.control.release()
+  await db.pool.query(`update replies set lease_until = now() - interval '1 second' where state = 'running'`)
+  await takeOver()
+  await startProcess(app, { PLAYGROUND_ROLE: 'web', PORT: new URL(web.url).port })
+  await page.waitForSelector('.answer.state-unknown .answer-failure')
+  assert.match((await page.textContent('.answer.state-unknown .prose')) ?? '', /^You asked/)
+  await page.click('.go-on button')
+  await page.waitForSelector('.message:last-child.answer.state-done')
+  assert.equal(asked('all lights out').length, 1)
 })

@@ -1,5 +1,4 @@
 import { Router } from 'express'
-import { z } from 'zod'
 import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
@@ -12,7 +11,6 @@ import { atOf, myConversation } from './mine.ts'
 import { loadThread } from './thread.ts'
 
 const CHECK_SIGN_IN_MS = 60_000
-const Seq = z.coerce.number().int().min(-1).catch(-1)
 
 /** How an open page hears of what is new. */
 export function liveRoutes(deps: Deps, streams: EventStreams): Router {
@@ -38,8 +36,7 @@ export function liveRoutes(deps: Deps, streams: EventStreams): Router {
       account: async () => accountOf(res),
       refresh: () => reloadViewer(deps, res),
     }
-    const shown = { tag: typeof req.query.v === 'string' ? req.query.v : '', seq: Seq.parse(req.query.seq) }
-    followThread(deps, page, conversation, atOf(req), stream, shown)
+    followThread(deps, page, conversation, atOf(req), stream, typeof req.query.v === 'string' ? req.query.v : '')
   })
 
   // For browsers, and networks, that let no stream through.

@@ -5,14 +5,8 @@ import type { Views } from '../web/views.gen.ts'
 import { type Delta, listDeltas } from './claim-queries.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { listReplies } from './reply-queries.ts'
-import { type Growth, grow, loadGrowth, loadThread, type Thread } from './thread.ts'
+import { type Growth, grow, loadGrowth, loadThread, readPulse, type Thread } from './thread.ts'
 import type { AnswerView, MessageView } from './view.ts'
-
-/** What the browser already shows: the tag of its thread, and the newest piece of the answer in it. */
-export interface Shown {
-  tag: string
-  seq: number
-}
 
 export interface Page {
   render<K extends keyof Views>(view: K, data: Views[K]): string
@@ -32,11 +26,14 @@ export function followThread(
   conversation: Conversation,
   at: string | null,
   stream: EventStream,
-  shown: Shown,
+  /** The pulse of what the browser shows already. */
+  shown: string,
 ): void {
   const { db } = deps
   const news = new Set<'text' | 'change' | 'balance'>(['change'])
   let thread: Thread | null = null
+  /** Answers whose cost the page shows. */
+  const told = new Set<string>()
   let title = conversation.title
   let busy = false
 
@@ -57,7 +54,7 @@ export function followThread(
         const hasText = news.delete('text')
         if (hasChange) await tellChange()
         else if (hasText && thread?.growth) await tellText(thread.growth)
-        if (news.delete('balance')) await tellBalance()
+        if (news.delete('balance')) await tellPayment()
         await stream.drained()
       }
     } catch (error) {
@@ -75,13 +72,17 @@ export function followThread(
     const next = await loadThread(db, current, at, await page.account())
     const before = thread
     thread = next
+    const has = readPulse(shown)
     if (before) {
       tellDifference(before, next)
-    } else if (stream.again || shown.tag !== next.view.tag) {
+    } else if (stream.again || has.tag !== next.view.tag) {
       stream.send(page.render('chat/_sync', { thread: next.view }))
-    } else if (next.growth) {
+      showCosts(next.view.messages)
+    } else {
       // The page came with the beginning of this answer: what follows it is still to be told.
-      next.growth = await catchUp(next.growth.messageId, shown.seq)
+      if (next.growth) next.growth = await catchUp(next.growth.messageId, has.seq)
+      if (has.costs === readPulse(next.view.pulse).costs) showCosts(next.view.messages)
+      else await tellCosts()
     }
     if (current.title !== title) {
       title = current.title
@@ -110,6 +111,7 @@ export function followThread(
     }
     const foot = (ended as AnswerView | undefined) ?? null
     stream.send(page.render('chat/_changes', { thread: next.view, changed, removed, added, ended: foot }))
+    showCosts([...changed, ...added, ...(foot ? [foot] : [])])
   }
 
   /** What is left of the answer, so that the whole is what its row has; or all of it anew, where that differs. */
@@ -145,21 +147,34 @@ export function followThread(
     if (words) stream.send(words, 't')
   }
 
-  async function tellBalance(): Promise<void> {
+  async function tellPayment(): Promise<void> {
     await page.refresh()
     stream.send(page.render('chat/_balance', {}))
+    await tellCosts()
+  }
+
+  async function tellCosts(): Promise<void> {
     const answers = (thread?.view.messages ?? []).filter(message => message.role === 'assistant')
-    const paid = await listReplies(
-      db,
-      answers.filter(each => each.cost === null).map(each => each.id),
+    const open = answers.filter(({ id }) => !told.has(id))
+    const costs = new Map(
+      (
+        await listReplies(
+          db,
+          open.map(({ id }) => id),
+        )
+      ).map(reply => [reply.messageId, reply.cost]),
     )
-    for (const { messageId, cost } of paid) {
-      const message = cost === null ? null : answers.find(each => each.id === messageId)
-      if (!message) continue
-      message.cost = cost
+    for (const message of open) {
+      message.cost = costs.get(message.id) ?? null
+      if (message.cost === null) continue
       if (message.failure) message.failure.charged = 'yes'
       stream.send(page.render('chat/_paid', { message }))
     }
+    showCosts(open)
+  }
+
+  function showCosts(messages: readonly MessageView[]): void {
+    for (const message of messages) if (message.role === 'assistant' && message.cost !== null) told.add(message.id)
   }
 }
 

@@ -13,8 +13,11 @@ test('tables, lists, tasks, code and math become plain elements with classes', (
   const page = parse(html)
   assert.equal(page.querySelectorAll('th.right, td.right').length, 2)
   assert.deepEqual(
-    page.querySelectorAll('li.task input').map(box => box.hasAttribute('checked')),
-    [true, false],
+    page.querySelectorAll('li.task input').map(box => [box.hasAttribute('checked'), box.getAttribute('aria-label')]),
+    [
+      [true, 'done'],
+      [false, 'open'],
+    ],
   )
   assert.ok(page.querySelector('figure.code[data-language="ts"] .hljs-keyword'))
   assert.deepEqual(

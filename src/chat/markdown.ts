@@ -7,6 +7,7 @@ const MOST_CELLS = 2_000
 const MOST_TABLES = 12
 /** Characters of a line that tell what it is. */
 const TELLING = 7
+const LONGEST_LABEL = 80
 const LANGUAGE = /^[\w+#.-]{1,30}$/
 
 /**
@@ -95,8 +96,10 @@ md.renderer.rules.code_block = (tokens, index) => code(tokens[index]!.content, '
 md.renderer.rules.math_block = (tokens, index) =>
   `<pre class="math" tabindex="0"><code>${escapeHtml(tokens[index]!.content)}</code></pre>\n`
 md.renderer.rules.math_inline = (tokens, index) => `<code class="math">${escapeHtml(tokens[index]!.content)}</code>`
-md.renderer.rules.task = (tokens, index) =>
-  `<input type="checkbox" disabled${tokens[index]!.meta?.ticked ? ' checked' : ''}> `
+md.renderer.rules.task = (tokens, index) => {
+  const { meta, content } = tokens[index]!
+  return `<input type="checkbox" aria-label="${escapeHtml(content)}" disabled${meta?.ticked ? ' checked' : ''}> `
+}
 md.renderer.rules.table_open = () => '<div class="table" tabindex="0"><table>\n'
 md.renderer.rules.table_close = () => '</table></div>\n'
 md.renderer.rules.th_open = (tokens, index) => `<th${alignment(tokens[index]!.attrGet('style'))}>`
@@ -166,6 +169,11 @@ function tasks(state: StateCore): void {
     const box = new state.Token('task', 'input', 0)
     box.meta = { ticked: ticked !== ' ' }
     first.content = first.content.slice(mark.length)
+    box.content = token
+      .children!.map(child => child.content)
+      .join('')
+      .slice(0, LONGEST_LABEL)
+      .toWellFormed()
     token.children!.unshift(box)
     state.tokens[index - 2]!.attrJoin('class', 'task')
   }

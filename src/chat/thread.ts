@@ -207,7 +207,12 @@ function tagOf(message: MessageView): string {
 function pulseOf(messages: readonly MessageView[]): string {
   const last = messages.at(-1)
   const known = messages.filter(message => message.role === 'assistant' && message.cost !== null)
-  return [threadTag(messages), last?.role === 'assistant' ? last.seq : '', known.length].join('.')
+  return [threadTag(messages), last?.role === 'assistant' ? last.seq : -1, known.length].join('.')
+}
+
+export function readPulse(pulse: string): { tag: string; seq: number; costs: number } {
+  const [, tag = '', seq = '-1', costs = '-1'] = /^(\w+)\.(-?\d{1,9})\.(\d{1,9})$/.exec(pulse) ?? []
+  return { tag, seq: Number(seq), costs: Number(costs) }
 }
 
 function threadTag(messages: readonly { tag: string }[]): string {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import { charge, checkBalanceAgain } from './billing.ts'
 import type { Exchange } from './exchange.ts'
@@ -70,6 +71,8 @@ async function make(
   const variations = state.drawn.get(request.prompt) ?? 0
   state.drawn.set(request.prompt, variations + 1)
   const inputs = await Promise.all(request.inputs.map(input => bytesOf(input, exchange)))
+  const digests = inputs.map(bytes => createHash('sha256').update(bytes).digest('hex'))
+  state.ledger.set(exchange.call, { digests })
   const mask = request.mask === null ? null : await bytesOf(request.mask, exchange)
   await checkInputs(inputs, mask)
 

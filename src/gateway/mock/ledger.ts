@@ -14,6 +14,8 @@ export interface CallRecord {
   stream: boolean
   /** Pictures sent along. */
   inputs: number
+  /** SHA-256 of each, where they were read. */
+  digests?: string[]
   hasMask: boolean
   /** The request's fields as sent; long texts and files are cut short. */
   fields: Record<string, unknown>
