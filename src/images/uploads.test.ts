@@ -111,6 +111,49 @@ test('place, time and camera are gone from what is kept and sent, and the pictur
   assert.doesNotMatch(body.toString('latin1'), /SecretCamera|Exif/)
 })
 
+test('what an app wrote beside the picture or behind its end goes, and not one pixel changes', async () => {
+  const person = await alice(app)
+  const drawn = sharp({
+    create: {
+      width: 90,
+      height: 70,
+      channels: 3,
+      background: '#789',
+      noise: { type: 'gaussian', mean: 128, sigma: 40 },
+    },
+  })
+  const place = Buffer.from('at 52.5200,13.4050')
+  const segment = (marker: number) => Buffer.concat([Buffer.from([0xff, marker, 0, place.length + 2]), place])
+  const jpeg = await drawn.clone().jpeg({ progressive: true }).withIccProfile('p3').toBuffer()
+  const told = [segment(0xfe), segment(0xec), segment(0xe2), segment(0xed)]
+  const png = await drawn
+    .clone()
+    .png()
+    .withExif({ IFD0: { Copyright: String(place) } })
+    .toBuffer()
+  const webp = await drawn
+    .clone()
+    .webp({ lossless: true })
+    .withXmp(`<x:xmpmeta xmlns:x="adobe:ns:meta/">${place}</x:xmpmeta>`)
+    .toBuffer()
+  const files: [File, reencoded: boolean][] = [
+    [['a.jpg', Buffer.concat([jpeg.subarray(0, 2), ...told, jpeg.subarray(2), place, jpeg])], false],
+    [['a.png', Buffer.concat([png, place])], false],
+    [['a.webp', Buffer.concat([webp, place])], true],
+  ]
+  for (const [file, reencoded] of files) {
+    assert.ok(file[1].includes(place), `${file[0]} tells`)
+    const [token] = tokens(await person.upload('/images/references', [file], {}, htmx))
+    const { body } = await person.get(`/files/${token}`)
+    assert.ok(!body.includes(place), file[0])
+    if (reencoded) continue
+    const [before, after] = await Promise.all([file[1], body].map(bytes => sharp(bytes).raw().toBuffer()))
+    assert.ok(before!.equals(after!), file[0])
+  }
+  const [token] = tokens(await person.upload('/images/references', [['plain.jpg', jpeg]], {}, htmx))
+  assert.ok((await person.get(`/files/${token}`)).body.equals(jpeg), 'what tells nothing stays byte for byte')
+})
+
 test('with references the form makes an edit, sent as image[] for several, without response_format', async () => {
   const person = await alice(app)
   const files: File[] = [

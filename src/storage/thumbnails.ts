@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { SharpOptions } from 'sharp'
+import { copySpans, isWhole, neededSpans } from './bare.ts'
 import { semaphore } from './semaphore.ts'
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp'
@@ -84,13 +85,20 @@ export async function preview(bytes: Uint8Array, maxEdge: number = thumbnailEdge
 }
 
 /**
- * Writes a copy without what a camera or an editor put in beside the picture (place, time, author, thumbnails), upright,
- * to `target`. False, and nothing written, when there is nothing of the kind. Throws NotAPicture.
+ * Writes a copy without what a camera, an editor or an app put in beside the picture (place, time, author, thumbnails),
+ * upright, to `target`. False, and nothing written, when there is nothing of the kind. Pixels stay as they are, unless
+ * they have to be turned or it is a WebP. Throws NotAPicture.
  */
 export async function writeClean(file: string, target: string): Promise<boolean> {
   const { format, header } = await readHeader(file)
-  const tells = header.exif ?? header.xmp ?? header.iptc ?? header.comments?.length
-  if (!tells && (header.orientation ?? 1) === 1) return false
+  if ((header.orientation ?? 1) === 1) {
+    const spans = await neededSpans(file, format)
+    if (spans && (await isWhole(file, spans))) return false
+    if (spans && format !== 'webp') {
+      await copySpans(file, spans, target)
+      return true
+    }
+  }
   const sharp = await loadSharp()
   await decoder(() =>
     sharp(file, decoding)
