@@ -214,6 +214,20 @@ test('a mask over a wide picture brings the size of its proportions, so that the
   await person.post('/images/masks', { reference: token!, ...texts({ x: 0, y: 0, width: 90, height: 60 }) })
   const page = await person.get('/images')
   assert.equal(page.html.querySelector('[name=size] option[selected]')!.getAttribute('value'), '1536x1024')
+
+  // None that is offered has its proportions: one as large as the chosen that has.
+  const odd = await sharp({ create: { width: 1000, height: 900, channels: 3, background: '#fed' } })
+    .png()
+    .toBuffer()
+  const [oddToken] = references(await person.upload('/images/references', [['o.png', odd]], {}, { htmx: true }))
+  await person.post('/images/draft', { prompt: '', size: '1024x1024', reference: oddToken! })
+  await person.post('/images/masks', { reference: oddToken!, ...texts({ x: 0, y: 0, width: 90, height: 60 }) })
+  const own = (await person.get('/images')).html
+  const [width, height] = ['width', 'height'].map(name =>
+    Number(own.querySelector(`[name=${name}]`)!.getAttribute('value')),
+  )
+  assert.deepEqual([width! % 16, height! % 16], [0, 0])
+  assert.ok(Math.abs(width! / height! - 10 / 9) < 0.03, `${width} × ${height}`)
 })
 
 test("charlie cannot see alice's mask, paint on her picture, compose, compare or use her mask", async () => {
@@ -254,6 +268,10 @@ test('nothing is pasted where there was no mask, or where the proportions differ
   const maskId = (await person.get('/images')).html.querySelector('input[name=mask]')!.getAttribute('value')!
   const id = await ask(person, 'wide now', { reference: token, mask: maskId, size: '1536x1024' })
   await jobEnd(app.db, id)
+  assert.match(
+    (await person.get(`/images/${id}`)).html.querySelector('.other-shape')!.textContent,
+    /cannot be measured/,
+  )
   const { rows } = await app.db.pool.query<{ id: string }>('select id from pictures where job_id = $1', [id])
   const refused = await person.post(`/library/${rows[0]!.id}/keep-masked`)
   assert.equal(refused.status, 409)

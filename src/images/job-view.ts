@@ -3,6 +3,7 @@ import type { Db } from '../db/db.ts'
 import { viewPicture } from '../library/picture-view.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { mayCheck } from './check.ts'
+import { isSameShape } from './pixels.ts'
 import { type ImageJob, listMakers, listPaused, listWaits, type Mask, type Wait } from './queries.ts'
 import { dimensionsOf } from './sizes.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
@@ -70,6 +71,7 @@ function viewJob(
   references: ReadonlyMap<string, ReferenceView>,
 ): Omit<JobView, 'madeBy' | 'batch'> {
   const first = pictures[0]
+  const original = references.get(job.referenceTokens[0] ?? '')
   const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }
   return {
     id: job.id,
@@ -95,6 +97,7 @@ function viewJob(
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },
     references: job.referenceTokens.map(token => references.get(token)).filter(reference => reference !== undefined),
     maskUrl: job.maskId && `/images/masks/${job.maskId}`,
+    otherShape: job.maskId !== null && !!original && pictures.some(picture => !isSameShape(picture, original)),
     pictures: pictures.map(viewPicture),
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
     failure: viewFailure(job),

@@ -6,7 +6,7 @@ import { defaultModel, findCapability } from './capabilities.ts'
 import { cleanMask, isSameShape, type Rectangle, rectangleMask } from './pixels.ts'
 import { type FormValues, readWholeNumber, sizeOf, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
-import { type Dimensions, dimensionsOf } from './sizes.ts'
+import { type Dimensions, dimensionsOf, refuseSize } from './sizes.ts'
 
 /** A mask as it comes: a PNG file, or a rectangle by numbers, as typed. */
 export interface MaskInput {
@@ -48,14 +48,17 @@ export async function keepMask(
 }
 
 /**
- * The form with a size of the picture's proportions, where the chosen one has others and one is offered: a result of
- * another shape cannot be laid over the original.
+ * The form with a size of the picture's proportions, where the chosen one has others: one that is offered, or one as
+ * large as the chosen. A result of another shape cannot be laid over the original.
  */
 export function inShapeOf(picture: Dimensions, values: FormValues): FormValues {
   const size = dimensionsOf(sizeOf(values))
   if (!size || isSameShape(size, picture)) return values
-  const offered = (findCapability(values.model) ?? defaultModel).sizes.flatMap(group => group.sizes)
-  const alike = offered.find(each => {
+  const model = findCapability(values.model) ?? defaultModel
+  const scale = Math.sqrt((size.width * size.height) / (picture.width * picture.height))
+  const own = `${Math.round(picture.width * scale)}x${Math.round(picture.height * scale)}`
+  const sizes = [...model.sizes.flatMap(group => group.sizes), refuseSize(model, own)?.nearest ?? own]
+  const alike = sizes.find(each => {
     const dimensions = dimensionsOf(each)
     return dimensions !== null && isSameShape(dimensions, picture)
   })

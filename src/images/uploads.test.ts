@@ -134,7 +134,7 @@ test('what an app wrote beside the picture or behind its end goes, and not one p
   const webp = await drawn
     .clone()
     .webp({ lossless: true })
-    .withXmp(`<x:xmpmeta xmlns:x="adobe:ns:meta/">${place}</x:xmpmeta>`)
+    .withXmp(`<x:xmpmeta xmlns:x="adobe:ns:meta/">${String(place)}</x:xmpmeta>`)
     .toBuffer()
   const files: [File, reencoded: boolean][] = [
     [['a.jpg', Buffer.concat([jpeg.subarray(0, 2), ...told, jpeg.subarray(2), place, jpeg])], false],

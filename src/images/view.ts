@@ -36,6 +36,8 @@ export interface JobView {
   references: ReferenceView[]
   /** The mask over the first reference; null without one. */
   maskUrl: string | null
+  /** Made with a mask, but in other proportions than the original: the two cannot be laid over each other. */
+  otherShape: boolean
   /** Those that have arrived; while running fewer than `n`. */
   pictures: PictureView[]
   /** A cancel was asked for and the worker has not acted on it yet. */
