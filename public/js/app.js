@@ -67,9 +67,12 @@ function nameTransition(event) {
   const url = event.type === 'pageswap' ? other?.entry?.url : other?.from?.url
   const id = [url, location.href].map(href => /\/library\/([\w-]{20,})/.exec(href ?? '')?.[1]).find(Boolean)
   const picture = id && (document.getElementById(`original-${id}`) ?? document.querySelector(`#picture-${id} .media`))
-  if (!event.viewTransition || !picture) return
+  // Asked for only where it is used: one that a browser gives up counts as an error in a page that knows of it.
+  const transition = picture && event.viewTransition
+  if (!transition) return
   picture.style.viewTransitionName = 'picture'
-  event.viewTransition.finished.finally(() => {
+  transition.ready.catch(() => {})
+  transition.finished.finally(() => {
     picture.style.viewTransitionName = ''
   })
 }
