@@ -57,7 +57,7 @@ export async function openSite(): Promise<Site> {
         PLAYGROUND_SIGN_INS_PER_MINUTE: '10000',
         PLAYGROUND_QUEUED_PER_USER: '10000',
         PLAYGROUND_SHUTDOWN_SECONDS: '0',
-        // As npm start and the image set it: what is freed goes back to the system.
+        // As npm start and the image set it, with the flag below: what is freed goes back to the system.
         MALLOC_ARENA_MAX: '2',
         MALLOC_MMAP_THRESHOLD_: '131072',
         ...environment,
@@ -108,7 +108,7 @@ async function startMock() {
 
 async function startProcess(environment: Record<string, string>): Promise<Process> {
   const started = performance.now()
-  const child = spawn(process.execPath, [path.join(root, 'src/main.ts')], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=8', path.join(root, 'src/main.ts')], {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
