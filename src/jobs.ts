@@ -21,9 +21,9 @@ export type QueueName = keyof Queues
 
 const queues = {
   image: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
-  'image-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  'image-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 240, deleteAfterSeconds: 3600 },
   reply: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
-  'reply-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 60, deleteAfterSeconds: 3600 },
+  'reply-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 240, deleteAfterSeconds: 3600 },
   'image-outside': { notify: true, retryLimit: 2, retryDelay: 5, expireInSeconds: 120, deleteAfterSeconds: 3600 },
   housekeeping: { notify: false, retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3600 },
 } as const

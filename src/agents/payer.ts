@@ -2,8 +2,7 @@ import { opensBindingKey, sealBindingKey } from '../account/key.ts'
 import { factsOf, fetchKeyRing } from '../account/keys.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError, PanelError } from '../gateway/errors.ts'
-import { findLatestSignInId } from '../session/queries.ts'
-import { SignedOut, withAccessToken } from '../session/tokens.ts'
+import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
 import { Problem } from './problem.ts'
 import * as queries from './queries.ts'
 
@@ -66,19 +65,17 @@ function askOnce(deps: Deps, sshKey: queries.SshKey): Promise<queries.SshKey | n
 /** Null when nobody is signed in to ask as. Throws what the gateway's panel throws. */
 async function ask(deps: Deps, sshKey: queries.SshKey): Promise<queries.SshKey | null> {
   const { userId, id, keyId } = sshKey
-  for (;;) {
-    const signInId = await findLatestSignInId(deps.db, userId)
-    if (!signInId) return null
-    try {
-      const ring = await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
-      const key = ring.keys.find(each => each.id === keyId)
-      // Deleted there, it pays for nothing any more, and the task will say so.
-      if (!key) return await queries.keepBoundKey(deps.db, sshKey)
-      const sealed = sealBindingKey(deps, userId, id, key.key)
-      return await queries.updateBoundKey(deps.db, sshKey, { ...factsOf(ring, key), sealed })
-    } catch (error) {
-      // That sign-in has been ended by this; there may be another.
-      if (!(error instanceof SignedOut)) throw error
-    }
+  try {
+    const ring = await withSomeAccessToken(deps, { userId, signInId: null }, (token, caller) =>
+      fetchKeyRing(deps, caller, token),
+    )
+    const key = ring.keys.find(each => each.id === keyId)
+    // Deleted there, it pays for nothing any more, and the task will say so.
+    if (!key) return await queries.keepBoundKey(deps.db, sshKey)
+    const sealed = sealBindingKey(deps, userId, id, key.key)
+    return await queries.updateBoundKey(deps.db, sshKey, { ...factsOf(ring, key), sealed })
+  } catch (error) {
+    if (error instanceof SignedOut) return null
+    throw error
   }
 }

@@ -1,12 +1,17 @@
 import { refreshBalance } from '../account/balance.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError, PanelError } from '../gateway/errors.ts'
+import type { Usage } from '../gateway/schemas.ts'
 import type { Queues } from '../jobs.ts'
-import { SignedOut, withAccessToken } from '../session/tokens.ts'
+import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
+import { semaphore } from '../storage/semaphore.ts'
 import { tellPages } from './news-queries.ts'
 import { listRepliesForCost, type Reply, setReplyCost } from './reply-queries.ts'
 
 const USAGE_ROWS = 100
+const ASKED_AT_ONCE = 10
+/** With a gateway that hangs one look takes a minute and a half, and all have to end before the queue repeats them. */
+const BEGUN_WITHIN_MS = 60_000
 /** Seconds after an answer: the gateway writes its usage rows a while later, and is asked 60 times a minute at most. */
 const LOOKS = [2, 3, 8, 20] as const
 
@@ -20,21 +25,32 @@ export const firstLook = { startAfterSeconds: LOOKS[0] }
 export async function lookUpReplyCosts(deps: Deps, wanted: readonly Queues['reply-cost'][]): Promise<void> {
   const attemptOf = new Map(wanted.map(({ messageId, attempt }) => [messageId, attempt]))
   const replies = await listRepliesForCost(deps.db, [...attemptOf.keys()])
-  for (const group of Map.groupBy(replies, reply => `${reply.signInId} ${reply.keyId}`).values()) {
+  const asking = semaphore(ASKED_AT_ONCE)
+  const late = performance.now() + BEGUN_WITHIN_MS
+  const tryLookUp = async (group: readonly Reply[]) => {
     try {
-      await lookUp(deps, group, attemptOf)
+      await lookUp(deps, group, attemptOf, performance.now() < late)
     } catch (error) {
       // Nobody is left to ask as.
       if (!(error instanceof SignedOut)) throw error
     }
   }
+  const groups = Map.groupBy(replies, reply => `${reply.userId} ${reply.keyId}`).values()
+  await Promise.all(groups.map(group => asking(() => tryLookUp(group))))
 }
 
-/** All of one sign-in and one key. */
-async function lookUp(deps: Deps, replies: readonly Reply[], attemptOf: ReadonlyMap<string, number>): Promise<void> {
-  const { signInId, keyId, userId } = replies[0]!
-  if (!signInId || !keyId) return
-  const costs = new Map(await ask(deps, [], () => listCosts(deps, signInId, keyId)))
+/** All of one person and one key. */
+async function lookUp(
+  deps: Deps,
+  replies: readonly Reply[],
+  attemptOf: ReadonlyMap<string, number>,
+  isInTime: boolean,
+): Promise<void> {
+  const { userId } = replies[0]!
+  const unheard = { rows: [], signInId: replies[0]!.signInId }
+  // Else it is looked for again, like what is not there yet.
+  const { rows, signInId } = isInTime ? await ask(deps, unheard, () => readUsage(deps, replies[0]!)) : unheard
+  const costs = new Map(rows.map(({ requestId, actualCost }) => [requestId, actualCost]))
   const over: Reply[] = []
   for (const reply of replies) {
     const { messageId, requestId } = reply
@@ -48,16 +64,20 @@ async function lookUp(deps: Deps, replies: readonly Reply[], attemptOf: Readonly
     if (cost !== undefined) await setReplyCost(deps.db, reply, cost)
     over.push(reply)
   }
-  if (over.length > 0) await ask(deps, undefined, () => refreshBalance(deps, userId, signInId))
+  if (over.length > 0 && signInId) await ask(deps, undefined, () => refreshBalance(deps, userId, signInId))
   for (const conversationId of new Set(over.map(reply => reply.conversationId)))
     await tellPages(deps.db, conversationId, 'balance')
 }
 
-async function listCosts(deps: Deps, signInId: string, keyId: number): Promise<[string, number | undefined][]> {
-  const { rows } = await withAccessToken(deps, signInId, (token, caller) =>
-    deps.gateway.listUsage(caller, token, { apiKeyId: keyId, limit: USAGE_ROWS }),
-  )
-  return rows.map(({ requestId, actualCost }) => [requestId, actualCost])
+/** Usage rows of the key that paid, and the sign-in that could read them. */
+async function readUsage(deps: Deps, reply: Reply): Promise<{ rows: Usage[]; signInId: string | null }> {
+  return withSomeAccessToken(deps, reply, async (token, caller, signInId) => {
+    const { rows } = await deps.gateway.listUsage(caller, token, {
+      apiKeyId: reply.keyId ?? undefined,
+      limit: USAGE_ROWS,
+    })
+    return { rows, signInId }
+  })
 }
 
 /** `otherwise` when the gateway does not answer: there is another look, or the next answer's. */

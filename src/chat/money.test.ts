@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answerCalls, isTitleCall, openStream, replyIn, say, talk } from '../testing/conversations.ts'
-import { alice, type Person } from '../testing/people.ts'
+import { alice, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 import { cleanTitle } from './title.ts'
 
@@ -93,4 +93,17 @@ test('yes in one tab and no in another: the picture is made and told, or neither
     await replyIn(db, id, 'done')
   }
   assert.equal(answerCalls(mock, { email: person.email }).length, 8, 'a question and a closing sentence each')
+})
+
+test('whoever signs out in the browser that asked is told the cost in another', async () => {
+  const here = await alice(app)
+  const hold = mock.control.fault({ match: { prompt: 'gone before it ends' }, hold: 'mid_picture' })
+  const id = await say(here, 'gone before it ends')
+  const there = await signedIn(app, here.email)
+  await here.post('/logout')
+  mock.control.release(hold)
+  await replyIn(db, id, 'done')
+  await until('the cost', async () =>
+    /\$0\.\d+/.test((await there.get(`/chat/${id}`)).html.querySelector('.facts')?.text ?? ''),
+  )
 })

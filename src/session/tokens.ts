@@ -74,6 +74,28 @@ export async function withAccessToken<T>(
   }
 }
 
+/**
+ * The same with any sign-in of a person, the named one first: for what is asked while nobody is there. `call` hears whose
+ * it is. Throws `SignedOut` when they are signed in nowhere.
+ */
+export async function withSomeAccessToken<T>(
+  deps: Pick<Deps, 'db' | 'gateway' | 'sealer'>,
+  { userId, signInId }: { userId: number; signInId: string | null },
+  call: (accessToken: Secret, caller: Caller, signInId: string) => Promise<T>,
+): Promise<T> {
+  let next = signInId ?? (await queries.findLatestSignInId(deps.db, userId))
+  while (next) {
+    const current = next
+    try {
+      return await withAccessToken(deps, current, (token, caller) => call(token, caller, current))
+    } catch (error) {
+      if (!(error instanceof SignedOut)) throw error
+      next = await queries.findLatestSignInId(deps.db, userId)
+    }
+  }
+  throw new SignedOut('signed in nowhere')
+}
+
 export function expiresSoon(signIn: { renewAt: Date }): boolean {
   return signIn.renewAt.getTime() <= Date.now()
 }
