@@ -46,10 +46,11 @@ async function lookUp(
   attemptOf: ReadonlyMap<string, number>,
   isInTime: boolean,
 ): Promise<void> {
-  const { userId } = replies[0]!
+  const { userId, keyId } = replies[0]!
+  if (!keyId) return
   const unheard = { rows: [], signInId: replies[0]!.signInId }
   // Else it is looked for again, like what is not there yet.
-  const { rows, signInId } = isInTime ? await ask(deps, unheard, () => readUsage(deps, replies[0]!)) : unheard
+  const { rows, signInId } = isInTime ? await ask(deps, unheard, () => readUsage(deps, replies[0]!, keyId)) : unheard
   const costs = new Map(rows.map(({ requestId, actualCost }) => [requestId, actualCost]))
   const over: Reply[] = []
   for (const reply of replies) {
@@ -70,12 +71,13 @@ async function lookUp(
 }
 
 /** Usage rows of the key that paid, and the sign-in that could read them. */
-async function readUsage(deps: Deps, reply: Reply): Promise<{ rows: Usage[]; signInId: string | null }> {
-  return withSomeAccessToken(deps, reply, async (token, caller, signInId) => {
-    const { rows } = await deps.gateway.listUsage(caller, token, {
-      apiKeyId: reply.keyId ?? undefined,
-      limit: USAGE_ROWS,
-    })
+async function readUsage(
+  deps: Deps,
+  asker: Reply,
+  apiKeyId: number,
+): Promise<{ rows: Usage[]; signInId: string | null }> {
+  return withSomeAccessToken(deps, asker, async (token, caller, signInId) => {
+    const { rows } = await deps.gateway.listUsage(caller, token, { apiKeyId, limit: USAGE_ROWS })
     return { rows, signInId }
   })
 }
