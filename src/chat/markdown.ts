@@ -7,6 +7,8 @@ const MOST_CELLS = 2_000
 const MOST_TABLES = 12
 /** Characters of a line that tell what it is. */
 const TELLING = 7
+/** An open block is looked at again when it has grown by this part, so that a long one costs what it is long. */
+const GROWN = 1 / 16
 const LONGEST_LABEL = 80
 const LANGUAGE = /^[\w+#.-]{1,30}$/
 
@@ -33,14 +35,15 @@ export interface GrowingMarkdown {
 }
 
 /**
- * Renders an answer block by block while it comes: a block is done once another has begun below it. Each piece of text is
- * parsed only as long as its block is open.
+ * Renders an answer block by block while it comes: a block is done once another has begun below it. The time for all of
+ * it grows with its length, into however many pieces it is cut.
  */
 export function growMarkdown(): GrowingMarkdown {
   const env: Env = {}
   let html = ''
   let tail = ''
   let length = 0
+  let looked = 0
   return {
     get html() {
       return html
@@ -55,8 +58,11 @@ export function growMarkdown(): GrowingMarkdown {
       const line = tail.length - tail.lastIndexOf('\n') - 1
       const isBegin = line - text.length <= 2 * TELLING
       if (length > LONGEST_RENDERED || (!text.includes('\n') && !isBegin)) return ''
+      if (tail.length < looked * (1 + GROWN)) return ''
+      looked = tail.length
       const at = startOfLastBlock(tail)
       if (at <= 0) return ''
+      looked = 0
       const done = md.render(tail.slice(0, at), env)
       tail = tail.slice(at)
       html += done

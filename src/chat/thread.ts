@@ -76,7 +76,11 @@ export async function loadThread(
 /** As far as it has come, or up to one piece. */
 export async function loadGrowth(db: Db, messageId: string, upTo = Number.POSITIVE_INFINITY): Promise<Growth> {
   const growth: Growth = { messageId, markdown: growMarkdown(), reasoning: '', seq: -1 }
-  for (const delta of await listDeltas(db, messageId, -1)) if (delta.seq <= upTo) grow(growth, delta)
+  const deltas = (await listDeltas(db, messageId, -1)).filter(delta => delta.seq <= upTo)
+  const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
+  growth.markdown.add(join('text'))
+  growth.reasoning = join('reasoning')
+  growth.seq = deltas.at(-1)?.seq ?? -1
   return growth
 }
 
