@@ -44,14 +44,26 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
   const { tickSeconds, leaseSeconds, sweepSeconds } = deps.config.worker
   /** By claim: a row that was taken from us and claimed again is another run. */
   const running = new Map<string, { row: Row; stop: AbortController; over: Promise<void> }>()
+  const leaseMs = leaseSeconds * 1000
   let stopping = false
-  let extendedAt = Date.now()
-  let sweptAt = 0
+  // On a clock that nobody sets: a jump would end the leases of all.
+  let extendedAt = performance.now()
+  let heardAt = performance.now()
+  let sweepAt = performance.now() + sweepSeconds * 1000
+
+  /** The database has answered. After it was away workers find their own leases run out, and need time to say so. */
+  function heard(): void {
+    const now = performance.now()
+    if (now - heardAt > leaseMs / 2) sweepAt = now + leaseMs
+    heardAt = now
+  }
 
   const fill = alone(async () => {
     const slots = work.slots - running.size
     if (stopping || slots <= 0) return
-    for (const row of await work.claim(slots)) run(row)
+    const rows = await work.claim(slots)
+    heard()
+    for (const row of rows) run(row)
   })
 
   function run(row: Row): void {
@@ -72,12 +84,12 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
 
   const lookAfter = alone(async () => {
     if (running.size > 0) {
-      for (const claim of await work.listCancelled([...running.keys()])) {
-        running.get(claim)?.stop.abort('cancelled' satisfies Stop)
-      }
-      if (Date.now() - extendedAt > (leaseSeconds * 1000) / 4) {
+      const cancelled = await work.listCancelled([...running.keys()])
+      heard()
+      for (const claim of cancelled) running.get(claim)?.stop.abort('cancelled' satisfies Stop)
+      if (performance.now() - extendedAt > leaseMs / 4) {
         await work.extendLeases([...running.keys()])
-        extendedAt = Date.now()
+        extendedAt = performance.now()
       }
     }
     await fill()
@@ -88,8 +100,9 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
   })
 
   const sweep = alone(async () => {
-    if (stopping || Date.now() - sweptAt < sweepSeconds * 1000) return
-    sweptAt = Date.now()
+    const now = performance.now()
+    if (stopping || now < sweepAt || now - heardAt > leaseMs / 2) return
+    sweepAt = now + sweepSeconds * 1000
     await work.sweep([...running.keys()])
   })
 
@@ -140,13 +153,13 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
  * `persistSeconds`, then throws what was last in the way.
  */
 export async function persist<T>(deps: Pick<Deps, 'config'>, work: () => Promise<T>): Promise<T> {
-  const giveUp = Date.now() + deps.config.worker.persistSeconds * 1000
+  const giveUp = performance.now() + deps.config.worker.persistSeconds * 1000
   for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
     try {
       return await work()
     } catch (error) {
       const isPassing = error instanceof DatabaseUnavailable || error instanceof StorageError
-      if (!isPassing || Date.now() + wait > giveUp) throw error
+      if (!isPassing || performance.now() + wait > giveUp) throw error
       await delay(wait)
     }
   }

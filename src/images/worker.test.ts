@@ -281,3 +281,38 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const) {
     }
   })
 }
+
+test('after an outage longer than a lease live workers keep their jobs', async () => {
+  const postgres = await restartablePostgres()
+  const worker = { ...timings, leaseSeconds: 2 }
+  const house = await testApp({ databaseUrl: postgres.url, role: 'web', worker })
+  const db = openDatabase({ url: postgres.url, max: 2 })
+  atEnd(() => db.close())
+  const limits = { ...house.config.limits, runningHere: 1 }
+  const person = await alice(house)
+  house.mock.control.fault({ match: { prompt: 'through an outage' }, times: 2, hold: 'before_completed' })
+  const ids: string[] = []
+  for (const prompt of askFor(2, 'through an outage')) ids.push(await ask(person, prompt))
+  for (let i = 0; i < 2; i++) await house.another({ role: 'worker', limits })
+  await house.mock.control.waitForCalls(2, { prompt: 'through an outage', state: 'held' })
+
+  await postgres.stop()
+  const leasesOver = performance.now() + 1000 * worker.leaseSeconds
+  await until('the leases to be over', async () => performance.now() > leasesOver)
+  await postgres.start()
+  // As long as a sweep would wait, and several of them.
+  const Lease = z.object({ left: z.number() })
+  const sweptSince = performance.now() + 2000 * worker.leaseSeconds
+  await until('leases and sweeps', async () => {
+    const sql = `select extract(epoch from lease_until - now())::float8 as left from image_jobs where state = 'running'`
+    const leases = await db.many(Lease, sql).catch(() => [])
+    return leases.length === 2 && leases.every(({ left }) => left > 0) && performance.now() > sweptSince
+  })
+  house.mock.control.release()
+  for (const id of ids) assert.equal((await jobIn(db, id, 'done', 'unknown')).state, 'done')
+  assert.deepEqual(
+    house.logs.filter(line => line.includes('outlived its worker')),
+    [],
+  )
+  assert.equal(house.mock.control.calls({ prompt: 'through an outage' }).length, 2)
+})
