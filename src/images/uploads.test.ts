@@ -6,7 +6,9 @@ import path from 'node:path'
 import { before, test } from 'node:test'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
+import { z } from 'zod'
 import { keepHouse } from '../housekeeping.ts'
+import { keepUpload } from '../library/uploads.ts'
 import { openStorage } from '../storage/storage.ts'
 import type { Page } from '../testing/browser.ts'
 import { houseOf } from '../testing/house.ts'
@@ -264,6 +266,24 @@ test('the fields of a form with files may be as long as those of one without', a
   const file: File = ['a.png', await png('#a01')]
   assert.equal((await person.upload('/images/references', [file], fields(5), htmx)).status, 200)
   assert.equal((await person.upload('/images/references', [file], fields(60), htmx)).status, 413)
+})
+
+test('a store that hangs with one file lets others through', async () => {
+  const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
+  const userIds = [await alice(app), await alice(app)].map(({ email }) => app.mock.control.user(email).id)
+  const gate = Promise.withResolvers<void>()
+  const stuck = { ...storage, put: () => gate.promise }
+  const uploads = [
+    keepUpload({ db: app.db, storage: stuck }, userIds[0]!, await png('#a02')),
+    keepUpload({ db: app.db, storage }, userIds[1]!, await png('#a03')),
+  ]
+  try {
+    const sql = 'select 1 from files where user_id = $1'
+    await until('the other file', () => app.db.maybeOne(z.unknown(), sql, [userIds[1]]))
+  } finally {
+    gate.resolve()
+    await Promise.all(uploads)
+  }
 })
 
 test('nothing is read from somebody who is not signed in', async () => {

@@ -24,8 +24,8 @@ export class UploadRefused extends Error {
   }
 }
 
-// A large picture takes some 80 MB while it is decoded.
-const oneAtATime = semaphore(1)
+// Decoding, which takes some 80 MB of a large picture, has bounds of its own: these wait for disks and stores.
+const aFewAtATime = semaphore(4)
 
 /**
  * Keeps a picture that its owner brought: PNG, JPEG or WebP of at most 20 MiB and 40 megapixels, checked by decoding it,
@@ -41,7 +41,7 @@ export async function keepUpload(
   const folder = await mkdtemp(path.join(tmpdir(), 'playground-upload-'))
   try {
     const received = 'file' in source ? source.file : await receive(source, path.join(folder, 'received'))
-    return await oneAtATime(async () => {
+    return await aFewAtATime(async () => {
       const clean = path.join(folder, 'clean')
       return store(deps, userId, (await writeClean(received, clean)) ? clean : received)
     })
