@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { startChatWorker } from '../chat/worker.ts'
+import type { Config } from '../config.ts'
+import { type Db, openDatabase } from '../db/db.ts'
+import { listen } from '../db/listen.ts'
+import type { Deps } from '../deps.ts'
+import { createGateway } from '../gateway/client.ts'
+import { startImageWorker } from '../images/worker.ts'
+import { startJobs } from '../jobs.ts'
+import { createLog } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import { createSealer } from '../secrets/sealer.ts'
+import { openStorage } from '../storage/storage.ts'
+import { loadStaticFiles } from '../web/static.ts'
+
+// A worker process made of the same parts as any other, whose database stands still at a step of a turn (`<conversation>
+// <answer | close | call> <moment>`), tells the parent, and goes on when it says so.
+const config = JSON.parse(process.env.TEST_CONFIG!) as Config
+const steps = new Set(JSON.parse(process.env.TEST_STEPS!) as string[])
+const resumed = Promise.withResolvers<void>()
+
+process.on('message', () => resumed.resolve())
+process.on('disconnect', () => process.exit())
+
+async function reach(step: string): Promise<void> {
+  if (!steps.delete(step)) return
+  process.send!(step)
+  await resumed.promise
+}
+
+const Turn = z.object({ conversationId: z.string(), purpose: z.string() })
+const Call = z.object({ conversationId: z.string() })
+
+/** The statements that are steps are known by their text: the queries have no other mark. */
+function stepped<D extends Db>(db: D): D {
+  const turnOf = async (messageId: unknown) => {
+    const row = await db.one(Turn, 'select conversation_id, purpose from replies where message_id = $1', [messageId])
+    return `${row.conversationId} ${row.purpose}`
+  }
+  return {
+    ...db,
+    async maybeOne(schema, sql, params) {
+      if (!sql.includes('update replies set called_at')) return db.maybeOne(schema, sql, params)
+      const turn = await turnOf(params![0])
+      await reach(`${turn} claimed`)
+      const row = await db.maybeOne(schema, sql, params)
+      await reach(`${turn} marked`)
+      return row
+    },
+    async transaction(work) {
+      let ended = ''
+      const result = await db.transaction(tx =>
+        work({
+          ...tx,
+          async maybeOne(schema, sql, params) {
+            if (!sql.includes('update replies set state = $3')) return tx.maybeOne(schema, sql, params)
+            const turn = await turnOf(params![0])
+            await reach(`${turn} received`)
+            ended = `${turn} ended`
+            return tx.maybeOne(schema, sql, params)
+          },
+          async run(sql, params) {
+            if (sql.includes('update tool_calls set state = $3')) {
+              const find = 'select conversation_id from tool_calls where message_id = $1'
+              await reach(`${(await db.one(Call, find, [params![0]])).conversationId} call painted`)
+            }
+            return tx.run(sql, params)
+          },
+        }),
+      )
+      await reach(ended)
+      return result
+    },
+  } as D
+}
+
+const log = createLog('info')
+const database = openDatabase({ url: config.databaseUrl!, max: config.databaseConnections, log: () => {} })
+const deps: Deps = {
+  config,
+  log,
+  db: database,
+  gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
+  jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
+  listener: listen(database, 'chat', () => {}),
+  storage: openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
+  sealer: createSealer(config.sessionSecrets),
+  staticFiles: loadStaticFiles(),
+  metrics: createMetrics(),
+}
+await startImageWorker(deps)
+await startChatWorker({ ...deps, db: stepped(database) })
+log.info({ url: 'http://nowhere' }, 'ready')
