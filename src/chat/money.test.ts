@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { answerCalls, isTitleCall, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import { answerCalls, isTitleCall, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 import { cleanTitle } from './title.ts'
@@ -70,17 +70,45 @@ test('an answer that broke off is proven to have been charged, or not, by its us
   assert.match((await person.get(`/chat/${id}`)).html.querySelector('.facts')?.text ?? '', /\$0\.\d+/)
 })
 
-test('yes in one tab and no in another: the picture is made and told, or neither', async () => {
+test('a cost that came while the page was being told something else is told all the same', async () => {
   const person = await alice(app)
-  for (const round of [1, 2, 3, 4]) {
-    const id = await say(person, `draw a pier ${round}`)
+  const { id, reply } = await talk(db, person, 'something else')
+  await until('the cost', async () => /\$/.test((await person.get(`/chat/${id}`)).html.querySelector('.facts')!.text))
+  await db.pool.query('update replies set cost = null where message_id = $1', [reply.messageId])
+  const page = await person.get(`/chat/${id}`)
+  const stream = await openStream(app.url, person, page.html.querySelector('#follow')!.getAttribute('hx-sse:connect')!)
+  await db.pool.query('update replies set cost = 0.25 where message_id = $1', [reply.messageId])
+  await person.post(`/chat/${id}/title`, { title: 'Something else' })
+  await until('the new title', async () => stream.events.some(({ data }) => data.includes('Something else')))
+  await db.pool.query(`select pg_notify('chat', $1)`, [`${id} balance`])
+  await until('the cost on the stream', async () => stream.events.some(({ data }) => data.includes('$0.25')))
+  stream.close()
+})
+
+test('yes in one tab and no in another: the first counts, and there is a picture or none', async () => {
+  const person = await alice(app)
+  for (const first of ['yes', 'no']) {
+    const id = await say(person, `draw a pier, ${first}`)
     const action = await until('a card', async () => {
       const page = await person.get(`/chat/${id}`)
       return page.html.querySelector('form.card')?.getAttribute('action')
     })
-    const yes = () => person.post(action, { prompt: `a pier ${round}`, size: '1024x1024', n: '1' })
-    const no = () => person.post(action.replace('/paint', '/decline'))
-    await Promise.all(round % 2 ? [yes(), no()] : [no(), yes()])
+    const said = {
+      yes: () => person.post(action, { prompt: `a pier, ${first}`, size: '1024x1024', n: '1' }),
+      no: () => person.post(action.replace('/paint', '/decline')),
+    }
+    const second = first === 'yes' ? 'no' : 'yes'
+    // Both stand before the same door, in order, until it opens.
+    const door = await db.pool.connect()
+    await door.query('begin')
+    await door.query('select from tool_calls where conversation_id = $1 for update', [id])
+    const answers = [said[first as 'yes' | 'no']()]
+    await until('the first to wait', async () => (await countWaiting()) === 1)
+    answers.push(said[second]())
+    await until('the second to wait', async () => (await countWaiting()) === 2)
+    await door.query('commit')
+    door.release()
+    await Promise.all(answers)
     const state = await until('a decision', async () => {
       const { rows } = await db.pool.query<{ state: string }>(
         'select state from tool_calls where conversation_id = $1',
@@ -88,11 +116,15 @@ test('yes in one tab and no in another: the picture is made and told, or neither
       )
       return ['done', 'declined'].includes(rows[0]!.state) && rows[0]!.state
     })
-    const { rowCount } = await db.pool.query('select from image_jobs where prompt = $1', [`a pier ${round}`])
-    assert.equal(rowCount, state === 'done' ? 1 : 0)
-    await replyIn(db, id, 'done')
+    assert.equal(state, first === 'yes' ? 'done' : 'declined')
+    const { rowCount } = await db.pool.query('select from image_jobs where prompt = $1', [`a pier, ${first}`])
+    assert.equal(rowCount, first === 'yes' ? 1 : 0)
+    await until('the closing words', async () => {
+      const { state: closing, text } = await newestReply(db, id)
+      return closing === 'done' && text !== ''
+    })
   }
-  assert.equal(answerCalls(mock, { email: person.email }).length, 8, 'a question and a closing sentence each')
+  assert.equal(answerCalls(mock, { email: person.email }).length, 4, 'a question and a closing sentence each')
 })
 
 test('whoever signs out in the browser that asked is told the cost in another', async () => {
@@ -107,3 +139,11 @@ test('whoever signs out in the browser that asked is told the cost in another', 
     /\$0\.\d+/.test((await there.get(`/chat/${id}`)).html.querySelector('.facts')?.text ?? ''),
   )
 })
+
+async function countWaiting(): Promise<number> {
+  const { rows } = await db.pool.query<{ count: number }>(
+    `select count(*)::int as count from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  )
+  return rows[0]!.count
+}
