@@ -26,7 +26,7 @@ import { securityHeaders } from './web/security.ts'
 const FORM_LIMIT = '512kb'
 const SESSION_MS = 30 * 86_400_000
 
-export interface App {
+interface App {
   handler: Express
   /** From now on `/ready` says no, so that a balancer stops sending. */
   drain(): void

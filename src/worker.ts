@@ -9,7 +9,7 @@ import { StorageError } from './storage/storage.ts'
 export type Stop = 'cancelled' | 'shutdown'
 
 /** A kind of row that workers claim and run, and how. */
-export interface Work<Row extends { claim: string }> {
+interface Work<Row extends { claim: string }> {
   /** A message here is a wake-up only: which row runs next is decided by `claim`. */
   queue: QueueName
   /** Rows run at once in this process. */

@@ -9,7 +9,7 @@ import { type PictureScanner, pictureScanner } from '../gateway/picture-scanner.
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { Problem } from './problem.ts'
 
-export const BODY_BYTES = 64 * 1024 * 1024
+const BODY_BYTES = 64 * 1024 * 1024
 const TEXT_BYTES = 1024 * 1024
 const MOST_PICTURES = 64
 // More than any one chunk of a request decodes to.

@@ -48,7 +48,7 @@ export interface BoundKey {
   sealed: Buffer
 }
 
-export interface NewSshKey {
+interface NewSshKey {
   id: string
   userId: number
   name: string
@@ -240,7 +240,7 @@ export async function insertChallenge(
 
 const SignInAttempt = z.object({ id: z.string(), userId: z.number(), name: z.string(), challenged: z.boolean() })
 
-export interface NewToken {
+interface NewToken {
   hash: Buffer
   seconds: number
   caller: { address: string; userAgent: string }
@@ -321,7 +321,7 @@ const LiveToken = z.object({
   expiresAt: z.date(),
   lastUsedAt: z.date().nullable(),
 })
-export type LiveToken = z.output<typeof LiveToken>
+type LiveToken = z.output<typeof LiveToken>
 
 export function listTokens(db: Db, sshKey: SshKey, limit: number): Promise<LiveToken[]> {
   return db.many(
@@ -338,7 +338,7 @@ const AgentTask = z.object({
   bodyHash: z.instanceof(Buffer),
   conversationId: z.string().nullable(),
 })
-export type AgentTask = z.output<typeof AgentTask>
+type AgentTask = z.output<typeof AgentTask>
 
 export async function insertTask(tx: Db, task: AgentTask): Promise<void> {
   await tx.run(`insert into agent_tasks (job_id, ssh_key_id, body_hash, conversation_id) values ($1, $2, $3, $4)`, [

@@ -113,4 +113,3 @@ export const MeAnswer = z.object({
   }),
 })
 export const LogoutAnswer = z.object({ message: z.string() })
-export const ProofAnswer = z.object({ message: z.string(), fingerprint: z.string() })

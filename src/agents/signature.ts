@@ -6,7 +6,7 @@ import { MalformedWire, wireReader, wireString } from './wire.ts'
 export const longestSignatureText = 16_384
 
 /** Why a signature proves nothing: a closed list. */
-export type SignatureProblem =
+type SignatureProblem =
   | 'malformed'
   | 'other_namespace'
   | 'other_key'

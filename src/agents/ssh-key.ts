@@ -2,7 +2,7 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import sshpk, { type Key } from 'sshpk'
 import { MalformedWire, wireReader, wireString } from './wire.ts'
 
-export const keyTypes = [
+const keyTypes = [
   'ssh-ed25519',
   'ssh-rsa',
   'ecdsa-sha2-nistp256',
@@ -11,7 +11,7 @@ export const keyTypes = [
   'sk-ssh-ed25519@openssh.com',
   'sk-ecdsa-sha2-nistp256@openssh.com',
 ] as const
-export type KeyType = (typeof keyTypes)[number]
+type KeyType = (typeof keyTypes)[number]
 
 export const longestKeyText = 16_384
 const fewestRsaBits = 2048
@@ -31,7 +31,7 @@ export interface SshPublicKey {
   application: string | null
 }
 
-export type SshKeyProblem = 'missing' | 'too_long' | 'private_key' | 'unreadable' | 'type_not_allowed' | 'too_weak'
+type SshKeyProblem = 'missing' | 'too_long' | 'private_key' | 'unreadable' | 'type_not_allowed' | 'too_weak'
 
 export class SshKeyError extends Error {
   readonly problem: SshKeyProblem

@@ -33,7 +33,7 @@ export interface BindForm {
 }
 
 /** What has to be signed to prove possession. */
-export interface ProofView {
+interface ProofView {
   text: string
   namespace: string
   /** One line for a shell. */
@@ -52,7 +52,7 @@ export interface LimitsForm {
   errors: Partial<Record<'picturesPerDay' | 'jobsAtOnce' | 'spendPerDay' | 'spendTotal' | 'sizes', string>>
 }
 
-export interface TokenView {
+interface TokenView {
   id: string
   address: string
   device: string

@@ -2,7 +2,7 @@
 export class MalformedWire extends Error {}
 
 /** Reads SSH data types one after another, strictly; every method throws `MalformedWire`. */
-export interface WireReader {
+interface WireReader {
   bytes(count: number): Buffer
   byte(): number
   uint32(): number

@@ -106,7 +106,7 @@ export async function answerAgain(
   })
 }
 
-export interface AnswerToCome {
+interface AnswerToCome {
   parent: Message
   purpose: Reply['purpose']
   model: string

@@ -29,7 +29,7 @@ export async function lockAsking(tx: Db, userId: number): Promise<void> {
   await tx.run(`select pg_advisory_xact_lock($1, hashint8($2))`, [ASK_LOCK, userId])
 }
 
-export interface NewConversation {
+interface NewConversation {
   id: string
   userId: number
   title: string
@@ -51,7 +51,7 @@ export function findConversation(db: Db, userId: number, id: string): Promise<Co
   return db.maybeOne(Conversation, `select * from conversations where id = $1 and user_id = $2`, [id, userId])
 }
 
-export interface ListOptions {
+interface ListOptions {
   /** Words to find in titles and texts; null for all. */
   search: string | null
   before: { at: Date; id: string } | null

@@ -4,7 +4,7 @@ import { preview } from '../storage/thumbnails.ts'
 import { type Branch, type NamedPicture, namePictures, type Turn } from './branch.ts'
 
 /** What one call may carry. */
-export interface Budget {
+interface Budget {
   /** Estimated; pictures count too. */
   tokens: number
   pictures: number

@@ -7,7 +7,7 @@ import type { ListView, RowView } from './view.ts'
 const ROWS_PER_PAGE = 40
 const DAY_MS = 86_400_000
 
-export interface ListWishes {
+interface ListWishes {
   /** Words to find; '' for all. */
   search: string
   before: Cursor | null

@@ -24,7 +24,7 @@ const Attachment = z.object({
 })
 export type Attachment = z.output<typeof Attachment>
 
-export interface NewMessage {
+interface NewMessage {
   id: string
   conversationId: string
   userId: number
@@ -187,7 +187,7 @@ export function listAttachments(db: Db, messageIds: readonly string[]): Promise<
 }
 
 const StoredText = z.object({ id: z.string(), name: z.string(), text: z.string() })
-export type StoredText = z.output<typeof StoredText>
+type StoredText = z.output<typeof StoredText>
 
 export function insertText(db: Db, userId: number, name: string, text: string): Promise<StoredText> {
   return db.one(

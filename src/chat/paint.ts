@@ -13,14 +13,14 @@ import { findLeafBelow, findMessage } from './message-queries.ts'
 import { findReply, type Reply } from './reply-queries.ts'
 
 /** What the person confirmed, perhaps after changing it. */
-export interface Wish {
+interface Wish {
   prompt: string
   size: string
   n: number
 }
 
 /** What a picture of the chat is asked for with, beside what the card shows. */
-export function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
+function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
   const { quality, format, background, moderation } = defaultModel.defaults
   const rest = { quality, format, background, moderation, compression: null, maskId: null }
   return { model: defaultModel.id, ...wish, ...rest, references: call.sources }

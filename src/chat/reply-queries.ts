@@ -41,7 +41,7 @@ export const Reply = z.object({
 })
 export type Reply = z.output<typeof Reply>
 
-export interface NewReply {
+interface NewReply {
   messageId: string
   conversationId: string
   userId: number

@@ -139,7 +139,7 @@ async function hear(
 }
 
 /** Ends an answer and, when the model asked for a picture, puts the card for it below, in one transaction. */
-export async function endReply(
+async function endReply(
   deps: Deps,
   reply: ClaimedReply,
   ending: ReplyEnding,

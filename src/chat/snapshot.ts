@@ -143,7 +143,7 @@ export async function takeSnapshot(db: Db, conversation: Conversation): Promise<
 }
 
 /** `conversations/<user id>/<conversation id>.json` under the data directory. */
-export function snapshotFile(deps: Pick<Deps, 'config'>, userId: number, conversationId: string): string {
+function snapshotFile(deps: Pick<Deps, 'config'>, userId: number, conversationId: string): string {
   return path.join(deps.config.dataDirectory, 'conversations', String(userId), `${conversationId}.json`)
 }
 

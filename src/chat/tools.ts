@@ -79,7 +79,7 @@ const Arguments = z.object({
     .catch(undefined),
 })
 
-export type ReadCall = Pick<ToolCall, 'state' | 'problem' | 'prompt' | 'size' | 'n' | 'sources' | 'output'>
+type ReadCall = Pick<ToolCall, 'state' | 'problem' | 'prompt' | 'size' | 'n' | 'sources' | 'output'>
 
 /** What a call of the model comes to: a picture to ask the person about, or a refusal in words. */
 export function readToolCall(

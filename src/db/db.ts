@@ -41,7 +41,7 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
-export interface DatabaseOptions {
+interface DatabaseOptions {
   url: string
   /** Most connections at once; 10 if not given. */
   max?: number

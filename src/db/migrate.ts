@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { z } from 'zod'
 import type { Database } from './db.ts'
 
-export const migrationsFolder = path.join(import.meta.dirname, '../../migrations')
+const migrationsFolder = path.join(import.meta.dirname, '../../migrations')
 
 interface Migration {
   name: string

@@ -112,7 +112,7 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-export interface UsageQuery {
+interface UsageQuery {
   apiKeyId: number
   requestId?: string | undefined
   since?: Date | undefined

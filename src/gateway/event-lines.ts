@@ -1,5 +1,5 @@
 /** Receives a `text/event-stream` (WHATWG HTML §9.2.6) piece by piece; a data line may come in many segments. */
-export interface EventSink {
+interface EventSink {
   event(name: string): void
   data(segment: Buffer): void
   /** A blank line: the event is over. */

@@ -1,5 +1,5 @@
 /** Bytes that arrive in pieces, copied into one buffer that doubles when full; going over `limit` throws a RangeError. */
-export interface GrowingBytes {
+interface GrowingBytes {
   readonly length: number
   append(chunk: Buffer, start?: number, end?: number): void
   /** Appends canonical base64 (a multiple of four characters, padding only at its end); returns the bytes it became. */

@@ -45,7 +45,7 @@ export type ImageEvent =
   | { type: 'usage'; inputTokens: number | undefined; outputTokens: number | undefined }
 
 /** A finished picture. What it says of itself is what the model's maker says: it may differ from what was asked, and from the bytes. */
-export interface CompletedEvent {
+interface CompletedEvent {
   type: 'completed'
   bytes: Buffer
   size?: string | undefined
@@ -62,7 +62,7 @@ export interface CompletedEvent {
  */
 export type ImageCall = AsyncIterable<ImageEvent>
 
-export interface ImageDeps {
+interface ImageDeps {
   http: Http
   upstream: URL
   timeouts: { headers: number; streamHeaders: number; idle: number; total: number }
@@ -74,7 +74,7 @@ const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
 
 /** A picture that goes with an edit; read from where it is kept while it is sent. */
-export interface InputPicture {
+interface InputPicture {
   contentType: string
   /** Bytes; the gateway silently cuts what is longer than 20 MiB. */
   size: number

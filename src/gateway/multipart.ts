@@ -10,7 +10,7 @@ export interface FilePart {
   open(): Promise<AsyncIterable<Uint8Array>>
 }
 
-export interface Multipart {
+interface Multipart {
   contentType: string
   contentLength: number
   body: AsyncIterable<Uint8Array>

@@ -14,7 +14,7 @@ export interface Caller {
 /** One exchange with the gateway, for a counter; status 0 where no reply came. */
 export type OnCall = (call: { name: string; status: number; ms: number }) => void
 
-export interface JsonCall<T extends z.ZodType> {
+interface JsonCall<T extends z.ZodType> {
   name: string
   method?: 'GET' | 'POST'
   path: string
@@ -28,7 +28,7 @@ export interface JsonCall<T extends z.ZodType> {
   schema: T
 }
 
-export interface JsonCalls {
+interface JsonCalls {
   /** `/api/v1/**`: unwraps `{code,message,data}`. Throws PanelError; GatewayError `gateway_down` or `timeout` for an outage. */
   panel: <T extends z.ZodType>(call: JsonCall<T>) => Promise<z.output<T>>
   /** `/v1/**` with an API key, no envelope. Throws GatewayError. */

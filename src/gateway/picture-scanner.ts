@@ -42,7 +42,7 @@ const longestKey = 32
 const textWindow = 1024
 const longestDataPrefix = 200
 
-export interface ScannerOptions {
+interface ScannerOptions {
   /** Names whose strings may be data URLs; `url` if not given. */
   urlKeys?: ReadonlySet<string>
   /** Is given the bytes of picture `index` in parts, each valid only for the time of the call; `pictures` stays empty. */

@@ -21,12 +21,12 @@ export type InputItem =
   | { type: 'message'; role: 'assistant'; content: { type: 'output_text'; text: string }[] }
   | { type: 'function_call'; call_id: string; name: string; arguments: string }
   | { type: 'function_call_output'; call_id: string; output: string }
-export interface InputText {
+interface InputText {
   type: 'input_text'
   text: string
 }
 /** `image_url`: a data URL. */
-export interface InputImage {
+interface InputImage {
   type: 'input_image'
   image_url: string
 }
@@ -65,7 +65,7 @@ export type ResponseEvent =
  */
 export type ResponseCall = AsyncIterable<ResponseEvent>
 
-export interface ResponseDeps {
+interface ResponseDeps {
   http: Http
   timeouts: { streamHeaders: number; idle: number; total: number }
   onCall: OnCall

@@ -11,7 +11,7 @@ import type { BatchView, JobState } from './view.ts'
 export const BATCH_LINES = 50
 const CHARACTERS = 1_000_000
 
-export interface CheckedLines {
+interface CheckedLines {
   lines: { prompt: string; request: ImageRequest | null; error: string | null }[]
   /** Field → sentence, for the settings and for the lines as a whole. */
   errors: FieldErrors

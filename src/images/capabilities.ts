@@ -21,7 +21,7 @@ export interface Capability {
 }
 
 /** `group` names the heading: `images.sizes.<group>`. */
-export interface SizeGroup {
+interface SizeGroup {
   group: 'auto' | 'standard' | 'large'
   sizes: readonly string[]
 }

@@ -34,7 +34,7 @@ export async function composer(
   }
 }
 
-export function blockedBy(account: Account | null): ComposerView['blocked'] {
+function blockedBy(account: Account | null): ComposerView['blocked'] {
   if (!account?.keyId) return 'no_key'
   if (!account.keyAllowsImages) return 'group_no_images'
   return account.balance !== null && account.balance <= 0 ? 'no_balance' : null

@@ -9,7 +9,7 @@ import * as queries from './queries.ts'
 import { type Dimensions, dimensionsOf, refuseSize } from './sizes.ts'
 
 /** A mask as it comes: a PNG file, or a rectangle by numbers, as typed. */
-export interface MaskInput {
+interface MaskInput {
   upload: Upload | null
   x: string
   y: string

@@ -8,7 +8,7 @@ export interface Rectangle extends Dimensions {
 }
 
 /** Why a file cannot be a mask. `empty`: nothing on it is painted. */
-export type MaskFault = 'not_png' | 'size' | 'opaque' | 'empty'
+type MaskFault = 'not_png' | 'size' | 'opaque' | 'empty'
 
 const png = { compressionLevel: 9, adaptiveFiltering: false } as const
 

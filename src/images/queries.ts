@@ -87,7 +87,7 @@ export async function countQueued(db: Db, userId: number): Promise<number> {
   return count
 }
 
-export interface NewJob {
+interface NewJob {
   id: string
   userId: number
   submission: string
@@ -660,7 +660,7 @@ const SshKeyUse = z.object({
   spentTotal: z.number(),
 })
 /** What an SSH key has asked for. Days are those of UTC, money is US dollars. */
-export type SshKeyUse = z.output<typeof SshKeyUse>
+type SshKeyUse = z.output<typeof SshKeyUse>
 
 /**
  * Counts the estimate of a job until its cost is known, and nothing for a job that was proven to be free. Without

@@ -21,7 +21,7 @@ const Names = z
   .catch(undefined)
 
 /** Answers with the whole form, as after a mistake in it. */
-export type AnswerForm = (req: Request, res: Response, values: FormValues, sentence: string) => Promise<void>
+type AnswerForm = (req: Request, res: Response, values: FormValues, sentence: string) => Promise<void>
 
 /**
  * Pictures to start from: uploaded, or taken from one's own. With JavaScript one file a request, answered with what to

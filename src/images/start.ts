@@ -11,7 +11,7 @@ import type { ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
 
 /** The API key that pays, sealed for the account, or for the SSH key that asks. */
-export type Payer = Pick<Account, 'keyId' | 'keyAllowsImages' | 'keyPrices' | 'keySecret'>
+type Payer = Pick<Account, 'keyId' | 'keyAllowsImages' | 'keyPrices' | 'keySecret'>
 
 /** Who asks, through which of their sign-ins or SSH keys, paying with which key. */
 export interface Requester {
@@ -57,7 +57,7 @@ export async function startImage(
 }
 
 /** Puts one job into the queue, in the caller's transaction, under the lock of the user's starts. */
-export type Enqueue = (
+type Enqueue = (
   tx: Db,
   request: ImageRequest,
   submission: string,

@@ -63,7 +63,7 @@ export interface JobView {
   madeBy: string | null
 }
 
-export interface CheckView {
+interface CheckView {
   outcome: 'charged' | 'not_charged' | 'too_early' | 'unclear'
   at: Date
   /** Calls of the same key that the gateway has billed since this one began. */

@@ -39,7 +39,7 @@ export interface LineageView {
   descendants: LineagePicture[]
 }
 
-export interface LineagePicture {
+interface LineagePicture {
   picture: PictureView
   /** Steps between the two: 1 is the next. */
   depth: number

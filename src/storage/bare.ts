@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import type { PictureFormat } from './thumbnails.ts'
 
 /** Bytes of a file: from `start` to before `end`. */
-export interface Span {
+interface Span {
   start: number
   end: number
 }

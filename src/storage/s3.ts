@@ -5,7 +5,7 @@ import { assertObjectName, exactly } from './objects.ts'
 import type { ByteRange, S3Config, Storage } from './storage.ts'
 
 /** How long the store may take, in ms: to accept a connection; in silence on one; to answer anything but a put. */
-export interface S3Patience {
+interface S3Patience {
   connect: number
   idle: number
   answer: number

@@ -41,7 +41,7 @@ export interface ByteRange {
   end: number
 }
 
-export interface StorageConfig {
+interface StorageConfig {
   localDirectory: string
   s3: S3Config | null
   /** With S3: keep a copy on this machine too, and read it first. */

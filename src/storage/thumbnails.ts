@@ -6,7 +6,7 @@ import { semaphore } from './semaphore.ts'
 export type PictureFormat = 'png' | 'jpeg' | 'webp'
 
 /** Width and height in pixels as shown, that is with the EXIF orientation applied. */
-export interface Measure {
+interface Measure {
   format: PictureFormat
   width: number
   height: number

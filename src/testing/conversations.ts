@@ -21,7 +21,7 @@ const Reply = z.object({
   inputTokens: z.number().nullable(),
   outputTokens: z.number().nullable(),
 })
-export type ReplyRow = z.output<typeof Reply>
+type ReplyRow = z.output<typeof Reply>
 
 /** Says something as a browser without JavaScript does; the id of the conversation it leads to. */
 export async function say(
@@ -71,14 +71,14 @@ export async function talk(db: Db, person: Browser, text: string, conversation: 
   return { id, reply: await replyIn(db, id, 'done') }
 }
 
-export interface SentEvent {
+interface SentEvent {
   event: string
   data: string
   bytes: number
 }
 
 /** An open event stream of a page, as far as it has come. */
-export interface OpenStream {
+interface OpenStream {
   events: SentEvent[]
   /** The words and blocks of the answer that is being written, as a page puts them together. */
   text(): string

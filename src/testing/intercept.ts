@@ -10,7 +10,7 @@ export interface Asked {
   body: Buffer
 }
 
-export interface Answered {
+interface Answered {
   status: number
   headers?: Record<string, string>
   body?: Buffer | string

@@ -50,7 +50,7 @@ async function run(args: string[], input: string): Promise<string> {
   return output
 }
 
-export interface Authenticator extends SshPair {
+interface Authenticator extends SshPair {
   /** Flags of the next signatures: 1 touched, 4 PIN entered. */
   flags: number
 }

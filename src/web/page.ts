@@ -43,7 +43,7 @@ export interface Page {
   mockGuide: string | null
 }
 
-export interface PageFacts {
+interface PageFacts {
   lang: Language
   theme: Theme
   timeZone: string

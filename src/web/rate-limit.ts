@@ -4,7 +4,7 @@ import { Refusal } from './errors.ts'
 import type { Key } from './i18n.ts'
 
 /** Counts attempts in Postgres, so that all processes share one count. */
-export interface RateLimit {
+interface RateLimit {
   /** Throws a 429 `Refusal` with `Retry-After` when `who` has used up the limit. */
   consume(who: string, points?: number): Promise<void>
 }

@@ -18,7 +18,7 @@ export interface Upload {
   file: string | null
 }
 
-export interface UploadLimits {
+interface UploadLimits {
   files: number
   /** Of one file. */
   bytes: number

@@ -11,7 +11,7 @@ type Tier = '1K' | '2K' | '4K'
 const defaultPrices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
 const groupPrices = { '1K': 'image_price_1k', '2K': 'image_price_2k', '4K': 'image_price_4k' } as const
 
-export interface Bill {
+interface Bill {
   model: string
   stream: boolean
   startedAt: number
@@ -30,7 +30,7 @@ export function tierOf(size: string): Tier {
 }
 
 /** USD for `count` pictures: the price of the tier times the multiplier that applies to this user and group. */
-export function priceOf(group: Group, user: User, tier: Tier, count: number) {
+function priceOf(group: Group, user: User, tier: Tier, count: number) {
   const unit = group[groupPrices[tier]] ?? defaultPrices[tier]
   const multiplier = group.image_rate_independent ? group.image_rate_multiplier : rateOf(group, user)
   return { total: unit * count, actual: round(unit * count * multiplier), multiplier }

@@ -92,7 +92,7 @@ export const Fault = z.strictObject({
 export type FaultInput = z.input<typeof Fault>
 export type Fault = z.infer<typeof Fault> & { id?: number }
 
-export interface Subject {
+interface Subject {
   method: string
   path: string
   email: string | null

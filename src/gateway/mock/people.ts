@@ -24,7 +24,7 @@ export const acts = {
 
 export type Act = keyof typeof acts | ''
 
-export function actOf(email: string): Act {
+function actOf(email: string): Act {
   const name = (email.split('@')[0] ?? '').split('+')[0] ?? ''
   return name in acts ? (name as Act) : ''
 }

@@ -4,7 +4,7 @@ import { caption } from './caption.ts'
 import { paintScene } from './scene.ts'
 import type { Settings } from './settings.ts'
 
-export interface PictureSpec {
+interface PictureSpec {
   prompt: string
   /** Two pictures of one prompt differ by this. */
   variation: number

@@ -59,7 +59,7 @@ export interface Key {
   updated_at: string
 }
 
-export interface RefreshToken {
+interface RefreshToken {
   userId: number
   sid: string
   /** Hash of the address and user agent that signed in. */

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { MockState, User } from './state.ts'
 
-export interface Claims {
+interface Claims {
   user_id: number
   email: string
   role: string
