@@ -263,30 +263,21 @@ test('groups, rates and models are read in every shape they come in', async t =>
   assert.deepEqual(await gateway.groupRates(caller, token), new Map([[7, 0.5]]))
 })
 
-test('usage is found by its request id, or as the only picture since the call', async t => {
-  const row = (id: number, minute: number, image_count = 1) => ({
+test('usage rows are read newest first, without what else the gateway tells in them', async t => {
+  const row = (id: number, minute: number) => ({
     id,
     request_id: `client:id-${id}`,
     api_key_id: 5,
-    model: 'gpt-image-2',
     actual_cost: 0.134,
-    image_count,
-    image_size: '1K',
     created_at: `2026-08-21T00:0${minute}:00Z`,
     api_key: { key: 'sk-hidden' },
   })
-  const { gateway, requests } = await answering(t, [200, ok({ items: [row(9, 5), row(8, 4, 0), row(7, 2)], pages: 1 })])
-  const found = await gateway.findUsage(caller, token, { apiKeyId: 5, requestId: 'id-7' })
-  assert.partialDeepStrictEqual(found, { id: 7, actualCost: 0.134, imageCount: 1, imageSize: '1K' })
-  assert.ok(!JSON.stringify(found).includes('hidden'))
-  assert.match(requests[0]!.req.url!, /api_key_id=5/)
-  assert.equal(await gateway.findUsage(caller, token, { apiKeyId: 5, requestId: 'id-70' }), null)
-  const at = (minute: number) => new Date(`2026-08-21T00:0${minute}:00Z`)
-  assert.equal((await gateway.findUsage(caller, token, { apiKeyId: 5, since: at(3) }))?.id, 9)
-  assert.equal(await gateway.findUsage(caller, token, { apiKeyId: 5, since: at(1) }), null, 'two may be meant')
-  assert.equal(await gateway.findUsage(caller, token, { apiKeyId: 5 }), null)
-  const newest = await gateway.listUsage(caller, token)
-  assert.deepEqual([newest.rows.length, newest.isAll], [3, true])
+  const { gateway, requests } = await answering(t, [200, ok({ items: [row(9, 5), row(7, 2)], pages: 1 })])
+  const { rows, isAll } = await gateway.listUsage(caller, token, { apiKeyId: 5 })
+  const createdAt = new Date('2026-08-21T00:05:00Z')
+  assert.deepEqual(rows[0], { id: 9, requestId: 'client:id-9', actualCost: 0.134, createdAt })
+  assert.deepEqual([rows.length, isAll], [2, true])
+  assert.match(requests[0]!.req.url!, /sort_order=desc&api_key_id=5$/)
 })
 
 test('settings are asked for once, and the last good ones outlive the gateway', async t => {

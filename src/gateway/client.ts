@@ -92,11 +92,6 @@ export interface Gateway {
   /** The user's own multipliers by group id; empty when there are none. */
   groupRates(caller: Caller, accessToken: Secret): Promise<Map<number, number>>
   listModels(caller: Caller, apiKey: Secret): Promise<string[]>
-  /**
-   * One look for the row of one call; the gateway writes it some seconds after the reply. By request id where the reply had one; otherwise
-   * (gateways before 0.1.133) the picture row since `since`, if there is exactly one.
-   */
-  findUsage(caller: Caller, accessToken: Secret, call: UsageQuery): Promise<schemas.Usage | null>
   /** The newest rows, at most 1,000; `isAll`: there are no others. */
   listUsage(
     caller: Caller,
@@ -112,15 +107,8 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-interface UsageQuery {
-  apiKeyId: number
-  requestId?: string | undefined
-  since?: Date | undefined
-}
-
 const pageSize = 100
 const mostKeyPages = 50
-const usagePages = 3
 const none = z.unknown()
 
 export function createGateway(options: GatewayOptions): Gateway {
@@ -132,23 +120,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   const settings: StaleWhileError<schemas.PublicSettings> = staleWhileError({ lifetime: 60_000, patience: 2_000 }, () =>
     panel({ name: 'settings', path: '/api/v1/settings/public', schema: schemas.PublicSettings }),
   )
-
-  async function usagePage(caller: Caller, bearer: Secret, apiKeyId: number | undefined, page: number, size: number) {
-    const query = new URLSearchParams({
-      page: String(page),
-      page_size: String(size),
-      sort_by: 'created_at',
-      sort_order: 'desc',
-    })
-    if (apiKeyId !== undefined) query.set('api_key_id', String(apiKeyId))
-    return panel({
-      name: 'usage',
-      path: `/api/v1/usage?${query.toString()}`,
-      caller,
-      bearer,
-      schema: schemas.pageOf(schemas.Usage),
-    })
-  }
 
   return {
     settings,
@@ -246,23 +217,21 @@ export function createGateway(options: GatewayOptions): Gateway {
       return gateway({ name: 'models', path: '/v1/models', caller, bearer, schema: schemas.ModelList })
     },
 
-    async findUsage(caller, bearer, { apiKeyId, requestId, since }) {
-      const candidates: schemas.Usage[] = []
-      for (let page = 1; page <= usagePages; page++) {
-        const { items, size, pages } = await usagePage(caller, bearer, apiKeyId, page, pageSize)
-        const found = requestId === undefined ? undefined : items.find(row => row.requestId === `client:${requestId}`)
-        if (found) return found
-        const recent = since ? items.filter(row => row.createdAt !== null && row.createdAt >= since) : items
-        candidates.push(...recent)
-        if (size === 0 || page >= pages || recent.length < items.length) break
-      }
-      if (requestId !== undefined || since === undefined) return null
-      const pictures = candidates.filter(row => (row.imageCount ?? 0) > 0)
-      return pictures.length === 1 ? pictures[0]! : null
-    },
-
     async listUsage(caller, bearer, { apiKeyId, limit = 20 } = {}) {
-      const { items, pages } = await usagePage(caller, bearer, apiKeyId, 1, Math.min(limit, 1000))
+      const query = new URLSearchParams({
+        page: '1',
+        page_size: String(Math.min(limit, 1000)),
+        sort_by: 'created_at',
+        sort_order: 'desc',
+        ...(apiKeyId !== undefined && { api_key_id: String(apiKeyId) }),
+      })
+      const { items, pages } = await panel({
+        name: 'usage',
+        path: `/api/v1/usage?${query.toString()}`,
+        caller,
+        bearer,
+        schema: schemas.pageOf(schemas.Usage),
+      })
       return { rows: items, isAll: pages <= 1 }
     },
 

@@ -144,12 +144,9 @@ for (const flavour of ['oauth', 'api_key'] as const) {
       )
       const [accepted] = events
       assert.ok(accepted?.type === 'accepted' && accepted.requestId)
-      const usage = await gateway.findUsage(caller, tokens.accessToken, {
-        apiKeyId: key.id,
-        requestId: accepted.requestId,
-      })
-      assert.equal(usage?.imageCount, 2)
-      assert.ok(usage.actualCost && usage.actualCost > 0)
+      const { rows } = await gateway.listUsage(caller, tokens.accessToken, { apiKeyId: key.id })
+      const usage = rows.find(row => row.requestId === `client:${accepted.requestId}`)
+      assert.equal(usage?.actualCost, 0.268)
     }
   })
 }

@@ -38,23 +38,10 @@ export type ImageEvent =
   | { type: 'accepted'; requestId: string | null }
   /** A preview of a picture in the making. */
   | { type: 'partial'; index: number; bytes: Buffer }
-  | CompletedEvent
+  /** A finished picture. */
+  | { type: 'completed'; bytes: Buffer }
   /** A finished picture that did not arrive as one: made, and so billed. The others are not lost with it. */
   | { type: 'rejected'; detail: string }
-  /** Tokens, where the model's maker told; sent last. The cost is in the usage row, not here. */
-  | { type: 'usage'; inputTokens: number | undefined; outputTokens: number | undefined }
-
-/** A finished picture. What it says of itself is what the model's maker says: it may differ from what was asked, and from the bytes. */
-interface CompletedEvent {
-  type: 'completed'
-  bytes: Buffer
-  size?: string | undefined
-  quality?: string | undefined
-  format?: string | undefined
-  background?: string | undefined
-  revisedPrompt?: string | undefined
-  model?: string | undefined
-}
 
 /**
  * The events of one picture call, each picture as soon as it is whole; ends after the last, or throws GatewayError. Read it once: reading sends the
@@ -185,7 +172,6 @@ async function* readCall(
     reply: null,
     completed: 0,
     begun: false,
-    usage: null,
     signal,
     ownHost: deps.upstream.host,
   }
@@ -204,7 +190,6 @@ async function* readCall(
     yield { type: 'accepted', requestId: requestIdOf(reply) ?? null }
     for await (const message of readMessages(reply.body, pictureKeys, limits)) yield* eventsOf(message, context)
     if (context.completed === 0) throw failed(context, 'upstream', { detail: 'the reply ended without a picture' })
-    if (context.usage) yield { type: 'usage', ...tokens(context.usage) }
   } catch (error) {
     // All that was asked for is here: how the connection ended no longer matters.
     const isLateBreak = error instanceof Unanswered && error.kind !== 'aborted' && context.completed >= wanted
@@ -223,64 +208,45 @@ function unread(context: Context, error: unknown): GatewayError | null {
 }
 
 interface Context extends ModelCall {
-  usage: Record<string, unknown> | null
   signal: AbortSignal
   ownHost: string
 }
 
 async function* eventsOf(message: Message, context: Context): AsyncGenerator<ImageEvent, void, undefined> {
   if (message.kind === 'early') {
-    for (const picture of message.pictures.values()) yield finished(context, picture, {}, {})
+    for (const picture of message.pictures.values()) yield finished(context, picture)
     return
   }
   const json = fieldsOf(message.json)
   const type = string(json.type) || (message.kind === 'event' ? message.event : '')
   if (json.error || type === 'error' || type.endsWith('.failed')) throw refusedInside(context, message.json)
-  if (Object.keys(fieldsOf(json.usage)).length > 0) context.usage = fieldsOf(json.usage)
   if (Array.isArray(json.data)) {
-    for (const item of json.data) yield* pictureOf(fieldsOf(item), json, message, context)
+    for (const item of json.data) yield* pictureOf(fieldsOf(item), message, context)
   } else if (type.endsWith('.partial_image')) {
     const bytes = message.pictures.get(Number(json.b64_json ?? json.url))
     if (!Buffer.isBuffer(bytes)) return
     context.begun = true
     yield { type: 'partial', index: typeof json.partial_image_index === 'number' ? json.partial_image_index : 0, bytes }
   } else if (type.endsWith('.completed') || type === '') {
-    yield* pictureOf(json, json, message, context)
+    yield* pictureOf(json, message, context)
   }
 }
 
 /** The picture of one item: base64, a data URL, or the address of a file. Nothing when it was handed over before or never came. */
 async function* pictureOf(
   item: Record<string, unknown>,
-  whole: Record<string, unknown>,
   message: Message,
   context: Context,
 ): AsyncGenerator<ImageEvent, void, undefined> {
   const number = [item.b64_json, item.url].find(value => typeof value === 'number')
   const picture = number === undefined ? await fetched(string(item.url), context) : message.pictures.get(number)
-  if (picture) yield finished(context, picture, item, whole)
+  if (picture) yield finished(context, picture)
 }
 
-/** The fields may stand beside the picture or, in a JSON reply, at the top. */
-function finished(
-  context: Context,
-  picture: ScannedPicture | Unfetched,
-  item: Record<string, unknown>,
-  whole: Record<string, unknown>,
-): ImageEvent {
+function finished(context: Context, picture: ScannedPicture | Unfetched): ImageEvent {
   if (++context.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
   if (!Buffer.isBuffer(picture)) return { type: 'rejected', detail: scrub(picture.message, [context.apiKey]) }
-  const field = (name: string) => string(item[name]).slice(0, 100) || string(whole[name]).slice(0, 100) || undefined
-  return {
-    type: 'completed',
-    bytes: picture,
-    size: field('size'),
-    quality: field('quality'),
-    format: field('output_format'),
-    background: field('background'),
-    revisedPrompt: string(item.revised_prompt) || undefined,
-    model: field('model'),
-  }
+  return { type: 'completed', bytes: picture }
 }
 
 class Unfetched extends Error {
@@ -304,9 +270,4 @@ async function fetched(address: string, context: Context): Promise<Buffer | Unfe
       await delay(attempt * 500, undefined, { signal }).catch(() => undefined)
     }
   }
-}
-
-function tokens(usage: Record<string, unknown>) {
-  const number = (value: unknown) => (typeof value === 'number' ? value : undefined)
-  return { inputTokens: number(usage.input_tokens), outputTokens: number(usage.output_tokens) }
 }

@@ -184,44 +184,13 @@ export const ApiKey = z
   }))
 export type ApiKey = z.output<typeof ApiKey>
 
-/** One billed call. `actualCost` is what was charged, in USD; `imageSize` the billing tier. */
+/** One billed call. `actualCost` is what was charged, in USD. */
 export const Usage = z
-  .object({
-    id,
-    request_id: z.string().catch(''),
-    api_key_id: optionalId,
-    model: z.string().catch(''),
-    total_cost: number,
-    actual_cost: number,
-    rate_multiplier: number,
-    image_count: number,
-    image_size: text,
-    image_size_source: text,
-    image_output_size: text,
-    input_tokens: number,
-    output_tokens: number,
-    duration_ms: number,
-    billing_mode: text,
-    inbound_endpoint: text,
-    created_at: time,
-  })
+  .object({ id, request_id: z.string().catch(''), actual_cost: number, created_at: time })
   .transform(row => ({
     id: row.id,
     requestId: row.request_id,
-    apiKeyId: row.api_key_id ?? null,
-    model: row.model,
-    totalCost: row.total_cost,
     actualCost: row.actual_cost,
-    rateMultiplier: row.rate_multiplier,
-    imageCount: row.image_count,
-    imageSize: row.image_size,
-    imageSizeSource: row.image_size_source,
-    imageOutputSize: row.image_output_size,
-    inputTokens: row.input_tokens,
-    outputTokens: row.output_tokens,
-    durationMs: row.duration_ms,
-    billingMode: row.billing_mode,
-    endpoint: row.inbound_endpoint,
     createdAt: row.created_at ?? null,
   }))
 export type Usage = z.output<typeof Usage>
