@@ -60,6 +60,13 @@ test('rooms lean only on the rooms below them, and the ground floor on none', ()
   assert.deepEqual(wrong, [])
 })
 
+test('what another room uses is not in a file of routes', () => {
+  const wrong = sources.flatMap(({ name, room, imports }) =>
+    imports.filter(target => /[/-]routes\.ts$/.test(target) && roomOf(target) !== room && name !== 'app.ts'),
+  )
+  assert.deepEqual(wrong, [])
+})
+
 test('the mock gateway is a foreign system: it knows nothing of the house, and only tests know it', () => {
   const isMock = (name: string) => name.startsWith('gateway/mock/')
   const wrong = sources.flatMap(({ name, imports }) =>

@@ -1,7 +1,9 @@
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
+import { GatewayError, PanelError } from '../gateway/errors.ts'
 import type { ApiKey, Group } from '../gateway/schemas.ts'
 import type { Secret } from '../secrets/secret.ts'
+import { withAccessToken } from '../session/tokens.ts'
 import { sealChosenKey } from './key.ts'
 import { pricesOf } from './prices.ts'
 import * as queries from './queries.ts'
@@ -26,6 +28,19 @@ export async function fetchKeyRing(deps: Pick<Deps, 'gateway'>, caller: Caller, 
     deps.gateway.groupRates(caller, token),
   ])
   return { keys, groups, rates }
+}
+
+/** Null when the gateway cannot be asked now. Throws `SignedOut`. */
+export async function tryKeyRing(
+  deps: Pick<Deps, 'db' | 'gateway' | 'sealer'>,
+  signInId: string,
+): Promise<KeyRing | null> {
+  try {
+    return await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
+  } catch (error) {
+    if (error instanceof GatewayError || error instanceof PanelError) return null
+    throw error
+  }
 }
 
 export async function chooseKey(

@@ -3,7 +3,7 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import type { Caller, Session } from '../gateway/client.ts'
-import { GatewayError, PanelError } from '../gateway/errors.ts'
+import { PanelError } from '../gateway/errors.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
@@ -12,7 +12,16 @@ import { withAccessToken } from '../session/tokens.ts'
 import { localPath, parse } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { refreshBalance } from './balance.ts'
-import { chooseKey, fetchKeyRing, type KeyRing, NEW_KEY_NAME, problemOf, syncChosenKey, viewKeys } from './keys.ts'
+import {
+  chooseKey,
+  fetchKeyRing,
+  type KeyRing,
+  NEW_KEY_NAME,
+  problemOf,
+  syncChosenKey,
+  tryKeyRing,
+  viewKeys,
+} from './keys.ts'
 import * as queries from './queries.ts'
 import type { KeysView } from './view.ts'
 import { accountOf, reloadViewer } from './viewer.ts'
@@ -39,7 +48,10 @@ export function accountRoutes(deps: Deps): Router {
   router.use('/account', requireSignIn(deps))
 
   router.get('/account', async (req, res) => {
-    await showAccount(res, viewRing(res, await tryKeyRing(deps, res), localPath(req.query.next, ACCOUNT)))
+    await showAccount(
+      res,
+      viewRing(res, await tryKeyRing(deps, signedIn(res).signInId), localPath(req.query.next, ACCOUNT)),
+    )
   })
 
   router.post('/account/balance', async (req, res) => {
@@ -52,7 +64,7 @@ export function accountRoutes(deps: Deps): Router {
 
   router.post('/account/key', async (req, res) => {
     const { key_id: keyId } = parse(ChosenKey, req.body)
-    const ring = await tryKeyRing(deps, res)
+    const ring = await tryKeyRing(deps, signedIn(res).signInId)
     const key = ring?.keys.find(candidate => candidate.id === keyId)
     const { t } = pageOf(res)
     // Without the gateway the answer is the page that says so.
@@ -67,7 +79,8 @@ export function accountRoutes(deps: Deps): Router {
     const { userId, signInId } = signedIn(res)
     const { t } = pageOf(res)
     const wanted = NewKey.safeParse(req.body)
-    if (!wanted.success) return answerKeys(req, res, await tryKeyRing(deps, res), t('account.group_missing'))
+    if (!wanted.success)
+      return answerKeys(req, res, await tryKeyRing(deps, signedIn(res).signInId), t('account.group_missing'))
     const { group_id: groupId } = wanted.data
     // One per form shown: the same click twice makes one key.
     const submission = z.guid().safeParse(req.body.submission).data ?? randomUUID()
@@ -85,7 +98,7 @@ export function accountRoutes(deps: Deps): Router {
       // The first of two clicks is still at it, and will choose the key.
       const refused = error.code !== 'IDEMPOTENCY_IN_PROGRESS'
       const sentence = refused ? t('account.create_refused', { detail: error.message }) : null
-      await answerKeys(req, res, await tryKeyRing(deps, res), sentence)
+      await answerKeys(req, res, await tryKeyRing(deps, signedIn(res).signInId), sentence)
     }
   })
 
@@ -111,17 +124,6 @@ export function accountRoutes(deps: Deps): Router {
   }
 
   return router
-}
-
-/** Null when the gateway cannot be asked now. */
-export async function tryKeyRing(deps: Deps, res: Response): Promise<KeyRing | null> {
-  const { signInId } = signedIn(res)
-  try {
-    return await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
-  } catch (error) {
-    if (error instanceof GatewayError || error instanceof PanelError) return null
-    throw error
-  }
 }
 
 function viewRing(res: Response, ring: KeyRing | null, next: string): KeysView {

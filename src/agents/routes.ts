@@ -3,8 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { sealBindingKey } from '../account/key.ts'
-import { factsOf, type KeyRing, problemOf, viewKeys } from '../account/keys.ts'
-import { tryKeyRing } from '../account/routes.ts'
+import { factsOf, type KeyRing, problemOf, tryKeyRing, viewKeys } from '../account/keys.ts'
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { viewJobs } from '../images/job-view.ts'
@@ -43,7 +42,7 @@ export function agentRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     await binds.consume(String(userId))
     const form = await readBindForm(req)
-    const ring = await tryKeyRing(deps, res)
+    const ring = await tryKeyRing(deps, signedIn(res).signInId)
     const bound = await bind(req, res, form, ring)
     if (bound) return res.redirect(303, `/agents/${bound.id}`)
     await showList(res.status(422), form, ring)
@@ -77,7 +76,7 @@ export function agentRoutes(deps: Deps): Router {
 
   router.post('/agents/:id/key', async (req, res) => {
     const key = await myKey(req, res)
-    const payer = payerOf(await tryKeyRing(deps, res), textOf(req, 'key_id', 30), key)
+    const payer = payerOf(await tryKeyRing(deps, signedIn(res).signInId), textOf(req, 'key_id', 30), key)
     if (!payer) return showKey(req, res.status(422), key, { error: pageOf(res).t('agents.invalid.api_key') })
     await queries.rebindSshKey(db, key, payer)
     res.redirect(303, `/agents/${key.id}`)
@@ -150,7 +149,7 @@ export function agentRoutes(deps: Deps): Router {
   }
 
   async function showList(res: Response, form: BindForm, known?: KeyRing | null): Promise<void> {
-    const ring = known === undefined ? await tryKeyRing(deps, res) : known
+    const ring = known === undefined ? await tryKeyRing(deps, signedIn(res).signInId) : known
     const keys = await queries.listSshKeys(db, signedIn(res).userId)
     render(res, 'agents/index', { keys: keys.map(viewSshKey), form, payers: viewPayers(ring) })
   }
@@ -162,7 +161,7 @@ export function agentRoutes(deps: Deps): Router {
     changed: { proofError?: string; error?: string; limits?: SshKeyPage['limits'] } = {},
   ): Promise<void> {
     const [ring, tokens, jobs, used] = await Promise.all([
-      tryKeyRing(deps, res),
+      tryKeyRing(deps, signedIn(res).signInId),
       queries.listTokens(db, key, SHOWN_TOKENS),
       listJobsOfSshKey(db, key.userId, key.id, { states: null, before: null, limit: RECENT }),
       sumSshKeyUse(db, key.id, { total: true }),
