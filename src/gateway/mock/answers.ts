@@ -37,7 +37,7 @@ export function answerTo(request: Record<string, unknown>): Answer {
 
   const painter = tools.find(each => each.type === 'image_generation')
   if (painter && (wantsDrawing || wantsEdit)) return { drawing: painter }
-  if (/\btitle\b|标题/i.test(text(request.instructions))) return { text: titleOf(prompt) }
+  if (/\btitle\b|标题/i.test(text(request.instructions))) return { text: titleOf(prompt.split('\n', 1)[0]!) }
   return { text: words(prompt, chinese) }
 }
 
