@@ -142,7 +142,10 @@ export async function setHead(db: Db, conversation: Conversation, head: string |
 export async function purgeConversations(db: Db, days: number): Promise<{ id: string; userId: number }[]> {
   const gone = await db.many(
     z.object({ id: z.string(), userId: z.number() }),
-    `delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id`,
+    `with gone as (
+       delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id),
+     drafts as (delete from chat_drafts d using gone where d.user_id = gone.user_id and d.place = gone.id::text)
+     select id, user_id from gone`,
     [days],
   )
   await db.run(`delete from chat_messages where deleted_at < now() - make_interval(days => $1)`, [days])

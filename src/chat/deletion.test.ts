@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { answerCalls, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
+import { purgeConversations } from './conversation-queries.ts'
 
 const app = await testApp()
 const { db, mock } = app
@@ -93,4 +94,17 @@ test("charlie can neither delete alice's messages nor bring them back", async ()
   const { id: theirs } = await talk(db, other, 'mine')
   assert.equal((await other.post(address.replace(id, theirs).concat('/restore'))).status, 404)
   assert.deepEqual(await saidOn(person, `/chat/${id}`), [])
+})
+
+test('a draft belongs to a conversation of the person, and goes for good with it', async () => {
+  const person = await alice(app)
+  const other = await charlie(app)
+  const { id } = await talk(db, person, 'with a draft')
+  for (const each of [person, other]) await each.post('/chat/draft', { conversation: id, text: 'half a thought' })
+  const drafts = async () => (await db.pool.query('select user_id from chat_drafts where place = $1', [id])).rows.length
+  assert.equal(await drafts(), 1)
+  await person.post(`/chat/${id}/delete`)
+  await db.run(`update conversations set deleted_at = now() - interval '31 days' where id = $1`, [id])
+  await purgeConversations(db, 30)
+  assert.equal(await drafts(), 0)
 })

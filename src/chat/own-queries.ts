@@ -56,7 +56,10 @@ export async function findDraft(db: Db, userId: number, place: string): Promise<
   return row?.form ?? null
 }
 
-/** Keeps what was typed, unless `submission` was sent off meanwhile: a draft that comes late would bring it back. */
+/**
+ * Keeps what was typed in a conversation of this person, or for a new one; unless `submission` was sent off meanwhile: a
+ * draft that comes late would bring it back.
+ */
 export async function upsertDraft(
   db: Db,
   userId: number,
@@ -66,7 +69,9 @@ export async function upsertDraft(
 ): Promise<void> {
   await db.run(
     `insert into chat_drafts (user_id, place, form)
-     select $1, $2, $3 where not exists (select from chat_messages where user_id = $1 and submission = $4)
+     select $1, $2, $3
+     where ($2 = 'new' or exists (select from conversations where user_id = $1 and id::text = $2))
+       and not exists (select from chat_messages where user_id = $1 and submission = $4)
      on conflict (user_id, place) do update set form = $3, updated_at = now()`,
     [userId, place, JSON.stringify(form), submission],
   )
