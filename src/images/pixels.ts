@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { SharpOptions } from 'sharp'
 import { onPixels, type PictureSource } from '../storage/thumbnails.ts'
 import type { Dimensions } from './sizes.ts'
@@ -145,6 +146,8 @@ export async function pasteMasked(original: Buffer, result: Buffer, mask: Buffer
     for (let y = 0; y < height; y++) {
       // Most rows of most masks have nothing painted.
       if (alpha.compare(row, 0, width, y * width, (y + 1) * width) === 0) continue
+      // A large picture takes a second: others are answered in between.
+      if (y % 64 === 0) await setImmediate()
       for (let at = y * width; at < (y + 1) * width; at++) {
         // Half way up is the edge of the area: from there inwards, and nothing beyond it.
         const weight = Math.min(255 - alpha[at]!, ((soft[at]! - 128) * 255) / 127) / 255
