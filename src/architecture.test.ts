@@ -85,12 +85,13 @@ test('only tests use the test kit', () => {
 test('SQL is in queries.ts and its sisters, and in what runs or counts for all rooms', () => {
   // The database floor itself, and the table of the rate limiter, whose other statements are in its library.
   const exceptions = ['db/', 'web/rate-limit.ts', 'testing/']
-  const sql = /\b(?:select\s[^'`]*\sfrom|insert\s+into|update\s+\w+\s+set|delete\s+from)\s/
+  const sql = /\b(?:select\b[\s\S]*\bfrom|insert\s+into|update\s+\w+\s+set|delete\s+from|truncate)\s/i
+  const literals = /`[^`]*`|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g
   const wrong = sources.filter(
     ({ name, text }) =>
       !/[/-]queries\.ts$/.test(name) &&
       !exceptions.some(allowed => name.startsWith(allowed)) &&
-      [...text.matchAll(/`[^`]*`/g)].some(([literal]) => sql.test(literal)),
+      [...text.matchAll(literals)].some(([literal]) => sql.test(literal)),
   )
   assert.deepEqual(names(wrong), [])
 })
