@@ -11,6 +11,7 @@ import { createLog } from '../log.ts'
 import { type Running, start } from '../main.ts'
 import { type Browser, openBrowser } from './browser.ts'
 import { atEnd, type TestDatabase, testDatabase } from './database.ts'
+import { assertNoSecrets, type Emitted, hearFetches, rowsOf, snapshotsIn } from './leaks.ts'
 
 export interface TestApp {
   url: string
@@ -28,7 +29,7 @@ export interface TestApp {
 
 /**
  * The whole thing on ports of its own: Postgres, mock gateway, app with worker. After the file's last test everything
- * that came out of it is searched for the gateway's secrets.
+ * that came out of it is searched for secrets.
  */
 export async function testApp(changes: Partial<Config> = {}, mockOptions: MockOptions = {}): Promise<TestApp> {
   const db = await testDatabase()
@@ -50,7 +51,8 @@ export async function testApp(changes: Partial<Config> = {}, mockOptions: MockOp
     }),
     ...changes,
   }
-  const emitted: { what: string; text: string }[] = []
+  const fetched = hearFetches(mock.url)
+  const emitted: Emitted[] = []
   const seen = (what: string, text: string) => void emitted.push({ what, text })
   const logs: string[] = []
   const log = createLog('info', collectLines(logs))
@@ -61,9 +63,11 @@ export async function testApp(changes: Partial<Config> = {}, mockOptions: MockOp
     return { running, browser: () => openBrowser(running.url, seen) }
   }
   // Registered first, so it runs last of these: when nothing more can be emitted, but the database is still there.
-  atEnd(async () =>
-    assertNoSecrets(mock, [...emitted, ...logs.map(text => ({ what: 'log', text })), ...(await rowsOf(db))]),
-  )
+  atEnd(async () => {
+    const logged = logs.map(text => ({ what: 'log', text }))
+    const kept = [...(await rowsOf(db)), ...snapshotsIn(directory)]
+    assertNoSecrets(mock, [...emitted, ...fetched, ...logged, ...kept])
+  })
   const { running, browser } = await another()
   return { url: running.url, db, mock, config, browser, another, running, logs }
 }
@@ -75,30 +79,6 @@ export async function until<T>(what: string, check: () => Promise<T | null | und
     if (found) return found
     if (Date.now() > end) assert.fail(`waited ten seconds for: ${what}`)
   }
-}
-
-const LONG_ENOUGH_TO_BE_SECRET = 16
-
-function assertNoSecrets(mock: MockGateway, emitted: readonly { what: string; text: string }[]): void {
-  const secrets = mock.control.secrets().filter(secret => secret.length >= LONG_ENOUGH_TO_BE_SECRET)
-  for (const { what, text } of emitted) {
-    const leaked = secrets.find(secret => text.includes(secret))
-    assert.equal(leaked, undefined, `a secret of the gateway came out in: ${what}`)
-  }
-}
-
-/** Every row of every table, queue and sessions included, as text. */
-async function rowsOf(db: TestDatabase): Promise<{ what: string; text: string }[]> {
-  const tables = await db.pool.query<string[]>({
-    text: `select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('public', 'pgboss')`,
-    rowMode: 'array',
-  })
-  const rows: { what: string; text: string }[] = []
-  for (const [table] of tables.rows) {
-    const result = await db.pool.query<[string]>({ text: `select t::text from ${table} t`, rowMode: 'array' })
-    for (const [text] of result.rows) rows.push({ what: `table ${table}`, text })
-  }
-  return rows
 }
 
 function collectLines(lines: string[]): Writable {
