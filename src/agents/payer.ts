@@ -17,7 +17,7 @@ const AFTER_FAILURE_MS = 30_000
  * prices that nobody has been able to check for a day, 409 when the API key can no longer be read.
  */
 export async function withCurrentPrices<K extends queries.SshKey>(deps: Deps, sshKey: K): Promise<K> {
-  if (canPay(deps, sshKey) && age(sshKey) < FRESH_MS) return sshKey
+  if (isCurrent(deps, sshKey)) return sshKey
   const current = { ...sshKey, ...(await askOnce(deps, sshKey)) }
   if (!canPay(deps, current)) throw new Problem(409, 'no_api_key', 'agents.key_lost')
   const isCapped = current.spendPerDay !== null || current.spendTotal !== null
@@ -30,6 +30,10 @@ export async function withCurrentPrices<K extends queries.SshKey>(deps: Deps, ss
 /** False when its API key was sealed under a secret that is no longer given. */
 export function canPay(deps: Pick<Deps, 'sealer'>, { userId, id, keySecret }: queries.SshKey): boolean {
   return keySecret !== null && opensBindingKey(deps, userId, id, keySecret)
+}
+
+function isCurrent(deps: Pick<Deps, 'sealer'>, sshKey: queries.SshKey): boolean {
+  return canPay(deps, sshKey) && age(sshKey) < FRESH_MS
 }
 
 function age({ keyCheckedAt }: queries.SshKey): number {
@@ -65,6 +69,9 @@ function askOnce(deps: Deps, sshKey: queries.SshKey): Promise<queries.SshKey | n
 /** Null when nobody is signed in to ask as. Throws what the gateway's panel throws. */
 async function ask(deps: Deps, sshKey: queries.SshKey): Promise<queries.SshKey | null> {
   const { userId, id, keyId } = sshKey
+  // The answer to the question before this one may have come since the row was read.
+  const known = await queries.findSshKey(deps.db, userId, id)
+  if (known && isCurrent(deps, known)) return known
   try {
     const ring = await withSomeAccessToken(deps, { userId, signInId: null }, (token, caller) =>
       fetchKeyRing(deps, caller, token),
