@@ -153,7 +153,8 @@ export function withSize(values: FormValues, size: string): FormValues {
 }
 
 function promptError(prompt: string, model: Capability, t: Translate): FieldErrors {
-  const count = prompt.trim().length
+  // Code points, as the page counts while one types.
+  const count = Array.from(prompt.trim()).length
   if (count === 0) return { prompt: t('images.invalid.prompt_empty') }
   if (count > model.maxPromptLength) {
     return { prompt: t('images.invalid.prompt_too_long', { limit: model.maxPromptLength, count }) }

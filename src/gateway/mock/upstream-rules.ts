@@ -19,7 +19,7 @@ export function refusalOfUpstream(request: ImageRequest, raw: boolean, fieldName
       ? refused("Missing required parameter: 'prompt'.", 'prompt', 'missing_required_parameter')
       : gatewayRefusal(502, 'upstream_error', 'Upstream request failed')
   }
-  if (request.prompt.length > 32_000)
+  if (Array.from(request.prompt).length > 32_000)
     return refused('Invalid prompt: at most 32000 characters.', 'prompt', 'string_above_max_length')
   if (n > 10)
     return refused(
