@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
-import type { AxeResults } from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { boundKey } from './testing/agents.ts'
 import { noChromium, openPage, startChromium } from './testing/chromium.ts'
+import { hindrances } from './testing/hindrances.ts'
 import { ask, jobEnd, jobIn } from './testing/jobs.ts'
 import { alice, type Person, signedIn } from './testing/people.ts'
 import { testApp, until } from './testing/server.ts'
@@ -13,7 +11,6 @@ import { testApp, until } from './testing/server.ts'
 const app = await testApp()
 const { mock } = app
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const guest = { cookie: () => 'nobody' } as unknown as Person
 
 let browser: Browser
@@ -93,31 +90,5 @@ for (const { theme, language, size, touch } of glances) {
       found.push(...complaints.filter(complaint => !complaint.endsWith('/nowhere')))
     }
     assert.deepEqual(found, [])
-  })
-}
-
-/** What axe calls serious, letters under 12.5 px, and what reaches beyond the screen. */
-async function hindrances(page: Page): Promise<string[]> {
-  await page.evaluate(axe)
-  return page.evaluate(async () => {
-    const { axe: checker } = globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }
-    const { violations } = await checker.run({
-      resultTypes: ['violations'],
-      rules: { 'target-size': { enabled: true } },
-    })
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    const told = serious.map(({ id, nodes }) => `${id} at ${nodes.map(node => node.target.join(' ')).join(', ')}`)
-
-    const { scrollWidth, clientWidth } = document.documentElement
-    if (scrollWidth > clientWidth) told.push(`${scrollWidth} px wide`)
-
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-    while (texts.nextNode()) {
-      const holder = texts.currentNode.parentElement!
-      const size = Number.parseFloat(getComputedStyle(holder).fontSize)
-      if (size < 12.5 && texts.currentNode.textContent!.trim() && holder.checkVisibility())
-        told.push(`${size} px: ${texts.currentNode.textContent!.trim().slice(0, 40)}`)
-    }
-    return told
   })
 }

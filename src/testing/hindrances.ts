@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What keeps people out of a page: what axe calls serious or critical, and what reaches beyond the screen. */
+/** What axe calls serious, letters under 12.5 px, and what reaches beyond the screen. */
 export async function hindrances(page: Page): Promise<string[]> {
   await page.evaluate(axe)
   return page.evaluate(async () => {
@@ -13,10 +13,23 @@ export async function hindrances(page: Page): Promise<string[]> {
     const passing = document.getAnimations().filter(each => each.effect?.getComputedTiming().endTime !== Infinity)
     await Promise.allSettled(passing.map(each => each.finished))
     const { axe: checker } = globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }
-    const { violations } = await checker.run({ resultTypes: ['violations'] })
+    const { violations } = await checker.run({
+      resultTypes: ['violations'],
+      rules: { 'target-size': { enabled: true } },
+    })
     const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
     const told = serious.map(({ id, nodes }) => `${id} at ${nodes.map(node => node.target.join(' ')).join(', ')}`)
+
     const { scrollWidth, clientWidth } = document.documentElement
-    return scrollWidth > clientWidth ? [...told, `${scrollWidth} px wide`] : told
+    if (scrollWidth > clientWidth) told.push(`${scrollWidth} px wide`)
+
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) {
+      const holder = texts.currentNode.parentElement!
+      const size = Number.parseFloat(getComputedStyle(holder).fontSize)
+      if (size < 12.5 && texts.currentNode.textContent!.trim() && holder.checkVisibility())
+        told.push(`${size} px: ${texts.currentNode.textContent!.trim().slice(0, 40)}`)
+    }
+    return told
   })
 }
