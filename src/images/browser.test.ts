@@ -186,3 +186,42 @@ test('an edit: a file is chosen, a mask painted over it, and only the painted pa
   await page.waitForSelector('.compare.slider')
   assert.deepEqual(complaints, [])
 })
+
+test('references are pasted, dropped, put in order and taken away, in the page', { skip }, async () => {
+  const { page, complaints } = await openPage(browser, app.url, await alice(app))
+  await page.goto('/images')
+  const shown = () =>
+    page.$$eval('.reference[data-token]', all => all.map(each => (each as HTMLElement).dataset.token ?? ''))
+  const give = (how: 'paste' | 'drop', color: string) =>
+    page.evaluate(
+      async ([how, color]) => {
+        const canvas = document.createElement('canvas')
+        const pen = canvas.getContext('2d')!
+        pen.fillStyle = color
+        pen.fillRect(0, 0, canvas.width, canvas.height)
+        const blob = await new Promise<Blob | null>(resolve => canvas.toBlob(resolve, 'image/png'))
+        const data = new DataTransfer()
+        data.items.add(new File([blob!], 'given.png', { type: 'image/png' }))
+        const common = { bubbles: true, cancelable: true }
+        const events =
+          how === 'paste'
+            ? [new ClipboardEvent('paste', { clipboardData: data, ...common })]
+            : ['dragenter', 'dragover', 'drop'].map(type => new DragEvent(type, { dataTransfer: data, ...common }))
+        for (const event of events) document.body.dispatchEvent(event)
+      },
+      [how, color] as const,
+    )
+  await give('paste', '#c03a2b')
+  await page.waitForSelector('.reference[data-token]')
+  await give('drop', '#2b5cc0')
+  await page.waitForSelector('.reference[data-token] >> nth=1')
+  const [first, second] = await shown()
+
+  await page.click(`.reference button[name="earlier"][value="${second}"]`)
+  await page.waitForSelector(`.reference[data-token="${second}"] ~ .reference[data-token="${first}"]`)
+  await page.click(`.reference button[name="remove"][value="${second}"]`)
+  await page.waitForSelector(`.reference[data-token="${second}"]`, { state: 'detached' })
+  await page.reload()
+  assert.deepEqual(await shown(), [first])
+  assert.deepEqual(complaints, [])
+})
