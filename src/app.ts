@@ -39,7 +39,7 @@ export function createApp(deps: Deps): App {
   const cookie = sessionCookie(config)
   const https = cookie.attributes.secure
   const sessions = new SessionStore(deps.db, log)
-  const streams = createEventStreams()
+  const streams = createEventStreams(config.streams, deps.metrics.streams)
   let draining = false
 
   const app = express()

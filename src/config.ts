@@ -54,6 +54,15 @@ export interface Config {
     /** How long a paid picture waits for a database or a store that is away. */
     persistSeconds: number
   }
+  /** How long an event stream is kept, in seconds. Not in the environment either. */
+  streams: {
+    /** Between two signs of life. */
+    keepAliveSeconds: number
+    /** What was sent has not been read for so long: the stream is cut off. */
+    stalledSeconds: number
+    /** Between two looks whether the browser is still signed in. */
+    checkSignInSeconds: number
+  }
   /** What differs from the gateway client's own timeouts. */
   gatewayTimeouts: Partial<Timeouts>
   /** Previews asked for with every picture; 0: not streamed at all. */
@@ -198,6 +207,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,
     },
     worker: { tickSeconds: 1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 120 },
+    streams: { keepAliveSeconds: 20, stalledSeconds: 60, checkSignInSeconds: 60 },
     gatewayTimeouts: {},
     partialImages: env.PLAYGROUND_PARTIAL_IMAGES as Config['partialImages'],
     shutdownSeconds: env.PLAYGROUND_SHUTDOWN_SECONDS,

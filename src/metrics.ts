@@ -43,6 +43,7 @@ export function createMetrics() {
       help: 'Answers this process is writing now',
       registers,
     }),
+    streams: new Gauge({ name: 'playground_event_streams', help: 'Event streams that pages keep open', registers }),
     pictures: new Counter({ name: 'playground_pictures_total', help: 'Pictures stored', registers }),
   }
 }

@@ -10,8 +10,6 @@ import { followThread, tidy } from './live.ts'
 import { atOf, myConversation } from './mine.ts'
 import { loadThread } from './thread.ts'
 
-const CHECK_SIGN_IN_MS = 60_000
-
 /** How an open page hears of what is new. */
 export function liveRoutes(deps: Deps, streams: EventStreams): Router {
   const { db } = deps
@@ -28,7 +26,7 @@ export function liveRoutes(deps: Deps, streams: EventStreams): Router {
         still => still ?? stream.end(),
         () => stream.end(),
       )
-    }, CHECK_SIGN_IN_MS)
+    }, deps.config.streams.checkSignInSeconds * 1000)
     stream.onClose(() => clearInterval(timer))
     const page = {
       render: <K extends Parameters<typeof renderView>[1]>(view: K, data: Parameters<typeof renderView<K>>[2]) =>

@@ -183,6 +183,8 @@ function decoded(body: AsyncIterable<Buffer> & NodeJS.ReadableStream, encoding: 
   const name = encoding.trim().toLowerCase()
   if (!Object.hasOwn(unpackers, name)) return body
   const unpacked = unpackers[name as keyof typeof unpackers]()
+  // Whoever reads hears of it; a body that nobody reads must not end the process.
+  unpacked.on('error', () => undefined)
   body.on('error', error => unpacked.destroy(error instanceof Error ? error : new Error(String(error))))
   return body.pipe(unpacked) as AsyncIterable<Buffer>
 }

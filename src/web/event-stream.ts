@@ -1,4 +1,6 @@
 import type { Request, Response } from 'express'
+import type { Gauge } from 'prom-client'
+import type { Config } from '../config.ts'
 
 /** One open `text/event-stream` (WHATWG HTML §9.2). */
 export interface EventStream {
@@ -21,17 +23,18 @@ export interface EventStreams {
 }
 
 const MOST_PER_PERSON = 24
-const KEEP_ALIVE_MS = 20_000
 
-export function createEventStreams(): EventStreams {
+export function createEventStreams(times: Config['streams'], count: Gauge): EventStreams {
   const open = new Map<string, Set<EventStream>>()
   return {
     open(req, res, who) {
       const mine = open.get(who) ?? new Set()
       if (mine.size >= MOST_PER_PERSON) return null
-      const stream = openEventStream(req, res)
+      const stream = openEventStream(req, res, times)
       open.set(who, mine.add(stream))
+      count.inc()
       stream.onClose(() => {
+        count.dec()
         mine.delete(stream)
         if (mine.size === 0) open.delete(who)
       })
@@ -43,26 +46,42 @@ export function createEventStreams(): EventStreams {
   }
 }
 
-function openEventStream(req: Request, res: Response): EventStream {
+function openEventStream(req: Request, res: Response, times: Config['streams']): EventStream {
   res.status(200).set({
     'Content-Type': 'text/event-stream; charset=utf-8',
     // no-transform keeps compression, ours and a proxy's, from holding events back.
     'Cache-Control': 'no-store, no-transform',
     'X-Accel-Buffering': 'no',
   })
+  let stalled: NodeJS.Timeout | undefined
+  const keepAlive = setInterval(() => write(':\n\n'), times.keepAliveSeconds * 1000)
+  res.on('drain', () => {
+    clearTimeout(stalled)
+    stalled = undefined
+  })
+  res.on('close', () => {
+    clearInterval(keepAlive)
+    clearTimeout(stalled)
+  })
   // The id comes back as Last-Event-ID from a browser that connects again.
-  res.write('id:1\nevent:hello\ndata:\n\n')
+  write('id:1\nevent:hello\ndata:\n\n')
   req.socket.setNoDelay(true)
-  const timer = setInterval(() => res.write(':\n\n'), KEEP_ALIVE_MS)
-  res.on('close', () => clearInterval(timer))
+
+  function write(text: string): void {
+    if (!res.writableEnded && !res.write(text)) giveUpUnlessRead()
+  }
+
+  /** What a reader leaves unread is kept here: a laptop that fell asleep would hold it for as long as TCP does. */
+  function giveUpUnlessRead(): void {
+    stalled ??= setTimeout(() => res.destroy(), times.stalledSeconds * 1000)
+  }
+
   return {
     again: req.get('Last-Event-ID') !== undefined,
     get closed() {
       return res.closed || res.writableEnded
     },
-    send(data, event) {
-      if (!res.writableEnded) res.write(frame(data, event))
-    },
+    send: (data, event) => write(frame(data, event)),
     async drained() {
       if (!res.writableNeedDrain || res.closed) return
       await new Promise<void>(resolve => {
@@ -74,7 +93,11 @@ function openEventStream(req: Request, res: Response): EventStream {
       })
     },
     onClose: done => void res.on('close', done),
-    end: () => void res.end(),
+    end() {
+      clearInterval(keepAlive)
+      res.end()
+      giveUpUnlessRead()
+    },
   }
 }
 

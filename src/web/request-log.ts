@@ -10,6 +10,8 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
     const requestId = randomUUID()
     res.locals.requestId = requestId
     res.set('X-Request-ID', requestId)
+    // An answer that fails after its end, or that nobody hears, must never end the process.
+    res.on('error', error => log.warn({ err: error, requestId }, 'an answer could not be sent'))
     res.on('close', () => {
       const ms = performance.now() - started
       const route = typeof req.route?.path === 'string' ? req.route.path : 'none'
