@@ -1,4 +1,5 @@
 import { start as startAttaching } from './chat-files.js'
+import { explain, start as startSending } from './chat-send.js'
 import { drawTail } from './chat-tail.js'
 import { toast } from './toast.js'
 
@@ -8,6 +9,7 @@ let isConnected = false
 let isAtEnd = true
 
 startAttaching()
+startSending()
 listen()
 typing()
 scrolling()
@@ -106,6 +108,7 @@ function typing() {
     const { form } = field
     const send = form.querySelector('.send, .edit .primary, p .primary')
     if (send && !send.disabled) form.requestSubmit(send)
+    else if (form.querySelector('.stop')) explain('wordsWait')
   })
   document.addEventListener('submit', event => {
     if (!event.target.matches('.list-switch')) return

@@ -15,7 +15,7 @@ import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place } from './ask.ts'
 import { keepFiles } from './attachments.ts'
-import type { Conversation } from './conversation-queries.ts'
+import { type Conversation, findConversation } from './conversation-queries.ts'
 import { type ChatForm, chooseModel, readChatForm } from './form.ts'
 import { atOf, done, myConversation, myReply } from './mine.ts'
 import { listChatModels } from './models.ts'
@@ -89,26 +89,29 @@ export function askRoutes(deps: Deps): Router {
     const wrong = refused.length > 0 ? refused.join(' ') : whatIsWrong(form, t)
     if (wrong) return refuse(req, res.status(422), conversation, form, wrong)
     const parentId = form.parent === null ? (conversation?.head ?? null) : form.parent && parseId(form.parent)
-    const place: Place = conversation ? { conversation, parentId: parentId || null } : { instructions: '' }
+    const isComposer = !conversation || req.body?.conversation !== undefined
+    const atEnd = isComposer || form.parent === null
+    const place: Place = conversation ? { conversation, parentId: parentId || null, atEnd } : { instructions: '' }
     try {
       await asks.consume(String(userId))
       const question = { text: form.text, attachments: form.attachments, ...choice }
       const asked = await askQuestion(deps, requesterOf(res), place, question, form.submission ?? randomUUID())
       await setChoice(db, userId, choice)
-      const isComposer = !conversation || req.body?.conversation !== undefined
       if (isComposer) await deleteDraft(db, userId, conversation?.id ?? 'new')
       const address = `/chat/${asked.conversationId}`
       if (!wantsFragment(req)) return res.redirect(303, address)
       // On another branch than the newest the page would not see what was asked: it goes there.
       if (!conversation || atOf(req)) return void res.set('HX-Redirect', address).status(204).end()
-      // The form under the thread is emptied; what was said, and the button to stop, come by the page's stream.
+      // The box was emptied when it was sent; what was said, and the button to stop, come by the page's stream.
       if (isComposer) sendFragments(res, renderView(pageOf(res), 'chat/_asked', { submission: randomUUID() }))
       else res.status(204).end()
     } catch (error) {
       if (!(error instanceof Refusal) || error.status === 404) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
       res.status(error.status === 429 ? 429 : 422)
-      await refuse(req, res, conversation, form, t(error.key, error.params))
+      // Shown again, the form goes on from where the conversation is now.
+      const current = conversation && (await findConversation(db, userId, conversation.id))
+      await refuse(req, res, current, atEnd ? { ...form, parent: null } : form, t(error.key, error.params))
     }
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sealKeyForReply } from '../account/key.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import type { Requester } from '../images/start.ts'
+import { derivedSubmission, type Requester } from '../images/start.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
@@ -11,8 +11,10 @@ import {
   findLeafBelow,
   findMessage,
   findMessageBySubmission,
+  hasMessageBelow,
   insertAttachments,
   insertMessage,
+  listAttachments,
   listTexts,
   type Message,
 } from './message-queries.ts'
@@ -32,8 +34,11 @@ export interface Question {
   effort: string | null
 }
 
-/** Where a message goes: a new conversation, or below a message of one (null: as another beginning of it). */
-export type Place = { conversation: Conversation; parentId: string | null } | { instructions: string }
+/**
+ * Where a message goes: a new conversation, or below a message of one (null: as another beginning of it). `atEnd`: only
+ * where nothing stands below that yet; else it makes a branch.
+ */
+export type Place = { conversation: Conversation; parentId: string | null; atEnd: boolean } | { instructions: string }
 
 export interface Asked {
   conversationId: string
@@ -45,9 +50,9 @@ export interface Asked {
 type AskDeps = Pick<Deps, 'db' | 'jobs' | 'sealer'>
 
 /**
- * Adds a person's message and the answer to come below it: rows and queue message commit together. The same `submission`
- * (a UUID) is taken once. Throws `Refusal` 409 without a usable key or while the answer above is being written, 429 when
- * too many answers wait.
+ * Adds a person's message and the answer to come below it: rows and queue message commit together. The same question is
+ * taken once under a `submission` (a UUID); changed since, it is another one. Throws `Refusal` 409 without a usable key,
+ * while the answer above is being written, or when the conversation went on meanwhile; 429 when too many answers wait.
  */
 export async function askQuestion(
   deps: AskDeps,
@@ -59,7 +64,7 @@ export async function askQuestion(
   const { userId } = asker
   return deps.db.transaction(async tx => {
     await lockAsking(tx, userId)
-    const twin = await findMessageBySubmission(tx, userId, submission)
+    const { once, twin } = await findTwin(tx, userId, question, submission)
     if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
     const key = usableKey(asker)
     await refuseTooMany(tx, userId)
@@ -68,6 +73,9 @@ export async function askQuestion(
       'conversation' in place ? place.conversation : await begin(tx, userId, place, question, attachments)
     const parentId = 'conversation' in place ? place.parentId : null
     if (parentId) await leave(tx, conversation, parentId)
+    if ('conversation' in place && place.atEnd && (await hasMessageBelow(tx, conversation, parentId))) {
+      throw new Refusal(409, 'chat.went_on')
+    }
     const message = await insertMessage(tx, {
       id: randomUUID(),
       conversationId: conversation.id,
@@ -75,13 +83,24 @@ export async function askQuestion(
       parentId,
       role: 'user',
       text: question.text,
-      submission,
+      submission: once,
     })
     await insertAttachments(tx, message.id, attachments)
     for (const { token } of attachments) if (token) await ensureUploadedPicture(tx, userId, token)
     await addAnswer(deps, tx, asker, key, { parent: message, purpose: 'answer', ...question })
     return { conversationId: conversation.id, messageId: message.id, again: false }
   })
+}
+
+/** What was taken under this submission, and under what name this question is taken if that was another. */
+async function findTwin(tx: Db, userId: number, { text, attachments }: Question, submission: string) {
+  const first = await findMessageBySubmission(tx, userId, submission)
+  if (!first) return { once: submission, twin: null }
+  const taken = (await listAttachments(tx, [first.id])).map(each => each.token ?? each.textId)
+  const sent = attachments.map(each => ('token' in each ? each.token : each.textId))
+  if (first.text === text && String(taken) === String(sent)) return { once: submission, twin: first }
+  const once = derivedSubmission(`message ${submission}: ${JSON.stringify([text, sent])}`)
+  return { once, twin: await findMessageBySubmission(tx, userId, once) }
 }
 
 /** Another answer beside one that has ended; both stay. Throws like `askQuestion`. */

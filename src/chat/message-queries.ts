@@ -71,6 +71,18 @@ export function findMessageBySubmission(db: Db, userId: number, submission: stri
   ])
 }
 
+/** Whether something was said below a message; null: at the beginning of the conversation. */
+export async function hasMessageBelow(db: Db, conversation: Conversation, id: string | null): Promise<boolean> {
+  // Two statements, so that each finds its rows in the index.
+  const below = id === null ? 'parent_id is null' : 'parent_id = $2'
+  const row = await db.maybeOne(
+    z.object({ id: z.string() }),
+    `select id from chat_messages where conversation_id = $1 and ${below} and deleted_at is null limit 1`,
+    id === null ? [conversation.id] : [conversation.id, id],
+  )
+  return row !== null
+}
+
 /** From the first message down to `leaf`. */
 export function listBranch(db: Db, conversation: Conversation, leaf: string): Promise<Message[]> {
   return db.many(

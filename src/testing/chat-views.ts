@@ -217,7 +217,6 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     'chat/_renamed': [{ id: 'c1', title: '<b>' }],
     'chat/_row': [{ row }],
     'chat/_rows': [{ list }],
-    'chat/_say': [{ text: '<p>' }],
     'chat/_submission': [{ submission: 's' }],
     'chat/_sync': [{ thread }],
     'chat/_tool': tools.map(message => ({ message })),
@@ -240,7 +239,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
 /** Fragments that are not one element with one id. */
 export const chatExceptions: readonly (readonly [string, string])[] = [
   ['chat/_around', 'what stands around the thread, in several places'],
-  ['chat/_asked', 'the fields of the composer that are emptied'],
+  ['chat/_asked', 'the fields of the composer that are new after a message'],
   ['chat/_attached', 'part of a message, which is what has an address'],
   ['chat/_attachment', 'as many at once as files were kept'],
   ['chat/_balance', 'a partial for the rail, sent by a stream'],

@@ -37,7 +37,6 @@ export interface Views {
   'chat/_renamed': { id: string; title: string }
   'chat/_row': { row: import('../chat/view.ts').RowView }
   'chat/_rows': { list: import('../chat/view.ts').ListView }
-  'chat/_say': { text: string }
   'chat/_submission': { submission: string }
   'chat/_sync': { thread: import('../chat/view.ts').ThreadView }
   'chat/_tool': { message: import('../chat/view.ts').ToolView }
