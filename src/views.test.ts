@@ -246,8 +246,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_arrived': [{ jobs: [queued, done], unfinished: [queued] }],
   'images/_composer': [{ composer }, { composer: badComposer }],
   'images/_created': [
-    { job: queued, again: false, unfinished: [queued], composer },
-    { job: queued, again: true, unfinished: [queued], composer: null },
+    { job: queued, again: false, unfinished: [queued], composer, retried: null },
+    { job: queued, again: true, unfinished: [queued], composer: null, retried: jobs.at(-1)! },
   ],
   'images/_failure': [...failed, jobs.at(-1)!].map(job => ({ job })),
   'images/_job': jobs.map(job => ({ job })),

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { requesterOf } from '../images/requester.ts'
+import { submissionOf } from '../images/start.ts'
 import { createIntake } from '../library/intake.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
@@ -43,12 +44,14 @@ export function askRoutes(deps: Deps): Router {
     await asks.consume(String(conversation.userId))
     const settings = await findSettings(db, conversation.userId)
     const models = await listChatModels(deps, signedIn(res).caller, accountOf(res))
+    const { submission } = readChatForm(req.body)
     await answerAgain(
       deps,
       requesterOf(res),
       conversation,
       { message, reply },
       chooseModel(models, {}, { ...reply, ...chosen(settings) }),
+      submission ? submissionOf(submission, `another answer beside ${message.id}`) : randomUUID(),
     )
     done(req, res, conversation)
   })

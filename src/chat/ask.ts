@@ -103,25 +103,30 @@ async function findTwin(tx: Db, userId: number, { text, attachments }: Question,
   return { once, twin: await findMessageBySubmission(tx, userId, once) }
 }
 
-/** Another answer beside one that has ended; both stay. Throws like `askQuestion`. */
+/**
+ * Another answer beside one that has ended; both stay. The same `submission` is one answer, however often it comes.
+ * Throws like `askQuestion`.
+ */
 export async function answerAgain(
   deps: AskDeps,
   asker: Requester,
   conversation: Conversation,
   old: { message: Message; reply: Reply },
   choice: { model: string; effort: string | null },
+  submission: string,
 ): Promise<void> {
   await deps.db.transaction(async tx => {
     await lockAsking(tx, asker.userId)
+    if (await findMessageBySubmission(tx, asker.userId, submission)) return
     const key = usableKey(asker)
     await refuseTooMany(tx, asker.userId)
     const parent = old.message.parentId && (await findMessage(tx, conversation, old.message.parentId))
     if (!parent) throw new Refusal(404, 'errors.not_found')
-    // A second press finds the answer that the first one asked for.
+    // A press in a second tab finds the answer that the first one asked for.
     const newest = await findLeafBelow(tx, conversation, parent.id)
     const beside = newest && (await findReply(tx, asker.userId, newest))
     if (beside && beside.finishedAt === null) return
-    await addAnswer(deps, tx, asker, key, { parent, purpose: old.reply.purpose, ...choice })
+    await addAnswer(deps, tx, asker, key, { parent, purpose: old.reply.purpose, ...choice, submission })
   })
 }
 
@@ -130,6 +135,8 @@ interface AnswerToCome {
   purpose: Reply['purpose']
   model: string
   effort: string | null
+  /** Of the form that asked for this answer alone. */
+  submission?: string
 }
 
 /** Adds an answer that waits for a worker, with the key sealed into it. */
@@ -138,12 +145,13 @@ export async function addAnswer(
   tx: Db,
   asker: Pick<Requester, 'userId' | 'signInId' | 'caller'>,
   key: { keyId: number; keySecret: Buffer },
-  { parent, purpose, model, effort }: AnswerToCome,
+  { parent, purpose, model, effort, submission }: AnswerToCome,
 ): Promise<void> {
   const { userId, signInId, caller } = asker
   const { conversationId } = parent
   const messageId = randomUUID()
-  await insertMessage(tx, { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' })
+  const message = { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' as const }
+  await insertMessage(tx, { ...message, submission: submission ?? null })
   const keySecret = sealKeyForReply(deps, userId, messageId, key.keySecret)
   const { keyId } = key
   await insertReply(tx, {

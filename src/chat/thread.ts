@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Account } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
 import { defaultModel } from '../images/capabilities.ts'
@@ -112,7 +113,8 @@ function viewTurn(turn: Turn, branch: Branch, context: Context): MessageView {
   const common = { id, conversationId, createdAt, tag: '', branches: null }
   if (turn.kind === 'user') {
     const attachments = turn.attachments.map(each => viewAttachment(each, branch.files))
-    return { ...common, role: 'user', text: turn.message.text, attachments, parent: turn.message.parentId ?? '' }
+    const { text, parentId } = turn.message
+    return { ...common, role: 'user', text, attachments, parent: parentId ?? '', nextSubmission: randomUUID() }
   }
   return turn.kind === 'tool'
     ? { ...common, ...viewCall(turn.call, branch, context) }
@@ -148,6 +150,7 @@ function viewReply(reply: Reply, { growth, isLeaf }: Context): Rest<AnswerView> 
     isOver: reply.finishedAt !== null,
     goesOn:
       isLeaf && Boolean(reply.html) && (['stopped', 'failed', 'unknown'].includes(reply.state) || reply.cutBy !== null),
+    nextSubmission: randomUUID(),
   }
 }
 

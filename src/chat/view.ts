@@ -60,6 +60,8 @@ export interface UserView extends Common {
   attachments: AttachmentView[]
   /** The message above; '' at the beginning: an edited message goes below the same. */
   parent: string
+  /** Idempotency key of the form that sends it changed. */
+  nextSubmission: string
 }
 
 /** A file beside a message, or waiting in the composer. */
@@ -103,6 +105,8 @@ export interface AnswerView extends Common {
   isOver: boolean
   /** It stands last, and was cut off in the middle. */
   goesOn: boolean
+  /** Idempotency key of the forms that ask for another answer, or for more. */
+  nextSubmission: string
 }
 
 export interface ToolView extends Common {

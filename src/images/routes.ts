@@ -158,8 +158,9 @@ export function imageRoutes(deps: Deps): Router {
   router.post('/images/:id/retry', async (req, res) => {
     const ended = await myJob(req, res)
     await starts.consume(String(ended.userId))
-    const { job, again } = await retryImage(deps, requesterOf(res), ended)
-    await answerStarted(req, res, job, again, null)
+    const form = Submission.safeParse(req.body?.submission).data ?? null
+    const { job, again } = await retryImage(deps, requesterOf(res), ended, form)
+    await answerStarted(req, res, job, again, null, ended)
   })
 
   router.post('/images/:id/variations', async (req, res) => {
@@ -238,6 +239,7 @@ export function imageRoutes(deps: Deps): Router {
     job: queries.ImageJob,
     again: boolean,
     values: ReturnType<typeof readForm> | null,
+    retried: queries.ImageJob | null = null,
   ): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     const [shown] = await viewJobs(db, job.userId, [job])
@@ -246,6 +248,7 @@ export function imageRoutes(deps: Deps): Router {
       again,
       unfinished: await unfinished(job.userId),
       composer: values && (await composer(deps, res, values)),
+      retried: retried && (await viewJobs(db, job.userId, [retried]))[0]!,
     }
     sendFragments(res, renderView(pageOf(res), 'images/_created', data))
   }

@@ -103,16 +103,18 @@ export async function prepare(
 }
 
 /**
- * The same request as a job that ended, as a new job. A second click finds the first one's job as long as that has not
- * ended badly too.
+ * The same request as a job that ended, as a new job. One `form` is one job, however that ends; without one a second
+ * click finds the first one's job as long as that has not ended badly too.
  */
 export async function retryImage(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
   requester: Requester,
   ended: queries.ImageJob,
+  form: string | null,
 ): Promise<Started> {
   // Not ended after all: there is nothing to try again.
   if (ended.state === 'queued' || ended.state === 'running') return { job: ended, again: true }
+  if (form) return startImage(deps, requester, requestOf(ended), submissionOf(form, `retry of ${ended.id}`))
   let last = ended
   for (;;) {
     const submission = derivedSubmission(`retry of ${last.id}`)
@@ -152,7 +154,7 @@ export function requestOf(job: queries.ImageJob): ImageRequest {
 }
 
 /** One form is one job, however often it is sent; gone back to and changed, the same form is another. */
-export function submissionOf(form: string, asked: ImageRequest | readonly ImageRequest[]): string {
+export function submissionOf(form: string, asked: unknown): string {
   return derivedSubmission(`form ${form}: ${JSON.stringify(asked)}`)
 }
 

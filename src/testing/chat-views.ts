@@ -29,7 +29,15 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     { ...picture, picture: null },
     { value: 'text:1', name: 'notes <b>.md', picture: null, isText: true },
   ]
-  const user: UserView = { ...common, id: 'u1', role: 'user', text: 'A <lighthouse> & "rain"', attachments, parent: '' }
+  const user: UserView = {
+    ...common,
+    id: 'u1',
+    role: 'user',
+    text: 'A <lighthouse> & "rain"',
+    attachments,
+    parent: '',
+    nextSubmission: 's',
+  }
   const answer: AnswerView = {
     ...common,
     id: 'a1',
@@ -50,6 +58,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     cost: 0.0012,
     isOver: true,
     goesOn: false,
+    nextSubmission: 's',
   }
   const writing: AnswerView = {
     ...answer,

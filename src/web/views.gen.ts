@@ -49,7 +49,7 @@ export interface Views {
   'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
   'images/_check': { job: import('../images/view.ts').JobView }
   'images/_composer': { composer: import('../images/view.ts').ComposerView }
-  'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').JobView[]; composer: import('../images/view.ts').ComposerView | null }
+  'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').JobView[]; composer: import('../images/view.ts').ComposerView | null; retried: import('../images/view.ts').JobView | null }
   'images/_failure': { job: import('../images/view.ts').JobView }
   'images/_job': { job: import('../images/view.ts').JobView }
   'images/_job_page': { job: import('../images/view.ts').JobView }
