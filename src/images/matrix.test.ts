@@ -161,7 +161,7 @@ const outages: Outage[] = [
     },
     ends: {
       asked: ['unknown', 'unknown', 'gateway_down', 0, 1],
-      previewed: ['unknown', 'yes', 'gateway_down', 0, 1],
+      previewed: ['unknown', 'unknown', 'gateway_down', 0, 1],
       first_of_two: ['done', 'yes', 'gateway_down', 1, 1],
     },
   },

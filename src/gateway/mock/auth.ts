@@ -6,6 +6,8 @@ import { bindingOf, type MockState, type User, userById, userOf } from './state.
 import { issueAccessToken, issueRefreshToken, issueTempToken, readAccessToken } from './tokens.ts'
 
 const totpCode = '123456'
+const wrongCodesAllowed = 5
+const wrongCodesLastMs = 15 * 60_000
 
 export function login(exchange: Exchange) {
   const { state, res } = exchange
@@ -62,12 +64,16 @@ export function loginWithCode(exchange: Exchange) {
   const user = pending && userById(state, pending.userId)
   if (!pending || !user || pending.expiresAt < Date.now()) throw panelRefusal(400, 'Invalid or expired 2FA session')
   if (!user.totp) throw panelRefusal(400, 'totp is not set up', 'TOTP_NOT_SETUP')
-  if (pending.failures >= 5) throw panelRefusal(429, 'too many totp attempts', 'TOTP_TOO_MANY_ATTEMPTS')
+  // By user, so that a new sign-in does not help.
+  const wrong = state.wrongCodes.get(user.id)
+  const failures = wrong && wrong.until > Date.now() ? wrong.failures : 0
+  if (failures >= wrongCodesAllowed) throw panelRefusal(429, 'too many totp attempts', 'TOTP_TOO_MANY_ATTEMPTS')
   if (code !== totpCode) {
-    pending.failures++
+    state.wrongCodes.set(user.id, { failures: failures + 1, until: Date.now() + wrongCodesLastMs })
     throw panelRefusal(400, 'invalid totp code', 'TOTP_INVALID_CODE')
   }
   state.tempTokens.delete(text(body.temp_token))
+  state.wrongCodes.delete(user.id)
   sendData(res, signIn(exchange, user))
 }
 
@@ -95,9 +101,9 @@ export function logout({ state, json, res }: Exchange) {
   sendData(res, { message: 'Logged out successfully' })
 }
 
+/** Takes the refresh tokens only: access tokens live until they expire. */
 export function revokeAllSessions(exchange: Exchange) {
   const user = signedIn(exchange)
-  user.tokenVersion++
   for (const [token, { userId }] of exchange.state.refreshTokens) {
     if (userId === user.id) exchange.state.refreshTokens.delete(token)
   }
@@ -136,7 +142,7 @@ export function signedIn(exchange: Exchange, options: { heavy?: boolean } = {}):
   if (state.settings.site.backend_mode_enabled && user.role !== 'admin') {
     throw panelRefusal(403, 'Backend mode is active. User self-service is disabled.')
   }
-  if (user.role !== 'admin') {
+  if (user.role !== 'admin' && state.settings.panelLimits) {
     limitUser(exchange, user, 'panel', 240)
     if (options.heavy) limitUser(exchange, user, 'usage', 60)
   }
@@ -182,7 +188,7 @@ function checkCaptcha(state: MockState, body: Record<string, unknown>) {
 
 /** Fixed windows of one minute by address, on the sign-in routes. */
 function limit({ state, ip }: Exchange, bucket: string, perMinute: number) {
-  const wait = tooMany(state, `${bucket} ${ip}`, perMinute)
+  const wait = state.settings.rateLimits ? tooMany(state, `${bucket} ${ip}`, perMinute) : 0
   if (wait) throw limiterRefusal(wait)
 }
 
@@ -196,7 +202,6 @@ function limitUser({ state }: Exchange, user: User, bucket: string, perMinute: n
 
 /** Counts a hit; the seconds to wait when there were too many, else 0. */
 function tooMany(state: MockState, name: string, perMinute: number): number {
-  if (!state.settings.rateLimits) return 0
   const window = Math.floor(Date.now() / 60_000)
   const seen = state.limiterHits.get(name)
   const hits = seen?.window === window ? seen.hits + 1 : 1

@@ -1,8 +1,9 @@
 import type { Exchange } from './exchange.ts'
 import type { Group } from './groups.ts'
 import type { Caller } from './key-check.ts'
+import { countInWindows, usedUpWindow } from './key-windows.ts'
 import { gatewayRefusal, goTime } from './replies.ts'
-import type { User } from './state.ts'
+import type { MockState, User } from './state.ts'
 import type { UsageRow } from './usage-rows.ts'
 
 type Tier = '1K' | '2K' | '4K'
@@ -15,11 +16,17 @@ interface Bill {
   model: string
   stream: boolean
   startedAt: number
-  /** What was made: sizes as the upstream reported them, empty where it did not. */
+  /** What was made: sizes as the gateway read them from the upstream's reply, empty where it found none. */
   pictures?: { count: number; sizes: string[]; asked: string }
   inputTokens: number
+  /** Of pictures sent along. */
+  imageInputTokens?: number
   outputTokens: number
 }
+
+/** USD per million tokens: text in, pictures in, and what comes out. */
+const pictureTokenPrices = { text: 5, image: 8, output: 30 }
+const textTokenPrices = { input: 1.25, output: 10 }
 
 /** The tier of a size by its longest edge; what cannot be read counts as 2K. */
 export function tierOf(size: string): Tier {
@@ -30,20 +37,24 @@ export function tierOf(size: string): Tier {
 }
 
 /** USD for `count` pictures: the price of the tier times the multiplier that applies to this user and group. */
-function priceOf(group: Group, user: User, tier: Tier, count: number) {
+function priceOf(group: Group, rate: number, tier: Tier, count: number) {
   const unit = group[groupPrices[tier]] ?? defaultPrices[tier]
-  const multiplier = group.image_rate_independent ? group.image_rate_multiplier : rateOf(group, user)
+  const multiplier = group.image_rate_independent ? group.image_rate_multiplier : rate
   return { total: unit * count, actual: round(unit * count * multiplier), multiplier }
 }
 
 /** The second check, made after a slot was won. */
-export function checkBalanceAgain({ user, group }: Caller) {
+export function checkMoneyAgain({ user, key, group }: Caller) {
+  const usedUp = usedUpWindow(key)
+  if (usedUp) throw gatewayRefusal(429, 'rate_limit_exceeded', usedUp)
   if (group.subscription_type === 'subscription') return
   if (user.balance <= 0 || user.act === 'late') throw gatewayRefusal(403, 'billing_error', 'insufficient balance')
 }
 
 /** Charges a call: balance, quota and usage row, at once or after the delay of the settings. */
-export function charge({ state, call, fault, ip, userAgent, path }: Exchange, caller: Caller, bill: Bill) {
+export function charge({ state, life, call, fault, ip, userAgent, path }: Exchange, caller: Caller, bill: Bill) {
+  // Killed meanwhile: what it had not written it never writes.
+  if (life !== state.life) return
   const { user, key, group } = caller
   const { pictures } = bill
   // An edit streamed through an API-key account is not recognised as pictures and is billed by tokens.
@@ -51,14 +62,10 @@ export function charge({ state, call, fault, ip, userAgent, path }: Exchange, ca
   const byImage = pictures && !uncounted
   const reported = pictures?.sizes.filter(size => size) ?? []
   const tier = highest(reported.length ? reported : [pictures?.asked ?? ''])
-  const rate = rateOf(group, user)
-  const tokenCost = pictures
-    ? (bill.inputTokens * 8 + bill.outputTokens * 30) / 1e6
-    : (bill.inputTokens * 1.25 + bill.outputTokens * 10) / 1e6
+  const rate = rateOf(state, group, user)
   const price = byImage
-    ? priceOf(group, user, tier, pictures.count)
-    : { total: tokenCost, actual: round(tokenCost * rate), multiplier: rate }
-  if (pictures?.count === 0) return
+    ? priceOf(group, rate, tier, pictures.count)
+    : { total: tokenCost(bill), actual: round(tokenCost(bill) * rate), multiplier: rate }
 
   const row: UsageRow = {
     id: 1000 + state.nextId++,
@@ -94,7 +101,7 @@ export function charge({ state, call, fault, ip, userAgent, path }: Exchange, ca
     image_size: byImage ? tier : null,
     image_input_size: pictures?.asked || null,
     image_output_size: reported[0] ?? null,
-    image_input_tokens: 0,
+    image_input_tokens: bill.imageInputTokens ?? 0,
     image_output_tokens: pictures ? bill.outputTokens : 0,
     image_input_cost: 0,
     image_output_cost: 0,
@@ -110,9 +117,11 @@ export function charge({ state, call, fault, ip, userAgent, path }: Exchange, ca
 
   state.ledger.set(call, { images: pictures?.count ?? 0, billed: price.actual })
   function book() {
+    if (life !== state.life) return
     row.created_at = goTime(new Date())
     if (row.billing_type === 0) user.balance = round(user.balance - price.actual)
     key.quota_used = round(key.quota_used + price.actual)
+    countInWindows(key, price.actual)
     if (key.quota > 0 && key.quota_used >= key.quota) key.status = 'quota_exhausted'
     if (fault.noUsage) return
     state.usage.push(row)
@@ -122,8 +131,22 @@ export function charge({ state, call, fault, ip, userAgent, path }: Exchange, ca
   else setTimeout(book, state.settings.usageDelayMs).unref()
 }
 
-function rateOf(group: Group, user: User) {
-  return user.rates[group.id] ?? group.rate_multiplier
+function tokenCost({ pictures, inputTokens, imageInputTokens = 0, outputTokens }: Bill) {
+  const { text, image, output } = pictureTokenPrices
+  const micros = pictures
+    ? inputTokens * text + imageInputTokens * image + outputTokens * output
+    : inputTokens * textTokenPrices.input + outputTokens * textTokenPrices.output
+  return micros / 1e6
+}
+
+/** The user's own rate, or the group's; what the gateway has read it keeps for a while. */
+function rateOf(state: MockState, group: Group, user: User) {
+  const name = `${user.id} ${group.id}`
+  const known = state.rates.get(name)
+  if (known && Date.now() < known.until) return known.rate
+  const rate = user.rates[group.id] ?? group.rate_multiplier
+  state.rates.set(name, { rate, until: Date.now() + state.settings.rateCacheMs })
+  return rate
 }
 
 function highest(sizes: string[]): Tier {

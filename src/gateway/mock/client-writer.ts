@@ -11,11 +11,21 @@ export function clientWriter({ state, res }: Exchange) {
   let betweenEvents = true
 
   function keepAlive() {
+    if (timer) return
     timer = setInterval(() => {
-      if (betweenEvents && !res.destroyed && !res.writableEnded) res.write(':\n\n')
+      if (!betweenEvents || res.destroyed || res.writableEnded) return
+      openStream()
+      res.write(':\n\n')
     }, state.settings.commentEveryMs)
     timer.unref()
     res.once('close', () => clearInterval(timer))
+  }
+
+  function openStream() {
+    if (res.headersSent || res.destroyed) return
+    addUpstreamId()
+    res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', Connection: 'keep-alive' })
+    res.flushHeaders()
   }
 
   /** The upstream's id comes beside the gateway's own: the header has two values. */
@@ -25,10 +35,11 @@ export function clientWriter({ state, res }: Exchange) {
   }
 
   return {
+    /** The status line goes out with the first thing that is written, or with the first comment after a silence. */
+    awaitStream: keepAlive,
+
     startStream() {
-      addUpstreamId()
-      res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', Connection: 'keep-alive' })
-      res.flushHeaders()
+      openStream()
       keepAlive()
     },
 

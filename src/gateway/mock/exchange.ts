@@ -20,6 +20,8 @@ export interface Exchange {
   json: unknown
   /** The parsed multipart body; null when it is not one. */
   form: FormData | null
+  /** The life of the gateway in which it came. */
+  life: number
   /** Filled for gateway calls only. */
   call: CallRecord | null
   /** What this request is to do wrong; empty for most. */

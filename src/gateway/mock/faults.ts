@@ -81,6 +81,8 @@ export const Fault = z.strictObject({
   flavour: z.enum(['oauth', 'api_key']).optional(),
   eventLines: z.boolean().optional(),
   done: z.boolean().optional(),
+  /** What the upstream says it used, where that is to be exact. */
+  tokens: z.strictObject({ input: z.int(), imageInput: z.int().default(0), output: z.int() }).optional(),
   noClientRequestId: z.boolean().optional(),
   noUsage: z.boolean().optional(),
   /** How many times slower than usual. */

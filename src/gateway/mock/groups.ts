@@ -13,8 +13,9 @@ export interface Group {
   image_price_1k: number | null
   image_price_2k: number | null
   image_price_4k: number | null
-  /** Not on the wire: how the group's upstream account answers about pictures. */
+  /** Not on the wire: how the group's upstream account answers about pictures, and the only models it maps, if not all. */
   flavour: 'oauth' | 'api_key'
+  models?: string[]
   [field: string]: unknown
 }
 
@@ -45,7 +46,7 @@ export function createGroups(): Map<number, Group> {
 }
 
 /** A group as the panel shows it. */
-export function groupOnTheWire({ flavour: _flavour, ...fields }: Group) {
+export function groupOnTheWire({ flavour: _flavour, models: _models, ...fields }: Group) {
   return fields
 }
 

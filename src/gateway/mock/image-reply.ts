@@ -3,7 +3,7 @@ import { clientWriter } from './client-writer.ts'
 import type { Exchange } from './exchange.ts'
 import type { ImageRequest } from './image-request.ts'
 import type { Picture } from './pictures.ts'
-import { Failure, goThrough, StreamEnd } from './points.ts'
+import { Failure, goThrough, isStruckAt, StreamEnd } from './points.ts'
 import { Refusal } from './replies.ts'
 import { outputTokens } from './upstream-rules.ts'
 
@@ -71,6 +71,7 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
     const last = JSON.stringify({ ...facts(picture), ...after })
     const [field, value] = name === 'partial_image' ? (['b64_json', picture.base64] as const) : carrier(picture)
     const lines = eventLines ? `event: ${type}\n` : ''
+    client.startStream()
     await client.write(`${lines}data: ${first.slice(0, -1)},"${field}":"`)
     if (middle) {
       await client.write(value.subarray(0, value.length >> 1))
@@ -100,10 +101,11 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
       client.startStream()
     },
 
-    /** Sends the status line of a stream, or the blanks that keep a silent reply alive. */
+    /** Gets the stream ready, or sends the blanks that keep a silent reply alive. */
     async commit() {
       if (!asStream) return sendBlanks()
-      if (!res.headersSent) client.startStream()
+      if (fault.comments || isStruckAt(fault, 'after_headers')) client.startStream()
+      else client.awaitStream()
       for (let i = 0; i < (fault.comments ?? 0); i++) await client.write(':\n\n')
     },
 
@@ -117,12 +119,14 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
 
     async end(pictures: Picture[]) {
       if (withEvents) {
+        client.startStream()
         if (fault.done ?? flavour === 'api_key') await client.write('data: [DONE]\n\n')
         return client.end()
       }
       const head: Record<string, unknown> = { created }
       const tail = { ...(pictures[0] && facts(pictures[0])), usage: usage(pictures) }
-      if (!asStream) client.startJson()
+      if (asStream) client.startStream()
+      else client.startJson()
       await client.write(`${JSON.stringify(head).slice(0, -1)},"data":[`)
       for (const [index, picture] of pictures.entries()) {
         const [field, value] = carrier(picture)
@@ -140,7 +144,8 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
     /** Tells the client about a failure in whatever form is still possible, and gives it back. */
     failed(error: unknown) {
       if (error instanceof StreamEnd) {
-        if (!res.headersSent) client.startJson()
+        if (asStream) client.startStream()
+        else client.startJson()
         client.end()
       } else if (error instanceof Refusal && res.headersSent) {
         const { body } = error

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
-import { charge, checkBalanceAgain } from './billing.ts'
+import { charge, checkMoneyAgain } from './billing.ts'
 import type { Exchange } from './exchange.ts'
 import { startImageReply } from './image-reply.ts'
 import { type ImageRequest, readImageRequest } from './image-request.ts'
 import { type Caller, checkKey } from './key-check.ts'
 import { misshapen } from './misshapen.ts'
+import { checkMapped } from './models.ts'
 import { drawPicture, type Picture } from './pictures.ts'
 import { goThrough, StreamEnd } from './points.ts'
 import { gatewayRefusal } from './replies.ts'
@@ -42,7 +43,8 @@ async function images(exchange: Exchange, edit: boolean) {
       state.ledger.set(call, { state: 'queued' })
       reply.startEarly()
     })
-    checkBalanceAgain(caller)
+    checkMoneyAgain(caller)
+    checkMapped(group, request.model)
     const names = exchange.form ? [...exchange.form.keys()] : []
     const refused = refusalOfUpstream(request, flavour === 'api_key', names)
     if (refused) throw refused
@@ -114,30 +116,36 @@ async function make(
       if (index === 0) await goThrough(exchange, 'after_completed')
     }
     await goThrough(exchange, 'before_end')
-    bill()
+    bill(true)
     await reply.end(delivered)
   } catch (error) {
+    const isTidy = error instanceof StreamEnd
     // A reply that is not a stream delivers everything or nothing.
-    if (!request.stream && !(error instanceof StreamEnd)) delivered.length = 0
-    bill()
+    if (!request.stream && !isTidy) delivered.length = 0
+    if (isTidy || delivered.length > 0) bill(isTidy)
     throw error
   }
 
-  function bill() {
+  /** `isTidy`: the upstream's reply came to an end of its own. */
+  function bill(isTidy: boolean) {
     const flavour = fault.flavour ?? caller.group.flavour
-    // On API-key accounts the official non-stream reply has its size where the gateway does not look.
-    const reported = flavour === 'oauth' || request.stream
+    // The official reply that is no stream says its size where an API-key account is not read for `auto`.
+    const isUnread = flavour === 'api_key' && !request.stream && !/^\d/.test(request.size)
+    // One without pictures has nothing to count: what was asked for is billed.
+    const count = delivered.length === 0 && isTidy && !request.stream ? request.n : delivered.length
+    const { tokens } = fault
     charge(exchange, caller, {
       model: request.model,
       stream: request.stream,
       startedAt,
       pictures: {
-        count: delivered.length,
-        sizes: reported ? delivered.map(picture => `${picture.width}x${picture.height}`) : [],
+        count,
+        sizes: isUnread ? [] : delivered.map(picture => `${picture.width}x${picture.height}`),
         asked: request.size,
       },
-      inputTokens: 20 + Math.ceil(request.prompt.length / 4),
-      outputTokens: outputTokens(request.quality, width, height) * delivered.length,
+      inputTokens: tokens?.input ?? 20 + Math.ceil(request.prompt.length / 4),
+      imageInputTokens: tokens?.imageInput ?? 323 * request.inputs.length,
+      outputTokens: tokens?.output ?? outputTokens(request.quality, width, height) * delivered.length,
     })
   }
 }

@@ -1,6 +1,7 @@
 import { signedIn } from './auth.ts'
 import { type Exchange, fields, text } from './exchange.ts'
 import { groupOnTheWire } from './groups.ts'
+import { resetsOf } from './key-windows.ts'
 import { userOnTheWire } from './profile.ts'
 import { paginate, panelRefusal, sendData } from './replies.ts'
 import { addKey, type Key, keysOf, type MockState, type User, userById } from './state.ts'
@@ -139,7 +140,7 @@ function mayBind(user: User, groupId: number, state: MockState) {
 
 function withGroup(state: MockState, key: Key) {
   const group = key.group_id !== null && state.groups.get(key.group_id)
-  return { ...key, ...(group && { group: groupOnTheWire(group) }) }
+  return { ...key, ...resetsOf(key), ...(group && { group: groupOnTheWire(group) }) }
 }
 
 function withUser(state: MockState, key: Key) {

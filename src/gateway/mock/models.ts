@@ -1,6 +1,7 @@
 import type { Exchange } from './exchange.ts'
+import type { Group } from './groups.ts'
 import { checkKey } from './key-check.ts'
-import { sendJson } from './replies.ts'
+import { gatewayRefusal, sendJson } from './replies.ts'
 import { sum } from './usage-rows.ts'
 
 const models: [id: string, name: string, created: number][] = [
@@ -22,9 +23,9 @@ const models: [id: string, name: string, created: number][] = [
 /** The list of models, in one of the three shapes the gateway has for it. */
 export function listModels(exchange: Exchange) {
   const { state, res } = exchange
-  checkKey(exchange)
-  if (state.settings.models === 'mapped') {
-    const mapped = ['gpt-image-*', 'gpt-5.5', 'gpt-image-2', 'gpt-5.4-mini']
+  const { group } = checkKey(exchange)
+  if (state.settings.models === 'mapped' || group.models) {
+    const mapped = group.models ?? ['gpt-image-*', 'gpt-5.5', 'gpt-image-2', 'gpt-5.4-mini']
     const items = mapped.map(id => ({ id, type: 'model', display_name: id, created_at: '2024-01-01T00:00:00Z' }))
     return sendJson(res, 200, { object: 'list', data: items })
   }
@@ -74,4 +75,11 @@ export function keyUsage(exchange: Exchange) {
   }
   const money = { remaining: user.balance, balance: user.balance }
   sendJson(res, 200, { mode: 'unrestricted', planName: '钱包余额', ...money, ...shared })
+}
+
+/** Throws the 404 of a group none of whose accounts maps the model. */
+export function checkMapped(group: Group, model: string) {
+  if (!group.models || group.models.includes(model)) return
+  const message = `Model "${model}" is not supported by any configured account in this group`
+  throw gatewayRefusal(404, 'model_not_found', message)
 }

@@ -37,6 +37,11 @@ export async function goThrough(exchange: Exchange, point: Point): Promise<void>
   if (fault.end === point) throw new StreamEnd()
 }
 
+/** Whether the fault strikes at this point. */
+export function isStruckAt({ hold, cut, error, end }: Exchange['fault'], point: Point): boolean {
+  return [hold, cut, error?.at, end].includes(point)
+}
+
 /** Waits until the kernel has what was written, so that a cut happens after it. */
 function flushed({ res }: Exchange) {
   const { socket } = res

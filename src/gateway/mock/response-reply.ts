@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { clientWriter } from './client-writer.ts'
 import { type Exchange, fields, text } from './exchange.ts'
 import type { Picture } from './pictures.ts'
-import { Failure, StreamEnd } from './points.ts'
+import { Failure, isStruckAt, StreamEnd } from './points.ts'
 import { Refusal } from './replies.ts'
 
 const failureCodes: Record<string, string> = {
@@ -31,8 +31,18 @@ export function startResponseReply(exchange: Exchange, request: Record<string, u
     model: text(request.model),
   }
 
+  /** The first two events are held back until there is something to say. */
   async function send(type: string, rest: Record<string, unknown>) {
     if (!withEvents) return
+    if (sequence === 0) {
+      startStream()
+      for (const held of ['response.created', 'response.in_progress'])
+        await write(held, { response: { ...response, output: [] } })
+    }
+    await write(type, rest)
+  }
+
+  async function write(type: string, rest: Record<string, unknown>) {
     const line = fault.eventLines === false ? '' : `event: ${type}\n`
     await client.write(`${line}data: ${JSON.stringify({ type, sequence_number: sequence++, ...rest })}\n\n`)
   }
@@ -85,10 +95,9 @@ export function startResponseReply(exchange: Exchange, request: Record<string, u
 
     async start() {
       if (!asStream) return
-      if (!res.headersSent) startStream()
+      if (fault.comments || isStruckAt(fault, 'after_headers')) startStream()
+      else client.awaitStream()
       for (let i = 0; i < (fault.comments ?? 0); i++) await client.write(':\n\n')
-      await send('response.created', { response: { ...response, output: [] } })
-      await send('response.in_progress', { response: { ...response, output: [] } })
     },
 
     async reasoning(summary: string) {
@@ -162,14 +171,16 @@ export function startResponseReply(exchange: Exchange, request: Record<string, u
 
     end() {
       if (withEvents) return client.end()
-      if (!asStream) client.startJson()
+      if (asStream) startStream()
+      else client.startJson()
       client.end(JSON.stringify(whole('completed')))
     },
 
     /** Tells the client about a failure in whatever form is still possible, and gives it back. */
     failed(error: unknown) {
       if (error instanceof StreamEnd) {
-        if (!res.headersSent) client.startJson()
+        if (asStream) startStream()
+        else client.startJson()
         client.end()
       } else if (error instanceof Refusal && res.headersSent) {
         client.end(frameOf(error))
@@ -179,7 +190,7 @@ export function startResponseReply(exchange: Exchange, request: Record<string, u
   }
 
   function startStream() {
-    res.setHeader('X-Accel-Buffering', 'no')
+    if (!res.headersSent) res.setHeader('X-Accel-Buffering', 'no')
     client.startStream()
   }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { answerTo } from './answers.ts'
-import { charge, checkBalanceAgain } from './billing.ts'
+import { charge, checkMoneyAgain } from './billing.ts'
 import { type Exchange, fields, text } from './exchange.ts'
 import { checkKey } from './key-check.ts'
+import { checkMapped } from './models.ts'
 import { drawPicture, type Picture } from './pictures.ts'
 import { goThrough } from './points.ts'
 import { gatewayRefusal } from './replies.ts'
@@ -30,10 +31,11 @@ export async function createResponse(exchange: Exchange) {
       state.ledger.set(call, { state: 'queued' })
       reply.startEarly()
     })
-    checkBalanceAgain(caller)
+    checkMoneyAgain(caller)
     if (caller.group.platform !== 'openai') {
       throw gatewayRefusal(503, 'api_error', 'Service temporarily unavailable')
     }
+    checkMapped(caller.group, text(request.model))
     if (!/^(gpt-|codex|o\d)/.test(text(request.model))) {
       const message = `Model "${text(request.model)}" is not supported by any configured account in this group`
       throw gatewayRefusal(404, 'model_not_found', message)

@@ -19,8 +19,10 @@ export interface MockGateway {
   state: MockState
   /** What `/__mock` offers over HTTP, as functions. */
   control: MockControl
-  /** As a crash: every connection breaks and none is taken, until `comeBack`. What it knows stays. */
+  /** As kill -9: every connection breaks, none is taken until `comeBack`, and calls under way are never billed. */
   goDown(): Promise<void>
+  /** As SIGTERM: none is taken, calls that end within `patienceMs` are waited for and billed; the rest as `goDown`. */
+  shutDown(patienceMs: number): Promise<void>
   comeBack(): Promise<void>
   close(): Promise<void>
 }
@@ -52,6 +54,10 @@ export async function startMockGateway(options: MockOptions = {}): Promise<MockG
     server.closeAllConnections()
     return closed
   }
+  const goDown = () => {
+    state.life++
+    return stopListening()
+  }
   await listen(port)
   const { port: bound } = server.address() as AddressInfo
   state.url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
@@ -60,7 +66,13 @@ export async function startMockGateway(options: MockOptions = {}): Promise<MockG
     url: state.url,
     state,
     control: createControl(state),
-    goDown: stopListening,
+    goDown,
+    async shutDown(patienceMs) {
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      server.closeIdleConnections()
+      await Promise.race([closed, new Promise(resolve => setTimeout(resolve, patienceMs).unref())])
+      await goDown()
+    },
     comeBack: () => listen(bound),
     async close() {
       state.closing.abort()
@@ -92,6 +104,7 @@ async function answer(state: MockState, req: IncomingMessage, res: ServerRespons
     userAgent: req.headers['user-agent'] ?? '',
     json: undefined,
     form: null,
+    life: state.life,
     call: null,
     fault: {},
   }

@@ -4,11 +4,14 @@ export interface Settings {
   latencyMs: number
   /** How long after the reply the usage row appears and the balance falls; 0 = before the reply ends. */
   usageDelayMs: number
+  /** How long the gateway goes on with a user's own rate that it has read. */
+  rateCacheMs: number
   accessTokenSeconds: number
   /** Ties tokens to the address and user agent that signed in. */
   sessionBinding: boolean
-  /** Limits per minute on sign-in (by address) and on the panel (by user). */
+  /** Limits per minute on sign-in, by address; and on the panel, by user. */
   rateLimits: boolean
+  panelLimits: boolean
   loginsPerMinute: number
   /** How long a call waits for one of the user's slots, and how many may wait. */
   slotWaitMs: number
@@ -30,9 +33,11 @@ export function defaultSettings(): Settings {
   return {
     latencyMs: 0,
     usageDelayMs: 0,
+    rateCacheMs: 30_000,
     accessTokenSeconds: 86_400,
     sessionBinding: false,
     rateLimits: false,
+    panelLimits: true,
     loginsPerMinute: 20,
     slotWaitMs: 30_000,
     slotQueue: 20,

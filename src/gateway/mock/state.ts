@@ -25,7 +25,7 @@ export interface User {
   rates: Record<string, number>
   act: Act
   totp: boolean
-  /** Access tokens issued before a revocation carry an older version. */
+  /** Access tokens issued before a change of the password carry an older version. */
   tokenVersion: number
   accessTokens: string[]
   createdAt: Date
@@ -76,11 +76,17 @@ export interface MockState {
   /** Oldest first. */
   usage: UsageRow[]
   refreshTokens: Map<string, RefreshToken>
-  tempTokens: Map<string, { userId: number; failures: number; expiresAt: number }>
+  tempTokens: Map<string, { userId: number; expiresAt: number }>
   expiredAccessTokens: Set<string>
   usedCaptchaTokens: Set<string>
   idempotent: Map<string, { payload: string; keyId: number }>
   limiterHits: Map<string, { window: number; hits: number }>
+  /** Rates as the gateway has read them, by user and group. */
+  rates: Map<string, { rate: number; until: number }>
+  /** Wrong second factors by user id. */
+  wrongCodes: Map<number, { failures: number; until: number }>
+  /** Grows when the gateway is killed: what ran before writes nothing any more. */
+  life: number
   slots: Map<number, { running: number; waiting: (() => void)[] }>
   /** How often a prompt was drawn, so that asking again gives another picture. */
   drawn: Map<string, number>
@@ -110,6 +116,9 @@ export function createState(settings: Partial<Settings>): MockState {
     usedCaptchaTokens: new Set(),
     idempotent: new Map(),
     limiterHits: new Map(),
+    rates: new Map(),
+    wrongCodes: new Map(),
+    life: 1,
     slots: new Map(),
     drawn: new Map(),
     hosted: new Map(),

@@ -54,7 +54,7 @@ export function issueRefreshToken(state: MockState, userId: number, sid: string,
 
 export function issueTempToken(state: MockState, userId: number): string {
   const token = randomBytes(24).toString('base64url')
-  state.tempTokens.set(token, { userId, failures: 0, expiresAt: Date.now() + 5 * 60_000 })
+  state.tempTokens.set(token, { userId, expiresAt: Date.now() + 5 * 60_000 })
   state.secrets.add(token)
   return token
 }

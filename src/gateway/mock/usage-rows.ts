@@ -24,6 +24,11 @@ export interface UsageRow {
 export function listUsage(exchange: Exchange) {
   const { state, query } = exchange
   const user = signedIn(exchange, { heavy: true })
+  const keyId = query.get('api_key_id')
+  // Rows of a deleted key stay, and are in the list without this filter.
+  if (keyId && state.keys.get(Number(keyId))?.user_id !== user.id) {
+    throw panelRefusal(404, 'api key not found', 'API_KEY_NOT_FOUND')
+  }
   const filters = ['api_key_id', 'group_id', 'model', 'request_type', 'stream', 'billing_type', 'billing_mode']
   const rows = state.usage
     .filter(row => row.user_id === user.id && inDates(row, query))
