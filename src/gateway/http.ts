@@ -8,7 +8,7 @@ import { growingBytes } from './growing-bytes.ts'
 export class Unanswered extends Error {
   /** `unreachable`: no connection, so nothing was sent. `cut`: the connection ended early. */
   readonly kind: 'unreachable' | 'cut' | 'timeout' | 'aborted'
-  /** Whether any byte of the request may have left. */
+  /** Whether the request may have left as a whole: without its last byte it asks for nothing. */
   readonly sent: boolean
 
   constructor(kind: Unanswered['kind'], sent: boolean, cause: unknown) {
@@ -62,12 +62,12 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
   const kept = new Agent({ connect, allowH2: false, pipelining: 1, connections: 64, keepAliveTimeout: 5_000 })
 
   async function get(request: HttpRequest) {
-    const progress = { sent: true }
+    const progress: Progress = { connected: true, sent: true }
     try {
-      return await exchange(kept, request, progress)
+      return await exchange(kept, request, null, progress)
     } catch (error) {
       if (!(error instanceof Unanswered) || error.kind !== 'cut') throw error
-      return await exchange(kept, request, progress)
+      return await exchange(kept, request, null, progress)
     }
   }
 
@@ -78,16 +78,23 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
       socket = connect(options, done) as unknown as Socket
     }
     const line = new Client(upstream.origin, { connect: connectLine, allowH2: false, pipelining: 1 })
-    const progress = { sent: false }
+    const progress: Progress = { connected: false, sent: false }
+    const [body, headers] = bodyOf(request)
     line.once('connect', () => {
-      progress.sent = true
+      progress.connected = true
     })
+    // Written behind the last byte of the body: it is called back when the system has taken all before it.
+    body.once('end', () =>
+      socket?.write('', error => {
+        progress.sent ||= !error
+      }),
+    )
     const close = () => {
       line.destroy().catch(() => undefined)
-      if (!progress.sent) socket?.destroy(new Error('closed'))
+      if (!progress.connected) socket?.destroy(new Error('closed'))
     }
     try {
-      return await exchange(line, { ...request, headers: { ...request.headers, connection: 'close' } }, progress, close)
+      return await exchange(line, { ...request, headers }, body, progress, close)
     } catch (error) {
       close()
       throw error
@@ -97,13 +104,14 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
   async function exchange(
     line: Dispatcher,
     request: HttpRequest,
-    progress: { sent: boolean },
+    body: Readable | null,
+    progress: Progress,
     closeLine?: () => void,
   ): Promise<HttpReply> {
     const deadline = AbortSignal.timeout(request.timeouts.total)
     const named = (error: unknown) => {
-      if (error instanceof Error && connectFailures.has(error)) progress.sent = false
-      return unanswered(error, progress.sent, request.signal, deadline)
+      if (error instanceof Error && connectFailures.has(error)) progress.connected = progress.sent = false
+      return unanswered(error, progress, request.signal, deadline)
     }
     const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline
     try {
@@ -113,7 +121,7 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
         path: prefix + request.path,
         method: request.method,
         headers: { 'accept-encoding': 'identity', ...request.headers },
-        body: isIterable(request.body) ? Readable.from(request.body, { objectMode: false }) : (request.body ?? null),
+        body,
         signal,
         headersTimeout: request.timeouts.headers,
         bodyTimeout: request.timeouts.idle,
@@ -146,8 +154,20 @@ export async function readBody(reply: HttpReply, limit: number): Promise<Buffer>
   return bytes.take()
 }
 
-function isIterable(body: HttpRequest['body']): body is AsyncIterable<Uint8Array> {
-  return typeof body === 'object' && Symbol.asyncIterator in body
+/** How far a request has come. */
+interface Progress {
+  connected: boolean
+  sent: boolean
+}
+
+/** The body as a stream, whose end can be heard, and the headers that go with it. */
+function bodyOf({ body = '', headers }: HttpRequest): [Readable, Record<string, string>] {
+  const closing = { ...headers, connection: 'close' }
+  if (typeof body === 'object' && Symbol.asyncIterator in body) {
+    return [Readable.from(body, { objectMode: false }), closing]
+  }
+  const bytes = Buffer.from(body)
+  return [Readable.from([bytes], { objectMode: false }), { ...closing, 'content-length': String(bytes.length) }]
 }
 
 /** undici heeds a signal only once the connection stands. */
@@ -189,13 +209,18 @@ function decoded(body: AsyncIterable<Buffer> & NodeJS.ReadableStream, encoding: 
   return body.pipe(unpacked) as AsyncIterable<Buffer>
 }
 
-function unanswered(error: unknown, sent: boolean, caller: AbortSignal | undefined, deadline: AbortSignal): Unanswered {
+function unanswered(
+  error: unknown,
+  { connected, sent }: Progress,
+  caller: AbortSignal | undefined,
+  deadline: AbortSignal,
+): Unanswered {
   if (error instanceof Unanswered) return error
   if (caller?.aborted) return new Unanswered('aborted', sent, 'the caller gave up')
   if (deadline.aborted) return new Unanswered('timeout', sent, 'total time')
-  if (!sent) return new Unanswered('unreachable', false, error)
+  if (!connected) return new Unanswered('unreachable', false, error)
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
-    return new Unanswered('timeout', true, error)
+    return new Unanswered('timeout', sent, error)
   return new Unanswered('cut', sent, error)
 }

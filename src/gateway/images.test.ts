@@ -458,3 +458,52 @@ test('each call is counted once, with its status', async t => {
     { name: 'images_generations', status: 0 },
   ])
 })
+
+test('a request that broke off before its last byte has charged nothing, and one that was whole nobody knows', async t => {
+  let take = 0
+  const server = createServer(socket => {
+    let seen = 0
+    socket.on('error', () => undefined)
+    socket.on('data', chunk => {
+      seen += chunk.length
+      if (seen >= take) socket.resetAndDestroy()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const gateway = createGateway({ upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+  t.after(async () => {
+    await gateway.close()
+    server.close()
+  })
+  // More than the system takes on its own.
+  const bytes = Buffer.alloc(20 * 1024 * 1024, 'x')
+  const picture = {
+    contentType: 'image/png',
+    size: bytes.length,
+    async open() {
+      return [bytes.subarray(0, 1024), bytes.subarray(1024)][Symbol.iterator]() as unknown as AsyncIterable<Uint8Array>
+    },
+  }
+  const signal = new AbortController().signal
+  const failureOf = async (call: AsyncIterable<unknown>) => {
+    try {
+      for await (const _ of call);
+    } catch (error) {
+      return facts(error)
+    }
+  }
+  const form = () => gateway.editImage(caller, apiKey, { ...request, images: [picture] }, { signal, stream: false })
+  const long = { ...request, prompt: bytes.toString() }
+  const json = () => gateway.generateImage(caller, apiKey, long, { signal, stream: false })
+  const answer = () => gateway.respond(caller, apiKey, { model: 'm', instructions: long.prompt, input: [] }, { signal })
+  for (const call of [form, json, answer]) {
+    for (const [bytesTaken, charged] of [
+      [1, 'no'],
+      [1024 * 1024, 'no'],
+      [bytes.length + 300, 'unknown'],
+    ] as const) {
+      take = bytesTaken
+      assert.partialDeepStrictEqual(await failureOf(call()), { reason: 'gateway_down', charged, mayRetry: false })
+    }
+  }
+})

@@ -50,6 +50,17 @@ test('a rectangle by numbers becomes a mask of the same size, goes along as a fi
   assert.equal(reused.html.querySelector('input[name=mask]')!.getAttribute('value'), maskId)
 })
 
+test('an upload that the gateway cut short because it is too large has charged nothing, however that is heard', async () => {
+  const { person, token } = await withReference()
+  const { length } = await readFile(path.join(app.config.dataDirectory, 'assets', token.slice(0, 2), token))
+  app.mock.control.set({ bodyLimitBytes: Math.floor(length / 2) })
+  const ids: string[] = []
+  for (let run = 0; run < 6; run++) ids.push(await ask(person, `too large, run ${run}`, { reference: token }))
+  const rows = await Promise.all(ids.map(id => jobEnd(app.db, id)))
+  app.mock.control.set({ bodyLimitBytes: 256 * 1024 * 1024 })
+  assert.deepEqual(new Set(rows.map(row => `${row.state}, charged: ${row.charged}`)), new Set(['failed, charged: no']))
+})
+
 test('a reference that breaks off while it is sent costs nothing: the edit is asked for when it can be read again', async () => {
   const { person, token } = await withReference()
   const file = path.join(app.config.dataDirectory, 'assets', token.slice(0, 2), token)
