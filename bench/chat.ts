@@ -120,7 +120,7 @@ interface Heard {
 }
 
 /** An open page: hears the events of its stream. */
-async function openPage(url: string, path: string, cookie: string) {
+export async function openPage(url: string, path: string, cookie: string) {
   const stop = new AbortController()
   const waiting = new Set<{ wanted: (event: Heard) => boolean; done: (at: number) => void }>()
   let bytes = 0

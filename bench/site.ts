@@ -28,6 +28,8 @@ export interface Site {
   run(role: 'all' | 'web' | 'worker', environment?: Record<string, string>): Promise<Process>
   /** Somebody signed in at `process`, with a key chosen, money, and as many calls at once as they like. */
   signIn(process: Process, name: string): Promise<Visitor>
+  /** Has the next call that matches misbehave, as the mock gateway's faults say. */
+  fault(fault: unknown): Promise<void>
   /** The calls of the mock gateway with this prompt. */
   calls(prompt: string): Promise<unknown>
   close(): Promise<void>
@@ -76,6 +78,7 @@ export async function openSite(): Promise<Site> {
       await person.post('/account/key', { key_id: key })
       return person
     },
+    fault: fault => mock.control('faults', fault),
     async calls(prompt) {
       const answer = await fetch(`${mock.url}/__mock/calls?prompt=${encodeURIComponent(prompt)}`)
       return (await answer.json()) as unknown

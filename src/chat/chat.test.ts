@@ -342,3 +342,16 @@ function tailOf({ events }: { events: { event: string; data: string }[] }): stri
   }
   return tail
 }
+
+test('code that a grammar cannot bear is shown in full, while others are answered', async () => {
+  const [person, other] = [await alice(app), await alice(app)]
+  const code = '0x'.repeat(1_990)
+  const answer = `\`\`\`java\n${code}\n\`\`\`\n\n`.repeat(5)
+  mock.control.fault({ match: { prompt: 'java please' }, answer })
+  const id = await say(person, 'java please')
+  await talk(db, other, 'and me')
+  await replyIn(db, id, 'done')
+  const page = await person.get(`/chat/${id}`)
+  const shown = page.html.querySelectorAll('.answer figure.code').filter(each => each.text.includes(`>${code}`))
+  assert.equal(shown.length, 5)
+})

@@ -122,21 +122,21 @@ export function followThread(
   }
 
   async function tellText(growth: Growth): Promise<void> {
-    tell(growth, await listDeltas(db, growth.messageId, growth.seq))
+    await tell(growth, await listDeltas(db, growth.messageId, growth.seq))
   }
 
   async function catchUp(messageId: string, seq: number): Promise<Growth> {
     const growth = await loadGrowth(db, messageId, seq)
-    tell(growth, await listDeltas(db, messageId, growth.seq))
+    await tell(growth, await listDeltas(db, messageId, growth.seq))
     return growth
   }
 
-  function tell(growth: Growth, deltas: readonly Delta[]): void {
+  async function tell(growth: Growth, deltas: readonly Delta[]): Promise<void> {
     let blocks = ''
     let words = ''
     let reasoning = ''
     for (const delta of deltas) {
-      const done = grow(growth, delta)
+      const done = await grow(growth, delta)
       blocks += done
       if (done) words = growth.markdown.tail
       else if (delta.kind === 'text') words += delta.text

@@ -56,7 +56,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: Abor
   const mayPaint = await offersPictures(deps, claimed)
   const key = openKey(deps, claimed)
   if (!key) {
-    const ending = { state: 'failed' as const, ...written({ text: '', reasoning: '' }), charged: 'no' as const }
+    const ending = { state: 'failed' as const, ...(await written({ text: '', reasoning: '' })), charged: 'no' as const }
     return endReply(deps, claimed, { ...ending, reason: 'key_invalid' }, { calls: [], pictures: [], mayPaint })
   }
 
@@ -85,12 +85,12 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: Abor
         throw new GatewayError('upstream', { charged: 'yes', detail: 'the answer is too long' })
     }
     await writer.close()
-    ending = endingOf(writer, heard)
+    ending = await endingOf(writer, heard)
   } catch (error) {
     await writer.close()
     const again = comeBackAt(error, reply, writer, signal)
     if (again && (await persist(deps, () => requeueReply(deps.db, reply, again)))) return
-    ending = endingAfter(deps, reply, writer, heard, error, signal)
+    ending = await endingAfter(deps, reply, writer, heard, error, signal)
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
 }
@@ -180,22 +180,22 @@ async function endReply(
   if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
 }
 
-function endingOf(writer: DeltaWriter, heard: Heard): ReplyEnding {
+async function endingOf(writer: DeltaWriter, heard: Heard): Promise<ReplyEnding> {
   const { finished, requestId } = heard
   const cutBy = finished?.status === 'incomplete' ? (finished.reason ?? 'unknown') : null
-  return { state: 'done', ...written(writer), cutBy, usage: finished?.usage ?? null, charged: 'yes', requestId }
+  return { state: 'done', ...(await written(writer)), cutBy, usage: finished?.usage ?? null, charged: 'yes', requestId }
 }
 
-function endingAfter(
+async function endingAfter(
   deps: Deps,
   reply: ClaimedReply,
   writer: DeltaWriter,
   heard: Heard,
   error: unknown,
   signal: AbortSignal,
-): ReplyEnding {
+): Promise<ReplyEnding> {
   const { requestId } = heard
-  const kept = written(writer)
+  const kept = await written(writer)
   if (signal.aborted) {
     const state = signal.reason === ('cancelled' satisfies Stop) ? 'stopped' : 'unknown'
     const charged = error instanceof GatewayError ? error.facts.charged : 'unknown'
@@ -211,8 +211,8 @@ function endingAfter(
 }
 
 /** Of an answer that ended in whatever way. */
-function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
-  return { text, reasoning, html: renderMarkdown(text) }
+async function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
+  return { text, reasoning, html: await renderMarkdown(text) }
 }
 
 /** When to ask again, or null: only what was proven to have cost nothing, and passes by itself within half a minute. */
@@ -252,7 +252,7 @@ export async function sweepAbandonedReplies(
     }
     const deltas = await listDeltas(deps.db, reply.messageId, -1)
     const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
-    const kept = written({ text: join('text'), reasoning: join('reasoning') })
+    const kept = await written({ text: join('text'), reasoning: join('reasoning') })
     deps.log.warn({ reply: reply.messageId }, 'an answer outlived its worker')
     const ending = reply.cancelRequestedAt
       ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }

@@ -214,7 +214,7 @@ export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, fil
         const { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: failureReason } = answer
         const written = {
           text: message.text,
-          html: renderMarkdown(message.text),
+          html: await renderMarkdown(message.text),
           reasoning,
           cutBy,
           inputTokens,

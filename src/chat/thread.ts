@@ -76,17 +76,17 @@ export async function loadThread(
 
 /** As far as it has come, or up to one piece. */
 export async function loadGrowth(db: Db, messageId: string, upTo = Number.POSITIVE_INFINITY): Promise<Growth> {
-  const growth: Growth = { messageId, markdown: growMarkdown(), reasoning: '', seq: -1 }
+  const growth: Growth = { messageId, markdown: growMarkdown(messageId), reasoning: '', seq: -1 }
   const deltas = (await listDeltas(db, messageId, -1)).filter(delta => delta.seq <= upTo)
   const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
-  growth.markdown.add(join('text'))
+  await growth.markdown.add(join('text'))
   growth.reasoning = join('reasoning')
   growth.seq = deltas.at(-1)?.seq ?? -1
   return growth
 }
 
 /** Takes one more piece; gives the HTML of the blocks that it completed, or nothing. */
-export function grow(growth: Growth, delta: Delta): string {
+export async function grow(growth: Growth, delta: Delta): Promise<string> {
   growth.seq = delta.seq
   if (delta.kind === 'text') return growth.markdown.add(delta.text)
   growth.reasoning += delta.text

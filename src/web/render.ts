@@ -43,7 +43,7 @@ export function renderView<K extends keyof Views>(page: Page, view: K, data: Vie
   return eta.render(`/${view}`, { ...page, ...data })
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return /[&<>"']/.test(text) ? text.replace(/[&<>"']/g, character => entities[character]!) : text
 }
 

@@ -1,0 +1,42 @@
+/** Answers that take a renderer long, or blow up under it: what each is made of, and the text. */
+export const hostileAnswers: ReadonlyMap<string, string> = new Map([
+  ['brackets', '['.repeat(50_000)],
+  ['images in images', '![['.repeat(20_000)],
+  ['emphasis runs', '*a_'.repeat(30_000)],
+  ['bold that never ends', '**a '.repeat(25_000)],
+  ['struck-through that never ends', '~~a'.repeat(30_000)],
+  ['deep quotes', '> '.repeat(20_000)],
+  ['deep quotes, line by line', Array.from({ length: 300 }, (_, depth) => `${'>'.repeat(depth)} a\n`).join('')],
+  ['deep lists', '- '.repeat(20_000)],
+  ['deep lists, line by line', Array.from({ length: 300 }, (_, depth) => `${' '.repeat(2 * depth)}- a\n`).join('')],
+  ['long lists', '- a\n'.repeat(29_000)],
+  ['long loose lists', '1. a\n\n'.repeat(19_000)],
+  ['backticks', '`'.repeat(50_000)],
+  ['backticks of all lengths', '`a``b```'.repeat(14_000)],
+  ['formulas', '\\('.repeat(40_000)],
+  ['formulas in dollars', '$a'.repeat(40_000)],
+  ['a wide table', `|${'a|'.repeat(1000)}\n|${'-|'.repeat(1000)}\n${'|\n'.repeat(20_000)}`],
+  ['many tables', '|a|b|\n|-|-|\n|1|2|\n\n'.repeat(6_000)],
+  ['links one after the other', 'https://a.b/'.repeat(9_000)],
+  ['links that never begin', 'http://'.repeat(15_000)],
+  ['links that never end', '[a]('.repeat(29_000)],
+  ['addresses', 'a@b.'.repeat(29_000)],
+  ['definitions', '[x]: y\n'.repeat(17_000)],
+  ['tags', '<a '.repeat(29_000)],
+  ['comments', '<!--'.repeat(29_000)],
+  ['entities', '&'.repeat(100_000)],
+  ['backslashes', '\\'.repeat(100_000)],
+  ['underlines', `${'x'.repeat(100)}\n===\n`.repeat(1_000)],
+  ['a long line', 'x'.repeat(2_000_000)],
+  ['Java numbers', fenced('java', '0x'.repeat(1_990)).repeat(5)],
+  ['Java numbers in lines', fenced('java', `${'0x'.repeat(490)}\n`.repeat(20)).repeat(5)],
+  ['C names', fenced('c', 'a_\n'.repeat(6_500)).repeat(6)],
+  ['C names in lines', fenced('c', `${'a_'.repeat(450)}\n`.repeat(22)).repeat(6)],
+  ['C# words', fenced('csharp', `${'def a '.repeat(150)}\n`.repeat(22)).repeat(6)],
+  ['settings', fenced('ini', `${'1.'.repeat(450)}\n`.repeat(22)).repeat(6)],
+  ['comments that never end', fenced('js', '/*'.repeat(50_000))],
+])
+
+function fenced(language: string, code: string): string {
+  return `\`\`\`${language}\n${code}\n\`\`\`\n\n`
+}
