@@ -1,6 +1,10 @@
-const INLINE = /\*\*([^*\n]+)(?:\*\*|$)|`([^`\n]+)(?:`|$)|\*([^*\s][^*\n]*)\*/g
+const INLINE = /\*\*(?!\s)([^*\n]+)(?:(?<!\s)\*\*|$)|`([^`\n]+)(?:`|$)|\*(?!\s)([^*\n]+)(?<!\s)\*/g
 const FENCE = /^ {0,3}(?:`{3,}|~{3,})[^\n]*\n/
-const LINE = /^(?<indent> *)(?:(?<heading>#{1,6}) |(?<marker>[-*+]|\d{1,3}[.)]) )?(?<words>.*)$/
+const LINE = /^(?<indent> *)(?:(?<heading>#{1,6}) |(?<marker>[-*+]|\d{1,3}[.)]) )?(?<words>.*)$/s
+
+const LONGEST_SHAPED = 5_000
+/** The lines that each element shows. */
+const drawn = new WeakMap()
 
 /**
  * Shows words that are still coming in about the shape they will have. What was written stays in `tail`, as it came; the
@@ -15,18 +19,33 @@ export function drawTail(tail) {
     tail.after(shown)
   }
   const text = tail.textContent
-  const caret = element('i', 'caret')
   const fence = FENCE.exec(text)
-  if (fence) {
-    const code = element('code', '', text.slice(fence[0].length))
-    const pre = element('pre', '')
-    code.append(caret)
-    pre.append(code)
-    return shown.replaceChildren(pre)
+  if (fence) return drawCode(shown, text.slice(fence[0].length))
+  drawLines(shown, text === '' ? [] : text.split('\n'))
+}
+
+function drawCode(shown, text) {
+  const code = element('code', '', text)
+  const pre = element('pre', '')
+  code.append(element('i', 'caret'))
+  pre.append(code)
+  shown.replaceChildren(pre)
+  drawn.delete(shown)
+}
+
+/** Lines that stand there already stay: a long block costs what is new in it. */
+function drawLines(shown, lines) {
+  const before = drawn.get(shown) ?? []
+  let same = 0
+  while (same < Math.min(before.length, lines.length) - 1 && before[same] === lines[same]) same++
+  const rows = lines.slice(same).map(lineOf)
+  rows.at(-1)?.append(element('i', 'caret'))
+  if (same === 0) shown.replaceChildren(...rows)
+  else {
+    while (shown.childElementCount > same) shown.lastElementChild.remove()
+    shown.append(...rows)
   }
-  const lines = text.split('\n').map(lineOf)
-  lines.at(-1).append(caret)
-  shown.replaceChildren(...(text === '' ? [] : lines))
+  drawn.set(shown, lines)
 }
 
 function lineOf(line) {
@@ -35,6 +54,10 @@ function lineOf(line) {
   if (marker) {
     row.classList.add(`level-${Math.min(indent.length >> 1, 3)}`)
     row.append(element('span', 'marker', /\d/.test(marker) ? marker : '•'))
+  }
+  if (words.length > LONGEST_SHAPED) {
+    row.append(words)
+    return row
   }
   let at = 0
   for (const found of words.matchAll(INLINE)) {

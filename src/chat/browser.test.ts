@@ -256,3 +256,26 @@ test('on a phone nothing is wider than the screen, and the composer is in sight'
   assert.ok(box && box.y >= 0 && box.y + box.height <= 400, JSON.stringify(box))
   assert.deepEqual(complaints, [])
 })
+
+test('words that are still coming have the emphasis that they end with', { skip }, async () => {
+  const person = await alice(app)
+  const { page, complaints } = await openPage(browser, app.url, person)
+  const answer = '**重点：**后面的字，这是**“引号”**里的字。2 ** 3 ** 4, **光线。**先\u2028写*光线。*后'
+  const fault = mock.control.fault({ match: { prompt: 'emphasis' }, hold: 'before_completed', answer })
+  await page.goto('/chat')
+  await say(page, 'emphasis')
+  const shown = await page.waitForFunction(() => {
+    const forming = document.querySelector('.answer.writing .forming')
+    return (
+      forming?.textContent?.endsWith('后') && [...forming.querySelectorAll('strong, em')].map(each => each.outerHTML)
+    )
+  })
+  const coming = ((await shown.jsonValue()) as string[]).map(html => html.replace(' class=""', ''))
+  mock.control.release(fault)
+  await page.waitForSelector(answers(1))
+  const ended = await page.$$eval('.answer .prose :is(strong, em)', all => all.map(each => each.outerHTML))
+  assert.deepEqual(coming, ended)
+  assert.equal(ended.length, 4)
+  assert.deepEqual(complaints, [])
+  await page.context().close()
+})

@@ -1,5 +1,6 @@
 import hljs from 'highlight.js/lib/common'
 import MarkdownIt, { type Env, type StateBlock, type StateCore, type StateInline, type Token } from 'markdown-it'
+import cjkFriendly from 'markdown-it-cjk-friendly'
 
 const LONGEST_HIGHLIGHTED = 20_000
 /** Nobody reads longer ones, and grammars take a time for them that grows faster than they do. */
@@ -37,6 +38,7 @@ export function startOfLastBlock(text: string): number {
 }
 
 const md = new MarkdownIt({ html: false, linkify: true, breaks: false, maxNesting: 24, highlight: () => '' })
+md.use(cjkFriendly)
 md.disable('image')
 md.validateLink = url => /^(https?:\/\/|mailto:)/i.test(url.trim())
 md.linkify.set({ fuzzyLink: false, fuzzyEmail: false })
