@@ -38,6 +38,7 @@ const mistakes: Record<string, string> = {
   PLAYGROUND_TRUST_PROXY: 'yes',
   DATABASE_URL: 'mysql://somewhere',
   PLAYGROUND_DATABASE_CONNECTIONS: '1',
+  PLAYGROUND_SPILL_MB: '0',
   SESSION_SECRET: 'too short',
   R2_ENDPOINT: 'r2.example.com',
   PLAYGROUND_IMAGE_CDN_BASE: '/cdn',

@@ -18,6 +18,8 @@ export interface Config {
   databaseUrl: string | null
   databaseConnections: number
   dataDirectory: string
+  /** Where paid pictures wait while the store is away; at so many bytes no new picture is begun. */
+  spill: { directory: string; limitBytes: number }
   /** The first seals and signs, the others still open: rotation. Each at least 32 characters. */
   sessionSecrets: readonly string[]
   s3: null | {
@@ -111,6 +113,7 @@ const Environment = z.object({
     .optional(),
   PLAYGROUND_DATABASE_CONNECTIONS: wholeNumber(2, 200).default(12),
   PLAYGROUND_DATA_DIR: z.string().default('data/playground'),
+  PLAYGROUND_SPILL_MB: wholeNumber(1, 1_000_000).default(2048),
   SESSION_SECRET: z
     .string()
     .transform(text => text.split(',').map(part => part.trim()))
@@ -182,6 +185,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     databaseUrl: env.DATABASE_URL ?? null,
     databaseConnections: env.PLAYGROUND_DATABASE_CONNECTIONS,
     dataDirectory,
+    spill: { directory: path.join(dataDirectory, 'spill'), limitBytes: env.PLAYGROUND_SPILL_MB * 1024 ** 2 },
     sessionSecrets: env.SESSION_SECRET ?? [ownSecret(dataDirectory)],
     s3:
       env.R2_ENDPOINT && env.R2_BUCKET && env.R2_ACCESS_KEY_ID && env.R2_SECRET_ACCESS_KEY

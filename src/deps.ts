@@ -6,6 +6,7 @@ import type { Jobs } from './jobs.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './secrets/sealer.ts'
+import type { Spill } from './storage/spill.ts'
 import type { Storage } from './storage/storage.ts'
 import type { StaticFiles } from './web/static.ts'
 
@@ -18,6 +19,8 @@ export interface Deps {
   /** Hears what other processes tell about conversations. */
   listener: Listener
   storage: Storage
+  /** Where what is paid for waits on this machine while the store is away. */
+  spill: Spill
   sealer: Sealer
   staticFiles: StaticFiles
   log: Logger

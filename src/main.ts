@@ -18,6 +18,7 @@ import { startJobs } from './jobs.ts'
 import { createLog, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createSealer } from './secrets/sealer.ts'
+import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
 import { loadStaticFiles } from './web/static.ts'
 
@@ -51,6 +52,7 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
       log,
     )
     stops.push(() => storage.close())
+    const spill = openSpill(config.spill.directory, config.spill.limitBytes)
     const gateway = createGateway({
       upstream: config.upstream,
       timeouts: config.gatewayTimeouts,
@@ -65,7 +67,19 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     stops.push(() => listener.close())
 
     const sealer = createSealer(config.sessionSecrets)
-    const deps = { config, db, gateway, jobs, listener, storage, sealer, staticFiles: loadStaticFiles(), log, metrics }
+    const deps = {
+      config,
+      db,
+      gateway,
+      jobs,
+      listener,
+      storage,
+      spill,
+      sealer,
+      staticFiles: loadStaticFiles(),
+      log,
+      metrics,
+    }
     const workers: { stop(seconds: number): Promise<void> }[] = []
     stops.push(async () => void (await Promise.all(workers.map(worker => worker.stop(config.shutdownSeconds)))))
 

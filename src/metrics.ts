@@ -44,6 +44,17 @@ export function createMetrics() {
       registers,
     }),
     streams: new Gauge({ name: 'playground_event_streams', help: 'Event streams that pages keep open', registers }),
+    spilledPictures: new Gauge({
+      name: 'playground_spill_pictures',
+      help: 'Paid pictures that wait on the disk of this worker for the store',
+      registers,
+    }),
+    spilledBytes: new Gauge({ name: 'playground_spill_bytes', help: 'Their bytes', registers }),
+    spillLimit: new Gauge({
+      name: 'playground_spill_limit_bytes',
+      help: 'At so many bytes no new picture is begun',
+      registers,
+    }),
     pictures: new Counter({ name: 'playground_pictures_total', help: 'Pictures stored', registers }),
   }
 }

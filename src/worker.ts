@@ -24,7 +24,7 @@ interface Work<Row extends { claim: string }> {
   /** Ends what other workers left behind; `claimsHere` are alive, however late their leases. */
   sweep(claimsHere: readonly string[]): Promise<void>
   /** What else is looked after, at every tick. */
-  tick?(): Promise<void>
+  tick?(claimsHere: readonly string[]): Promise<void>
 }
 
 export interface Worker<Row> {
@@ -96,7 +96,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
   })
 
   const tick = alone(async () => {
-    if (!stopping) await work.tick?.()
+    if (!stopping) await work.tick?.([...running.keys()])
   })
 
   const sweep = alone(async () => {

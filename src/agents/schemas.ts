@@ -81,6 +81,8 @@ export const TaskAnswer = z.object({
   error: z.string().nullable(),
   result: z.object({ images: z.array(TaskImage) }).nullable(),
   state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'cancelled']),
+  /** `store`: made and safe, but the store cannot be reached at the moment. */
+  waiting: z.enum(['store']).nullable(),
   failure: z.string().nullable(),
   charged: z.enum(['yes', 'no', 'unknown']).nullable(),
   progress: z.object({ pictures: z.number(), of: z.number(), preview: z.number().nullable() }),

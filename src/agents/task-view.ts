@@ -1,4 +1,5 @@
 import type { Deps } from '../deps.ts'
+import { safeOf } from '../images/job-view.ts'
 import type { ImageJob } from '../images/queries.ts'
 import { listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -53,6 +54,7 @@ export async function viewTasks(
       error: errorOf(job, t),
       result: job.state === 'done' ? { images: imagesOf(job, arrived, origin) } : null,
       state: job.state,
+      waiting: safeOf(job) ? 'store' : null,
       failure: job.failureReason,
       charged: job.charged,
       progress: { pictures: arrived.length, of: job.n, preview: job.previewStep },

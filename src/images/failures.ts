@@ -5,9 +5,13 @@ import type { ClaimedJob, Ending } from './queries.ts'
 
 /** What came of a call so far. */
 export interface Progress {
-  /** Pictures that came whole, and those of them that are in the library. */
+  /** Pictures that came whole, and those of them that are in the library or the spill. */
   received: number
   kept: number
+  /** Some of them are in the spill. */
+  spilled: boolean
+  /** Pictures that are in memory only, until somebody takes them. */
+  held: Promise<void>[]
   /** The first picture that could not be kept, and why. */
   rejected: { reason: 'bad_image' | 'storage'; detail: string } | null
   /** Bytes may be stored that are not in the library. */

@@ -39,7 +39,14 @@ export async function waitsOf(db: Db, userId: number, jobs: readonly ImageJob[])
 /** Changes with everything that a tile shows. */
 export function tagOf(job: ImageJob, wait: Wait | null): string {
   const until = wait?.until ? Math.ceil(wait.until.getTime() / 1000).toString(36) : 0
-  return [job.id, job.version, wait?.place ?? 0, until].join('.')
+  return [job.id, job.version, wait?.place ?? 0, until, safeOf(job)?.away ? 1 : 0].join('.')
+}
+
+/** Once all is made, or nobody is heard of any more who could go on: until then it is a job under way like others. */
+export function safeOf(job: ImageJob): JobView['safe'] {
+  if (job.state !== 'running' || !job.spilledBy) return null
+  const away = job.leaseUntil !== null && job.leaseUntil < new Date()
+  return job.madeAt || away ? { since: job.madeAt, away } : null
 }
 
 /** Whether the page should go on asking: the job runs, or its cost is about to be known. */
@@ -90,7 +97,7 @@ function viewJob(
     compression: job.compression,
     createdAt: job.createdAt,
     startedAt: job.startedAt,
-    finishedAt: job.finishedAt,
+    finishedAt: job.finishedAt && (job.madeAt ?? job.finishedAt),
     waitsUntil: wait?.until ?? null,
     place: wait?.place ?? null,
     preview:
@@ -100,6 +107,7 @@ function viewJob(
     otherShape: job.maskId !== null && !!original && pictures.some(picture => !isSameShape(picture, original)),
     pictures: pictures.map(viewPicture),
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
+    safe: safeOf(job),
     failure: viewFailure(job),
     check: job.evidence && { ...job.evidence, cost: job.cost },
     mayCheck: mayCheck(job),

@@ -1,18 +1,22 @@
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
-import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { EditRequest, ImageRequest } from '../gateway/images.ts'
-import { filePicture, newToken, storePicture } from '../library/keep.ts'
+import { newToken } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
-import { persist } from '../worker.ts'
+import { persist, type Stop } from '../worker.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
+import { fileMade } from './file-made.ts'
+import { finish } from './finish.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
+import { isOutage, leaveInSpill, spillPicture } from './spill.ts'
+
+const HOLD_MS = 1_000
 
 /**
  * Runs one claimed job to its end: asks the gateway at most once, keeps every picture as soon as it is whole, and
@@ -32,7 +36,15 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
   if (!job) return giveBack(deps, claimed)
 
   const previewer = createPreviewer(deps, job)
-  const progress: Progress = { received: 0, kept: 0, rejected: null, leftovers: false, requestId: null }
+  const progress: Progress = {
+    received: 0,
+    kept: 0,
+    spilled: false,
+    held: [],
+    rejected: null,
+    leftovers: false,
+    requestId: null,
+  }
   let ending: queries.Ending
   try {
     const streamed = deps.config.partialImages > 0
@@ -46,14 +58,16 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
       else if (event.type === 'completed') {
         previewer.drop()
-        await keep(deps, job, event.bytes, progress, previewer)
+        await keep(deps, job, event.bytes, progress, previewer, signal)
       } else if (event.type === 'rejected') {
         progress.received++
         progress.rejected ??= { reason: 'bad_image', detail: event.detail }
       }
     }
+    await Promise.all(progress.held)
     ending = endingOf(progress)
   } catch (error) {
+    await Promise.all(progress.held)
     ending = endingAfter(deps, job, progress, error, signal)
     const notBefore = runAgainAt(job, progress, error, signal)
     if (notBefore) {
@@ -64,7 +78,18 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
     }
   }
   await previewer.settled()
-  await finish(deps, job, { ...ending, leftovers: progress.leftovers })
+  await end(deps, job, progress, { ...ending, leftovers: progress.leftovers })
+}
+
+/** At once, or, where something of it waits or the database is away, when all is brought home. */
+async function end(deps: Deps, job: queries.ClaimedJob, progress: Progress, ending: queries.Ending): Promise<void> {
+  if (progress.spilled) return leaveInSpill(deps, job, progress.kept, ending)
+  try {
+    await finish(deps, job, ending)
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    await leaveInSpill(deps, job, progress.kept, ending)
+  }
 }
 
 /** Null when no secret opens it any more: trying again would not help. */
@@ -112,46 +137,24 @@ async function openInputs(
   }
 }
 
-/** Ends the job and, where something may have been charged, has the cost looked up. */
-export async function finish(deps: Deps, job: queries.ClaimedJob, ending: queries.Ending): Promise<void> {
-  const ended = await persist(deps, () =>
-    deps.db.transaction(async tx => {
-      const row = await queries.finishJob(tx, job, ending)
-      if (row?.costUntil) await deps.jobs.send(tx, 'image-cost', { jobId: job.id, attempt: 1 })
-      if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
-      return row
-    }),
-  )
-  if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
-}
-
-/** Keeps a picture that has been paid for. However long store or database stay away, the call is read on: more may come. */
+/** Keeps a picture that has been paid for, whatever is away; the call is read on: more may come. */
 async function keep(
   deps: Deps,
   job: queries.ClaimedJob,
   bytes: Buffer,
   progress: Progress,
   previewer: Previewer,
+  signal: AbortSignal,
 ): Promise<void> {
   const position = progress.received++
   try {
-    if (position >= job.tokens.length) {
-      // More than were asked for; paid for all the same. Named on the row first, like the others.
-      job.tokens.push(newToken())
-      await persist(deps, () => queries.setTokens(deps.db, job, job.tokens))
-    }
-    const token = job.tokens[position]!
-    const stored = await persist(deps, () => storePicture(deps, token, bytes))
-    await persist(deps, () => filePicture(deps, stored, pictureOf(job, token, position)))
+    await fileMade(deps, job, position, bytes)
     progress.kept++
-    deps.metrics.pictures.inc()
   } catch (error) {
-    if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }
-    else if (isOutage(error)) {
-      progress.rejected ??= { reason: 'storage', detail: error.message }
-      progress.leftovers = true
-    } else throw error
-    deps.log.error({ err: error, job: job.id, position }, 'a picture could not be kept')
+    if (isOutage(error)) {
+      deps.log.warn({ err: error, job: job.id, position }, 'a picture could not be stored')
+      await keepAside(deps, job, position, bytes, progress, signal)
+    } else reject(deps, job, position, error, progress)
     return
   }
   if (progress.kept >= job.n) return
@@ -160,8 +163,62 @@ async function keep(
   await tell(deps, job, () => queries.bumpVersion(deps.db, job))
 }
 
-function isOutage(error: unknown): error is StorageError | DatabaseUnavailable {
-  return error instanceof StorageError || error instanceof DatabaseUnavailable
+/** On this machine's disk, or, where that takes nothing either, in memory for as long as this process may go on. */
+async function keepAside(
+  deps: Deps,
+  job: queries.ClaimedJob,
+  position: number,
+  bytes: Buffer,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await spillPicture(deps, job, position, bytes)
+    progress.kept++
+    progress.spilled = true
+  } catch (error) {
+    deps.log.error({ err: error, job: job.id, position }, 'a picture could not be spilled either')
+    progress.held.push(hold(deps, job, position, bytes, progress, signal))
+  }
+}
+
+async function hold(
+  deps: Deps,
+  job: queries.ClaimedJob,
+  position: number,
+  bytes: Buffer,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await delay(HOLD_MS)
+    try {
+      await fileMade(deps, job, position, bytes)
+      progress.kept++
+      return
+    } catch (error) {
+      if (!isOutage(error)) return reject(deps, job, position, error, progress)
+    }
+    try {
+      await spillPicture(deps, job, position, bytes)
+      progress.kept++
+      progress.spilled = true
+      return
+    } catch (error) {
+      if (!signal.aborted || signal.reason === ('cancelled' satisfies Stop)) continue
+      deps.log.error({ err: error, job: job.id, position }, 'a picture is lost')
+      progress.rejected ??= { reason: 'storage', detail: 'neither the store nor the disk of the worker took it' }
+      // The store may have taken it all the same.
+      progress.leftovers = true
+      return
+    }
+  }
+}
+
+function reject(deps: Deps, job: queries.ClaimedJob, position: number, error: unknown, progress: Progress): void {
+  if (!(error instanceof NotAPicture)) throw error
+  progress.rejected ??= { reason: 'bad_image', detail: error.reason }
+  deps.log.error({ err: error, job: job.id, position }, 'a picture could not be kept')
 }
 
 /** What a page would like to know now and the end of the job tells anyway: no reason to leave a call that is paid for. */
@@ -172,12 +229,6 @@ async function tell(deps: Deps, job: queries.ClaimedJob, work: () => Promise<voi
     if (!isOutage(error)) throw error
     deps.log.warn({ err: error, job: job.id }, 'a running job could not be told of')
   }
-}
-
-export function pictureOf(job: queries.ImageJob, token: string, position: number) {
-  const { userId, model, prompt, quality } = job
-  const sourceTokens = job.referenceTokens
-  return { userId, token, jobId: job.id, position, model, prompt, requestedSize: job.size, quality, sourceTokens }
 }
 
 /** Nothing was sent: back into the queue, or cancelled as asked. */

@@ -13,7 +13,7 @@ const Evidence = z.object({
 })
 export type Evidence = z.output<typeof Evidence>
 
-const ImageJob = z.object({
+export const ImageJob = z.object({
   id: z.string(),
   userId: z.number(),
   signInId: z.string().nullable(),
@@ -47,6 +47,9 @@ const ImageJob = z.object({
   cancelRequestedAt: z.date().nullable(),
   previewStep: z.number().nullable(),
   tokens: z.array(z.string()),
+  leaseUntil: z.date().nullable(),
+  spilledBy: z.string().nullable(),
+  madeAt: z.date().nullable(),
   requestId: z.string().nullable(),
   failureReason: z.enum(failureReasons).nullable(),
   charged: z.enum(['yes', 'no', 'unknown']).nullable(),
@@ -61,13 +64,16 @@ const ImageJob = z.object({
 export type ImageJob = z.output<typeof ImageJob>
 
 /** A job that this process runs: nobody else can while the claim holds. */
-const ClaimedJob = ImageJob.extend({ claim: z.string() })
+export const ClaimedJob = ImageJob.extend({ claim: z.string() })
 export type ClaimedJob = z.output<typeof ClaimedJob>
 
 // How long the usage row of a call is looked for. Where it decides whether anything was charged: as long as the gateway
 // may go on working on a call that we left.
 const COST_SECONDS = 40
 const VERDICT_SECONDS = 20 * 60
+
+// What was made and waits for the store keeps nobody's next picture waiting.
+const busy = `select user_id, count(*) as running from image_jobs where state = 'running' and made_at is null group by user_id`
 
 // Any two numbers that nothing else locks with.
 const CLAIM_LOCK = 741_001
@@ -205,7 +211,7 @@ export type Wait = z.output<typeof Wait>
 export async function listWaits(db: Db, userId: number): Promise<Map<string, Wait>> {
   const rows = await db.many(
     Wait.extend({ id: z.string() }),
-    `with busy as (select user_id, count(*) as running from image_jobs where state = 'running' group by user_id),
+    `with busy as (${busy}),
        waiting as (
          select id, created_at,
            coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
@@ -235,7 +241,7 @@ export function claimJobs(
     await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
     return tx.many(
       ClaimedJob,
-      `with busy as (select user_id, count(*) as running from image_jobs where state = 'running' group by user_id),
+      `with busy as (${busy}),
          waiting as (
            select id, created_at,
              coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
@@ -325,12 +331,14 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
     ImageJob,
     `with preview as (delete from image_previews where job_id = $1)
      update image_jobs set state = $3, version = version + 1, finished_at = now(), key_secret = null, preview_step = null,
-       tokens = case when $12 then tokens else '{}' end, lease_until = case when $12 then now() end, failure_reason = $4, failure_detail = $6,
-       failure_field = $7, retry_at = $8, request_id = coalesce($9, request_id),
+       tokens = case when $12 then tokens else '{}' end, lease_until = case when $12 then now() end, spilled_by = null,
+       failure_reason = $4, failure_detail = $6, failure_field = $7, retry_at = $8, request_id = coalesce($9, request_id),
        charged = case when cost > 0 then 'yes' else $5 end,
        cost_until = case when called_at is not null and $5 <> 'no' and coalesce($9, request_id) is not null
          then now() + make_interval(secs => case when $5 = 'yes' then $10::int else $11::int end) end
-     where id = $1 and claim = $2 and (state in ('running', 'unknown') or tokens <> '{}') returning *`,
+     where id = $1 and claim = $2
+       and (state in ('running', 'unknown') or tokens <> '{}' or spilled_by is not null or failure_reason = 'storage')
+     returning *`,
     [
       job.id,
       job.claim,
@@ -360,7 +368,7 @@ export function requeueJob(db: Db, job: ClaimedJob, notBefore: Date, retryAt: Da
   )
 }
 
-/** A queued job ends at once; the worker of a running one is told, and ends it. Null when it has ended. */
+/** A queued job ends at once; the worker of a running one is told, and ends it. Null when it has ended, or all is made. */
 export function cancelJob(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
@@ -369,7 +377,7 @@ export function cancelJob(db: Db, userId: number, jobId: string): Promise<ImageJ
        finished_at = case state when 'queued' then now() end,
        charged = case state when 'queued' then 'no' end,
        key_secret = case state when 'queued' then null else key_secret end
-     where id = $1 and user_id = $2 and state in ('queued', 'running') returning *`,
+     where id = $1 and user_id = $2 and state in ('queued', 'running') and made_at is null returning *`,
     [jobId, userId],
   )
 }
@@ -395,13 +403,14 @@ export async function extendLeases(db: Db, claims: readonly string[], leaseSecon
 
 /**
  * Running jobs whose worker has not been heard of, and ended ones that left something over: claimed anew, by whoever
- * clears up. Nothing else has a lease.
+ * clears up. Nothing else has a lease. What waits in a spill is its owner's to end.
  */
 export function claimAbandoned(db: Db, leaseSeconds: number): Promise<ClaimedJob[]> {
   return db.many(
     ClaimedJob,
     `update image_jobs set lease_until = now() + make_interval(secs => $1)
-     where id in (select id from image_jobs where lease_until < now() limit 100 for update skip locked)
+     where id in (
+       select id from image_jobs where lease_until < now() and spilled_by is null limit 100 for update skip locked)
      returning *`,
     [leaseSeconds],
   )
@@ -671,12 +680,12 @@ export function sumSshKeyUse(db: Db, sshKeyId: string, options: { total: boolean
     SshKeyUse,
     `with day as (select date_trunc('day', now() at time zone 'utc') at time zone 'utc' as start),
        counted as (
-         select n, state, created_at >= (select start from day) as today, cost is null and charged = 'no' as free,
+         select n, state, made_at, created_at >= (select start from day) as today, cost is null and charged = 'no' as free,
            case when cost is not null then cost when charged = 'no' then 0 else coalesce(estimate, 0) end::numeric as usd
          from image_jobs
          where ssh_key_id = $1 and ($2 or created_at >= (select start from day) or state in ('queued', 'running')))
      select coalesce(sum(n) filter (where today and free is not true), 0)::int as pictures_today,
-       (count(*) filter (where state in ('queued', 'running')))::int as unfinished,
+       (count(*) filter (where state in ('queued', 'running') and made_at is null))::int as unfinished,
        coalesce(sum(usd) filter (where today), 0)::float8 as spent_today,
        coalesce(sum(usd), 0)::float8 as spent_total
      from counted`,

@@ -1,7 +1,8 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, storePicture } from '../library/keep.ts'
 import { findFile, listPositions } from '../library/queries.ts'
-import { finish, pictureOf } from './make.ts'
+import { pictureOf } from './file-made.ts'
+import { finish } from './finish.ts'
 import * as queries from './queries.ts'
 
 /**
@@ -21,14 +22,15 @@ export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHe
   }
 }
 
-async function recover(deps: Deps, job: queries.ClaimedJob): Promise<void> {
+/** Ends a job by what there is of it; `brought`: pictures that were filed just now. */
+export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0): Promise<void> {
   if (!job.calledAt) {
     // Neither: its worker lives after all, and has just sent it.
     if (!(await queries.requeueUnsent(deps.db, job))) await queries.cancelUnsent(deps.db, job)
     return
   }
   const filed = new Set(await listPositions(deps.db, job.userId, job.id))
-  const before = filed.size
+  const before = filed.size - brought
   for (const [position, token] of job.tokens.entries()) {
     if (await findFile(deps.db, job.userId, token)) continue
     const bytes = await deps.storage.read(token)
@@ -50,6 +52,10 @@ async function recover(deps: Deps, job: queries.ClaimedJob): Promise<void> {
   }
   deps.log.warn({ job: job.id, kept: filed.size, of: job.n }, 'a job outlived its worker')
   if (filed.size >= job.n) return finish(deps, job, { state: 'done', charged: 'yes' })
+  // What it brought was safe on a worker that has been given up.
+  if (job.madeAt && !job.spilledBy) {
+    return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'storage', charged: 'yes' })
+  }
   await finish(deps, job, {
     state: job.cancelRequestedAt ? 'cancelled' : 'unknown',
     reason: 'interrupted',

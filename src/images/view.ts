@@ -42,6 +42,8 @@ export interface JobView {
   pictures: PictureView[]
   /** A cancel was asked for and the worker has not acted on it yet. */
   cancelling: boolean
+  /** Set while paid pictures wait on the worker's own disk for the store: `away` when that worker is not heard of. */
+  safe: { since: Date | null; away: boolean } | null
   /**
    * Set for `failed` and `unknown`, for `cancelled` when the gateway had been asked already, and for `done` when some
    * of the pictures are missing.

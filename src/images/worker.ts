@@ -2,20 +2,35 @@ import type { Deps } from '../deps.ts'
 import { startWorker, type Worker } from '../worker.ts'
 import { makePictures } from './make.ts'
 import * as queries from './queries.ts'
+import { createRefiler, unbindUnspilled } from './spill.ts'
 import { sweepAbandoned } from './sweep.ts'
 
 /** Makes pictures in this process. */
 export function startImageWorker(deps: Deps): Promise<Worker<queries.ClaimedJob>> {
   const { runningHere, runningPerUser, runningTotal } = deps.config.limits
   const { leaseSeconds } = deps.config.worker
+  const claim = (slots: number) =>
+    queries.claimJobs(deps.db, { slots, perUser: runningPerUser, total: runningTotal, leaseSeconds })
+  let hadRoom = true
+  const hasRoom = async () => {
+    const room = await deps.spill.hasRoom()
+    if (room !== hadRoom) deps.log.warn({ spill: await deps.spill.status(), room }, 'room for spilled pictures')
+    hadRoom = room
+    return room
+  }
   return startWorker(deps, {
     queue: 'image',
     slots: runningHere,
     running: deps.metrics.jobsRunning,
-    claim: slots => queries.claimJobs(deps.db, { slots, perUser: runningPerUser, total: runningTotal, leaseSeconds }),
+    // Nothing is begun that could not be kept.
+    claim: async slots => ((await hasRoom()) ? claim(slots) : []),
     run: (job, signal) => makePictures(deps, job, signal),
     listCancelled: claims => queries.listCancelled(deps.db, claims),
     extendLeases: claims => queries.extendLeases(deps.db, claims, leaseSeconds),
-    sweep: claimsHere => sweepAbandoned(deps, leaseSeconds, claimsHere),
+    sweep: async claimsHere => {
+      await sweepAbandoned(deps, leaseSeconds, claimsHere)
+      await unbindUnspilled(deps, claimsHere)
+    },
+    tick: createRefiler(deps),
   })
 }

@@ -21,7 +21,13 @@ test('a process is healthy and ready as soon as it listens', async () => {
 
   const ready = await machine.get('/ready')
   assert.equal(ready.status, 200)
-  assert.deepEqual(JSON.parse(ready.text), { status: 'ok', accepting: 'ok', database: 'ok', storage: 'ok' })
+  assert.deepEqual(JSON.parse(ready.text), {
+    status: 'ok',
+    accepting: 'ok',
+    database: 'ok',
+    storage: 'ok',
+    spill: { state: 'ok', pictures: 0, bytes: 0, limit_bytes: 2048 * 1024 ** 2 },
+  })
   for (const address of ['/health', '/ready', '/metrics']) assert.equal((await machine.head(address)).status, 200)
 })
 

@@ -1,8 +1,13 @@
 import { Router } from 'express'
 import type { Deps } from '../deps.ts'
+import type { SpillStatus } from '../storage/spill.ts'
 
 /** For machines: is the process alive, can it serve, what are its numbers. */
-export function opsRoutes(deps: Pick<Deps, 'db' | 'storage' | 'metrics' | 'log'>, isDraining: () => boolean): Router {
+export function opsRoutes(
+  deps: Pick<Deps, 'config' | 'db' | 'storage' | 'spill' | 'metrics' | 'log'>,
+  isDraining: () => boolean,
+): Router {
+  const works = deps.config.role !== 'web'
   const router = Router()
 
   router.get('/health', (_req, res) => {
@@ -22,12 +27,26 @@ export function opsRoutes(deps: Pick<Deps, 'db' | 'storage' | 'metrics' | 'log'>
     ])
     const ready = results.every(result => result.status === 'fulfilled')
     for (const result of results) if (result.status === 'rejected') deps.log.warn({ err: result.reason }, 'not ready')
-    res.status(ready ? 200 : 503).json({ status: ready ? 'ok' : 'unavailable', ...Object.fromEntries(states) })
+    const spill = works ? { spill: viewSpill(await deps.spill.status()) } : {}
+    res
+      .status(ready ? 200 : 503)
+      .json({ status: ready ? 'ok' : 'unavailable', ...Object.fromEntries(states), ...spill })
   })
 
   router.get('/metrics', async (_req, res) => {
+    if (works) {
+      const { pictures, bytes, limitBytes } = await deps.spill.status()
+      deps.metrics.spilledPictures.set(pictures)
+      deps.metrics.spilledBytes.set(bytes)
+      deps.metrics.spillLimit.set(limitBytes)
+    }
     res.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics())
   })
 
   return router
+}
+
+function viewSpill({ pictures, bytes, limitBytes, broken }: SpillStatus) {
+  const state = broken ? 'broken' : bytes >= limitBytes ? 'full' : 'ok'
+  return { state, pictures, bytes, limit_bytes: limitBytes }
 }

@@ -10,6 +10,7 @@ import { startJobs } from '../jobs.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import { openSpill } from '../storage/spill.ts'
 import { openStorage } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
 
@@ -84,6 +85,7 @@ const deps: Deps = {
   jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
   listener: listen(database, 'chat', () => {}),
   storage: openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
+  spill: openSpill(config.spill.directory, config.spill.limitBytes),
   sealer: createSealer(config.sessionSecrets),
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { type Db, openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'
@@ -9,6 +11,7 @@ import { startJobs } from '../jobs.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import { openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
 import type { Order, Report, Step } from './stepped.ts'
@@ -19,7 +22,7 @@ const config = JSON.parse(process.env.TEST_CONFIG!) as Config
 const steps = new Map(Object.entries(JSON.parse(process.env.TEST_STEPS!) as Record<string, Step>))
 const jobOfToken = new Map<string, string>()
 const resumed = Promise.withResolvers<void>()
-let storeIsDown = false
+let storeIsDown = process.env.TEST_STORE === 'down'
 
 process.on('message', (order: Order) => {
   if (order === 'go on') resumed.resolve()
@@ -36,18 +39,27 @@ async function reach(job: unknown, step: Step): Promise<void> {
   await resumed.promise
 }
 
+const Named = z.object({ id: z.string(), tokens: z.array(z.string()) })
+
 /** The statements that are steps are known by their text: the queries have no other mark. */
 function stepped<D extends Db>(db: D): D {
   return {
     ...db,
     async maybeOne(schema, sql, params) {
-      if (!sql.includes('set called_at = now()')) return db.maybeOne(schema, sql, params)
-      const [job, , tokens] = params as [string, string, string[]]
-      await reach(job, 'claimed')
+      const job = params?.[0]
+      const isCall = sql.includes('set called_at = now()')
+      if (isCall) await reach(job, 'claimed')
       const row = await db.maybeOne(schema, sql, params)
-      for (const token of tokens) jobOfToken.set(token, job)
-      await reach(job, 'marked')
+      const { tokens } = Named.safeParse(row).data ?? {}
+      for (const token of tokens ?? []) jobOfToken.set(token, String(job))
+      if (isCall) await reach(job, 'marked')
       return row
+    },
+    async run(sql, params) {
+      const changed = await db.run(sql, params)
+      if (sql.includes('set spilled_by = $3, version')) await reach(params![0], 'bound')
+      if (sql.includes('made_at = coalesce')) await reach(params![0], 'made')
+      return changed
     },
     async transaction(work) {
       const seen: { filed?: unknown; ended?: unknown } = {}
@@ -98,6 +110,25 @@ function breakable(storage: Storage): Storage {
   }
 }
 
+function steppedSpill(spill: Spill): Spill {
+  return {
+    ...spill,
+    async put(work, position, bytes) {
+      if (steps.get(work) === 'half_spilled') {
+        await mkdir(`${config.spill.directory}/${work}`, { recursive: true })
+        await writeFile(`${config.spill.directory}/${work}/.0123456789abcdef01234567.tmp`, bytes.subarray(0, 1000))
+        await reach(work, 'half_spilled')
+      }
+      await spill.put(work, position, bytes)
+      await reach(work, 'spilled')
+    },
+    async putNote(work, note) {
+      await spill.putNote(work, note)
+      await reach(work, 'noted')
+    },
+  }
+}
+
 const log = createLog('info')
 const database = openDatabase({ url: config.databaseUrl!, max: config.databaseConnections, log: () => {} })
 const deps: Deps = {
@@ -110,6 +141,7 @@ const deps: Deps = {
   storage: breakable(
     openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
   ),
+  spill: steppedSpill(openSpill(config.spill.directory, config.spill.limitBytes)),
   sealer: createSealer(config.sessionSecrets),
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),

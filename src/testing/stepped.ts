@@ -5,7 +5,10 @@ import { startProcess } from './process.ts'
 import { type TestApp, until } from './server.ts'
 
 /** Moments of a job that nothing outside its process can hold, in order. */
-export type Step = 'claimed' | 'marked' | 'received' | 'half_stored' | 'committing' | 'filed' | 'ended'
+export type Step =
+  | ('claimed' | 'marked' | 'received' | 'half_stored' | 'committing' | 'filed' | 'ended')
+  // Of a job whose picture the store did not take.
+  | ('bound' | 'half_spilled' | 'spilled' | 'noted' | 'made')
 export type Order = 'go on' | 'store down' | 'store up'
 export interface Report {
   job: string
@@ -26,9 +29,11 @@ export async function startSteppedWorker(
   app: TestApp,
   config: Partial<Config>,
   steps: Record<string, Step> = {},
+  store: 'up' | 'down' = 'up',
 ): Promise<SteppedWorker> {
   const environment = {
     TEST_CONFIG: JSON.stringify({ ...app.config, role: 'worker', ...config }),
+    TEST_STORE: store,
     TEST_STEPS: JSON.stringify(steps),
   }
   const reports: Report[] = []

@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { DatabaseUnavailable } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import { listPositions } from '../library/queries.ts'
+import { StorageError } from '../storage/storage.ts'
+import { NotAPicture } from '../storage/thumbnails.ts'
+import { fileMade } from './file-made.ts'
+import { finish } from './finish.ts'
+import type { ClaimedJob, Ending } from './queries.ts'
+import * as queries from './spill-queries.ts'
+import { recover } from './sweep.ts'
+
+// A database that hangs is not waited for with bytes in memory.
+const BIND_MS = 5_000
+
+export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable {
+  return error instanceof StorageError || error instanceof DatabaseUnavailable
+}
+
+/**
+ * Puts a paid picture aside on this machine because store or database are away; `bringHome` files it when they are back.
+ * Throws when the spill cannot be written to. Safe to repeat.
+ */
+export async function spillPicture(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<void> {
+  // Bound first: nobody ends the job while its bytes are here. If the database is away too, it is told when it is back.
+  const bound = deps.spill
+    .owner()
+    .then(owner => queries.bindToSpill(deps.db, job, owner))
+    .catch(error => deps.log.warn({ err: error, job: job.id }, 'a job could not be bound to this spill yet'))
+  await Promise.race([bound, delay(BIND_MS, undefined, { ref: false })])
+  await deps.spill.put(job.id, position, bytes)
+  deps.log.warn({ job: job.id, position }, 'a picture was spilled')
+}
+
+/** How a job ended whose end could not be written, or whose pictures wait. */
+const Note = z.object({
+  claim: z.string(),
+  /** Pictures that are safe, here or in the library. */
+  kept: z.number(),
+  ending: z.custom<Omit<Ending, 'retryAt'>>(value => typeof value === 'object' && value !== null),
+  retryAt: z.coerce.date().nullable(),
+})
+
+/** Leaves the end of a job to `bringHome`. */
+export async function leaveInSpill(deps: Deps, job: ClaimedJob, kept: number, ending: Ending): Promise<void> {
+  const { retryAt = null, ...rest } = ending
+  await deps.spill.putNote(job.id, JSON.stringify({ claim: job.claim, kept, ending: rest, retryAt }))
+  await queries
+    .markMade(deps.db, job, await deps.spill.owner(), deps.config.worker.leaseSeconds)
+    .catch(error => deps.log.warn({ err: error, job: job.id }, 'the end of a job waits in the spill'))
+}
+
+/** Files what waits in the spill of this machine, and ends its jobs; call it again and again. */
+export function createRefiler(deps: Deps): (claimsHere: readonly string[]) => Promise<void> {
+  const longest = Math.min(15_000, (deps.config.worker.leaseSeconds * 1000) / 3)
+  let wait = 0
+  let next = 0
+  return async claimsHere => {
+    if (performance.now() < next) return
+    const works = await deps.spill.list()
+    if (works.length === 0) return
+    try {
+      await bringHome(deps, works, claimsHere)
+      wait = 0
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      wait = Math.min(longest, Math.max(250, wait * 2))
+      deps.log.warn({ err: error, works: works.length }, 'the spill waits')
+    }
+    next = performance.now() + wait
+  }
+}
+
+async function bringHome(deps: Deps, works: readonly string[], claimsHere: readonly string[]): Promise<void> {
+  const owner = await deps.spill.owner()
+  const { leaseSeconds } = deps.config.worker
+  // All are told of before any is filed: a store that is still away ends the round at the first.
+  for (const work of works) {
+    const job = await queries.findJobOfSpill(deps.db, work)
+    if (job?.state !== 'running' || !isClaimed(job)) continue
+    if ((await deps.spill.listOf(work)).length === 0) continue
+    await queries.bindToSpill(deps.db, job, owner)
+    if (await isOver(deps, job, claimsHere)) await queries.markMade(deps.db, job, owner, leaseSeconds)
+  }
+  for (const work of works) {
+    try {
+      await bringHomeOne(deps, work, claimsHere)
+    } catch (error) {
+      if (isOutage(error)) throw error
+      // One that fails by itself keeps no other waiting.
+      deps.log.error({ err: error, job: work }, 'the spill of a job could not be filed')
+    }
+  }
+}
+
+async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly string[]): Promise<void> {
+  const job = await queries.findJobOfSpill(deps.db, work)
+  // Its person is gone, and the row with them.
+  if (!job || !isClaimed(job)) return deps.spill.removeWork(work)
+  if (!(await isOver(deps, job, claimsHere))) return
+  let brought = 0
+  for (const spilled of await deps.spill.listOf(work)) {
+    const bytes = await deps.spill.read(spilled)
+    if (bytes && (await fileUnlessBroken(deps, job, spilled.position, bytes))) brought++
+    await deps.spill.remove(spilled)
+  }
+  const note = await noteOf(deps, job)
+  if (!note) await recover(deps, job, brought)
+  else await finish(deps, job, await endingOf(deps, job, note))
+  await deps.spill.removeWork(work)
+  deps.log.info({ job: work, pictures: brought }, 'the spill of a job was filed')
+}
+
+async function fileUnlessBroken(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<boolean> {
+  try {
+    await fileMade(deps, job, position, bytes)
+    return true
+  } catch (error) {
+    if (!(error instanceof NotAPicture)) throw error
+    deps.log.error({ err: error, job: job.id, position }, 'a spilled picture could not be kept')
+    return false
+  }
+}
+
+/** As it was, unless something happened to the files meanwhile. */
+async function endingOf(
+  deps: Deps,
+  job: ClaimedJob,
+  { kept, ending, retryAt }: z.output<typeof Note>,
+): Promise<Ending> {
+  const filed = (await listPositions(deps.db, job.userId, job.id)).length
+  if (filed >= kept) return { ...ending, retryAt }
+  const detail = `${kept - filed} of ${kept} files were damaged on the disk of the worker`
+  return { ...ending, state: filed > 0 ? 'done' : 'failed', reason: 'storage', charged: 'yes', detail }
+}
+
+/** Its run has ended, or nobody has heard of the process that ran it. */
+async function isOver(deps: Deps, job: ClaimedJob, claimsHere: readonly string[]): Promise<boolean> {
+  if (claimsHere.includes(job.claim)) return false
+  if (job.state !== 'running' || job.madeAt || (await noteOf(deps, job))) return true
+  return job.leaseUntil !== null && job.leaseUntil < new Date()
+}
+
+async function noteOf(deps: Deps, job: ClaimedJob): Promise<z.output<typeof Note> | null> {
+  const text = await deps.spill.readNote(job.id)
+  const note = text ? Note.parse(JSON.parse(text)) : null
+  return note?.claim === job.claim ? note : null
+}
+
+function isClaimed(job: { claim: string | null }): job is ClaimedJob {
+  return job.claim !== null
+}
+
+/** What was bound to this spill just before its process died, or whose files an operator deleted, is left to the sweep. */
+export async function unbindUnspilled(deps: Deps, claimsHere: readonly string[]): Promise<void> {
+  for (const job of await queries.listBoundAndSilent(deps.db, await deps.spill.owner())) {
+    if (claimsHere.includes(job.claim) || (await deps.spill.listOf(job.id)).length > 0) continue
+    await queries.unbindFromSpill(deps.db, job)
+  }
+}
