@@ -67,8 +67,10 @@ export interface Config {
   }
   /** What differs from the gateway client's own timeouts. */
   gatewayTimeouts: Partial<Timeouts>
-  /** Previews asked for with every picture; 0: not streamed at all. */
+  /** Previews asked for with a picture made from words; 0: not streamed at all. */
   partialImages: 0 | 1 | 2 | 3
+  /** The same for edits, where it may cost more: gateways bill streamed edits by tokens on API-key accounts. */
+  partialImagesEdits: 0 | 1 | 2 | 3
   /** Seconds a stopping worker waits for calls under way. */
   shutdownSeconds: number
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
@@ -133,6 +135,7 @@ const Environment = z.object({
   PLAYGROUND_WORKER_CONCURRENCY: wholeNumber(1, 200).default(16),
   PLAYGROUND_SIGN_INS_PER_MINUTE: wholeNumber(1, 10_000).default(20),
   PLAYGROUND_PARTIAL_IMAGES: wholeNumber(0, 3).default(2),
+  PLAYGROUND_PARTIAL_IMAGES_EDITS: wholeNumber(0, 3).default(0),
   PLAYGROUND_SHUTDOWN_SECONDS: wholeNumber(0, 3600).default(30),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], 'must be fatal, error, warn, info, debug or silent')
@@ -214,6 +217,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     streams: { keepAliveSeconds: 20, stalledSeconds: 60, checkSignInSeconds: 60 },
     gatewayTimeouts: {},
     partialImages: env.PLAYGROUND_PARTIAL_IMAGES as Config['partialImages'],
+    partialImagesEdits: env.PLAYGROUND_PARTIAL_IMAGES_EDITS as Config['partialImagesEdits'],
     shutdownSeconds: env.PLAYGROUND_SHUTDOWN_SECONDS,
     logLevel: env.LOG_LEVEL,
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,

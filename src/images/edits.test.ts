@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
+import { groupIds } from '../gateway/mock/groups.ts'
 import type { Page } from '../testing/browser.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
@@ -48,6 +49,20 @@ test('a rectangle by numbers becomes a mask of the same size, goes along as a fi
   assert.match((await person.get(`/images/${retried}`)).text, new RegExp(`/images/masks/${maskId}`))
   const reused = await person.get(`/images?from=${retried}`)
   assert.equal(reused.html.querySelector('input[name=mask]')!.getAttribute('value'), maskId)
+})
+
+test('an edit is not streamed, and costs what was quoted on an account that bills streamed edits by tokens', async () => {
+  const { person, token } = await withReference()
+  const key = app.mock.control.addKey(person.email, { group_id: groupIds.studio })
+  await person.post('/account/key', { key_id: String(key.id) })
+  const id = await ask(person, 'by picture', { reference: token, size: '1024x1024' })
+  const row = await until('the cost', async () => {
+    const job = await jobEnd(app.db, id)
+    return job.cost !== null && job
+  })
+  assert.deepEqual([row.cost, row.estimate?.toFixed(6)], [0.08, '0.080000'])
+  const [call] = app.mock.control.calls({ prompt: 'by picture' })
+  assert.deepEqual([call!.path, call!.stream], ['/v1/images/edits', false])
 })
 
 test('an upload that the gateway cut short because it is too large has charged nothing, however that is heard', async () => {

@@ -47,9 +47,9 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
   }
   let ending: queries.Ending
   try {
-    const streamed = deps.config.partialImages > 0
+    const partialImages = inputs ? deps.config.partialImagesEdits : deps.config.partialImages
     const caller = { address: job.callerAddress, userAgent: job.callerUserAgent }
-    const options = { signal, stream: streamed, partialImages: streamed ? deps.config.partialImages : undefined }
+    const options = { signal, stream: partialImages > 0, partialImages }
     const events = inputs
       ? deps.gateway.editImage(caller, key, { ...requestOf(job), ...inputs }, options)
       : deps.gateway.generateImage(caller, key, requestOf(job), options)

@@ -69,8 +69,10 @@ export async function startMockGateway(options: MockOptions = {}): Promise<MockG
     goDown,
     async shutDown(patienceMs) {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // A connection kept alive is none to wait for, once its call has ended.
+      const idle = setInterval(() => server.closeIdleConnections(), 10)
       await Promise.race([closed, new Promise(resolve => setTimeout(resolve, patienceMs).unref())])
+      clearInterval(idle)
       await goDown()
     },
     comeBack: () => listen(bound),
