@@ -212,6 +212,7 @@ const checks = (['charged', 'not_charged', 'too_early', 'unclear'] as const).map
 const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   error: [fault, { ...fault, requestId: null }],
   _error: [fault],
+  _held: [{}],
   _keyboard: [{}],
   'account/_balance': [{ place: 'rail' }, { place: 'page' }],
   'account/_balances': [{}],

@@ -1,4 +1,9 @@
+import { callOff } from './hold.js'
+import { pastedFiles, sentenceOf, upload } from './upload.js'
+
 let number = 0
+/** What is on its way: its place in the box → what came of it, null when it came to nothing. */
+const coming = new Map()
 
 /** Files by picker, paste and drop: each is uploaded at once, shown with its progress, and sent along by its name. */
 export function start() {
@@ -8,7 +13,7 @@ export function start() {
     event.target.value = ''
   })
   document.addEventListener('paste', event => {
-    const files = [...(event.clipboardData?.files ?? [])]
+    const files = pastedFiles(event)
     if (files.length === 0 || !document.getElementById('attachments')) return
     event.preventDefault()
     add(files)
@@ -31,30 +36,22 @@ export function start() {
   document.addEventListener('click', event => {
     const button = event.target.closest('[data-remove]')
     if (!button) return
-    button.closest('.attachment').remove()
+    button.closest('.attachment,.refused').remove()
+    callOff('missing')
     changed()
   })
-  // A message waits for its files.
-  document.addEventListener(
-    'submit',
-    event => {
-      if (!event.target.matches('.chat-composer') || event.submitter?.matches('.stop')) return
-      if (!document.querySelector('.attachment.uploading')) return
-      event.preventDefault()
-      event.stopImmediatePropagation()
-      document
-        .getElementById('attachments')
-        .addEventListener('settled', () => event.target.requestSubmit(), { once: true })
-    },
-    true,
-  )
+}
+
+/** The files in the box; each that is on its way as what will have come of it, or null. */
+export function filesInBox() {
+  return [...document.getElementById('attachments').children].map(item => coming.get(item) ?? item)
 }
 
 function add(files) {
-  for (const file of files) upload(file)
+  for (const file of files) take(file)
 }
 
-function upload(file) {
+function take(file) {
   const list = document.getElementById('attachments')
   const shown = document.createElement('span')
   shown.className = 'attachment uploading'
@@ -81,26 +78,26 @@ function upload(file) {
   shown.append(progress, cancel)
   list.append(shown)
 
-  const request = new XMLHttpRequest()
-  const form = new FormData()
-  form.append('file', file, file.name || 'picture')
-  request.open('POST', '/chat/files')
-  request.setRequestHeader('HX-Request', 'true')
-  request.upload.onprogress = event => {
-    if (event.lengthComputable) progress.value = event.loaded / event.total
+  const { answer, stop } = upload(file, '/chat/files', progress)
+  cancel.addEventListener('click', stop)
+  coming.set(
+    shown,
+    answer.then(document => arrive(shown, document)),
+  )
+}
+
+/** Puts what the server made of a file into its place. */
+function arrive(shown, answer) {
+  coming.delete(shown)
+  if (!shown.isConnected) return null
+  const [item] = answer?.querySelectorAll('.attachment,.refused') ?? []
+  if (item) shown.replaceWith(item)
+  else {
+    shown.classList.remove('uploading')
+    shown.querySelector('progress').replaceWith(sentenceOf(answer) ?? shown.parentElement.dataset.failed)
   }
-  request.onloadend = () => {
-    const answer = [200, 422].includes(request.status) ? request.responseText : ''
-    if (shown.isConnected && answer) shown.outerHTML = answer
-    else if (shown.isConnected) {
-      shown.classList.remove('uploading')
-      progress.replaceWith(list.dataset.failed)
-    }
-    changed()
-    if (!document.querySelector('.attachment.uploading')) list.dispatchEvent(new Event('settled'))
-  }
-  cancel.addEventListener('click', () => request.abort())
-  request.send(form)
+  changed()
+  return item?.matches('.attachment') ? item : null
 }
 
 /** The draft keeps them. */

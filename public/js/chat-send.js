@@ -1,5 +1,10 @@
+import { filesInBox } from './chat-files.js'
+import { forget, hold, isHeld } from './hold.js'
+
 /** The message on its way, until its answer came; null when none is. */
 let sent = null
+/** The message that waited for its files, as it was when it was sent off; null when none did. */
+let pressed = null
 
 const box = () => document.querySelector('.chat-box')
 const say = () => document.getElementById('say')
@@ -7,12 +12,13 @@ const files = () => document.getElementById('attachments')
 
 /** The box is emptied when a message leaves it, and not when that arrives: what is typed in between is the next one. */
 export function start() {
+  document.addEventListener('submit', onSubmit, true)
   document.addEventListener('htmx:config:request', event => {
     if (!isMessage(event)) return
     if (sent) {
       event.preventDefault()
       explain('stillSending')
-    } else if (!event.defaultPrevented) take()
+    } else if (!event.defaultPrevented) take(event.detail.ctx.request)
   })
   document.addEventListener('htmx:after:request', event => {
     const { hx, response } = event.detail.ctx
@@ -50,10 +56,36 @@ function hasWords() {
   return say().value !== '' || files().children.length > 0
 }
 
-function take() {
-  sent = { text: say().value, files: [...files().children] }
-  say().value = ''
-  files().replaceChildren()
+/** A message waits for its files, and is sent as it was when Enter was pressed. */
+function onSubmit(event) {
+  if (event.target.id !== 'chat-composer' || event.submitter?.matches('.stop') || pressed) return
+  const items = filesInBox()
+  const arrivals = items.filter(item => item instanceof Promise)
+  if (!isHeld() && (sent || arrivals.length === 0)) return forget()
+  event.preventDefault()
+  event.stopImmediatePropagation()
+  if (!isHeld()) void waitFor(arrivals, items)
+}
+
+async function waitFor(arrivals, items) {
+  const form = document.getElementById('chat-composer')
+  const body = new FormData(form)
+  const text = say().value
+  if (!(await hold(arrivals))) return
+  const files = await Promise.all(items)
+  for (const name of ['file', 'attachment', 'name']) body.delete(name)
+  for (const { name, value } of files.flatMap(file => [...file.querySelectorAll('input')])) body.append(name, value)
+  pressed = { body, text, files }
+  form.requestSubmit()
+}
+
+function take(request) {
+  if (pressed) request.body = pressed.body
+  sent = pressed ?? { text: say().value, files: [...files().children] }
+  pressed = null
+  // Whoever wrote on meanwhile keeps that.
+  if (say().value.startsWith(sent.text)) say().value = say().value.slice(sent.text.length).trimStart()
+  for (const file of sent.files) file.remove()
 }
 
 function putBack() {

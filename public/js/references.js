@@ -1,5 +1,13 @@
+import { callOff, forget, hold, isHeld } from './hold.js'
+import { parse, pastedFiles, upload as sendFile, sentenceOf } from './upload.js'
+
 let dragged = null
-let uploads = 0
+/** What is on its way: its place in the list → its token, or null when it came to nothing. */
+const coming = new Map()
+/** The form as it was pressed, when it had to wait; what is sent. */
+let pressed = null
+/** A request of the form → the items that are not in it. */
+const newer = new WeakMap()
 
 const composer = () => document.getElementById('composer')
 const list = () => document.getElementById('reference-list')
@@ -10,13 +18,13 @@ document.addEventListener('change', event => {
   event.target.value = ''
 })
 document.addEventListener('paste', event => {
-  const files = [...(event.clipboardData?.files ?? [])]
+  const files = pastedFiles(event)
   if (files.length === 0) return
   event.preventDefault()
   for (const file of files) upload(file)
 })
 addEventListener('beforeunload', event => {
-  if (uploads > 0) event.preventDefault()
+  if (coming.size > 0) event.preventDefault()
 })
 document.addEventListener('click', onClick, true)
 document.addEventListener('dragstart', onDragStart)
@@ -30,17 +38,51 @@ document.addEventListener('dragleave', event => {
   if (!event.relatedTarget) showDrop(false)
 })
 document.addEventListener('drop', onDrop)
-// A picture waits for what it starts from.
-document.addEventListener(
-  'submit',
-  event => {
-    if (event.target !== composer() || uploads === 0) return
-    event.preventDefault()
-    event.stopImmediatePropagation()
-    document.addEventListener('references:settled', () => composer().requestSubmit(), { once: true })
-  },
-  true,
-)
+document.addEventListener('submit', onSubmit, true)
+document.addEventListener('htmx:config:request', event => {
+  if (event.detail.ctx.sourceElement !== composer() || !pressed) return
+  event.detail.ctx.request.body = pressed
+  pressed = null
+})
+document.addEventListener('htmx:before:swap', findNewer)
+document.addEventListener('htmx:after:swap', putBackNewer)
+
+/** A picture waits for what it starts from, and is asked for as it was when Create was pressed. */
+function onSubmit(event) {
+  if (event.target !== composer() || pressed) return
+  if (!isHeld() && coming.size === 0) return forget()
+  event.preventDefault()
+  event.stopImmediatePropagation()
+  if (!isHeld()) void press()
+}
+
+async function press() {
+  const form = new FormData(composer())
+  const references = [...list().children].map(item => coming.get(item) ?? item.dataset.token)
+  if (!(await hold([...coming.values()]))) return
+  form.delete('file')
+  form.delete('reference')
+  for (const token of new Set(await Promise.all(references))) form.append('reference', token)
+  pressed = form
+  composer().requestSubmit()
+}
+
+/** What was added while the form was on its way is not in the one that comes back. */
+function findNewer({ detail: { ctx } }) {
+  if (ctx.target !== composer()) return
+  const sent = new Set(new URLSearchParams(ctx.request.body).getAll('reference'))
+  newer.set(
+    ctx,
+    [...list().children].filter(item => !sent.has(item.dataset.token)),
+  )
+}
+
+function putBackNewer({ detail: { ctx } }) {
+  const items = newer.get(ctx) ?? []
+  if (items.length === 0) return
+  list().append(...items)
+  void changed()
+}
 
 /** Before htmx: what needs no server happens at once, and what is still being uploaded stays where it is. */
 function onClick(event) {
@@ -57,6 +99,7 @@ function onClick(event) {
   } else if (item && target.closest('[name="remove"]')) {
     const next = item.nextElementSibling ?? item.previousElementSibling
     item.remove()
+    callOff('missing')
     ;(next?.querySelector('[name="remove"]') ?? document.querySelector('#references [type="file"]')).focus()
     void changed()
   } else if (target.closest('[data-dismiss-refused]')) target.closest('li').remove()
@@ -64,7 +107,7 @@ function onClick(event) {
   else if (isPlain(event) && use) {
     use.closest('[popover]')?.hidePopover()
     document.getElementById('lightbox')?.close()
-    void addPicture(new URL(use.href).searchParams.get('reference'))
+    addPicture(new URL(use.href).searchParams.get('reference'))
   } else if (isPlain(event) && target.closest('[data-save-draft]')) void leave(target.closest('[data-save-draft]').href)
   else return
   event.preventDefault()
@@ -75,8 +118,9 @@ function isPlain(event) {
   return event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey
 }
 
-/** What was typed in the last moment goes along. */
+/** What was typed in the last moment goes along, and so does what is on its way. */
 async function leave(href) {
+  if (isHeld() || (coming.size > 0 && !(await hold([...coming.values()])))) return
   await send('/images/draft', new URLSearchParams(new FormData(composer()))).catch(() => {})
   location.href = href
 }
@@ -112,7 +156,7 @@ function onDrop(event) {
     void changed()
   } else if (dragged && event.target.closest('#composer')) {
     event.preventDefault()
-    void addPicture(dragged.dataset.picture)
+    addPicture(dragged.dataset.picture)
   } else if (!dragged && files.length > 0) {
     event.preventDefault()
     for (const file of files) upload(file)
@@ -139,53 +183,45 @@ function upload(file) {
   progress.max = 1
   progress.value = 0
   progress.ariaLabel = picture.alt
-  const stop = document.createElement('button')
-  stop.type = 'button'
-  stop.className = 'icon-button small'
-  stop.ariaLabel = stop.title = words.stop
-  stop.textContent = '×'
-  item.append(picture, progress, stop)
+  const stopper = document.createElement('button')
+  stopper.type = 'button'
+  stopper.className = 'icon-button small'
+  stopper.ariaLabel = stopper.title = words.stop
+  stopper.textContent = '×'
+  item.append(picture, progress, stopper)
   list().append(item)
 
-  const request = new XMLHttpRequest()
-  const form = new FormData()
-  form.append('file', file, name)
-  request.open('POST', '/images/references')
-  request.setRequestHeader('HX-Request', 'true')
-  request.upload.onprogress = event => {
-    if (event.lengthComputable) progress.value = event.loaded / event.total
-  }
+  const { answer, stop } = sendFile(file, '/images/references', progress)
   let isStopped = false
-  stop.onclick = () => {
+  stopper.onclick = () => {
     isStopped = true
-    request.abort()
+    stop()
   }
-  uploads++
-  request.onloadend = () => {
-    uploads--
-    const answer = parse(request.responseText)
-    const items = [...answer.querySelectorAll('.reference,.upload-refused')]
-    if (items.length === 0 && !isStopped) refuse(sentenceOf(answer) ?? words.failed.replace('{{name}}', name))
-    place(items, item)
-    if (uploads === 0) document.dispatchEvent(new Event('references:settled'))
-  }
-  request.send(form)
+  expect(item, answer, () => !isStopped && words.failed.replace('{{name}}', name))
 }
 
-async function addPicture(id) {
+function addPicture(id) {
   const item = document.createElement('li')
   item.className = 'reference uploading'
   list().append(item)
-  try {
-    const answer = parse(await (await send('/images/references', new URLSearchParams({ picture: id }))).text())
-    const items = [...answer.querySelectorAll('.reference,.upload-refused')]
-    if (items.length === 0) refuse(sentenceOf(answer) ?? document.getElementById('toasts').dataset.offline)
-    place(items, item)
-  } catch {
-    refuse(document.getElementById('toasts').dataset.offline)
-    place([], item)
-  }
+  const answer = send('/images/references', new URLSearchParams({ picture: id }))
+    .then(async response => parse(await response.text()))
+    .catch(() => null)
+  expect(item, answer, () => document.getElementById('toasts').dataset.offline)
   composer().scrollIntoView({ block: 'nearest' })
+}
+
+/** Keeps `item` for a picture until the answer is there. `failure` words an answer that is none. */
+function expect(item, answer, failure) {
+  const token = answer.then(document => {
+    const items = [...(document?.querySelectorAll('.reference,.upload-refused') ?? [])]
+    const sentence = failure()
+    if (items.length === 0 && sentence) refuse(sentenceOf(document) ?? sentence)
+    coming.delete(item)
+    place(items, item)
+    return items.find(each => each.matches('.reference'))?.dataset.token ?? null
+  })
+  coming.set(item, token)
 }
 
 /** Puts what the server answered where `waiting` stood; a picture that is there already stays where it is. */
@@ -219,10 +255,6 @@ function refuse(what) {
   document.getElementById('refused-uploads').append(item)
 }
 
-function sentenceOf(answer) {
-  return answer.querySelector('.notice p')?.textContent.trim()
-}
-
 /** Keeps the draft; and when another picture is the first now, the mask over the one before has no place any more. */
 async function changed() {
   const first = list().querySelector('[data-token]')?.dataset.token ?? ''
@@ -244,10 +276,6 @@ async function changed() {
 
 function send(url, body) {
   return fetch(url, { method: 'POST', headers: { 'HX-Request': 'true' }, body })
-}
-
-function parse(html) {
-  return new DOMParser().parseFromString(html.replaceAll(/<\/?hx-partial[^>]*>/g, ''), 'text/html')
 }
 
 function preview(link) {

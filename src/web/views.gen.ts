@@ -2,6 +2,7 @@
 // Written by scripts/check-templates.ts from the first line of every template.
 export interface Views {
   _error: { status: number; title: string; message: string; requestId: string | null }
+  _held: Record<never, never>
   _keyboard: Record<never, never>
   'account/_balance': { place: 'rail' | 'page' }
   'account/_balances': Record<never, never>
