@@ -18,12 +18,12 @@ import { newSessionId, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
+import { acceptForm, readQuery, refuseNul } from './web/input.ts'
 import { checkOrigin } from './web/origin.ts'
 import { pageOfRequest, preferenceRoutes } from './web/preferences.ts'
 import { requestLog } from './web/request-log.ts'
 import { securityHeaders } from './web/security.ts'
 
-const FORM_LIMIT = '512kb'
 const SESSION_MS = 30 * 86_400_000
 
 interface App {
@@ -46,7 +46,7 @@ export function createApp(deps: Deps): App {
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('trust proxy', config.trustedProxies)
-  app.set('query parser', 'simple')
+  app.set('query parser', readQuery)
 
   app.use(requestLog(log, deps.metrics))
   app.use(opsRoutes(deps, () => draining))
@@ -59,11 +59,12 @@ export function createApp(deps: Deps): App {
     const web = Router()
     web.use(securityHeaders({ https }))
     web.use(deps.staticFiles.handler)
+    web.use(refuseNul)
     web.use('/api/playground', agentApi(deps))
     web.use(compression({ filter: (req, res) => !req.path.startsWith('/files/') && compression.filter(req, res) }))
     web.use(pageOfRequest(deps))
     web.use(checkOrigin(config.publicOrigin))
-    web.use(express.urlencoded({ extended: false, limit: FORM_LIMIT, parameterLimit: 100 }))
+    web.use(acceptForm())
     web.use(sessionOfRequest())
     web.use(identify(deps))
     web.use('/api/playground', assetRoutes(deps))

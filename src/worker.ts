@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Gauge } from 'prom-client'
-import { DatabaseUnavailable } from './db/db.ts'
+import { DatabaseUnavailable, isValueRefused } from './db/db.ts'
 import type { Deps } from './deps.ts'
 import type { QueueName } from './jobs.ts'
 import { StorageError } from './storage/storage.ts'
@@ -145,6 +145,25 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
       clearInterval(timer)
       for (const duty of duties) await duty()
     },
+  }
+}
+
+/**
+ * Writes how paid work ended. Where the database refuses a value of it, `bare` is written instead: whatever is lost of the
+ * details, no row stays unfinished, nor its call forgotten.
+ */
+export async function persistEnding<Ending, T>(
+  deps: Pick<Deps, 'config' | 'log'>,
+  whole: Ending,
+  bare: Ending,
+  write: (ending: Ending) => Promise<T>,
+): Promise<T> {
+  try {
+    return await persist(deps, () => write(whole))
+  } catch (error) {
+    if (!isValueRefused(error)) throw error
+    deps.log.error({ err: error }, 'an ending is written without its details')
+    return persist(deps, () => write(bare))
   }
 }
 

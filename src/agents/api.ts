@@ -3,6 +3,7 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { findAccount } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
+import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
 import {
   cancelJob,
@@ -241,7 +242,7 @@ async function readJson<T>(req: Request, schema: z.ZodType<T>): Promise<T> {
   const text = await readText(req, SIGN_IN_BODY)
   let content: unknown
   try {
-    content = JSON.parse(text)
+    content = parseStorable(text)
   } catch {
     throw new Problem(400, 'invalid_request', 'agents.invalid.json')
   }

@@ -1,3 +1,4 @@
+import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { appendDeltas, type ClaimedReply, type Delta } from './claim-queries.ts'
 
@@ -46,7 +47,8 @@ export function createDeltaWriter(deps: Pick<Deps, 'db' | 'log'>, reply: Claimed
     writing = appendDeltas(deps.db, reply, batch)
       .catch(error => {
         deps.log.warn({ err: error, reply: reply.messageId }, 'words of an answer could not be written yet')
-        pending = [...batch, ...pending]
+        // What is refused once is refused for ever: the words are in the answer when it ends.
+        if (!isValueRefused(error)) pending = [...batch, ...pending]
       })
       .finally(() => {
         writing = null
@@ -61,9 +63,7 @@ export function createDeltaWriter(deps: Pick<Deps, 'db' | 'log'>, reply: Claimed
     get reasoning() {
       return reasoning
     },
-    add(kind, given) {
-      // A NUL cannot be stored in Postgres, and half a surrogate pair cannot be sent.
-      const words = given.replaceAll('\0', '')
+    add(kind, words) {
       if (words === '') return
       if (kind === 'text') text += words
       else reasoning += words
@@ -81,6 +81,7 @@ export function createDeltaWriter(deps: Pick<Deps, 'db' | 'log'>, reply: Claimed
       closed = true
       if (timer) clearTimeout(timer)
       await writing
+      // Half a surrogate pair, of an answer that broke off, can neither be kept nor sent.
       text = text.toWellFormed()
       reasoning = reasoning.toWellFormed()
     },

@@ -31,7 +31,7 @@ export interface ChatForm {
 export function readChatForm(body: unknown): ChatForm {
   const form = Form.parse(body ?? {})
   return {
-    text: (form.text ?? '').replace(/\r\n?/g, '\n').replaceAll('\0', ''),
+    text: (form.text ?? '').replace(/\r\n?/g, '\n'),
     attachments: form.attachment.flatMap((value, index) => readAttachment(value, form.name[index] ?? '')),
     model: form.model ?? '',
     effort: form.effort ?? '',
@@ -42,7 +42,7 @@ export function readChatForm(body: unknown): ChatForm {
 
 function readAttachment(value: string, name: string): Question['attachments'] {
   const [, kind, id] = /^(picture|text):([\w-]{8,128})$/.exec(value) ?? []
-  if (kind === 'picture' && id) return [{ token: id, name: name.slice(0, 200) }]
+  if (kind === 'picture' && id) return [{ token: id, name: name.slice(0, 200).toWellFormed() }]
   return kind === 'text' && z.guid().safeParse(id).success ? [{ textId: id! }] : []
 }
 

@@ -6,7 +6,7 @@ import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { persist, type Stop } from '../worker.ts'
+import { persist, persistEnding, type Stop } from '../worker.ts'
 import { loadBranch, type NamedPicture } from './branch.ts'
 import { insertToolCall } from './call-queries.ts'
 import {
@@ -145,10 +145,11 @@ async function endReply(
   ending: ReplyEnding,
   asked: { calls: Heard['calls']; pictures: readonly NamedPicture[]; mayPaint: boolean },
 ): Promise<void> {
-  const [call] = ending.state === 'done' ? asked.calls : []
-  const ended = await persist(deps, () =>
+  const [called = null] = ending.state === 'done' ? asked.calls : []
+  const whole = { told: ending, call: called }
+  const ended = await persistEnding(deps, whole, { told: bareEnding(ending), call: null }, ({ told, call }) =>
     deps.db.transaction(async tx => {
-      const row = await finishReply(tx, reply, ending)
+      const row = await finishReply(tx, reply, told)
       if (!row) return row
       const { conversationId, userId, messageId: replyId } = reply
       if (row.charged !== 'no') await deps.jobs.send(tx, 'reply-cost', { messageId: replyId, attempt: 1 }, firstLook)
@@ -178,6 +179,12 @@ async function endReply(
     }),
   )
   if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
+}
+
+/** Words and verdict. Without the call that it was, an answer has nothing to show. */
+function bareEnding({ state, text, reasoning, html, reason = null, charged = null }: ReplyEnding): ReplyEnding {
+  const bare = { state, text, reasoning, html, reason, charged }
+  return state === 'done' && text === '' ? { ...bare, state: 'failed', reason: 'upstream' } : bare
 }
 
 async function endingOf(writer: DeltaWriter, heard: Heard): Promise<ReplyEnding> {

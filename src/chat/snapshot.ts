@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type Branch, loadAllBranches } from './branch.ts'
@@ -187,7 +188,7 @@ export async function deleteSnapshot(
  * Pictures are found by their tokens where this installation has them. Throws ZodError or SyntaxError for other files.
  */
 export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, file: string): Promise<boolean> {
-  const snapshot = Snapshot.parse(JSON.parse(await readFile(file, 'utf8')))
+  const snapshot = Snapshot.parse(parseStorable(await readFile(file, 'utf8')))
   return deps.db.transaction(async tx => {
     await lockAsking(tx, userId)
     if (await conversationExists(tx, snapshot.id)) return false

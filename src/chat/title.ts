@@ -72,7 +72,7 @@ function smallest(models: readonly ChatModel[]): ChatModel | undefined {
 
 /** One line without the decoration that models add all the same; empty when it is no title. */
 export function cleanTitle(text: string): string {
-  const line = text.replaceAll('\0', '').trim().split('\n', 1)[0]!
+  const line = text.trim().split('\n', 1)[0]!
   const bare = line.replace(/^[\s#*"'“”‘’「《`]+|[\s*"'“”‘’」》`。.]+$/g, '').replace(/\s+/g, ' ')
   return bare.length > LONGEST ? '' : bare.toWellFormed()
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseStorable } from '../db/storable.ts'
 import type { FunctionTool } from '../gateway/client.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { refuseSize } from '../images/sizes.ts'
@@ -130,7 +131,7 @@ function refuse(problem: keyof typeof refusals): ReadCall {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseStorable(text)
   } catch {
     return null
   }

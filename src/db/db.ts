@@ -232,6 +232,14 @@ function isConnectionLost(error: unknown): boolean {
   return LOST_SQLSTATE.test(code) || LOST_ERRNO.test(code) || LOST_MESSAGE.test(error.message)
 }
 
+// Data exceptions, broken constraints, and what is too long or too deep for the server.
+const REFUSED_SQLSTATE = /^(22|23|54)...$/
+
+/** Whether the server answered, and would not take a value: asked again with the same, it would refuse again. */
+export function isValueRefused(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && REFUSED_SQLSTATE.test(error.code ?? '')
+}
+
 const { builtins } = pg.types
 
 const ownParsers: Partial<Record<number, (text: string) => unknown>> = {

@@ -58,6 +58,7 @@ interface ImageDeps {
 
 const FETCH_ATTEMPTS = 3
 const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
+const MOST_PREVIEWS = 1000
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
 
 /** A picture that goes with an edit; read from where it is kept while it is sent. */
@@ -226,7 +227,8 @@ async function* eventsOf(message: Message, context: Context): AsyncGenerator<Ima
     const bytes = message.pictures.get(Number(json.b64_json ?? json.url))
     if (!Buffer.isBuffer(bytes)) return
     context.begun = true
-    yield { type: 'partial', index: typeof json.partial_image_index === 'number' ? json.partial_image_index : 0, bytes }
+    const step = Number(json.partial_image_index)
+    yield { type: 'partial', index: Number.isInteger(step) && Math.abs(step) < MOST_PREVIEWS ? step : 0, bytes }
   } else if (type.endsWith('.completed') || type === '') {
     yield* pictureOf(json, message, context)
   }

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { parseStorable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { GatewayError, PanelError } from './errors.ts'
 import { type Http, type HttpReply, type HttpRequest, readBody, Unanswered } from './http.ts'
@@ -131,7 +132,7 @@ function panelError(refusal: Refusal, reply: HttpReply, secrets: readonly Secret
 
 function parseJson(text: string, name: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseStorable(text)
   } catch (error) {
     throw new GatewayError(
       'gateway_down',

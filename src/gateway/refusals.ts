@@ -1,3 +1,4 @@
+import { parseStorable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { scrub } from './scrub.ts'
@@ -49,7 +50,7 @@ export function readRefusal(value: unknown): Refusal | null {
 
 export function parseRefusal(text: string): Refusal {
   try {
-    const refusal = readRefusal(JSON.parse(text))
+    const refusal = readRefusal(parseStorable(text))
     if (refusal) return refusal
   } catch {
     // A proxy's page, or the gateway's own "404 page not found".

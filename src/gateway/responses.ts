@@ -1,3 +1,4 @@
+import { storable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import type { Http } from './http.ts'
 import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from './model-call.ts'
@@ -72,6 +73,8 @@ interface ResponseDeps {
 }
 
 const limits = { picture: 32 * 1024 * 1024, pictures: 16, text: 8 * 1024 * 1024 }
+// What Postgres' integers hold; anything above is no count.
+const MOST_TOKENS = 2 ** 31 - 1
 const noPictures: ReadonlySet<string> = new Set()
 
 export function responseCalls(deps: ResponseDeps) {
@@ -161,11 +164,11 @@ function* eventsOf(message: Message, context: Context): Generator<ResponseEvent,
   switch (type) {
     case 'response.output_text.delta':
     case 'response.refusal.delta':
-      return yield* textOf(context, placeOf(json), string(json.delta))
+      return yield* textOf(context, placeOf(json), words(json.delta))
     case 'response.output_text.done':
-      return yield* restOf(context, placeOf(json), string(json.text))
+      return yield* restOf(context, placeOf(json), words(json.text))
     case 'response.refusal.done':
-      return yield* restOf(context, placeOf(json), string(json.refusal))
+      return yield* restOf(context, placeOf(json), words(json.refusal))
     case 'response.reasoning_summary_text.delta':
     case 'response.reasoning_text.delta':
       return yield* reasoningOf(context, json)
@@ -202,7 +205,7 @@ function* restOf(context: Context, place: string, whole: string): Generator<Resp
 }
 
 function* reasoningOf(context: Context, json: Record<string, unknown>): Generator<ResponseEvent, void, undefined> {
-  const delta = string(json.delta)
+  const delta = words(json.delta)
   if (delta === '') return
   const place = JSON.stringify([json.output_index, json.summary_index ?? json.content_index])
   const apart = context.lastReasoning !== null && context.lastReasoning !== place
@@ -216,7 +219,8 @@ function* callOf(context: Context, item: Record<string, unknown>): Generator<Res
   if (item.type !== 'function_call' || callId === '' || context.calls.has(callId)) return
   context.begun = true
   context.calls.add(callId)
-  yield { type: 'call', callId, name: string(item.name), arguments: string(item.arguments) }
+  const [name, json] = [storable(string(item.name)), storable(string(item.arguments))]
+  yield { type: 'call', callId: storable(callId), name, arguments: json }
 }
 
 function* finish(
@@ -230,13 +234,18 @@ function* finish(
   for (const [index, item] of items.entries()) {
     const parts = isSilent && item.type === 'message' && Array.isArray(item.content) ? item.content.map(fieldsOf) : []
     for (const [part, { text, refusal }] of parts.entries()) {
-      yield* textOf(context, `${index}:${part}`, string(text) || string(refusal))
+      yield* textOf(context, `${index}:${part}`, words(text) || words(refusal))
     }
     yield* callOf(context, item)
   }
   context.finished = true
-  const reason = string(fieldsOf(response.incomplete_details).reason).slice(0, 100) || null
+  const reason = storable(string(fieldsOf(response.incomplete_details).reason).slice(0, 100)) || null
   yield { type: 'finished', status, reason, usage: usageOf(fieldsOf(response.usage)) }
+}
+
+/** Words as they are kept: without NUL, but with the halves of a pair that two deltas may share. */
+function words(value: unknown): string {
+  return string(value).replaceAll('\0', '')
 }
 
 function placeOf(json: Record<string, unknown>): string {
@@ -245,7 +254,7 @@ function placeOf(json: Record<string, unknown>): string {
 
 function usageOf(usage: Record<string, unknown>): TokenUsage | null {
   if (Object.keys(usage).length === 0) return null
-  const count = (value: unknown) => (typeof value === 'number' && Number.isSafeInteger(value) ? value : null)
+  const count = (value: unknown) => (Number.isInteger(value) && Number(value) <= MOST_TOKENS ? Number(value) : null)
   return {
     inputTokens: count(usage.input_tokens),
     cachedTokens: count(fieldsOf(usage.input_tokens_details).cached_tokens),

@@ -103,7 +103,7 @@ export const Tokens = z
   .transform(tokens => ({
     accessToken: tokens.access_token,
     refreshToken: tokens.refresh_token ?? null,
-    expiresAt: tokens.expires_in ? new Date(Date.now() + tokens.expires_in * 1000) : jwtExpiry(tokens.access_token),
+    expiresAt: tokens.expires_in ? inSeconds(tokens.expires_in) : jwtExpiry(tokens.access_token),
   }))
 export type Tokens = z.output<typeof Tokens>
 
@@ -220,7 +220,7 @@ export const GroupRates = z
   .transform(rates => {
     const entries = Object.entries(rates ?? {}).map(([key, rate]) => [Number(key), rate] as const)
     return new Map(
-      entries.filter((entry): entry is [number, number] => Number.isInteger(entry[0]) && typeof entry[1] === 'number'),
+      entries.filter((entry): entry is [number, number] => Number.isInteger(entry[0]) && Number.isFinite(entry[1])),
     )
   })
 
@@ -228,7 +228,8 @@ export const ModelList = z
   .object({ data: listOf(z.object({ id: z.string().min(1) })) })
   .transform(list => [...new Set(list.data.map(model => model.id))])
 
-const cautiousLifetime = 15 * 60 * 1000
+const cautiousLifetime = 15 * 60
+const longestLifetime = 365 * 86_400
 
 /** The `exp` claim (RFC 7519 §4.1.4), read without trusting it: only used to refresh in time. */
 function jwtExpiry(token: Secret): Date {
@@ -236,11 +237,16 @@ function jwtExpiry(token: Secret): Date {
     const claims = JSON.parse(Buffer.from(token.reveal().split('.')[1] ?? '', 'base64url').toString()) as {
       exp?: unknown
     }
-    if (typeof claims.exp === 'number') return new Date(claims.exp * 1000)
+    if (typeof claims.exp === 'number') return inSeconds(claims.exp - Date.now() / 1000)
   } catch {
     // Not a JWT: some forks use opaque tokens.
   }
-  return new Date(Date.now() + cautiousLifetime)
+  return inSeconds(cautiousLifetime)
+}
+
+/** At most a year away: a number of any size may come, and not every one makes a date. */
+function inSeconds(seconds: number): Date {
+  return new Date(Date.now() + Math.max(0, Math.min(seconds, longestLifetime)) * 1000)
 }
 
 const entities: Record<string, string> = {

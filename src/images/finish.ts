@@ -1,12 +1,14 @@
 import type { Deps } from '../deps.ts'
-import { persist } from '../worker.ts'
+import { persistEnding } from '../worker.ts'
 import { type ClaimedJob, type Ending, finishJob } from './queries.ts'
 
 /** Ends the job and, where something may have been charged, has the cost looked up. */
 export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promise<void> {
-  const ended = await persist(deps, () =>
+  const { state, reason = null, charged, leftovers = false } = ending
+  const bare = { state, reason, charged, leftovers }
+  const ended = await persistEnding(deps, ending, bare, told =>
     deps.db.transaction(async tx => {
-      const row = await finishJob(tx, job, ending)
+      const row = await finishJob(tx, job, told)
       if (row?.costUntil) await deps.jobs.send(tx, 'image-cost', { jobId: job.id, attempt: 1 })
       if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
       return row

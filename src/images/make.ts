@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
+import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { EditRequest, ImageRequest } from '../gateway/images.ts'
 import { newToken } from '../library/keep.ts'
@@ -216,8 +217,11 @@ async function hold(
 }
 
 function reject(deps: Deps, job: queries.ClaimedJob, position: number, error: unknown, progress: Progress): void {
-  if (!(error instanceof NotAPicture)) throw error
-  progress.rejected ??= { reason: 'bad_image', detail: error.reason }
+  if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }
+  else if (isValueRefused(error)) {
+    progress.rejected ??= { reason: 'storage', detail: 'the database did not take it' }
+    progress.leftovers = true
+  } else throw error
   deps.log.error({ err: error, job: job.id, position }, 'a picture could not be kept')
 }
 
@@ -226,7 +230,7 @@ async function tell(deps: Deps, job: queries.ClaimedJob, work: () => Promise<voi
   try {
     await persist(deps, work)
   } catch (error) {
-    if (!isOutage(error)) throw error
+    if (!isOutage(error) && !isValueRefused(error)) throw error
     deps.log.warn({ err: error, job: job.id }, 'a running job could not be told of')
   }
 }

@@ -29,7 +29,7 @@ export type FieldErrors = ComposerView['errors']
 const text = (most: number) =>
   z
     .union([z.string(), z.array(z.string()).transform(values => values.join(', '))])
-    .transform(value => value.slice(0, most + 1))
+    .transform(value => value.slice(0, most + 1).toWellFormed())
     .optional()
     .catch(undefined)
 const Form = z.object({

@@ -499,11 +499,7 @@ export async function upsertDraft(db: Db, userId: number, form: FormValues): Pro
   await db.run(
     `insert into image_drafts (user_id, form) values ($1, $2)
      on conflict (user_id) do update set form = $2, updated_at = now()`,
-    // jsonb takes no NUL.
-    [
-      userId,
-      JSON.stringify(form, (_, value: unknown) => (typeof value === 'string' ? value.replaceAll('\0', '') : value)),
-    ],
+    [userId, JSON.stringify(form)],
   )
 }
 

@@ -8,6 +8,7 @@ import { finished } from 'node:stream/promises'
 import { callbackify } from 'node:util'
 import type { Request, RequestHandler } from 'express'
 import multer, { MulterError, type StorageEngine } from 'multer'
+import { storable, storableFields } from '../db/storable.ts'
 import { Refusal } from './errors.ts'
 
 /** A file that came with a form, for the time of the request. */
@@ -53,7 +54,10 @@ export function acceptUploads(limits: UploadLimits): RequestHandler {
       throw tooMuch(limits)
     }
     res.once('close', () => void discard(req))
-    read(req, res, error => next(error && errorOf(error, limits)))
+    read(req, res, error => {
+      if (req.body) storableFields(req.body as Record<string, unknown>)
+      next(error && errorOf(error, limits))
+    })
   }
 }
 
@@ -72,7 +76,7 @@ export function uploadsOf(req: Request, name: string): Upload[] {
   const files = Array.isArray(req.files) ? req.files : []
   return files
     .filter(file => file.fieldname === name)
-    .map(({ originalname, path: file }) => ({ name: originalname, file }))
+    .map(({ originalname, path: file }) => ({ name: storable(originalname), file }))
 }
 
 const folders = new WeakMap<Request, Promise<string>>()
