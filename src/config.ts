@@ -71,7 +71,7 @@ export interface Config {
   partialImages: 0 | 1 | 2 | 3
   /** The same for edits, where it may cost more: gateways bill streamed edits by tokens on API-key accounts. */
   partialImagesEdits: 0 | 1 | 2 | 3
-  /** Seconds a stopping worker waits for calls under way. */
+  /** Seconds a stop may take: see `stopping.ts`. */
   shutdownSeconds: number
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
   /** The mock gateway's guide to its sign-ins; set by `npm run dev:mock` only. */

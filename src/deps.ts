@@ -23,6 +23,8 @@ export interface Deps {
   spill: Spill
   sealer: Sealer
   staticFiles: StaticFiles
+  /** Aborted when a stop waits for nothing any more: what is held goes where it is safe, at once. */
+  leaving: AbortSignal
   log: Logger
   metrics: Metrics
 }

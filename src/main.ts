@@ -18,6 +18,7 @@ import { startJobs } from './jobs.ts'
 import { createLog, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createSealer } from './secrets/sealer.ts'
+import { planStop, stopAll } from './stopping.ts'
 import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
 import { loadStaticFiles } from './web/static.ts'
@@ -33,7 +34,8 @@ export interface Running {
 /** Starts a process of the given role; what is started last is stopped first. */
 export async function start(config: Readonly<Config>, log: Logger = createLog(config.logLevel)): Promise<Running> {
   const stops: (() => Promise<void>)[] = []
-  const stop = () => stopAll(stops.splice(0), log)
+  const plan = planStop(config.shutdownSeconds)
+  const stop = () => stopAll(stops.splice(0), plan, log)
   try {
     const works = config.role !== 'web'
     const databaseUrl = config.databaseUrl ?? (await startOwnPostgres())
@@ -77,16 +79,16 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
       spill,
       sealer,
       staticFiles: loadStaticFiles(),
+      leaving: plan.leaving,
       log,
       metrics,
     }
-    const workers: { stop(seconds: number): Promise<void> }[] = []
-    stops.push(async () => void (await Promise.all(workers.map(worker => worker.stop(config.shutdownSeconds)))))
-
     const app = createApp(deps)
     stops.push(async () => app.close())
     const server = createServer({ keepAliveTimeout: 65_000 }, app.handler)
-    stops.push(() => closeServer(server))
+    const workers: { stop(): Promise<void> }[] = []
+    const stopWorkers = () => Promise.all(workers.map(worker => worker.stop()))
+    stops.push(async () => void (await Promise.all([closeServer(server, plan.leaving), stopWorkers()])))
     stops.push(async () => app.drain())
     const url = await listen(server, config)
     // Not before: a process that finds its port taken must not have begun what is paid for.
@@ -120,20 +122,6 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
   }
 }
 
-/** Last first, each whatever becomes of the others: Postgres, if it is ours, must not outlive us. */
-export async function stopAll(stops: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
-  const failures: unknown[] = []
-  for (const undo of stops.toReversed()) {
-    try {
-      await undo()
-    } catch (error) {
-      failures.push(error)
-      log.error({ err: error }, 'a part could not be stopped')
-    }
-  }
-  if (failures.length > 0) throw new AggregateError(failures, 'not everything could be stopped')
-}
-
 function listen(server: Server, config: Readonly<Config>): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -146,11 +134,14 @@ function listen(server: Server, config: Readonly<Config>): Promise<string> {
 }
 
 /** Lets requests under way finish. A keep-alive connection that was busy when we began would stay open for a minute. */
-async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Server, leaving: AbortSignal): Promise<void> {
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
   const idle = setInterval(() => server.closeIdleConnections(), 100)
-  const limit = setTimeout(() => server.closeAllConnections(), DRAIN_LIMIT_MS)
+  const cut = () => server.closeAllConnections()
+  const limit = setTimeout(cut, DRAIN_LIMIT_MS)
+  leaving.addEventListener('abort', cut)
   await closed
+  leaving.removeEventListener('abort', cut)
   clearInterval(idle)
   clearTimeout(limit)
 }

@@ -1,9 +1,12 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Gauge } from 'prom-client'
 import { DatabaseUnavailable, isValueRefused } from './db/db.ts'
 import type { Deps } from './deps.ts'
 import type { QueueName } from './jobs.ts'
 import { StorageError } from './storage/storage.ts'
+
+const LAST_TRY_MS = 500
 
 /** Why a run was ended from our side: the reason of its abort signal. */
 export type Stop = 'cancelled' | 'shutdown'
@@ -17,7 +20,7 @@ interface Work<Row extends { claim: string }> {
   running: Gauge
   claim(slots: number): Promise<Row[]>
   /** Runs a row to its end; what throws is left to the sweep. */
-  run(row: Row, signal: AbortSignal): Promise<void>
+  run(row: Row, run: Run): Promise<void>
   /** Which of these claims somebody wants stopped. */
   listCancelled(claims: readonly string[]): Promise<string[]>
   extendLeases(claims: readonly string[]): Promise<void>
@@ -27,13 +30,20 @@ interface Work<Row extends { claim: string }> {
   tick?(claimsHere: readonly string[]): Promise<void>
 }
 
+export interface Run {
+  /** Aborted, with a `Stop`, when the run is to end now. */
+  signal: AbortSignal
+  /** False as soon as the worker is told to stop: what has not been sent yet goes back. */
+  mayCall(): boolean
+}
+
 export interface Worker<Row> {
   /** Looks at once for claims that are to be stopped, and for rows that wait. */
   lookAfter(): Promise<void>
   /** Stops what runs here and matches, without asking the database. */
   cancel(matches: (row: Row) => boolean): void
-  /** Takes no more, waits `seconds` for what runs, then aborts the rest and waits until it has said so. */
-  stop(seconds: number): Promise<void>
+  /** Takes and sends no more, waits for what runs until `deps.leaving`, then aborts the rest and waits until it has said so. */
+  stop(): Promise<void>
 }
 
 /**
@@ -71,7 +81,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     // Claimed while the stop came: goes back unsent.
     if (stopping) stop.abort('shutdown' satisfies Stop)
     const over = work
-      .run(row, stop.signal)
+      .run(row, { signal: stop.signal, mayCall: () => !stopping && !stop.signal.aborted })
       .catch(error => deps.log.error({ err: error, queue: work.queue, claim: row.claim }, 'left to the sweep'))
       .finally(() => {
         running.delete(row.claim)
@@ -135,11 +145,12 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     cancel(matches) {
       for (const { row, stop } of running.values()) if (matches(row)) stop.abort('cancelled' satisfies Stop)
     },
-    async stop(seconds) {
+    async stop() {
       stopping = true
-      await fill()
+      const leaving = aborted(deps.leaving)
+      await Promise.race([fill(), leaving])
       const over = Promise.all([...running.values()].map(entry => entry.over))
-      await Promise.race([over, delay(seconds * 1000, undefined, { ref: false })])
+      await Promise.race([over, leaving])
       for (const { stop } of running.values()) stop.abort('shutdown' satisfies Stop)
       await over
       clearInterval(timer)
@@ -148,12 +159,37 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
   }
 }
 
+/** A stop did not wait for it any longer. */
+export class Left extends Error {
+  override readonly name = 'Left'
+}
+
+/** `work`, unless it still hangs a moment after the process should be gone: then it throws `Left`. */
+export async function beforeLeaving<T>(deps: Pick<Deps, 'leaving'>, work: Promise<T>): Promise<T> {
+  const over = new AbortController()
+  const left = aborted(deps.leaving, over.signal)
+    .then(() => delay(LAST_TRY_MS, undefined, { signal: over.signal }))
+    .then(() => {
+      throw new Left('the process is about to end')
+    })
+  try {
+    return await Promise.race([work, left])
+  } finally {
+    over.abort()
+    left.catch(() => undefined)
+  }
+}
+
+async function aborted(signal: AbortSignal, never?: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort', never ? { signal: never } : {})
+}
+
 /**
  * Writes how paid work ended. Where the database refuses a value of it, `bare` is written instead: whatever is lost of the
  * details, no row stays unfinished, nor its call forgotten.
  */
 export async function persistEnding<Ending, T>(
-  deps: Pick<Deps, 'config' | 'log'>,
+  deps: Pick<Deps, 'config' | 'leaving' | 'log'>,
   whole: Ending,
   bare: Ending,
   write: (ending: Ending) => Promise<T>,
@@ -169,17 +205,18 @@ export async function persistEnding<Ending, T>(
 
 /**
  * What has been paid for is not lost to a restart of the database or a hiccup of the store: tries for as long as
- * `persistSeconds`, then throws what was last in the way.
+ * `persistSeconds`, or until a stop waits no more, then throws what was last in the way.
  */
-export async function persist<T>(deps: Pick<Deps, 'config'>, work: () => Promise<T>): Promise<T> {
+export async function persist<T>(deps: Pick<Deps, 'config' | 'leaving'>, work: () => Promise<T>): Promise<T> {
   const giveUp = performance.now() + deps.config.worker.persistSeconds * 1000
   for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
     try {
-      return await work()
+      return await beforeLeaving(deps, work())
     } catch (error) {
       const isPassing = error instanceof DatabaseUnavailable || error instanceof StorageError
-      if (!isPassing || performance.now() + wait > giveUp) throw error
-      await delay(wait)
+      if (!isPassing || deps.leaving.aborted || performance.now() + wait > giveUp) throw error
+      // Woken by a stop it tries a last time.
+      await delay(wait, undefined, { signal: deps.leaving }).catch(() => undefined)
     }
   }
 }

@@ -48,6 +48,14 @@ export function markCalled(db: Db, reply: ClaimedReply): Promise<ClaimedReply | 
   )
 }
 
+/** It was not sent after all, as only the process that marked it can know. */
+export async function unmarkCalled(db: Db, reply: ClaimedReply): Promise<void> {
+  await db.run(`update replies set called_at = null where message_id = $1 and claim = $2 and state = 'running'`, [
+    reply.messageId,
+    reply.claim,
+  ])
+}
+
 export async function setRequestId(db: Db, reply: ClaimedReply, requestId: string): Promise<void> {
   await db.run(`update replies set request_id = $3 where message_id = $1 and claim = $2`, [
     reply.messageId,

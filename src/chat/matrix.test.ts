@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { before, test } from 'node:test'
 import { z } from 'zod'
 import { type Database, openDatabase } from '../db/db.ts'
@@ -133,6 +134,32 @@ for (const outage of outages) {
     app.mock.control.clear()
   })
 }
+
+test('a worker that is told to stop gives back the answer that it has claimed and not asked for yet', async () => {
+  const turns: Turn[] = []
+  for (const step of ['claimed', 'marked']) {
+    const person = await alice(app)
+    turns.push({ person, id: await say(person, `given back when ${step}`) })
+  }
+  const steps = turns.map(({ id }, i) => `${id} answer ${['claimed', 'marked'][i]}`)
+  const stopped = await startStepped(steps)
+  await until('the steps', async () => steps.every(step => stopped.reached.has(step)))
+
+  const ended = once(stopped.child, 'exit')
+  stopped.child.send('stop')
+  await until('the stop to begin', async () => stopped.reached.has('stopping'))
+  stopped.child.send('go on')
+  await ended
+
+  for (const { id } of turns) assert.deepEqual((await rowsOf(id)).replies, ['queued'])
+  assert.equal(answerCalls(app.mock, { prompt: 'given back' }).length, 0)
+  const other = await startStepped([])
+  for (const { id } of turns) {
+    await until('the answer', async () => (await rowsOf(id)).replies[0] === 'done')
+  }
+  assert.equal(answerCalls(app.mock, { prompt: 'given back' }).length, 2)
+  other.child.kill('SIGKILL')
+})
 
 const words = (outage: string, moment: string) => `draw a pier, ${outage}: ${moment};`
 

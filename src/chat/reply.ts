@@ -6,7 +6,7 @@ import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { persist, persistEnding, type Stop } from '../worker.ts'
+import { persist, persistEnding, type Run, type Stop } from '../worker.ts'
 import { loadBranch, type NamedPicture } from './branch.ts'
 import { insertToolCall } from './call-queries.ts'
 import {
@@ -19,6 +19,7 @@ import {
   type ReplyEnding,
   requeueReply,
   setRequestId,
+  unmarkCalled,
 } from './claim-queries.ts'
 import { findConversation } from './conversation-queries.ts'
 import { firstLook } from './cost.ts'
@@ -46,7 +47,8 @@ interface Heard {
  * Writes one claimed answer to its end: asks the gateway at most once, keeps every word as it comes, and leaves the row
  * in a state that says what happened. Only a failure that proves that nothing was charged puts it back into the queue.
  */
-export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: AbortSignal): Promise<void> {
+export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): Promise<void> {
+  const { signal } = run
   const conversation = await findConversation(deps.db, claimed.userId, claimed.conversationId)
   if (!conversation) return
   const message = await findMessage(deps.db, conversation, claimed.messageId)
@@ -61,8 +63,12 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, signal: Abor
   }
 
   // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
-  const reply = signal.aborted ? null : await markCalled(deps.db, claimed)
+  const reply = run.mayCall() ? await markCalled(deps.db, claimed) : null
   if (!reply) return giveBack(deps, claimed)
+  if (!run.mayCall()) {
+    await persist(deps, () => unmarkCalled(deps.db, reply))
+    return giveBack(deps, reply)
+  }
   const writer = createDeltaWriter(deps, reply)
   const heard: Heard = { calls: [], finished: null, requestId: null }
   let ending: ReplyEnding

@@ -2,6 +2,7 @@ import { openChosenKey } from '../account/key.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import type { Run } from '../worker.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
 import { listBranch } from './message-queries.ts'
 import { type ChatModel, listChatModels } from './models.ts'
@@ -25,7 +26,7 @@ export async function suggestTitle(
   deps: Deps,
   conversation: Conversation,
   reply: Reply,
-  signal: AbortSignal,
+  { signal, mayCall }: Run,
 ): Promise<boolean> {
   if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return false
   const account = await findUsableAccount(deps, reply.userId)
@@ -35,7 +36,7 @@ export async function suggestTitle(
   const [question] = await listBranch(deps.db, conversation, reply.messageId)
   if (!model || !question) return false
   const key = openChosenKey(deps, reply.userId, account.keySecret)
-  if (signal.aborted || !(await claimNaming(deps.db, conversation))) return false
+  if (!mayCall() || !(await claimNaming(deps.db, conversation))) return false
 
   const told = `${question.text.slice(0, TOLD)}\n\n---\n\n${reply.text.slice(0, TOLD)}`.toWellFormed()
   let title = ''

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { startWorker, type Worker } from '../worker.ts'
+import { type Run, startWorker, type Worker } from '../worker.ts'
 import { findToolCall } from './call-queries.ts'
 import { type ClaimedReply, claimReplies, extendReplyLeases, listCancelledReplies } from './claim-queries.ts'
 import { findConversation } from './conversation-queries.ts'
@@ -22,9 +22,9 @@ export async function startChatWorker(deps: Deps): Promise<Pick<Worker<ClaimedRe
     slots: RUNNING_HERE,
     running: deps.metrics.repliesRunning,
     claim: slots => claimReplies(deps.db, { slots, perUser: RUNNING_PER_USER, leaseSeconds }),
-    async run(reply, signal) {
-      await writeReply(deps, reply, signal)
-      await followUp(deps, reply, signal).catch(error =>
+    async run(reply, run) {
+      await writeReply(deps, reply, run)
+      await followUp(deps, reply, run).catch(error =>
         deps.log.warn({ err: error, reply: reply.messageId }, 'what follows an answer failed'),
       )
     },
@@ -40,15 +40,15 @@ export async function startChatWorker(deps: Deps): Promise<Pick<Worker<ClaimedRe
   })
 
   return {
-    async stop(seconds) {
-      await worker.stop(seconds)
+    async stop() {
+      await worker.stop()
       unheard()
     },
   }
 }
 
 /** After an answer: the picture that needs no asking, the snapshot, a title. */
-async function followUp(deps: Deps, claimed: ClaimedReply, signal: AbortSignal): Promise<void> {
+async function followUp(deps: Deps, claimed: ClaimedReply, run: Run): Promise<void> {
   const { userId, messageId, conversationId } = claimed
   const reply = await findReply(deps.db, userId, messageId)
   const conversation = await findConversation(deps.db, userId, conversationId)
@@ -60,5 +60,5 @@ async function followUp(deps: Deps, claimed: ClaimedReply, signal: AbortSignal):
     if (call) await paintUnasked(deps, reply, call)
   }
   await writeSnapshot(deps, conversation)
-  if (await suggestTitle(deps, conversation, reply, signal)) await writeSnapshot(deps, conversation)
+  if (await suggestTitle(deps, conversation, reply, run)) await writeSnapshot(deps, conversation)
 }

@@ -9,7 +9,7 @@ import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
-import { persist, type Stop } from '../worker.ts'
+import { beforeLeaving, persist, type Run } from '../worker.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade } from './file-made.ts'
 import { finish } from './finish.ts'
@@ -24,7 +24,8 @@ const HOLD_MS = 1_000
  * leaves the row in a state that says what happened. Only a failure that proves that nothing was charged puts the job
  * back into the queue.
  */
-export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, signal: AbortSignal): Promise<void> {
+export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run: Run): Promise<void> {
+  const { signal } = run
   const key = openKey(deps, claimed)
   if (!key) return finish(deps, claimed, { state: 'failed', reason: 'key_invalid', charged: 'no' })
   const tokens = Array.from({ length: claimed.n }, newToken)
@@ -33,8 +34,12 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
     return finish(deps, claimed, { state: 'failed', reason: 'bad_request', field: 'image', charged: 'no' })
   }
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
-  const job = signal.aborted ? null : await persist(deps, () => queries.markCalled(deps.db, claimed, tokens))
+  const job = run.mayCall() ? await persist(deps, () => queries.markCalled(deps.db, claimed, tokens)) : null
   if (!job) return giveBack(deps, claimed)
+  if (!run.mayCall()) {
+    await persist(deps, () => queries.unmarkCalled(deps.db, job))
+    return giveBack(deps, job)
+  }
 
   const previewer = createPreviewer(deps, job)
   const progress: Progress = {
@@ -59,7 +64,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, sign
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
       else if (event.type === 'completed') {
         previewer.drop()
-        await keep(deps, job, event.bytes, progress, previewer, signal)
+        await keep(deps, job, event.bytes, progress, previewer)
       } else if (event.type === 'rejected') {
         progress.received++
         progress.rejected ??= { reason: 'bad_image', detail: event.detail }
@@ -145,16 +150,15 @@ async function keep(
   bytes: Buffer,
   progress: Progress,
   previewer: Previewer,
-  signal: AbortSignal,
 ): Promise<void> {
   const position = progress.received++
   try {
-    await fileMade(deps, job, position, bytes)
+    await beforeLeaving(deps, fileMade(deps, job, position, bytes))
     progress.kept++
   } catch (error) {
     if (isOutage(error)) {
       deps.log.warn({ err: error, job: job.id, position }, 'a picture could not be stored')
-      await keepAside(deps, job, position, bytes, progress, signal)
+      await keepAside(deps, job, position, bytes, progress)
     } else reject(deps, job, position, error, progress)
     return
   }
@@ -171,7 +175,6 @@ async function keepAside(
   position: number,
   bytes: Buffer,
   progress: Progress,
-  signal: AbortSignal,
 ): Promise<void> {
   try {
     await spillPicture(deps, job, position, bytes)
@@ -179,7 +182,7 @@ async function keepAside(
     progress.spilled = true
   } catch (error) {
     deps.log.error({ err: error, job: job.id, position }, 'a picture could not be spilled either')
-    progress.held.push(hold(deps, job, position, bytes, progress, signal))
+    progress.held.push(hold(deps, job, position, bytes, progress))
   }
 }
 
@@ -189,12 +192,11 @@ async function hold(
   position: number,
   bytes: Buffer,
   progress: Progress,
-  signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    await delay(HOLD_MS)
+    await delay(HOLD_MS, undefined, { signal: deps.leaving }).catch(() => undefined)
     try {
-      await fileMade(deps, job, position, bytes)
+      await beforeLeaving(deps, fileMade(deps, job, position, bytes))
       progress.kept++
       return
     } catch (error) {
@@ -206,7 +208,7 @@ async function hold(
       progress.spilled = true
       return
     } catch (error) {
-      if (!signal.aborted || signal.reason === ('cancelled' satisfies Stop)) continue
+      if (!deps.leaving.aborted) continue
       deps.log.error({ err: error, job: job.id, position }, 'a picture is lost')
       progress.rejected ??= { reason: 'storage', detail: 'neither the store nor the disk of the worker took it' }
       // The store may have taken it all the same.

@@ -273,6 +273,14 @@ export function markCalled(db: Db, job: ClaimedJob, tokens: readonly string[]): 
   )
 }
 
+/** It was not sent after all, as only the process that marked it can know. */
+export async function unmarkCalled(db: Db, job: ClaimedJob): Promise<void> {
+  await db.run(
+    `update image_jobs set called_at = null, tokens = '{}' where id = $1 and claim = $2 and state = 'running'`,
+    [job.id, job.claim],
+  )
+}
+
 export async function setTokens(db: Db, job: ClaimedJob, tokens: readonly string[]): Promise<void> {
   await db.run(`update image_jobs set tokens = $3 where id = $1 and claim = $2`, [job.id, job.claim, tokens])
 }

@@ -151,6 +151,47 @@ test('the store and the database away at once, and then the worker killed: the p
   await Promise.all([back.kill(), other.kill()])
 })
 
+test('a stop while the store hangs puts what is in memory on the disk, and ends', async () => {
+  const person = await alice(app)
+  const spill = disk()
+  const id = await ask(person, 'in memory at the stop')
+  const stopped = await startSteppedWorker(app, { spill }, { [id]: 'received' })
+  await stopped.reached([id])
+
+  stopped.order('stop')
+  stopped.order('leave')
+  await stopped.ended()
+
+  assert.ok((await waiting(id)).madeAt)
+  const next = await startSteppedWorker(app, { spill })
+  assert.equal((await jobEnd(app.db, id)).state, 'done')
+  assert.equal(app.mock.control.calls({ prompt: 'in memory at the stop' }).length, 1)
+  await next.kill()
+})
+
+test('a stop while the database is away leaves the end of a job on the disk, and ends', async () => {
+  const postgres = await restartablePostgres()
+  const house = await testApp({ databaseUrl: postgres.url, role: 'web', worker: { ...worker, persistSeconds: 600 } })
+  const db = openDatabase({ url: postgres.url, max: 2 })
+  atEnd(() => db.close())
+  const person = await alice(house)
+  const spill = disk()
+  const id = await ask(person, 'filed, not ended')
+  const stopped = await startSteppedWorker(house, { spill }, { [id]: 'filed' })
+  await stopped.reached([id])
+
+  await postgres.stop()
+  stopped.order('go on')
+  stopped.order('stop')
+  stopped.order('leave')
+  await stopped.ended()
+  await postgres.start()
+
+  const next = await startSteppedWorker(house, { spill })
+  assert.deepEqual([(await jobIn(db, id, 'done')).charged, house.mock.control.calls().length], ['yes', 1])
+  await next.kill()
+})
+
 test('a worker that never comes back: the operator gives it up, and if it does come back all is well', async () => {
   const person = await alice(app)
   const spill = disk()
@@ -319,10 +360,13 @@ test('a disk that takes nothing either: the picture is held in memory, and nothi
 test('a stop while neither store nor disk take a picture loses it, and says so', async () => {
   const person = await alice(app)
   const spill = disk()
-  await withOutage(spill, async ({ stop }) => {
+  await withOutage(spill, async ({ machine, stop }) => {
     const spillBack = await replaceByFile(spill.directory)
     const id = await ask(person, 'nowhere to go')
-    await app.mock.control.waitForCalls(1, { prompt: 'nowhere to go', state: 'done' })
+    await until(
+      'the disk to refuse',
+      async () => JSON.parse((await machine.get('/ready')).text).spill.state === 'broken',
+    )
     await stop()
     const row = await jobRow(app.db, id)
     assert.deepEqual([row.state, row.failureReason, row.charged], ['failed', 'storage', 'yes'])

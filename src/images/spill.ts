@@ -5,6 +5,7 @@ import type { Deps } from '../deps.ts'
 import { listPositions } from '../library/queries.ts'
 import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
+import { beforeLeaving, Left } from '../worker.ts'
 import { fileMade } from './file-made.ts'
 import { finish } from './finish.ts'
 import type { ClaimedJob, Ending } from './queries.ts'
@@ -14,8 +15,9 @@ import { recover } from './sweep.ts'
 // A database that hangs is not waited for with bytes in memory.
 const BIND_MS = 5_000
 
-export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable {
-  return error instanceof StorageError || error instanceof DatabaseUnavailable
+/** Away, or too slow for a process that has to end. */
+export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable | Left {
+  return error instanceof StorageError || error instanceof DatabaseUnavailable || error instanceof Left
 }
 
 /**
@@ -28,7 +30,7 @@ export async function spillPicture(deps: Deps, job: ClaimedJob, position: number
     .owner()
     .then(owner => queries.bindToSpill(deps.db, job, owner))
     .catch(error => deps.log.warn({ err: error, job: job.id }, 'a job could not be bound to this spill yet'))
-  await Promise.race([bound, delay(BIND_MS, undefined, { ref: false })])
+  await Promise.race([bound, delay(BIND_MS, undefined, { ref: false, signal: deps.leaving }).catch(() => undefined)])
   await deps.spill.put(job.id, position, bytes)
   deps.log.warn({ job: job.id, position }, 'a picture was spilled')
 }
@@ -46,9 +48,10 @@ const Note = z.object({
 export async function leaveInSpill(deps: Deps, job: ClaimedJob, kept: number, ending: Ending): Promise<void> {
   const { retryAt = null, ...rest } = ending
   await deps.spill.putNote(job.id, JSON.stringify({ claim: job.claim, kept, ending: rest, retryAt }))
-  await queries
-    .markMade(deps.db, job, await deps.spill.owner(), deps.config.worker.leaseSeconds)
-    .catch(error => deps.log.warn({ err: error, job: job.id }, 'the end of a job waits in the spill'))
+  const owner = await deps.spill.owner()
+  await beforeLeaving(deps, queries.markMade(deps.db, job, owner, deps.config.worker.leaseSeconds)).catch(error =>
+    deps.log.warn({ err: error, job: job.id }, 'the end of a job waits in the spill'),
+  )
 }
 
 /** Files what waits in the spill of this machine, and ends its jobs; call it again and again. */
@@ -84,6 +87,7 @@ async function bringHome(deps: Deps, works: readonly string[], claimsHere: reado
     if (await isOver(deps, job, claimsHere)) await queries.markMade(deps.db, job, owner, leaseSeconds)
   }
   for (const work of works) {
+    if (deps.leaving.aborted) return
     try {
       await bringHomeOne(deps, work, claimsHere)
     } catch (error) {
@@ -114,7 +118,7 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
 
 async function fileUnlessBroken(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<boolean> {
   try {
-    await fileMade(deps, job, position, bytes)
+    await beforeLeaving(deps, fileMade(deps, job, position, bytes))
     return true
   } catch (error) {
     if (!(error instanceof NotAPicture)) throw error

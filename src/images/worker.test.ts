@@ -11,6 +11,7 @@ import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { startSteppedWorker } from '../testing/stepped.ts'
 
 const timings = { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 0.2, persistSeconds: 10 }
 let app: TestApp
@@ -231,6 +232,29 @@ test('a worker that stops takes no more, waits for what runs, and says of the re
   })
   for (const call of app.mock.control.calls({ prompt: 'far away' })) assert.equal(call.clientGone, true)
   assert.equal(app.mock.control.calls({ prompt: 'far away' }).length, 3)
+})
+
+test('a worker that is told to stop gives back what it has claimed and not sent yet', async () => {
+  const person = await alice(app)
+  const steps = { claimed: await ask(person, 'claimed, not sent'), marked: await ask(person, 'marked, not sent') }
+  const ids = Object.values(steps)
+  const stopped = await startSteppedWorker(app, {}, { [steps.claimed]: 'claimed', [steps.marked]: 'marked' })
+  await stopped.reached(ids)
+
+  stopped.order('stop')
+  await stopped.reached([''], 'stopping')
+  stopped.order('go on')
+  await stopped.ended()
+
+  for (const id of ids) {
+    const { state, attempts, calledAt } = await jobRow(app.db, id)
+    assert.deepEqual([state, attempts, calledAt], ['queued', 0, null])
+  }
+  assert.equal(app.mock.control.calls({ prompt: 'not sent' }).length, 0)
+  await withWorkers(1, {}, async () => {
+    for (const id of ids) await jobIn(app.db, id, 'done')
+  })
+  assert.equal(app.mock.control.calls({ prompt: 'not sent' }).length, 2)
 })
 
 for (const signal of ['SIGINT', 'SIGKILL'] as const) {

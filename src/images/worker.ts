@@ -24,7 +24,7 @@ export function startImageWorker(deps: Deps): Promise<Worker<queries.ClaimedJob>
     running: deps.metrics.jobsRunning,
     // Nothing is begun that could not be kept.
     claim: async slots => ((await hasRoom()) ? claim(slots) : []),
-    run: (job, signal) => makePictures(deps, job, signal),
+    run: (job, run) => makePictures(deps, job, run),
     listCancelled: claims => queries.listCancelled(deps.db, claims),
     extendLeases: claims => queries.extendLeases(deps.db, claims, leaseSeconds),
     sweep: async claimsHere => {

@@ -61,7 +61,7 @@ test('with a bucket, pictures are its objects, named as behind its public addres
   const stored = await bucket.send(new GetObjectCommand(object))
   const bytes = await buffer(stored.Body as NodeJS.ReadableStream)
   assert.equal(stored.ContentType, 'image/png')
-  assert.deepEqual(await readdir(app.config.dataDirectory), [], 'nothing is kept on this machine')
+  assert.deepEqual(await readdir(app.config.dataDirectory), ['spill'], 'no picture is kept on this machine')
 
   const whole = await owner.get(`/files/${picture.token}`)
   assert.ok(whole.body.equals(bytes))

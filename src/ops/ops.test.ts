@@ -5,7 +5,7 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { createLog } from '../log.ts'
-import { stopAll } from '../main.ts'
+import { planStop, stopAll } from '../stopping.ts'
 import { openBrowser } from '../testing/browser.ts'
 import { restartablePostgres } from '../testing/database.ts'
 import { alice } from '../testing/people.ts'
@@ -135,6 +135,6 @@ test('what cannot be stopped keeps nothing else from being stopped, and is told'
     if (failure) throw failure
   }
   const parts = [part('postgres'), part('queue', new Error('the queue hangs')), part('workers'), part('server')]
-  await assert.rejects(stopAll(parts, createLog('silent')), AggregateError)
+  await assert.rejects(stopAll(parts, planStop(1), createLog('silent')), AggregateError)
   assert.deepEqual(stopped, ['server', 'workers', 'queue', 'postgres'])
 })

@@ -10,6 +10,7 @@ import { startJobs } from '../jobs.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import { planStop } from '../stopping.ts'
 import { openSpill } from '../storage/spill.ts'
 import { openStorage } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
@@ -20,7 +21,12 @@ const config = JSON.parse(process.env.TEST_CONFIG!) as Config
 const steps = new Set(JSON.parse(process.env.TEST_STEPS!) as string[])
 const resumed = Promise.withResolvers<void>()
 
-process.on('message', () => resumed.resolve())
+process.on('message', order => {
+  if (order === 'stop') {
+    void worker.stop().then(() => process.exit(0))
+    process.send!('stopping')
+  } else resumed.resolve()
+})
 process.on('disconnect', () => process.exit())
 
 async function reach(step: string): Promise<void> {
@@ -75,10 +81,12 @@ function stepped<D extends Db>(db: D): D {
   } as D
 }
 
+const plan = planStop(0)
 const log = createLog('info')
 const database = openDatabase({ url: config.databaseUrl!, max: config.databaseConnections, log: () => {} })
 const deps: Deps = {
   config,
+  leaving: plan.leaving,
   log,
   db: database,
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
@@ -91,5 +99,5 @@ const deps: Deps = {
   metrics: createMetrics(),
 }
 await startImageWorker(deps)
-await startChatWorker({ ...deps, db: stepped(database) })
+const worker = await startChatWorker({ ...deps, db: stepped(database) })
 log.info({ url: 'http://nowhere' }, 'ready')

@@ -11,6 +11,7 @@ import { startJobs } from '../jobs.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import { planStop } from '../stopping.ts'
 import { openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
@@ -25,9 +26,20 @@ const resumed = Promise.withResolvers<void>()
 let storeIsDown = process.env.TEST_STORE === 'down'
 
 process.on('message', (order: Order) => {
-  if (order === 'go on') resumed.resolve()
+  if (order === 'stop') void stop()
+  else if (order === 'leave') plan.begin()
+  else if (order === 'go on') resumed.resolve()
   else storeIsDown = order === 'store down'
 })
+
+/** As `main` does it; `stopping` is reported when nothing more is sent. */
+async function stop(): Promise<void> {
+  const stopped = worker.stop()
+  report({ job: '', at: 'stopping' })
+  await stopped
+  process.exit(0)
+}
+
 process.on('disconnect', () => process.exit())
 
 const report = (what: Report) => void process.send!(what)
@@ -129,10 +141,12 @@ function steppedSpill(spill: Spill): Spill {
   }
 }
 
+const plan = planStop(0)
 const log = createLog('info')
 const database = openDatabase({ url: config.databaseUrl!, max: config.databaseConnections, log: () => {} })
 const deps: Deps = {
   config,
+  leaving: plan.leaving,
   log,
   db: stepped(database),
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
@@ -146,6 +160,6 @@ const deps: Deps = {
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
 }
-await startImageWorker(deps)
+const worker = await startImageWorker(deps)
 await deps.jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
 log.info({ url: 'http://nowhere' }, 'ready')

@@ -9,11 +9,11 @@ export type Step =
   | ('claimed' | 'marked' | 'received' | 'half_stored' | 'committing' | 'filed' | 'ended')
   // Of a job whose picture the store did not take.
   | ('bound' | 'half_spilled' | 'spilled' | 'noted' | 'made')
-export type Order = 'go on' | 'store down' | 'store up'
+export type Order = 'go on' | 'stop' | 'leave' | 'store down' | 'store up'
 export interface Report {
   job: string
   /** `refused`: the store did not take its bytes. */
-  at: Step | 'refused'
+  at: Step | 'refused' | 'stopping'
 }
 
 export interface SteppedWorker {
@@ -22,6 +22,8 @@ export interface SteppedWorker {
   reached(jobs: readonly string[], at?: Report['at']): Promise<void>
   order(order: Order): void
   kill(): Promise<void>
+  /** Waits until it has ended by itself. */
+  ended(): Promise<void>
 }
 
 /** A picture worker in a process of its own; each job of `steps` stands still at its step until told to go on. */
@@ -46,6 +48,7 @@ export async function startSteppedWorker(
       await until(`${at ?? 'the steps'} of every job`, async () => missing().length === 0)
     },
     order: order => void child.send(order),
+    ended: async () => void (await exited),
     async kill() {
       child.kill('SIGKILL')
       await exited
