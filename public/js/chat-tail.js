@@ -1,4 +1,5 @@
-const INLINE = /\*\*(?!\s)([^*\n]+)(?:(?<!\s)\*\*|$)|`([^`\n]+)(?:`|$)|\*(?!\s)([^*\n]+)(?<!\s)\*/g
+const INLINE =
+  /!\[([^\]\n]*)\]\(attachment:\d{1,2}\)|\*\*(?!\s)([^*\n]+)(?:(?<!\s)\*\*|$)|`([^`\n]+)(?:`|$)|\*(?!\s)([^*\n]+)(?<!\s)\*/g
 const FENCE = /^ {0,3}(?:`{3,}|~{3,})[^\n]*\n/
 const LINE = /^(?<indent> *)(?:(?<heading>#{1,6}) |(?<marker>[-*+]|\d{1,3}[.)]) )?(?<words>.*)$/s
 
@@ -61,9 +62,10 @@ function lineOf(line) {
   }
   let at = 0
   for (const found of words.matchAll(INLINE)) {
-    const [whole, bold, code, slanted] = found
+    const [whole, drawn, bold, code, slanted] = found
     row.append(words.slice(at, found.index))
-    row.append(element(bold ? 'strong' : code ? 'code' : 'em', '', bold ?? code ?? slanted))
+    if (drawn === undefined) row.append(element(bold ? 'strong' : code ? 'code' : 'em', '', bold ?? code ?? slanted))
+    else row.append(element('span', 'drawn', drawn))
     at = found.index + whole.length
   }
   row.append(words.slice(at))

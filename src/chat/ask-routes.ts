@@ -17,8 +17,10 @@ import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place } from './ask.ts'
 import { keepFiles } from './attachments.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
+import { withPictures } from './export.ts'
 import { type ChatForm, chooseModel, readChatForm } from './form.ts'
-import { atOf, done, myConversation, myReply } from './mine.ts'
+import { findText, listAttachments } from './message-queries.ts'
+import { atOf, done, myConversation, myReply, originOf } from './mine.ts'
 import { listChatModels } from './models.ts'
 import { deleteDraft, findSettings, type Settings, setChoice, upsertDraft } from './own-queries.ts'
 import { showPage } from './page.ts'
@@ -63,8 +65,16 @@ export function askRoutes(deps: Deps): Router {
   })
 
   router.get('/chat/:id/messages/:message/text', async (req, res) => {
-    const { reply } = await myReply(db, req, res)
-    res.set('Cache-Control', 'no-store').type('text/plain').send(reply.text)
+    const { message, reply } = await myReply(db, req, res)
+    const attachments = await listAttachments(db, [message.id])
+    const text = withPictures({ reply, attachments }, originOf(deps, req))
+    res.set('Cache-Control', 'no-store').type('text/plain').send(text)
+  })
+
+  router.get('/chat/texts/:id', async (req, res) => {
+    const text = await findText(db, signedIn(res).userId, parseId(req.params.id))
+    if (!text) throw new Refusal(404, 'errors.not_found')
+    res.attachment(text.name).set('Cache-Control', 'no-store').type('text/plain').send(text.text)
   })
 
   router.post('/chat/draft', acceptUploads(uploadLimits), async (req, res) => {

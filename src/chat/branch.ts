@@ -33,7 +33,7 @@ async function load(db: Db, { userId }: Conversation, messages: Message[]): Prom
   const idsOf = (role: Message['role']) => messages.filter(each => each.role === role).map(each => each.id)
   const replies = await listReplies(db, idsOf('assistant'))
   const calls = await listToolCalls(db, idsOf('tool'))
-  const attachments = await listAttachments(db, idsOf('user'))
+  const attachments = await listAttachments(db, [...idsOf('user'), ...idsOf('assistant')])
   const jobs = calls.flatMap(call => call.jobId ?? [])
   const tokens = [...attachments.flatMap(each => each.token ?? []), ...calls.flatMap(call => call.sources)]
   const pictures = jobs.length > 0 ? await listPicturesOfJobs(db, userId, jobs) : []
@@ -63,10 +63,9 @@ export interface NamedPicture {
 export function namePictures({ turns, files }: Branch): NamedPicture[] {
   const tokens = turns.flatMap(turn => {
     const messageId = turn.message.id
-    if (turn.kind === 'user') {
+    if (turn.kind !== 'tool') {
       return turn.attachments.flatMap(({ token }) => (token && files.has(token) ? [{ token, messageId }] : []))
     }
-    if (turn.kind !== 'tool') return []
     return turn.pictures.filter(picture => !picture.deletedAt).map(({ token }) => ({ token, messageId }))
   })
   return tokens.map((picture, index) => ({ ...picture, label: `P${index + 1}` }))

@@ -13,7 +13,7 @@ import {
 } from './conversation-queries.ts'
 import { exportMarkdown } from './export.ts'
 import { findLeafBelow } from './message-queries.ts'
-import { atOf, done, myConversation } from './mine.ts'
+import { atOf, done, myConversation, originOf } from './mine.ts'
 import { tellPages } from './news-queries.ts'
 import { listUnfinished, stopReply } from './reply-queries.ts'
 import { Instructions, OnOff } from './settings-routes.ts'
@@ -70,12 +70,11 @@ export function conversationRoutes(deps: Deps): Router {
       conversation,
       at ? await findLeafBelow(db, conversation, at) : conversation.head,
     )
-    const origin = deps.config.publicOrigin ?? `${req.protocol}://${req.get('host')}`
     res
       .attachment(`${stemOf(conversation)}.md`)
       .set('Cache-Control', 'no-store')
       .type('text/markdown')
-    res.send(exportMarkdown(conversation, branch, pageOf(res).t, origin))
+    res.send(exportMarkdown(conversation, branch, pageOf(res).t, originOf(deps, req)))
   })
 
   router.get('/chat/:id/export.json', async (req, res) => {

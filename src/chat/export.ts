@@ -1,6 +1,7 @@
 import type { Translate } from '../web/i18n.ts'
 import type { Branch } from './branch.ts'
 import type { Conversation } from './conversation-queries.ts'
+import { replaceDrawn } from './drawn.ts'
 
 /** One branch as Markdown, for people to keep; pictures by their address here. */
 export function exportMarkdown(conversation: Conversation, { turns }: Branch, t: Translate, origin: string): string {
@@ -12,7 +13,7 @@ export function exportMarkdown(conversation: Conversation, { turns }: Branch, t:
       )
       parts.push(`## ${t('chat.you')}`, quoted(turn.message.text), ...files)
     } else if (turn.kind === 'assistant') {
-      parts.push(`## ${turn.reply.model}`, turn.reply.text || t('chat.no_words'))
+      parts.push(`## ${turn.reply.model}`, withPictures(turn, origin) || t('chat.no_words'))
     } else {
       const pictures = turn.pictures.map(
         picture => `![${escapeName(turn.call.prompt)}](${origin}/files/${picture.token})`,
@@ -21,6 +22,22 @@ export function exportMarkdown(conversation: Conversation, { turns }: Branch, t:
     }
   }
   return `${parts.filter(Boolean).join('\n\n')}\n`
+}
+
+/** The text of an answer with the addresses of its pictures; those that are not in it follow. */
+export function withPictures(
+  turn: Pick<Extract<Branch['turns'][number], { kind: 'assistant' }>, 'reply' | 'attachments'>,
+  origin: string,
+): string {
+  const left = new Map(turn.attachments.map(each => [each.position, each]))
+  const linkTo = ({ name, token, textId }: { name: string; token: string | null; textId: string | null }) =>
+    token ? `![${escapeName(name)}](${origin}/files/${token})` : `[${escapeName(name)}](${origin}/chat/texts/${textId})`
+  const text = replaceDrawn(turn.reply.text, (index, name) => {
+    const attachment = left.get(index)
+    left.delete(index)
+    return attachment ? linkTo({ ...attachment, name: name || attachment.name }) : `[${name}]`
+  })
+  return [text, ...left.values().map(linkTo)].filter(Boolean).join('\n\n')
 }
 
 /** Hash marks at the start of a line would look like our own headings. */

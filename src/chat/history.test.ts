@@ -23,7 +23,7 @@ function branch(turns: { user?: string; assistant?: string; pictures?: string[] 
     }
     const attachments = (turn.pictures ?? []).map((token, position) => {
       files.set(token, { token, format: 'png', width: 10, height: 10 })
-      return { messageId: id, position, name: token, token, textId: null, text: null }
+      return { messageId: id, position, name: token, token, textId: null, text: null, isPreview: false }
     })
     if (turn.assistant === undefined) return { kind: 'user', message: { ...message, role: 'user' }, attachments }
     const reply = { text: turn.assistant } as Extract<Turn, { kind: 'assistant' }>['reply']

@@ -2,6 +2,7 @@ import type { Deps } from '../deps.ts'
 import type { InputItem } from '../gateway/client.ts'
 import { preview } from '../storage/thumbnails.ts'
 import { type Branch, type NamedPicture, namePictures, type Turn } from './branch.ts'
+import { replaceDrawn, withoutLetters } from './drawn.ts'
 
 /** What one call may carry. */
 interface Budget {
@@ -70,7 +71,7 @@ export function estimateTokens(text: string): number {
 
 function textOf(turn: Turn): string {
   if (turn.kind === 'user') return [turn.message.text, ...turn.attachments.map(each => each.text ?? '')].join('\n')
-  return turn.kind === 'assistant' ? turn.reply.text : turn.call.arguments + (turn.call.output ?? '')
+  return turn.kind === 'assistant' ? withoutLetters(turn.reply.text) : turn.call.arguments + (turn.call.output ?? '')
 }
 
 function tell(
@@ -85,8 +86,20 @@ function tell(
     { type: 'input_image' as const, image_url: urls.get(token)! },
   ])
   if (turn.kind === 'assistant') {
-    const { text } = turn.reply
-    return text === '' ? [] : [{ type: 'message', role: 'assistant', content: [{ type: 'output_text', text }] }]
+    const labelOf = (index: number) => {
+      const token = turn.attachments.find(({ position }) => position === index)?.token
+      return mine.find(picture => picture.token === token)?.label ?? 'a picture'
+    }
+    const text = replaceDrawn(withoutLetters(turn.reply.text), index => `[${labelOf(index)}]`)
+    return [
+      ...(text === ''
+        ? []
+        : [
+            { type: 'message' as const, role: 'assistant' as const, content: [{ type: 'output_text' as const, text }] },
+          ]),
+      // Only a person's messages can hold pictures.
+      ...(shown.length > 0 ? [{ type: 'message' as const, role: 'user' as const, content: shown }] : []),
+    ]
   }
   if (turn.kind === 'user') {
     const texts = turn.attachments.filter(each => each.text !== null).map(each => `${each.name}:\n\n${each.text}`)

@@ -43,6 +43,7 @@ md.disable('image')
 md.validateLink = url => /^(https?:\/\/|mailto:)/i.test(url.trim())
 md.linkify.set({ fuzzyLink: false, fuzzyEmail: false })
 md.inline.ruler.before('escape', 'math', inlineMath)
+md.inline.ruler.before('escape', 'drawn', drawn)
 md.block.ruler.before('fence', 'math', blockMath, { alt: ['paragraph', 'reference', 'blockquote', 'list'] })
 md.core.ruler.after('inline', 'tasks', tasks)
 md.core.ruler.after('block', 'bounds', boundTables)
@@ -55,6 +56,10 @@ md.renderer.rules.code_block = (tokens, index) => code(tokens[index]!.content, '
 md.renderer.rules.math_block = (tokens, index) =>
   `<pre class="math" tabindex="0"><code>${escapeHtml(tokens[index]!.content)}</code></pre>\n`
 md.renderer.rules.math_inline = (tokens, index) => `<code class="math">${escapeHtml(tokens[index]!.content)}</code>`
+md.renderer.rules.drawn = (tokens, index) => {
+  const { content, meta } = tokens[index]!
+  return `<span class="drawn" data-n="${Number(meta?.number)}">${escapeHtml(content)}</span>`
+}
 md.renderer.rules.task = (tokens, index) => {
   const { meta, content } = tokens[index]!
   return `<input type="checkbox" aria-label="${escapeHtml(content)}" disabled${meta?.ticked ? ' checked' : ''}> `
@@ -122,6 +127,20 @@ function blockMath(state: StateBlock, start: number, end: number, silent: boolea
   token.content = state.getLines(start + 1, line, state.blkIndent, false)
   token.map = [start, line]
   state.line = Math.min(line + 1, end)
+  return true
+}
+
+/** A picture that came with the answer: its place, where pages put it. */
+function drawn(state: StateInline, silent: boolean): boolean {
+  if (state.src[state.pos] !== '!') return false
+  const found = /^!\[([^\]\n]{0,200})\]\(attachment:(\d{1,2})\)/.exec(state.src.slice(state.pos, state.pos + 300))
+  if (!found) return false
+  if (!silent) {
+    const token = state.push('drawn', 'span', 0)
+    token.content = found[1]!
+    token.meta = { number: Number(found[2]) }
+  }
+  state.pos += found[0].length
   return true
 }
 

@@ -21,6 +21,7 @@ const Attachment = z.object({
   token: z.string().nullable(),
   textId: z.string().nullable(),
   text: z.string().nullable(),
+  isPreview: z.boolean(),
 })
 export type Attachment = z.output<typeof Attachment>
 
@@ -170,21 +171,26 @@ export async function restoreMessages(tx: Db, conversation: Conversation, messag
   return changed > 0
 }
 
+/** In their order, or at their positions. Safe to repeat. */
 export async function insertAttachments(
   db: Db,
   messageId: string,
-  attachments: readonly { name: string; token: string | null; textId: string | null }[],
+  attachments: readonly (Pick<Attachment, 'name' | 'token' | 'textId'> & Partial<Attachment>)[],
 ): Promise<void> {
   if (attachments.length === 0) return
   await db.run(
-    `insert into chat_attachments (message_id, position, name, token, text_id)
-     select $1, ordinality - 1, name, token, text_id
-     from unnest($2::text[], $3::text[], $4::uuid[]) with ordinality as a (name, token, text_id, ordinality)`,
+    `insert into chat_attachments (message_id, position, name, token, text_id, is_preview)
+     select $1, position, name, token, text_id, is_preview
+     from unnest($2::int[], $3::text[], $4::text[], $5::uuid[], $6::boolean[])
+       as a (position, name, token, text_id, is_preview)
+     on conflict do nothing`,
     [
       messageId,
+      attachments.map((each, index) => each.position ?? index),
       attachments.map(each => each.name),
       attachments.map(each => each.token),
       attachments.map(each => each.textId),
+      attachments.map(each => each.isPreview ?? false),
     ],
   )
 }
@@ -207,6 +213,10 @@ export function insertText(db: Db, userId: number, name: string, text: string): 
     `insert into chat_texts (user_id, name, text) values ($1, $2, $3) returning id, name, text`,
     [userId, name, text],
   )
+}
+
+export function findText(db: Db, userId: number, id: string): Promise<StoredText | null> {
+  return db.maybeOne(StoredText, `select id, name, text from chat_texts where id = $1 and user_id = $2`, [id, userId])
 }
 
 export function listTexts(db: Db, userId: number, ids: readonly string[]): Promise<StoredText[]> {

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
@@ -60,6 +61,11 @@ export function atOf(req: Request): string | null {
   const shown =
     req.method === 'POST' ? URL.parse(req.get('HX-Current-URL') ?? '')?.searchParams.get('at') : req.query.at
   return z.guid().safeParse(shown).data ?? null
+}
+
+/** Under which address the reader knows this installation. */
+export function originOf({ config }: Pick<Deps, 'config'>, req: Request): string {
+  return config.publicOrigin ?? `${req.protocol}://${req.get('host')}`
 }
 
 /** The open page hears of it by its stream; without JavaScript it is shown anew. */

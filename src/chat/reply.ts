@@ -24,6 +24,7 @@ import {
 import { findConversation } from './conversation-queries.ts'
 import { firstLook } from './cost.ts'
 import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
+import { type DrawnKeeper, keepDrawn, promptAbove, referTo } from './drawn.ts'
 import { tellHistory } from './history.ts'
 import { instructionsFor } from './instructions.ts'
 import { renderMarkdown } from './markdown.ts'
@@ -70,6 +71,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
     return giveBack(deps, reply)
   }
   const writer = createDeltaWriter(deps, reply)
+  const drawn = keepDrawn(deps, reply, promptAbove(branch.turns))
   const heard: Heard = { calls: [], finished: null, requestId: null }
   let ending: ReplyEnding
   try {
@@ -86,14 +88,14 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
       { signal },
     )
     for await (const event of events) {
-      await hear(deps, reply, event, writer, heard)
+      await hear(deps, reply, event, writer, drawn, heard)
       if (writer.text.length > LONGEST_ANSWER)
         throw new GatewayError('upstream', { charged: 'yes', detail: 'the answer is too long' })
     }
-    await writer.close()
+    await Promise.all([writer.close(), drawn.settled()])
     ending = await endingOf(writer, heard)
   } catch (error) {
-    await writer.close()
+    await Promise.all([writer.close(), drawn.settled()])
     const again = comeBackAt(error, reply, writer, signal)
     if (again && (await persist(deps, () => requeueReply(deps.db, reply, again)))) return
     ending = await endingAfter(deps, reply, writer, heard, error, signal)
@@ -125,6 +127,7 @@ async function hear(
   reply: ClaimedReply,
   event: ResponseEvent,
   writer: DeltaWriter,
+  drawn: DrawnKeeper,
   heard: Heard,
 ): Promise<void> {
   switch (event.type) {
@@ -135,6 +138,13 @@ async function hear(
     case 'text':
     case 'reasoning':
       writer.add(event.type, event.delta)
+      return
+    case 'drawing':
+      drawn.begin(event)
+      writer.add('text', referTo(event, writer.text))
+      return
+    case 'picture':
+      drawn.keep(event.index, event)
       return
     case 'call':
       heard.calls.push(event)

@@ -21,6 +21,9 @@ import { renderMarkdown } from './markdown.ts'
 import { insertAttachments, insertMessage, insertText } from './message-queries.ts'
 import { insertFinishedReply } from './reply-queries.ts'
 
+/** Of what came with an answer: where in it, and whether it is the preview of a picture that never came. */
+const place = { position: z.number().optional(), isPreview: z.boolean().optional() }
+
 /**
  * A conversation as a file, version 1: all its branches, parents before children; pictures by the tokens of their files.
  * Nothing in it is a secret of the gateway. src/chat/conversations.md describes it for people.
@@ -47,8 +50,8 @@ export const Snapshot = z.object({
       attachments: z
         .array(
           z.union([
-            z.object({ name: z.string(), token: z.string() }),
-            z.object({ name: z.string(), text: z.string() }),
+            z.object({ ...place, name: z.string(), token: z.string() }),
+            z.object({ ...place, name: z.string(), text: z.string() }),
           ]),
         )
         .optional(),
@@ -132,11 +135,17 @@ export async function takeSnapshot(db: Db, conversation: Conversation): Promise<
         return { ...common, text: '', call }
       }
       const { reply } = turn
+      const attachments = turn.attachments.map(({ name, token, text, position, isPreview }) => ({
+        position,
+        ...(token ? { name, token } : { name, text: text ?? '' }),
+        ...(isPreview && { isPreview }),
+      }))
       const { model, effort, reasoning, cutBy, inputTokens, outputTokens } = reply
       const state = reply.state as 'done' | 'failed' | 'unknown' | 'stopped'
       return {
         ...common,
         text: reply.text,
+        ...(attachments.length > 0 && { attachments }),
         answer: { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: reply.failureReason },
       }
     }),
@@ -207,7 +216,14 @@ export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, fil
       const attachments = []
       for (const each of message.attachments ?? []) {
         const text = 'text' in each ? await insertText(tx, userId, each.name, each.text) : null
-        attachments.push({ name: each.name, token: 'token' in each ? each.token : null, textId: text?.id ?? null })
+        const { name, position, isPreview } = each
+        attachments.push({
+          ...(position !== undefined && { position }),
+          ...(isPreview && { isPreview }),
+          name,
+          token: 'token' in each ? each.token : null,
+          textId: text?.id ?? null,
+        })
       }
       await insertAttachments(tx, message.id, attachments)
       const { answer, call } = message

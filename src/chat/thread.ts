@@ -11,9 +11,9 @@ import { type Branch, loadBranch, type Turn } from './branch.ts'
 import type { ToolCall } from './call-queries.ts'
 import { type Delta, listDeltas } from './claim-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
+import { placeDrawn } from './drawn-view.ts'
 import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
 import { type Attachment, findLeafBelow, listSiblings } from './message-queries.ts'
-import type { Reply } from './reply-queries.ts'
 import type { ToolProblem } from './tools.ts'
 import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
 
@@ -118,19 +118,23 @@ function viewTurn(turn: Turn, branch: Branch, context: Context): MessageView {
   }
   return turn.kind === 'tool'
     ? { ...common, ...viewCall(turn.call, branch, context) }
-    : { ...common, ...viewReply(turn.reply, context) }
+    : { ...common, ...viewReply(turn, branch, context) }
 }
 
 type Rest<T> = Omit<T, 'id' | 'conversationId' | 'createdAt' | 'tag' | 'branches'>
 
-function viewReply(reply: Reply, { growth, isLeaf }: Context): Rest<AnswerView> {
+function viewReply(
+  { reply, attachments }: Extract<Turn, { kind: 'assistant' }>,
+  { files }: Branch,
+  { growth, isLeaf }: Context,
+): Rest<AnswerView> {
   const grown = growth?.messageId === reply.messageId ? growth : null
   return {
     role: 'assistant',
     state: reply.state,
     model: reply.model,
     effort: reply.effort,
-    html: grown ? grown.markdown.html : (reply.html ?? ''),
+    ...placeDrawn(grown ? grown.markdown.html : (reply.html ?? ''), attachments, files),
     tail: grown ? grown.markdown.tail : '',
     reasoning: grown ? grown.reasoning : reply.reasoning,
     seq: grown ? grown.seq : -1,

@@ -97,6 +97,7 @@ export interface AnswerView extends Common {
     retryAt: Date | null
     requestId: string | null
   } | null
+  drawn: DrawnView
   inputTokens: number | null
   outputTokens: number | null
   /** US dollars; null until the gateway told. */
@@ -107,6 +108,16 @@ export interface AnswerView extends Common {
   goesOn: boolean
   /** Idempotency key of the forms that ask for another answer, or for more. */
   nextSubmission: string
+}
+
+/** What is to be said of the pictures that came with an answer. */
+export interface DrawnView {
+  /** Of what was no picture. */
+  letters: { url: string; name: string }[]
+  /** One is the preview of a picture that never came. */
+  hasPreview: boolean
+  /** One never came, or is gone. */
+  isMissing: boolean
 }
 
 export interface ToolView extends Common {

@@ -16,7 +16,15 @@ import { type StaleWhileError, staleWhileError } from './stale-while-error.ts'
 
 export type { ImageCall, ImageEvent, ImageOptions, ImageRequest } from './images.ts'
 export type { Caller } from './panel.ts'
-export type { FunctionTool, InputItem, ResponseCall, ResponseEvent, ResponseRequest, TokenUsage } from './responses.ts'
+export type {
+  Drawn,
+  FunctionTool,
+  InputItem,
+  ResponseCall,
+  ResponseEvent,
+  ResponseRequest,
+  TokenUsage,
+} from './responses.ts'
 export type { ApiKey, GatewayUser, Group, PublicSettings, Tokens, Usage } from './schemas.ts'
 
 export interface GatewayOptions {

@@ -1,9 +1,12 @@
+import { hash } from 'node:crypto'
 import { storable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import type { Http } from './http.ts'
 import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from './model-call.ts'
 import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
 import { type Message, readMessages } from './picture-messages.ts'
+import type { ScannedPicture } from './picture-scanner.ts'
+import { type PictureSieve, pictureSieve } from './picture-words.ts'
 import { fieldsOf, string } from './refusals.ts'
 
 /** One model call with the whole history in it: the gateway keeps nothing between calls. */
@@ -53,12 +56,28 @@ export type ResponseEvent =
   | { type: 'accepted'; requestId: string | null }
   /** More of the answer; a refusal in the model's words is an answer too. */
   | { type: 'text'; delta: string }
+  /** Here a picture begins: of the gateway's own tool, or that the model writes out as letters, named by its Markdown. */
+  | { type: 'drawing'; index: number; by: 'tool' | 'words'; name: string }
+  /** It is over. Nothing of what it was made of has been, or will be, told as text. */
+  | ({ type: 'picture'; index: number } & Drawn)
   /** More of the summary of the model's reasoning. */
   | { type: 'reasoning'; delta: string }
   /** A whole function call; `arguments` is what the model wrote and may be no JSON. */
   | { type: 'call'; callId: string; name: string; arguments: string }
   /** Always last. `incomplete`: the model was cut off, `reason` says by what (`max_output_tokens`, `content_filter`). */
   | { type: 'finished'; status: 'completed' | 'incomplete'; reason: string | null; usage: TokenUsage | null }
+
+/** What came of a picture in an answer. */
+export interface Drawn {
+  /** Unchecked; null when nothing came that is base64. */
+  bytes: Buffer | null
+  /** The letters of a picture in words, at most two million: for when they are none. */
+  letters: string
+  /** The prompt that the tool used; empty where none was told. */
+  prompt: string
+  /** A preview of the tool, after which nothing came. */
+  isPreview: boolean
+}
 
 /**
  * The events of one `POST /v1/responses`, streamed. Ends after `finished`, or throws GatewayError; reading sends the
@@ -72,10 +91,11 @@ interface ResponseDeps {
   onCall: OnCall
 }
 
-const limits = { picture: 32 * 1024 * 1024, pictures: 16, text: 8 * 1024 * 1024 }
+// A text may hold a picture, and comes whole again behind its parts.
+const limits = { picture: 32 * 1024 * 1024, pictures: 16, text: 16 * 1024 * 1024 }
 // What Postgres' integers hold; anything above is no count.
 const MOST_TOKENS = 2 ** 31 - 1
-const noPictures: ReadonlySet<string> = new Set()
+const pictureKeys: ReadonlySet<string> = new Set(['result', 'partial_image_b64'])
 
 export function responseCalls(deps: ResponseDeps) {
   return (caller: Caller, apiKey: Secret, request: ResponseRequest, options: { signal: AbortSignal }): ResponseCall => {
@@ -105,6 +125,13 @@ interface Context extends ModelCall {
   lastReasoning: string | null
   calls: Set<string>
   finished: boolean
+  sieve: PictureSieve
+  /** How many pictures have begun. */
+  drawings: number
+  /** Of the tool: by its item, which picture it is, its newest preview, and whether it is over. */
+  tools: Map<string, { index: number; preview: Buffer | null; over: boolean }>
+  /** Of the pictures that came: upstreams tell them again at the end. */
+  fingerprints: Set<string>
 }
 
 async function* readCall(
@@ -125,6 +152,10 @@ async function* readCall(
     lastReasoning: null,
     calls: new Set(),
     finished: false,
+    sieve: pictureSieve(limits.picture),
+    drawings: 0,
+    tools: new Map(),
+    fingerprints: new Set(),
   }
   const started = performance.now()
   try {
@@ -143,12 +174,13 @@ async function* readCall(
     context.reply = reply
     if (reply.status < 200 || reply.status > 299) throw await refusedReply(context, reply)
     yield { type: 'accepted', requestId: requestIdOf(reply) ?? null }
-    for await (const message of readMessages(reply.body, noPictures, limits)) {
+    for await (const message of readMessages(reply.body, pictureKeys, limits)) {
       yield* eventsOf(message, context)
       if (context.finished) return
     }
     throw failed(context, 'upstream', { detail: 'the reply ended without saying that it was complete' })
   } catch (error) {
+    yield* leftOver(context)
     throw failureOf(context, error)
   } finally {
     context.reply?.close()
@@ -157,7 +189,10 @@ async function* readCall(
 }
 
 function* eventsOf(message: Message, context: Context): Generator<ResponseEvent, void, undefined> {
-  if (message.kind === 'early') return
+  if (message.kind === 'early') {
+    for (const picture of message.pictures.values()) yield* toolPicture(context, '', picture, {})
+    return
+  }
   const json = fieldsOf(message.json)
   const type = string(json.type) || (message.kind === 'event' ? message.event : '')
   const response = fieldsOf(json.response)
@@ -172,11 +207,21 @@ function* eventsOf(message: Message, context: Context): Generator<ResponseEvent,
     case 'response.reasoning_summary_text.delta':
     case 'response.reasoning_text.delta':
       return yield* reasoningOf(context, json)
+    case 'response.output_item.added':
+      if (fieldsOf(json.item).type === 'image_generation_call') yield* toolOf(context, itemOf(json))
+      return
+    case 'response.image_generation_call.partial_image': {
+      const preview = message.pictures.get(Number(json.partial_image_b64))
+      const tool = yield* toolOf(context, itemOf(json))
+      if (Buffer.isBuffer(preview)) tool.preview = preview
+      return
+    }
     case 'response.output_item.done':
-      return yield* callOf(context, fieldsOf(json.item))
+      yield* callOf(context, fieldsOf(json.item))
+      return yield* pictureOf(context, itemOf(json), fieldsOf(json.item), message.pictures)
     case 'response.completed':
     case 'response.incomplete':
-      return yield* finish(context, response, type === 'response.completed' ? 'completed' : 'incomplete')
+      return yield* finish(context, response, message, type === 'response.completed' ? 'completed' : 'incomplete')
     case 'response.failed':
     case 'error':
       throw refusedInside(context, message.json)
@@ -185,17 +230,87 @@ function* eventsOf(message: Message, context: Context): Generator<ResponseEvent,
   // A whole response although a stream was asked for: some upstreams ignore `stream`.
   if (message.kind === 'body' && Array.isArray(json.output)) {
     if (json.status === 'failed') throw refusedInside(context, { response: json })
-    yield* finish(context, json, json.status === 'incomplete' ? 'incomplete' : 'completed')
+    yield* finish(context, json, message, json.status === 'incomplete' ? 'incomplete' : 'completed')
   }
 }
 
 function* textOf(context: Context, place: string, delta: string): Generator<ResponseEvent, void, undefined> {
   if (delta === '') return
-  const apart = context.lastText !== null && context.lastText !== place
+  const isApart = context.lastText !== null && context.lastText !== place
+  if (isApart) yield* wordsOf(context, context.sieve.end())
   context.begun = true
   context.lastText = place
   context.texts.set(place, (context.texts.get(place) ?? '') + delta)
-  yield { type: 'text', delta: apart ? `\n\n${delta}` : delta }
+  if (isApart) yield { type: 'text', delta: '\n\n' }
+  yield* wordsOf(context, context.sieve.write(delta))
+}
+
+function* wordsOf(
+  context: Context,
+  pieces: ReturnType<PictureSieve['write']>,
+): Generator<ResponseEvent, void, undefined> {
+  for (const piece of pieces) {
+    if (typeof piece === 'string') yield { type: 'text', delta: piece }
+    else if ('begins' in piece) yield { type: 'drawing', index: context.drawings++, by: 'words', name: piece.begins }
+    else yield { type: 'picture', index: context.drawings - 1, prompt: '', isPreview: false, ...piece.picture }
+  }
+}
+
+/** The picture of the tool that an item is, which begins when it is first heard of. */
+function* toolOf(context: Context, item: string) {
+  const known = context.tools.get(item)
+  if (known) return known
+  context.begun = true
+  yield* wordsOf(context, context.sieve.end())
+  const tool = { index: context.drawings++, preview: null as Buffer | null, over: false }
+  context.tools.set(item, tool)
+  yield { type: 'drawing', index: tool.index, by: 'tool', name: '' } satisfies ResponseEvent
+  return tool
+}
+
+function* pictureOf(
+  context: Context,
+  name: string,
+  item: Record<string, unknown>,
+  pictures: ReadonlyMap<number, ScannedPicture>,
+): Generator<ResponseEvent, void, undefined> {
+  const picture = item.type === 'image_generation_call' ? pictures.get(Number(item.result)) : undefined
+  if (picture) yield* toolPicture(context, name, picture, item)
+}
+
+function* toolPicture(
+  context: Context,
+  name: string,
+  picture: ScannedPicture,
+  item: Record<string, unknown>,
+): Generator<ResponseEvent, void, undefined> {
+  const bytes = Buffer.isBuffer(picture) ? picture : null
+  const fingerprint = bytes ? fingerprintOf(bytes) : ''
+  if (context.tools.get(name)?.over || context.fingerprints.has(fingerprint)) return
+  const tool = yield* toolOf(context, name || `picture ${context.drawings}`)
+  tool.over = true
+  tool.preview = null
+  if (bytes) {
+    context.fingerprints.add(fingerprint)
+    context.completed++
+  }
+  const prompt = words(item.revised_prompt)
+  yield { type: 'picture', index: tool.index, bytes, letters: '', prompt, isPreview: false }
+}
+
+/** Before the end, whatever it is: words that were held back, and what is there of pictures that were begun. */
+function* leftOver(context: Context): Generator<ResponseEvent, void, undefined> {
+  yield* wordsOf(context, context.sieve.end())
+  for (const tool of context.tools.values()) {
+    if (tool.over) continue
+    tool.over = true
+    yield { type: 'picture', index: tool.index, bytes: tool.preview, letters: '', prompt: '', isPreview: true }
+  }
+}
+
+function fingerprintOf(bytes: Buffer): string {
+  const ends = Buffer.concat([bytes.subarray(0, 64 * 1024), bytes.subarray(-64 * 1024)])
+  return `${bytes.length} ${hash('sha256', ends)}`
 }
 
 /** What a part's final text has beyond its deltas: all of it where an upstream sends none. */
@@ -226,6 +341,7 @@ function* callOf(context: Context, item: Record<string, unknown>): Generator<Res
 function* finish(
   context: Context,
   response: Record<string, unknown>,
+  { pictures }: { pictures: ReadonlyMap<number, ScannedPicture> },
   status: 'completed' | 'incomplete',
 ): Generator<ResponseEvent, void, undefined> {
   const items = Array.isArray(response.output) ? response.output.map(fieldsOf) : []
@@ -237,7 +353,9 @@ function* finish(
       yield* textOf(context, `${index}:${part}`, words(text) || words(refusal))
     }
     yield* callOf(context, item)
+    yield* pictureOf(context, string(item.id), item, pictures)
   }
+  yield* leftOver(context)
   context.finished = true
   const reason = storable(string(fieldsOf(response.incomplete_details).reason).slice(0, 100)) || null
   yield { type: 'finished', status, reason, usage: usageOf(fieldsOf(response.usage)) }
@@ -250,6 +368,10 @@ function words(value: unknown): string {
 
 function placeOf(json: Record<string, unknown>): string {
   return JSON.stringify([json.output_index ?? json.item_id, json.content_index])
+}
+
+function itemOf(json: Record<string, unknown>): string {
+  return string(fieldsOf(json.item).id) || string(json.item_id) || `at ${JSON.stringify(json.output_index)}`
 }
 
 function usageOf(usage: Record<string, unknown>): TokenUsage | null {

@@ -34,20 +34,21 @@ export async function storePicture(
 }
 
 /**
- * Files a stored picture in its owner's library, in one transaction. Bytes that they have already are kept once.
- * Safe to repeat.
+ * Files a stored picture in its owner's library, in one transaction, and answers the token that it has there: bytes that
+ * they have already are kept once. Safe to repeat for the pictures of a job.
  */
 export async function filePicture(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'storage' | 'log'> & { db: Db },
   stored: Stored,
   picture: queries.NewPicture,
-): Promise<void> {
+): Promise<string> {
   const kept = await deps.db.transaction(async tx => {
     const file = await insertStored(tx, stored, picture)
     await queries.insertPicture(tx, { ...picture, token: file.token })
     return file.token
   })
   if (kept !== picture.token) await deleteSecondCopy(deps, picture.token)
+  return kept
 }
 
 /** Files a picture that was pasted together from `result` and its original; answers its id. */

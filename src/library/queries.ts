@@ -48,7 +48,8 @@ export async function insertFile(db: Db, file: Omit<StoredFile, 'createdAt'>): P
 export interface NewPicture {
   userId: number
   token: string
-  jobId: string
+  /** Null where no job made it. */
+  jobId: string | null
   position: number
   model: string
   prompt: string

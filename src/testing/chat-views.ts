@@ -53,6 +53,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     waitsUntil: null,
     cutBy: null,
     failure: null,
+    drawn: { letters: [], hasPreview: false, isMissing: false },
     inputTokens: 1200,
     outputTokens: 34,
     cost: 0.0012,
@@ -84,6 +85,11 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     { ...answer, id: 'a6', cutBy: 'max_output_tokens' },
     { ...answer, id: 'a7', cutBy: 'content_filter', outputTokens: null, cost: null },
     { ...answer, id: 'a8', cost: 0.00003 },
+    {
+      ...answer,
+      id: 'a9',
+      drawn: { letters: [{ url: '/chat/texts/t1', name: 'picture-1.base64.txt' }], hasPreview: true, isMissing: true },
+    },
     ...failureReasons.map((reason, index) => ({
       ...answer,
       id: `f${index}`,
