@@ -3,15 +3,21 @@ import type { Db } from '../db/db.ts'
 import { viewPicture } from '../library/picture-view.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { mayCheck } from './check.ts'
+import { waitsOf } from './line.ts'
 import { isSameShape } from './pixels.ts'
-import { type ImageJob, listMakers, listPaused, listWaits, type Mask, type Wait } from './queries.ts'
+import { type ImageJob, listMakers, listPaused, type Mask, type Wait } from './queries.ts'
 import { dimensionsOf } from './sizes.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
 /** The jobs of one person as pages show them: with their pictures and their places in the queue. */
-export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<JobView[]> {
+export async function viewJobs(
+  db: Db,
+  userId: number,
+  jobs: readonly ImageJob[],
+  known?: ReadonlyMap<string, Wait>,
+): Promise<JobView[]> {
   if (jobs.length === 0) return []
-  const waits = await waitsOf(db, userId, jobs)
+  const waits = known ?? (await waitsOf(db, userId, jobs))
   const startable = jobs.filter(job => job.state !== 'queued').map(job => job.id)
   const pictures = startable.length > 0 ? await listPicturesOfJobs(db, userId, startable) : []
   const byJob = Map.groupBy(pictures, picture => picture.jobId)
@@ -30,10 +36,6 @@ export async function viewJobs(db: Db, userId: number, jobs: readonly ImageJob[]
     madeBy: makers.get(job.sshKeyId ?? '') ?? null,
     batch: job.batchId ? { id: job.batchId, paused: paused.has(job.batchId) } : null,
   }))
-}
-
-export async function waitsOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, Wait>> {
-  return jobs.some(job => job.state === 'queued') ? listWaits(db, userId) : new Map()
 }
 
 /** Changes with everything that a tile shows. */

@@ -196,37 +196,51 @@ const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id 
 const claimable = `state = 'queued' and (not_before is null or not_before <= now()) and ${keyMayBeUsed}
   and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
 
-const Wait = z.object({
-  /** In the queue, from 1; null for what waits for its time or for its batch. */
-  place: z.number().nullable(),
-  /** Nothing is sent before: the gateway told the job, or another of its key, to come again then. */
-  until: z.date().nullable(),
-})
-export type Wait = z.output<typeof Wait>
+/** Places are told up to this one. */
+export const LINE_LENGTH = 99
 
-/**
- * What each queued job of a person waits for. Places are in the order of `claimJobs`: everybody's first job, then
- * everybody's second, and so on.
- */
-export async function listWaits(db: Db, userId: number): Promise<Map<string, Wait>> {
-  const rows = await db.many(
-    Wait.extend({ id: z.string() }),
+export interface Wait {
+  /**
+   * In the queue, from 1, or one above `LINE_LENGTH` for whatever stands behind; null for what waits for its time or for
+   * its batch, or has just come.
+   */
+  place: number | null
+  /** Nothing is sent before: the gateway told the job, or another of its key, to come again then. */
+  until: Date | null
+}
+
+/** The front of the line, in the order of `claimJobs`: everybody's first job, then everybody's second, and so on. */
+export function listLine(db: Db): Promise<{ id: string; place: number }[]> {
+  return db.many(
+    z.object({ id: z.string(), place: z.number() }),
     `with busy as (${busy}),
        waiting as (
          select id, created_at,
            coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
          from image_jobs left join busy using (user_id)
-         where ${claimable}),
-       line as (select id, row_number() over (order by turn, created_at, id) as place from waiting)
-     select id, place, until from image_jobs left join line using (id), lateral (
+         where ${claimable})
+     select id, row_number() over (order by turn, created_at, id) as place from waiting
+     order by turn, created_at, id limit $1`,
+    [LINE_LENGTH],
+  )
+}
+
+/** Of these jobs, those that are queued: whether they stand in line, or until when they wait for something else. */
+export function listWaits(
+  db: Db,
+  userId: number,
+  ids: readonly string[],
+): Promise<{ id: string; until: Date | null; inLine: boolean }[]> {
+  return db.many(
+    z.object({ id: z.string(), until: z.date().nullable(), inLine: z.boolean() }),
+    `select id, until, (${claimable}) as in_line from image_jobs, lateral (
        select max(time) as until from (
          select image_jobs.not_before as time
          union all select told.retry_at from image_jobs told where told.key_id = image_jobs.key_id and ${isTold}) times
        where time > now()) wait
-     where user_id = $1 and state = 'queued'`,
-    [userId],
+     where user_id = $1 and id = any($2) and state = 'queued'`,
+    [userId, ids],
   )
-  return new Map(rows.map(row => [row.id, row]))
 }
 
 /**
@@ -511,13 +525,13 @@ export async function upsertDraft(db: Db, userId: number, form: FormValues): Pro
   )
 }
 
-/** Those a page goes on asking about: not ended yet, or ended with the cost still to come. */
+/** Those a page goes on asking about, what changes first before what waits longest: not ended, or with the cost still to come. */
 export function listUnfinished(db: Db, userId: number, limit: number): Promise<ImageJob[]> {
   return db.many(
     ImageJob,
     `select * from image_jobs where user_id = $1
        and (state in ('queued', 'running') or (cost is null and cost_until > now()))
-     order by created_at desc, id desc limit $2`,
+     order by state = 'queued', created_at, id limit $2`,
     [userId, limit],
   )
 }

@@ -17,7 +17,8 @@ import { checkJob } from './check.ts'
 import { composer } from './composer.ts'
 import { editForm } from './edit.ts'
 import { iterationRoutes } from './iteration-routes.ts'
-import { isUnfinished, tagOf, viewJobs, waitsOf } from './job-view.ts'
+import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
+import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
 import { checkRequest, type FormValues, formOf, readForm, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
@@ -26,10 +27,11 @@ import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits } from './references.ts'
 import { requesterOf } from './requester.ts'
 import { requestOf, retryImage, startImage, submissionOf } from './start.ts'
-import type { ComposerView, JobView } from './view.ts'
+import type { ComposerView, JobView, OpenJob } from './view.ts'
 
 const JOBS_PER_PAGE = 24
-const UNFINISHED_JOBS = 200
+// Named in the address of a poll, which stays far below the 8 KB that proxies take.
+const UNFINISHED_JOBS = 64
 const Submission = z.guid()
 // A cancel or a retry that met an ended sign-in has no prompt to bring back.
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer'])
@@ -50,7 +52,7 @@ export function imageRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const cursor = parseCursor(req.query.before)
     const jobs = await queries.listJobs(db, userId, { before: cursor, limit: JOBS_PER_PAGE + 1 })
-    const shown = await viewJobs(db, userId, jobs.slice(0, JOBS_PER_PAGE))
+    const { shown, unfinished } = await withUnfinished(userId, jobs.slice(0, JOBS_PER_PAGE))
     const last = jobs[JOBS_PER_PAGE - 1]
     const older = jobs.length > JOBS_PER_PAGE && last ? `/images?before=${cursorOf(last.createdAt, last.id)}` : null
     const days = byDay(res, shown, cursor?.at ?? null)
@@ -61,7 +63,7 @@ export function imageRoutes(deps: Deps): Router {
       days,
       older,
       arrivals: cursor ? null : arrivalsAfter(jobs),
-      unfinished: await unfinished(userId),
+      unfinished,
     })
   })
 
@@ -125,7 +127,8 @@ export function imageRoutes(deps: Deps): Router {
     const jobs = await queries.listJobsAfter(db, userId, parseCursor(req.query.after), JOBS_PER_PAGE)
     const arrived = jobs.filter(job => !shown.has(job.id))
     if (arrived.length === 0) return res.status(204).end()
-    const data = { jobs: await viewJobs(db, userId, arrived), unfinished: await unfinished(userId) }
+    const { shown: newest, unfinished } = await withUnfinished(userId, arrived)
+    const data = { jobs: newest, unfinished }
     sendFragments(res, renderView(pageOf(res), 'images/_arrived', data))
   })
 
@@ -242,13 +245,13 @@ export function imageRoutes(deps: Deps): Router {
     retried: queries.ImageJob | null = null,
   ): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
-    const [shown] = await viewJobs(db, job.userId, [job])
+    const { shown, unfinished } = await withUnfinished(job.userId, retried ? [job, retried] : [job])
     const data = {
-      job: shown!,
+      job: shown[0]!,
       again,
-      unfinished: await unfinished(job.userId),
+      unfinished,
       composer: values && (await composer(deps, res, values)),
-      retried: retried && (await viewJobs(db, job.userId, [retried]))[0]!,
+      retried: shown[1] ?? null,
     }
     sendFragments(res, renderView(pageOf(res), 'images/_created', data))
   }
@@ -259,20 +262,27 @@ export function imageRoutes(deps: Deps): Router {
     }
     const { userId } = signedIn(res)
     const jobs = await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })
-    const days = byDay(res, await viewJobs(db, userId, jobs), null)
-    const arrivals = arrivalsAfter(jobs)
-    render(res, 'images/index', { composer: form, days, older: null, arrivals, unfinished: await unfinished(userId) })
+    const { shown, unfinished } = await withUnfinished(userId, jobs)
+    const days = byDay(res, shown, null)
+    render(res, 'images/index', { composer: form, days, older: null, arrivals: arrivalsAfter(jobs), unfinished })
   }
 
   async function answerTiles(res: Response, changed: readonly queries.ImageJob[]): Promise<void> {
     const { userId } = signedIn(res)
     await reloadViewer(deps, res)
-    const data = { changed: await viewJobs(db, userId, changed), unfinished: await unfinished(userId) }
-    sendFragments(res, renderView(pageOf(res), 'images/_tiles', data))
+    const { shown, unfinished } = await withUnfinished(userId, changed)
+    sendFragments(res, renderView(pageOf(res), 'images/_tiles', { changed: shown, unfinished }))
   }
 
-  async function unfinished(userId: number): Promise<JobView[]> {
-    return viewJobs(db, userId, await queries.listUnfinished(db, userId, UNFINISHED_JOBS))
+  /** Jobs as a page shows them, and those that it is to go on asking about. */
+  async function withUnfinished(
+    userId: number,
+    jobs: readonly queries.ImageJob[],
+  ): Promise<{ shown: JobView[]; unfinished: OpenJob[] }> {
+    const open = await queries.listUnfinished(db, userId, UNFINISHED_JOBS)
+    const waits = await waitsOf(db, userId, [...jobs, ...open])
+    const unfinished = open.map(job => ({ state: job.state, tag: tagOf(job, waits.get(job.id) ?? null) }))
+    return { shown: await viewJobs(db, userId, jobs, waits), unfinished }
   }
 
   return router

@@ -4,6 +4,9 @@ import type { Capability } from './capabilities.ts'
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'unknown' | 'cancelled'
 
+/** A job that a page goes on asking about. */
+export type OpenJob = Pick<JobView, 'tag' | 'state'>
+
 /** One picture job as a tile or as its own page shows it. */
 export interface JobView {
   id: string
@@ -28,7 +31,7 @@ export interface JobView {
   finishedAt: Date | null
   /** The gateway told it, or another job of its key, to come again then: nothing is sent before; null unless queued for that. */
   waitsUntil: Date | null
-  /** Place in the queue from 1; null unless queued for that. */
+  /** Place in the queue from 1, 100 for whatever is behind the 99th; null unless queued for that. */
   place: number | null
   /** The newest partial image; null when there is none yet. `step` 0–2: later ones are sharper. */
   preview: { url: string; step: number } | null

@@ -45,12 +45,12 @@ export interface Views {
   'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   error: { status: number; title: string; message: string; requestId: string | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
-  'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').JobView[] }
+  'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_batch': { batch: import('../images/view.ts').BatchView }
   'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
   'images/_check': { job: import('../images/view.ts').JobView }
   'images/_composer': { composer: import('../images/view.ts').ComposerView }
-  'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').JobView[]; composer: import('../images/view.ts').ComposerView | null; retried: import('../images/view.ts').JobView | null }
+  'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').OpenJob[]; composer: import('../images/view.ts').ComposerView | null; retried: import('../images/view.ts').JobView | null }
   'images/_failure': { job: import('../images/view.ts').JobView }
   'images/_job': { job: import('../images/view.ts').JobView }
   'images/_job_page': { job: import('../images/view.ts').JobView }
@@ -58,19 +58,19 @@ export interface Views {
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
-  'images/_pulse': { jobs: import('../images/view.ts').JobView[] }
+  'images/_pulse': { jobs: import('../images/view.ts').OpenJob[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
   'images/_reference': { reference: import('../images/view.ts').ReferenceView }
   'images/_references': { composer: import('../images/view.ts').ComposerView }
   'images/_refused': { name: string; sentence: string }
   'images/_retry': { job: import('../images/view.ts').JobView }
-  'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').JobView[] }
+  'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_variations': { job: import('../images/view.ts').JobView }
   'images/_wait': { job: import('../images/view.ts').JobView }
   'images/_word': { word: string }
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
-  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').JobView[] }
+  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
   layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'chat' | 'account')[] }
