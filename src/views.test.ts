@@ -6,8 +6,9 @@ import { describe, test } from 'node:test'
 import { HTMLElement, parse } from 'node-html-parser'
 import en from '../views/catalogue/en.json' with { type: 'json' }
 import zh from '../views/catalogue/zh-CN.json' with { type: 'json' }
-import type { KeysView } from './account/view.ts'
+import { type KeysView, keyProblems, type ObstacleView } from './account/view.ts'
 import { failureReasons } from './gateway/errors.ts'
+import { windowNames } from './gateway/windows.ts'
 import { capabilities } from './images/capabilities.ts'
 import type { BatchForm, BatchView, ComposerView, JobView, QuoteView } from './images/view.ts'
 import type { PictureView } from './library/view.ts'
@@ -78,6 +79,7 @@ const done: JobView = {
   startedAt: now,
   finishedAt: now,
   waitsUntil: null,
+  waitsFor: null,
   place: null,
   preview: null,
   references: [],
@@ -119,6 +121,7 @@ const jobs: JobView[] = [
   queued,
   running,
   { ...queued, id: 'limited', waitsUntil: now },
+  { ...queued, id: 'full', waitsUntil: now, waitsFor: '5h', size: 'auto', estimate: 0.2 },
   { ...done, id: 'stretched', otherShape: true, pictures: [] },
   { ...running, id: 'cancelling', cancelling: true, pictures: [] },
   { ...running, id: 'safe', safe: { since: now, away: false }, pictures: [] },
@@ -128,11 +131,21 @@ const jobs: JobView[] = [
   { ...failed[0]!, id: 'unknown', state: 'unknown' },
   { ...failed[0]!, id: 'cancelled', state: 'cancelled', failure: null },
 ]
+const unknownPrice: QuoteView = {
+  each: null,
+  total: null,
+  least: null,
+  n: 1,
+  refused: null,
+  overBalance: null,
+  terms: '',
+}
 const quotes: QuoteView[] = [
-  { each: 0.2, total: 0.8, n: 4, refused: null },
-  { each: null, total: null, n: 1, refused: null },
+  { ...unknownPrice, each: 0.2, total: 0.8, n: 4, terms: '0.2/0.2/0.2' },
+  { ...unknownPrice, each: 0.2, total: 0.8, least: 0.4, overBalance: 0.1 },
+  unknownPrice,
   ...(['not_a_size', 'multiple_of_16', 'longest_edge', 'ratio', 'too_few_pixels', 'too_many_pixels'] as const).map(
-    rule => ({ each: null, total: null, n: 1, refused: { rule, nearest: '1024x1024' } }),
+    rule => ({ ...unknownPrice, refused: { rule, nearest: '1024x1024' } }),
   ),
 ]
 const values = {
@@ -152,19 +165,40 @@ const composer: ComposerView = {
   models: [...capabilities],
   quote: quotes[0]!,
   submission: 's1',
-  blocked: null,
+  obstacle: null,
 }
 const reference = { token: 'a', url: '/files/a', thumbUrl: '/files/a/thumb', width: 1536, height: 1024 }
 const mask = { id: 'm1', url: '/images/masks/m1', width: 1536, height: 1024 }
+const others = [{ id: 9, name: 'other <b>', group: null, allowsImages: true }]
+const obstacles: ObstacleView[] = [
+  ...keyProblems,
+  'no_key' as const,
+  'group_no_images' as const,
+  'no_balance' as const,
+  ...windowNames.map(window => `window_${window}` as const),
+].map(why => ({ why, key: 'mine', blocks: true, until: why.startsWith('window') ? now : null, others }))
 const badComposer: ComposerView = {
   ...composer,
   references: [reference, { ...reference, token: 'b' }],
   mask,
   models: [...capabilities, { ...capabilities[0]!, id: 'gpt-image-3', label: 'gpt-image-3', freeSize: null }],
   errors: { prompt: 'Too long', size: 'No', quality: 'No', n: 'No', format: 'No', form: 'No' },
-  blocked: 'no_key',
+  obstacle: obstacles[0]!,
 }
-const key = { id: 1, name: 'mine', group: 'images', allowsImages: true, remaining: 2, expiresAt: now, chosen: true }
+const windows = [
+  { window: '5h' as const, limit: 2, used: 2, resetsAt: now, isFull: true },
+  { window: '1d' as const, limit: 2, used: 0, resetsAt: null, isFull: false },
+]
+const key = {
+  id: 1,
+  name: 'mine',
+  group: 'images',
+  allowsImages: true,
+  remaining: 2,
+  expiresAt: now,
+  windows,
+  chosen: true,
+}
 const keys: KeysView = {
   keys: [
     { ...key, problem: null },
@@ -182,13 +216,13 @@ const fault = { status: 401, title: 'A title', message: 'A message', requestId: 
 const login = { email: '', next: '/', error: 'Wrong', notice: 'Bye', gatewayUrl: 'https://g.example', siteName: 'G' }
 
 const lineage = { ancestors: [{ picture: uploaded, depth: 1 }], descendants: [{ picture: trashed, depth: 2 }] }
-const line = { prompt: '<p>', total: 0.2, error: null }
+const line = { prompt: '<p>', error: null }
 const batchForm: BatchForm = {
   ...composer,
   prompts: '<p>',
   references: [reference],
   lines: [line, { ...line, error: 'Too long' }],
-  total: 0.4,
+  each: quotes[1]!,
   limit: 50,
 }
 const batch: BatchView = {
@@ -208,6 +242,8 @@ const checks = (['charged', 'not_charged', 'too_early', 'unclear'] as const).map
   check: { outcome, at: now, rows: 3, usageId: 17, cost: 0.2 },
 }))
 
+const question = { action: '/images/x/retry', sentence: 'It <b> costs', terms: '0.2/0.2/0.2', fields: { n: '<1>' } }
+
 /** What every template is rendered with; a template without an entry is a type error. */
 const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   error: [fault, { ...fault, requestId: null }],
@@ -217,12 +253,17 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'account/_balance': [{ place: 'rail' }, { place: 'page' }],
   'account/_balances': [{}],
   'account/_key': [{}],
+  'account/_key_changed': [{}],
+  'account/_obstacle': [null, ...obstacles].flatMap(obstacle =>
+    (['form', 'nothing'] as const).map(swaps => ({ obstacle, next: '/images', post: '/images/key', swaps })),
+  ),
   'account/_keys': [
     { keys },
     { keys: { keys: [], groups: [], submission: 's', next: '/account', error: null, unavailable: true } },
   ],
   'account/index': [{ keys, signIns: [signIn, { ...signIn, id: 't', current: false }], pendingNotice: 'Done' }],
   'images/_batch': [{ batch }, { batch: { ...batch, paused: true } }],
+  'images/_batch_form': [{ batch: batchForm }],
   'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],
   'images/batch': [{ batch: batchForm }],
   'images/batch_show': [{ batch }],
@@ -253,7 +294,13 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { job: queued, again: false, unfinished: [queued], composer, retried: null },
     { job: queued, again: true, unfinished: [queued], composer: null, retried: jobs.at(-1)! },
   ],
+  'images/_doubt': [{ question }],
+  'images/_estimate': [
+    { usd: 0.2, size: 'auto' },
+    { usd: 0.2, size: '1024x1024' },
+  ],
   'images/_failure': [...failed, jobs.at(-1)!].map(job => ({ job })),
+  'images/_go_on': [{ question, swaps: true }],
   'images/_job': jobs.map(job => ({ job })),
   'images/_job_page': jobs.map(job => ({ job })),
   'images/_mosaic': [
@@ -267,6 +314,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_tiles': [{ changed: jobs, unfinished: [running] }],
   'images/_wait': [{ job: queued }, { job: running }],
   'images/_word': [{ word: 'high' }],
+  'images/doubt': [{ question }],
   'images/index': [
     {
       composer,
@@ -314,6 +362,9 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
 const exceptions = new Map<string, string>([
   ['_error', 'a partial for #notice, so that it shows wherever the refused request came from'],
   ['account/_balances', 'the balance stands in two places'],
+  ['account/_key_changed', 'a partial for the key in the rail'],
+  ['images/_doubt', 'a partial for #notice, so that it shows wherever the button was'],
+  ['images/_estimate', 'a price, not a place'],
   ['images/_arrival', 'the tile takes the place of itself'],
   ['images/_arrived', 'every new tile and the pulse in one answer'],
   ['images/_created', 'composer, tile and pulse in one answer'],
@@ -327,7 +378,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

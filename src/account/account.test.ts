@@ -52,7 +52,9 @@ test('the balance is read again on demand', async () => {
   const answer = await person.post('/account/balance')
   assert.equal(answer.status, 303)
   assert.equal(answer.location, '/account')
-  assert.match((await person.get('/account')).html.querySelector('.purse-card')!.text, /\$3\.2109/)
+  const purse = (await person.get('/account')).html.querySelector('.purse-card')!
+  assert.match(purse.text, /\$3\.21\s/, 'in cents')
+  assert.equal(purse.querySelector('data')!.getAttribute('title'), '$3.2109', 'exact on hover')
 
   control.user(person.email, { balance: 0.5 })
   const fragment = await person.post('/account/balance', {}, { htmx: true })

@@ -5,12 +5,14 @@ import type { ApiKey, Group } from '../gateway/schemas.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { withAccessToken } from '../session/tokens.ts'
 import { sealChosenKey } from './key.ts'
+import { fullWindow } from './key-state.ts'
 import { pricesOf } from './prices.ts'
 import * as queries from './queries.ts'
-import type { KeyProblem, KeysView, KeyView } from './view.ts'
+import type { KeyProblem, KeysView, KeyView, OtherKey } from './view.ts'
 
 /** Name of the keys that this app creates. */
 export const NEW_KEY_NAME = 'Image Playground'
+const MOST_OTHERS = 20
 const platforms = new Set(['openai', 'composite'])
 
 /** What the gateway says of a user's keys, at one moment. */
@@ -49,10 +51,8 @@ export async function chooseKey(
   ring: KeyRing,
   key: ApiKey,
 ): Promise<void> {
-  await queries.upsertChosenKey(deps.db, userId, {
-    ...factsOf(ring, key),
-    sealed: sealChosenKey(deps, userId, key.key),
-  })
+  const sealed = sealChosenKey(deps, userId, key.key)
+  await queries.upsertChosenKey(deps.db, userId, { ...factsOf(ring, key), sealed }, othersOf(ring, key.id))
 }
 
 /** What is remembered of a key beside its secret. */
@@ -64,21 +64,60 @@ export function factsOf(ring: KeyRing, key: ApiKey): Omit<queries.ChosenKey, 'se
     group: group?.name ?? null,
     allowsImages: allowsImages(group),
     prices: group ? pricesOf(group, ring.rates) : null,
+    state: {
+      problem: problemOf(ring, key),
+      expiresAt: key.expiresAt,
+      isPlan: group?.subscriptionType === 'subscription',
+      windows: key.windows,
+    },
   }
 }
 
 /**
- * Brings the remembered key up to date with the gateway: its price, group and secret; forgets it when it is gone or
- * unusable; takes the only usable one when none is remembered. Several are the person's choice.
+ * At sign-in: brings the remembered key up to date with the gateway; forgets it when it is gone or unusable; takes the
+ * only usable one when none is remembered. Several are the person's choice.
  */
 export async function syncChosenKey(deps: Pick<Deps, 'db' | 'sealer'>, userId: number, ring: KeyRing): Promise<void> {
   const account = await queries.findAccount(deps.db, userId)
-  const usable = ring.keys.filter(key => problemOf(ring, key) === null)
+  const usable = usableKeys(ring)
   const remembered = usable.find(key => key.id === account?.keyId)
   const only = usable.length === 1 ? usable[0] : undefined
   const key = remembered ?? only
-  if (key) await chooseKey(deps, userId, ring, key)
-  else if (account?.keyId) await queries.clearChosenKey(deps.db, userId)
+  if (key) return chooseKey(deps, userId, ring, key)
+  if (account?.keyId) await queries.clearChosenKey(deps.db, userId)
+  await queries.updateOtherKeys(deps.db, userId, othersOf(ring, null))
+}
+
+/**
+ * In between: the same, but a chosen key that can no longer be used stays, with what is wrong with it, so that this can
+ * be said before anything is paid. Nothing changes when another key has been chosen meanwhile.
+ */
+export async function updateChosenKey(
+  deps: Pick<Deps, 'db' | 'sealer'>,
+  { userId, keyId }: { userId: number; keyId: number | null },
+  ring: KeyRing,
+): Promise<void> {
+  const others = othersOf(ring, keyId)
+  const key = keyId === null ? undefined : ring.keys.find(each => each.id === keyId)
+  if (key) {
+    const sealed = sealChosenKey(deps, userId, key.key)
+    await queries.updateChosenKey(deps.db, userId, { ...factsOf(ring, key), sealed }, others)
+  } else if (keyId !== null) await queries.markKeyGone(deps.db, userId, keyId, others)
+  else await queries.updateOtherKeys(deps.db, userId, others)
+}
+
+function usableKeys(ring: KeyRing): ApiKey[] {
+  return ring.keys.filter(key => problemOf(ring, key) === null)
+}
+
+/** Those that could pay at once come first; one whose window is full would keep its payer waiting too. */
+function othersOf(ring: KeyRing, keyId: number | null): OtherKey[] {
+  return usableKeys(ring)
+    .filter(key => key.id !== keyId)
+    .map(key => ({ key, facts: factsOf(ring, key) }))
+    .filter(({ facts }) => !fullWindow(facts.state))
+    .slice(0, MOST_OTHERS)
+    .map(({ facts: { id, name, group, allowsImages } }) => ({ id, name, group, allowsImages }))
 }
 
 export function viewKeys(ring: KeyRing, chosenId: number | null): Pick<KeysView, 'keys' | 'groups'> {
@@ -99,7 +138,7 @@ export function viewKeys(ring: KeyRing, chosenId: number | null): Pick<KeysView,
 
 export function problemOf(ring: KeyRing, key: ApiKey): KeyProblem | null {
   if (key.status === 'expired' || (key.expiresAt && key.expiresAt < new Date())) return 'expired'
-  if (key.status === 'quota_exhausted') return 'quota_exhausted'
+  if (key.status === 'quota_exhausted' || (key.quota && (key.quotaUsed ?? 0) >= key.quota)) return 'quota_exhausted'
   if (key.status === 'inactive') return 'inactive'
   if (key.status === 'disabled') return 'disabled'
   const group = groupOf(ring, key)
@@ -116,6 +155,7 @@ function viewKey(ring: KeyRing, key: ApiKey, chosenId: number | null): KeyView {
     allowsImages: allowsImages(group),
     remaining: key.quota ? Math.max(0, key.quota - (key.quotaUsed ?? 0)) : null,
     expiresAt: key.expiresAt,
+    windows: key.windows.map(each => ({ ...each, isFull: each.used >= each.limit })),
     problem: problemOf(ring, key),
     chosen: key.id === chosenId,
   }

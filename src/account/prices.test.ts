@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Group } from '../gateway/schemas.ts'
-import { pricesOf, tierOf } from './prices.ts'
+import { priceRange, pricesOf, tierOf } from './prices.ts'
 
 const none = new Map<number, number>()
 const group = (fields: object) => Group.parse({ id: 7, name: 'A', platform: 'openai', rate_multiplier: 1, ...fields })
@@ -36,7 +36,13 @@ test('the longest edge decides on the tier', () => {
     '2048x2048': '2K',
     '2064x1024': '4K',
     '3840x2160': '4K',
-    auto: '2K',
+    auto: null,
   }
   for (const [size, tier] of Object.entries(tiers)) assert.equal(tierOf(size), tier, size)
+})
+
+test('of a size that the model chooses any tier can come back', () => {
+  const prices = { '1K': 0.04, '2K': 0.12, '4K': 0.06 }
+  assert.deepEqual(priceRange(prices, 'auto'), { least: 0.04, most: 0.12 })
+  assert.deepEqual(priceRange(prices, '1024x1024'), { least: 0.04, most: 0.04 })
 })

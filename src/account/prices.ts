@@ -24,10 +24,21 @@ export function pricesOf(group: Group, rates: ReadonlyMap<number, number>): Pric
   }
 }
 
-/** The tier of a requested size by its longest edge; the gateway files `auto` under 2K. */
-export function tierOf(size: string): Tier {
+/** The gateway's tier of a size by its longest edge; null where only the picture that comes back decides: `auto`. */
+export function tierOf(size: string): Tier | null {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(size) ?? []
-  if (!width || !height) return '2K'
+  if (!width || !height) return null
   const edge = Math.max(Number(width), Number(height))
   return edge <= 1024 ? '1K' : edge <= 2048 ? '2K' : '4K'
+}
+
+/** US dollars for one picture. Of `auto` any tier can come back, so its price is known within bounds only. */
+export function priceRange(prices: Prices, size: string): { least: number; most: number } {
+  const tier = tierOf(size)
+  const possible = tier ? [prices[tier]] : Object.values(prices)
+  return { least: Math.min(...possible), most: Math.max(...possible) }
+}
+
+export function samePrices(a: Prices, b: Prices | null): boolean {
+  return b !== null && (Object.keys(a) as Tier[]).every(tier => a[tier] === b[tier])
 }

@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { goneState, KeyState } from './key-state.ts'
 import { Prices } from './prices.ts'
+
+const OtherKey = z.object({
+  id: z.number(),
+  name: z.string(),
+  group: z.string().nullable(),
+  allowsImages: z.boolean(),
+})
+type OtherKey = z.output<typeof OtherKey>
 
 const Account = z.object({
   userId: z.number(),
@@ -12,6 +21,10 @@ const Account = z.object({
   keyAllowsImages: z.boolean().nullable(),
   keyPrices: Prices.nullable(),
   keySecret: z.instanceof(Buffer).nullable(),
+  /** Null until it was first read. */
+  keyState: KeyState.nullable(),
+  keyCheckedAt: z.date().nullable(),
+  otherKeys: z.array(OtherKey),
 })
 export type Account = z.output<typeof Account>
 
@@ -33,16 +46,76 @@ export interface ChosenKey {
   group: string | null
   allowsImages: boolean
   prices: Prices | null
+  state: KeyState
   sealed: Buffer
 }
 
-export async function upsertChosenKey(db: Db, userId: number, key: ChosenKey): Promise<void> {
+/** `others`: what could pay instead. */
+export async function upsertChosenKey(
+  db: Db,
+  userId: number,
+  key: ChosenKey,
+  others: readonly OtherKey[],
+): Promise<void> {
   await db.run(
-    `insert into accounts (user_id, key_id, key_name, key_group, key_allows_images, key_prices, key_secret)
-     values ($1, $2, $3, $4, $5, $6, $7)
+    `insert into accounts (user_id, key_id, key_name, key_group, key_allows_images, key_prices, key_secret, key_state,
+       other_keys, key_checked_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())
      on conflict (user_id) do update set key_id = $2, key_name = $3, key_group = $4, key_allows_images = $5,
-       key_prices = $6, key_secret = $7`,
-    [userId, key.id, key.name, key.group, key.allowsImages, JSON.stringify(key.prices), key.sealed],
+       key_prices = $6, key_secret = $7, key_state = $8, other_keys = $9, key_checked_at = now()`,
+    valuesOf(userId, key, others),
+  )
+}
+
+/** The same, but nothing when another key has been chosen meanwhile. */
+export async function updateChosenKey(
+  db: Db,
+  userId: number,
+  key: ChosenKey,
+  others: readonly OtherKey[],
+): Promise<void> {
+  await db.run(
+    `update accounts set key_name = $3, key_group = $4, key_allows_images = $5, key_prices = $6, key_secret = $7,
+       key_state = $8, other_keys = $9, key_checked_at = now()
+     where user_id = $1 and key_id = $2`,
+    valuesOf(userId, key, others),
+  )
+}
+
+function valuesOf(userId: number, key: ChosenKey, others: readonly OtherKey[]): unknown[] {
+  const { id, name, group, allowsImages, prices, sealed, state } = key
+  return [
+    userId,
+    id,
+    name,
+    group,
+    allowsImages,
+    JSON.stringify(prices),
+    sealed,
+    JSON.stringify(state),
+    JSON.stringify(others),
+  ]
+}
+
+/** The gateway does not know the chosen key any more: what it was called stays, so that this can be said. */
+export async function markKeyGone(db: Db, userId: number, keyId: number, others: readonly OtherKey[]): Promise<void> {
+  await db.run(
+    `update accounts set key_state = $3, other_keys = $4, key_checked_at = now() where user_id = $1 and key_id = $2`,
+    [userId, keyId, JSON.stringify(goneState), JSON.stringify(others)],
+  )
+}
+
+/** What is known of this key is read again before it is used next. */
+export async function forgetKeyState(db: Db, userId: number, keyId: number): Promise<void> {
+  await db.run(`update accounts set key_checked_at = null where user_id = $1 and key_id = $2`, [userId, keyId])
+}
+
+/** Of somebody who has chosen none. */
+export async function updateOtherKeys(db: Db, userId: number, others: readonly OtherKey[]): Promise<void> {
+  await db.run(
+    `insert into accounts (user_id, other_keys, key_checked_at) values ($1, $2, now())
+     on conflict (user_id) do update set other_keys = $2, key_checked_at = now() where accounts.key_id is null`,
+    [userId, JSON.stringify(others)],
   )
 }
 
@@ -50,7 +123,7 @@ export async function upsertChosenKey(db: Db, userId: number, key: ChosenKey): P
 export async function clearChosenKey(db: Db, userId: number): Promise<void> {
   await db.run(
     `update accounts set key_id = null, key_name = null, key_group = null, key_allows_images = null, key_prices = null,
-       key_secret = null where user_id = $1`,
+       key_secret = null, key_state = null where user_id = $1`,
     [userId],
   )
 }

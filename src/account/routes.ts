@@ -12,14 +12,15 @@ import { withAccessToken } from '../session/tokens.ts'
 import { localPath, parse } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { refreshBalance } from './balance.ts'
+import { chooseFrom } from './choose.ts'
 import {
   chooseKey,
   fetchKeyRing,
   type KeyRing,
   NEW_KEY_NAME,
-  problemOf,
   syncChosenKey,
   tryKeyRing,
+  updateChosenKey,
   viewKeys,
 } from './keys.ts'
 import * as queries from './queries.ts'
@@ -48,10 +49,13 @@ export function accountRoutes(deps: Deps): Router {
   router.use('/account', requireSignIn(deps))
 
   router.get('/account', async (req, res) => {
-    await showAccount(
-      res,
-      viewRing(res, await tryKeyRing(deps, signedIn(res).signInId), localPath(req.query.next, ACCOUNT)),
-    )
+    const { userId, signInId } = signedIn(res)
+    const ring = await tryKeyRing(deps, signInId)
+    if (ring) {
+      await updateChosenKey(deps, { userId, keyId: accountOf(res)?.keyId ?? null }, ring)
+      await reloadViewer(deps, res)
+    }
+    await showAccount(res, viewRing(res, ring, localPath(req.query.next, ACCOUNT)))
   })
 
   router.post('/account/balance', async (req, res) => {
@@ -65,14 +69,9 @@ export function accountRoutes(deps: Deps): Router {
   router.post('/account/key', async (req, res) => {
     const { key_id: keyId } = parse(ChosenKey, req.body)
     const ring = await tryKeyRing(deps, signedIn(res).signInId)
-    const key = ring?.keys.find(candidate => candidate.id === keyId)
-    const { t } = pageOf(res)
     // Without the gateway the answer is the page that says so.
-    if (!ring) return answerKeys(req, res, ring, null)
-    if (!key) return answerKeys(req, res, ring, t('account.key_gone'))
-    if (problemOf(ring, key)) return answerKeys(req, res, ring, t('account.key_unusable'))
-    await chooseKey(deps, signedIn(res).userId, ring, key)
-    await answerKeys(req, res, ring, null)
+    const refused = ring && (await chooseFrom(deps, signedIn(res).userId, ring, keyId))
+    await answerKeys(req, res, ring, refused && pageOf(res).t(refused))
   })
 
   router.post('/account/keys', async (req, res) => {

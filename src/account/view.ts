@@ -1,4 +1,36 @@
-export type KeyProblem = 'inactive' | 'disabled' | 'quota_exhausted' | 'expired' | 'no_group' | 'other_platform'
+import type { WindowName } from '../gateway/windows.ts'
+
+/** Why a key cannot pay. */
+export const keyProblems = [
+  'inactive',
+  'disabled',
+  'quota_exhausted',
+  'expired',
+  'no_group',
+  'other_platform',
+  'gone',
+] as const
+export type KeyProblem = (typeof keyProblems)[number]
+
+/** A key that could pay instead of the chosen one. */
+export interface OtherKey {
+  id: number
+  name: string
+  group: string | null
+  allowsImages: boolean
+}
+
+/** What stands in the way of paying with the chosen key. */
+export interface ObstacleView {
+  why: 'no_key' | 'group_no_images' | 'no_balance' | KeyProblem | `window_${WindowName}`
+  /** Name of the chosen key; empty without one. */
+  key: string
+  /** Nothing is even asked of the gateway. */
+  blocks: boolean
+  /** A full window opens then by itself, and what is asked for now waits for it. */
+  until: Date | null
+  others: OtherKey[]
+}
 
 /** An API key of the gateway, without its secret. */
 export interface KeyView {
@@ -9,6 +41,8 @@ export interface KeyView {
   /** US dollars left of the key's own quota; null = no quota. */
   remaining: number | null
   expiresAt: Date | null
+  /** US dollars a window of time: null `resetsAt` before the first call in it. */
+  windows: { window: WindowName; limit: number; used: number; resetsAt: Date | null; isFull: boolean }[]
   /** Null when it can be used. */
   problem: KeyProblem | null
   chosen: boolean

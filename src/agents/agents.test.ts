@@ -555,19 +555,15 @@ test('a spend cap is kept with the prices of now', async () => {
 test('a gateway that cannot tell the price stops no task, and is not asked again at once', async () => {
   const { person, token, key } = await atWork()
   await limitTo(key, 100)
-  const [apiKey] = app.mock.control.keysOf(person.email)
   const create = () => ask('POST', `${API}/tasks`, { token, body: { prompt: 'in the dark' } })
   const asked = () => app.mock.control.panelCalls({ path: '/api/v1/keys', email: person.email }).length
   const grow = () =>
     app.db.run(`update ssh_keys set key_checked_at = now() - interval '6 minutes' where blob = $1`, [blobOf(key)])
-  for (const what of ['deleted there', 'unavailable']) {
-    if (what === 'unavailable') app.mock.control.fault({ match: { path: '/api/v1/keys' }, reply: 'panel_unavailable' })
-    else app.mock.control.key(apiKey!.id, { user_id: 0 })
-    await grow()
-    const before = asked()
-    assert.deepEqual([(await create()).status, (await create()).status], [202, 202], what)
-    assert.equal(asked(), before + 1, what)
-  }
+  app.mock.control.fault({ match: { path: '/api/v1/keys', email: person.email }, reply: 'panel_unavailable' })
+  await grow()
+  const before = asked()
+  assert.deepEqual([(await create()).status, (await create()).status], [202, 202])
+  assert.equal(asked(), before + 1)
 })
 
 test('counts, sizes and qualities are limited', async t => {
@@ -612,4 +608,80 @@ test('the OpenAPI document describes what is really answered', async () => {
   check('/tasks', 'get', await ask('GET', `${API}/tasks?status=completed&limit=1`, { token }))
   check('/me', 'get', await ask('GET', `${API}/me`, { token }))
   check('/logout', 'post', await ask('POST', `${API}/logout`, { token }))
+})
+
+test('a price that cannot be checked in time does not hold a script up: the last one counts, and is called stale', async () => {
+  const { token, key, person } = await atWork()
+  const old = `update ssh_keys set key_checked_at = now() - interval '6 minutes' where blob = $1`
+  await app.db.run(old, [blobOf(key)])
+  const silent = { path: '/api/v1/keys', email: person.email }
+  const hold = app.mock.control.fault({ match: silent, hold: 'before_headers', times: 5 })
+  const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'unchecked' } })
+  assert.equal(made.status, 202)
+  const { data } = await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })
+  assert.deepEqual([data.estimate, data.estimate_stale], [0.134, true])
+  app.mock.control.release(hold)
+})
+
+test('an API key that cannot pay any more is a refusal with its reason, before anything is queued', async () => {
+  const { token, key, person } = await atWork()
+  const apiKey = app.mock.control.keysOf(person.email)[0]!
+  const bound = await app.db.one(z.object({ keyId: z.number() }), 'select key_id from ssh_keys where blob = $1', [
+    blobOf(key),
+  ])
+  const states = [
+    [{ status: 'inactive' }, 'key_invalid'],
+    [{ status: 'expired' }, 'key_expired'],
+    [{ status: 'quota_exhausted' }, 'key_quota'],
+    [{ status: 'active', group_id: null }, 'group_no_images'],
+    [null, 'key_invalid'],
+  ] as const
+  for (const [state, reason] of states) {
+    if (state) app.mock.control.key(bound.keyId, state)
+    else app.mock.state.keys.delete(bound.keyId)
+    await app.db.run(`update ssh_keys set key_checked_at = now() - interval '6 minutes' where blob = $1`, [blobOf(key)])
+    const refused = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'who pays?' } })
+    assert.deepEqual([refused.status, refused.failure.reason], [409, reason])
+    assert.ok(refused.message.includes(apiKey.name), refused.message)
+  }
+  assert.equal(app.mock.control.calls({ email: person.email }).length, 0)
+})
+
+test('a full window of the API key is told as a wait with its end', async () => {
+  const { token, key, person } = await atWork()
+  const { keyId } = await app.db.one(z.object({ keyId: z.number() }), 'select key_id from ssh_keys where blob = $1', [
+    blobOf(key),
+  ])
+  const began = new Date(Date.now() - 2 * 3_600_000)
+  const full = { rate_limit_5h: 1, usage_5h: 1, window_5h_start: began.toISOString() }
+  const wait = async (prompt: string) => {
+    const made = await ask('POST', `${API}/tasks`, { token, body: { prompt } })
+    assert.equal(made.status, 202)
+    return until('the wait', async () => {
+      const { data } = await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })
+      return data.waiting ? data : null
+    })
+  }
+  app.mock.control.key(keyId, full)
+  const told = await wait('told by the gateway')
+  assert.deepEqual([told.status, told.waiting], ['queued', 'key_window_5h'])
+  assert.equal(Date.parse(String(told.retry_at)), began.getTime() + 5 * 3_600_000)
+
+  await app.db.run(`update ssh_keys set key_checked_at = now() - interval '6 minutes' where blob = $1`, [blobOf(key)])
+  const known = await wait('known before')
+  assert.deepEqual([known.status, known.waiting], ['queued', 'key_window_5h'])
+  assert.equal(app.mock.control.calls({ email: person.email }).length, 1)
+})
+
+test('size auto is reserved at the dearest tier that can come back', async () => {
+  const { person, token } = await atWork()
+  await limit(person, { spend_total: '0.21' })
+  const body = { prompt: 'any size', size: 'auto' }
+  const refused = await ask('POST', `${API}/tasks`, { token, body })
+  assert.deepEqual([refused.status, refused.failure.reason], [403, 'spend_total'])
+  await limit(person, { spend_total: '0.27' })
+  const made = await ask('POST', `${API}/tasks`, { token, body })
+  assert.equal(made.status, 202)
+  const { data } = await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })
+  assert.equal(data.estimate, 0.268)
 })

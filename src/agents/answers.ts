@@ -81,6 +81,13 @@ function reasonOf(status: number, key: Refusal['key']): Reason {
 const reasonByKey: Partial<Record<Refusal['key'], Reason>> = {
   'images.blocked.no_key': 'no_api_key',
   'images.blocked.group_no_images': 'group_no_images',
+  'images.blocked.no_group': 'group_no_images',
+  'images.blocked.other_platform': 'group_no_images',
+  'images.blocked.gone': 'key_invalid',
+  'images.blocked.inactive': 'key_invalid',
+  'images.blocked.disabled': 'key_invalid',
+  'images.blocked.expired': 'key_expired',
+  'images.blocked.quota_exhausted': 'key_quota',
   'images.too_many_queued': 'too_many_queued',
 }
 const reasonByStatus: Record<number, Reason> = {

@@ -1,6 +1,7 @@
 import type { Db } from '../db/db.ts'
 import type { ImageRequest } from '../images/prompt.ts'
 import { sumSshKeyUse } from '../images/queries.ts'
+import { money } from '../web/money.ts'
 import { Problem } from './problem.ts'
 import * as queries from './queries.ts'
 
@@ -37,11 +38,11 @@ export async function admit(
   if (spendPerDay === null && spendTotal === null) return
   if (job.estimate === null) throw new Problem(403, 'price_unknown', 'agents.limit.price_unknown')
   if (exceeds(use.spentToday, job.estimate, spendPerDay)) {
-    const params = { limit: dollars(spendPerDay!), used: dollars(use.spentToday) }
+    const params = { limit: money(spendPerDay!), used: money(use.spentToday) }
     throw new Problem(429, 'spend_per_day', 'agents.limit.spend_per_day', { params, ...tomorrow })
   }
   if (exceeds(use.spentTotal, job.estimate, spendTotal)) {
-    const params = { limit: dollars(spendTotal!), used: dollars(use.spentTotal) }
+    const params = { limit: money(spendTotal!), used: money(use.spentTotal) }
     throw new Problem(403, 'spend_total', 'agents.limit.spend_total', { params })
   }
 }
@@ -64,10 +65,6 @@ export function checkSettings(
 // In whole millionths of a dollar: sums of prices in floating point miss a cap by a hair.
 function exceeds(spent: number, more: number, cap: number | null): boolean {
   return cap !== null && Math.round(spent * MICRO) + Math.round(more * MICRO) > Math.round(cap * MICRO)
-}
-
-function dollars(usd: number): string {
-  return `$${usd.toFixed(4).replace(/0{1,2}$/, '')}`
 }
 
 function secondsToMidnight(): number {

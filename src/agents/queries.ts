@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { goneState, KeyState } from '../account/key-state.ts'
 import { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 
@@ -15,6 +16,7 @@ const SshKey = z.object({
   keyAllowsImages: z.boolean(),
   keyPrices: Prices.nullable(),
   keyCheckedAt: z.date(),
+  keyState: KeyState.nullable(),
   keySecret: z.instanceof(Buffer).nullable(),
   picturesPerDay: z.number().nullable(),
   jobsAtOnce: z.number().nullable(),
@@ -45,6 +47,7 @@ export interface BoundKey {
   group: string | null
   allowsImages: boolean
   prices: Prices | null
+  state: KeyState
   sealed: Buffer
 }
 
@@ -66,8 +69,8 @@ export function insertSshKey(db: Db, sshKey: NewSshKey): Promise<SshKey | null> 
   return db.maybeOne(
     SshKey,
     `insert into ssh_keys (id, user_id, name, type, blob, fingerprint, key_id, key_name, key_group, key_allows_images,
-       key_prices, key_secret, proof_nonce, proof_text)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+       key_prices, key_secret, proof_nonce, proof_text, key_state)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
      on conflict (user_id, fingerprint) where revoked_at is null do nothing returning *`,
     [
       sshKey.id,
@@ -84,6 +87,7 @@ export function insertSshKey(db: Db, sshKey: NewSshKey): Promise<SshKey | null> 
       key.sealed,
       sshKey.proofNonce,
       sshKey.proofText,
+      JSON.stringify(key.state),
     ],
   )
 }
@@ -132,9 +136,19 @@ export async function renameSshKey(db: Db, sshKey: SshKey, name: string): Promis
 export async function rebindSshKey(db: Db, sshKey: SshKey, key: BoundKey): Promise<void> {
   await db.run(
     `update ssh_keys set key_id = $3, key_name = $4, key_group = $5, key_allows_images = $6, key_prices = $7,
-       key_secret = $8, key_checked_at = now()
+       key_secret = $8, key_state = $9, key_checked_at = now()
      where id = $1 and user_id = $2 and revoked_at is null`,
-    [sshKey.id, sshKey.userId, key.id, key.name, key.group, key.allowsImages, JSON.stringify(key.prices), key.sealed],
+    [
+      sshKey.id,
+      sshKey.userId,
+      key.id,
+      key.name,
+      key.group,
+      key.allowsImages,
+      JSON.stringify(key.prices),
+      key.sealed,
+      JSON.stringify(key.state),
+    ],
   )
 }
 
@@ -143,19 +157,29 @@ export function updateBoundKey(db: Db, sshKey: SshKey, key: BoundKey): Promise<S
   return db.maybeOne(
     SshKey,
     `update ssh_keys set key_name = $4, key_group = $5, key_allows_images = $6, key_prices = $7, key_secret = $8,
-       key_checked_at = now()
+       key_state = $9, key_checked_at = now()
      where id = $1 and user_id = $2 and key_id = $3 and revoked_at is null returning *`,
-    [sshKey.id, sshKey.userId, key.id, key.name, key.group, key.allowsImages, JSON.stringify(key.prices), key.sealed],
+    [
+      sshKey.id,
+      sshKey.userId,
+      key.id,
+      key.name,
+      key.group,
+      key.allowsImages,
+      JSON.stringify(key.prices),
+      key.sealed,
+      JSON.stringify(key.state),
+    ],
   )
 }
 
-/** The gateway knows the API key no more: what was known of it stays. Null as above. */
-export function keepBoundKey(db: Db, sshKey: SshKey): Promise<SshKey | null> {
+/** The gateway knows the API key no more: its name stays. Null as above. */
+export function markBoundKeyGone(db: Db, sshKey: SshKey): Promise<SshKey | null> {
   return db.maybeOne(
     SshKey,
-    `update ssh_keys set key_checked_at = now()
+    `update ssh_keys set key_state = $4, key_checked_at = now()
      where id = $1 and user_id = $2 and key_id = $3 and revoked_at is null returning *`,
-    [sshKey.id, sshKey.userId, sshKey.keyId],
+    [sshKey.id, sshKey.userId, sshKey.keyId, JSON.stringify(goneState)],
   )
 }
 

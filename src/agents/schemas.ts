@@ -82,14 +82,28 @@ export const TaskAnswer = z.object({
   result: z.object({ images: z.array(TaskImage) }).nullable(),
   state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'cancelled']),
   /** `store`: made and safe, but the store cannot be reached at the moment. */
-  waiting: z.enum(['store']).nullable(),
   failure: z.string().nullable(),
   charged: z.enum(['yes', 'no', 'unknown']).nullable(),
   progress: z.object({ pictures: z.number(), of: z.number(), preview: z.number().nullable() }),
   model: z.string(),
   quality: z.string(),
   n: z.number(),
-  estimate: z.number().nullable(),
+  estimate: z
+    .number()
+    .nullable()
+    .describe(
+      'US dollars before the call; of size `auto` at most, since the tier is that of the picture that comes back',
+    ),
+  estimate_stale: z
+    .boolean()
+    .describe('the price could not be checked when the task was made: it is the last known one'),
+  waiting: z
+    .enum(['key_window_5h', 'key_window_1d', 'key_window_7d', 'gateway', 'store'])
+    .nullable()
+    .describe(
+      'what it waits for. A queued task is not sent before `retry_at`: a spending window of the API key is full, or the gateway asked to come again. A processing one has its pictures, and the store does not take them yet',
+    ),
+  retry_at: z.iso.datetime().nullable(),
   cost: z.number().nullable(),
 })
 export type TaskAnswer = z.output<typeof TaskAnswer>

@@ -54,7 +54,6 @@ export async function viewTasks(
       error: errorOf(job, t),
       result: job.state === 'done' ? { images: imagesOf(job, arrived, origin) } : null,
       state: job.state,
-      waiting: safeOf(job) ? 'store' : null,
       failure: job.failureReason,
       charged: job.charged,
       progress: { pictures: arrived.length, of: job.n, preview: job.previewStep },
@@ -62,7 +61,9 @@ export async function viewTasks(
       quality: job.quality,
       n: job.n,
       estimate: job.estimate,
+      estimate_stale: job.estimateStale,
       cost: job.cost,
+      ...waitOf(job),
     }
   })
 }
@@ -86,6 +87,13 @@ function imagesOf(job: ImageJob, pictures: readonly Picture[], origin: string) {
 
 function kept(pictures: readonly Picture[]): Picture[] {
   return pictures.filter(picture => picture.deletedAt === null)
+}
+
+function waitOf(job: ImageJob): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
+  const { state, notBefore, waitsFor } = job
+  if (safeOf(job)) return { waiting: 'store', retry_at: null }
+  if (state !== 'queued' || !notBefore || notBefore <= new Date()) return { waiting: null, retry_at: null }
+  return { waiting: waitsFor ? `key_window_${waitsFor}` : 'gateway', retry_at: notBefore.toISOString() }
 }
 
 function errorOf(job: ImageJob, t: Translate): string | null {

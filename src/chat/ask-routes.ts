@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
+import { chooseKeyNamed } from '../account/choose.ts'
+import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { requesterOf } from '../images/requester.ts'
@@ -44,6 +46,7 @@ export function askRoutes(deps: Deps): Router {
     const { conversation, message, reply } = await myReply(db, req, res)
     if (reply.finishedAt === null) throw new Refusal(409, 'chat.still_writing')
     await asks.consume(String(conversation.userId))
+    await keepCurrent(deps, res)
     const settings = await findSettings(db, conversation.userId)
     const models = await listChatModels(deps, signedIn(res).caller, accountOf(res))
     const { submission } = readChatForm(req.body)
@@ -84,6 +87,19 @@ export function askRoutes(deps: Deps): Router {
     res.status(204).end()
   })
 
+  // Another key in place of one that cannot pay now; what was typed comes along.
+  router.post('/chat/key', acceptUploads(uploadLimits), async (req, res) => {
+    const { userId } = signedIn(res)
+    const { form } = await readComposer(req, res)
+    const conversation = z.guid().safeParse(req.body?.conversation).data
+    const { text, attachments, submission } = form
+    await upsertDraft(db, userId, conversation ?? 'new', { text, ...asFields(attachments) }, submission)
+    const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
+    const back = refused ? '/account#keys' : conversation ? `/chat/${conversation}` : '/chat'
+    if (!wantsFragment(req)) return res.redirect(303, back)
+    res.set('HX-Redirect', back).status(204).end()
+  })
+
   router.post('/chat/files', acceptUploads(uploadLimits), async (req, res) => {
     const { attachments, refused } = await keepFiles(deps, intake, res, uploadsOf(req, 'file'))
     const page = pageOf(res)
@@ -98,6 +114,7 @@ export function askRoutes(deps: Deps): Router {
     const { userId, caller } = signedIn(res)
     const { t } = pageOf(res)
     const { form, refused } = await readComposer(req, res)
+    await keepCurrent(deps, res)
     const choice = chooseModel(await listChatModels(deps, caller, accountOf(res)), form, await findSettings(db, userId))
     const wrong = refused.length > 0 ? refused.join(' ') : whatIsWrong(form, t)
     if (wrong) return refuse(req, res.status(422), conversation, form, wrong)

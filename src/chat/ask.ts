@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { sealKeyForReply } from '../account/key.ts'
+import { fullWindow } from '../account/key-state.ts'
+import { obstacleTo } from '../account/obstacle.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import type { WindowName } from '../gateway/windows.ts'
 import { derivedSubmission, type Requester } from '../images/start.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
@@ -66,7 +69,7 @@ export async function askQuestion(
     await lockAsking(tx, userId)
     const { once, twin } = await findTwin(tx, userId, question, submission)
     if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
-    const key = usableKey(asker)
+    const key = usableKey(asker.account)
     await refuseTooMany(tx, userId)
     const attachments = await checkAttachments(tx, userId, question)
     const conversation =
@@ -118,7 +121,7 @@ export async function answerAgain(
   await deps.db.transaction(async tx => {
     await lockAsking(tx, asker.userId)
     if (await findMessageBySubmission(tx, asker.userId, submission)) return
-    const key = usableKey(asker)
+    const key = usableKey(asker.account)
     await refuseTooMany(tx, asker.userId)
     const parent = old.message.parentId && (await findMessage(tx, conversation, old.message.parentId))
     if (!parent) throw new Refusal(404, 'errors.not_found')
@@ -144,7 +147,7 @@ export async function addAnswer(
   deps: AskDeps,
   tx: Db,
   asker: Pick<Requester, 'userId' | 'signInId' | 'caller'>,
-  key: { keyId: number; keySecret: Buffer },
+  key: UsableKey,
   { parent, purpose, model, effort, submission }: AnswerToCome,
 ): Promise<void> {
   const { userId, signInId, caller } = asker
@@ -165,14 +168,27 @@ export async function addAnswer(
     keyId,
     keySecret,
     caller,
+    waits: key.waits,
   })
   await deps.jobs.send(tx, 'reply', { messageId })
   await tellPages(tx, conversationId, 'change')
 }
 
-function usableKey({ account }: Requester): { keyId: number; keySecret: Buffer } {
-  if (!account?.keyId || !account.keySecret) throw new Refusal(409, 'chat.blocked.no_key')
-  return { keyId: account.keyId, keySecret: account.keySecret }
+/** What pays for an answer; and the window of it that has to open before, if one is full. */
+export interface UsableKey {
+  keyId: number
+  keySecret: Buffer
+  waits: { for: WindowName; until: Date } | null
+}
+
+/** Throws `Refusal` 409. */
+export function usableKey(account: Requester['account']): UsableKey {
+  const { keyId, keySecret, keyState = null } = account ?? {}
+  if (!keyId || !keySecret) throw new Refusal(409, 'chat.blocked.no_key')
+  const obstacle = obstacleTo(account, 'words')
+  if (obstacle?.blocks) throw new Refusal(409, `images.blocked.${obstacle.why}`, { key: obstacle.key })
+  const full = fullWindow(keyState)
+  return { keyId, keySecret, waits: full && { for: full.window, until: full.resetsAt } }
 }
 
 async function refuseTooMany(tx: Db, userId: number): Promise<void> {

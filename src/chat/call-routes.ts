@@ -1,8 +1,11 @@
 import { type Request, type Response, Router } from 'express'
+import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
-import { checkRequest, readForm as readImageForm, sizeOf } from '../images/prompt.ts'
+import { checkRequest, type FormValues, readForm as readImageForm, readWholeNumber, sizeOf } from '../images/prompt.ts'
+import { quote } from '../images/quote.ts'
 import { requesterOf } from '../images/requester.ts'
+import { doubtsAbout, readTerms, type Terms, toldOf, wordDoubts } from '../images/terms.ts'
 import { Refusal } from '../web/errors.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import type { ToolCall } from './call-queries.ts'
@@ -24,6 +27,13 @@ export function callRoutes(deps: Deps): Router {
     if ('errors' in checked)
       return answerCard(req, res, conversation, call, values, Object.values(checked.errors).join(' '))
     const { prompt, n } = checked.request
+    await keepCurrent(deps, res)
+    const seen = readTerms(req.body?.terms)
+    const doubts = doubtsAbout(accountOf(res), [checked.request], seen)
+    if (doubts.length > 0) {
+      const told = toldOf(doubts, seen)
+      return answerCard(req, res, conversation, call, values, wordDoubts(doubts, pageOf(res).t), told)
+    }
     try {
       await paint(deps, requesterOf(res), call, { prompt, size: sizeOf(values), n })
     } catch (error) {
@@ -44,14 +54,16 @@ export function callRoutes(deps: Deps): Router {
     res: Response,
     conversation: Conversation,
     call: ToolCall,
-    values: { prompt: string; size: string },
+    values: FormValues,
     error: string,
+    told: Terms['told'] = [],
   ): Promise<void> {
     const { view } = await loadThread(db, conversation, call.messageId, accountOf(res))
     const card = view.messages.find(message => message.id === call.messageId)
     if (card?.role !== 'tool') throw new Refusal(404, 'errors.not_found')
     const { prompt, size } = values
-    const shown = { ...card, prompt, size, error }
+    const n = readWholeNumber(values.n) ?? card.n
+    const shown = { ...card, prompt, size, n, error, quote: quote(accountOf(res), values, { told }) }
     if (wantsFragment(req))
       return sendFragments(res.status(422), renderView(pageOf(res), 'chat/_card', { message: shown }))
     await showPage(deps, req, res.status(422), conversation, { card: shown })

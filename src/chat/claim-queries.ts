@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import type { WindowName } from '../gateway/windows.ts'
 import { CHANNEL, tellPages } from './news-queries.ts'
 import { Reply } from './reply-queries.ts'
 
@@ -27,7 +28,7 @@ export function claimReplies(
            where state = 'queued' and (not_before is null or not_before <= now())),
          next as (select message_id from waiting where turn <= $2 order by turn, created_at limit $1)
        update replies set state = 'running', version = version + 1, claim = gen_random_uuid(),
-         lease_until = now() + make_interval(secs => $3), attempts = attempts + 1, not_before = null,
+         lease_until = now() + make_interval(secs => $3), attempts = attempts + 1, not_before = null, waits_for = null,
          started_at = coalesce(started_at, now())
        where message_id in (select message_id from next) and state = 'queued' returning *`,
       [limits.slots, limits.perUser, limits.leaseSeconds],
@@ -151,15 +152,21 @@ export async function finishReply(tx: Db, reply: ClaimedReply, ending: ReplyEndi
 
 /**
  * Back into the queue: at `notBefore` because the gateway proved that nothing was charged, or at once, null, when nothing
- * was sent yet. False when a stop came first.
+ * was sent yet. To wait for a window of the key is no attempt. False when a stop came first.
  */
-export async function requeueReply(db: Db, reply: ClaimedReply, notBefore: Date | null): Promise<boolean> {
+export async function requeueReply(
+  db: Db,
+  reply: ClaimedReply,
+  notBefore: Date | null,
+  waitsFor: WindowName | null = null,
+): Promise<boolean> {
   const changed = await db.run(
     `update replies set state = 'queued', version = version + 1, claim = null, lease_until = null, called_at = null,
-       request_id = null, not_before = $3
+       request_id = null, not_before = $3, waits_for = $4,
+       attempts = attempts - case when $4::text is null then 0 else 1 end
      where message_id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null
        and ($3::timestamptz is not null or called_at is null)`,
-    [reply.messageId, reply.claim, notBefore],
+    [reply.messageId, reply.claim, notBefore, waitsFor],
   )
   if (changed === 1) await tellPages(db, reply.conversationId, 'change')
   return changed === 1

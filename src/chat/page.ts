@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, Response } from 'express'
 import { z } from 'zod'
+import { obstacleTo } from '../account/obstacle.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
@@ -99,7 +100,7 @@ async function composerOf(
     effort: choice.effort ?? '',
     submission: form.submission ?? randomUUID(),
     error,
-    blocked: !account?.keyId ? 'no_key' : account.balance !== null && account.balance <= 0 ? 'no_balance' : null,
+    obstacle: obstacleTo(account, 'words'),
     writing: thread?.writing ?? null,
   }
 }

@@ -1,3 +1,5 @@
+import { currentAccount } from '../account/current.ts'
+import { obstacleTo } from '../account/obstacle.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
@@ -6,7 +8,7 @@ import { findJob } from '../images/queries.ts'
 import { type Requester, startImage } from '../images/start.ts'
 import { listPicturesOfJobs } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
-import { addAnswer } from './ask.ts'
+import { addAnswer, usableKey } from './ask.ts'
 import { endToolCall, listPainted, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
 import { findConversation, lockAsking } from './conversation-queries.ts'
 import { findLeafBelow, findMessage } from './message-queries.ts'
@@ -80,14 +82,14 @@ async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'fail
     const account = await findUsableAccount({ ...deps, db: tx }, call.userId)
     // The person has written on meanwhile, or has no key any more: nothing to be said.
     const isLeaf = conversation && (await findLeafBelow(tx, conversation, call.messageId)) === call.messageId
-    if (!message || !asked?.signInId || !account?.keyId || !account.keySecret || !isLeaf) return
+    const canPay = account?.keyId && account.keySecret && !obstacleTo(account, 'words')?.blocks
+    if (!message || !asked?.signInId || !canPay || !isLeaf) return
     const asker = {
       userId: call.userId,
       signInId: asked.signInId,
       caller: { address: asked.callerAddress, userAgent: asked.callerUserAgent },
     }
-    const key = { keyId: account.keyId, keySecret: account.keySecret }
-    await addAnswer(deps, tx, asker, key, {
+    await addAnswer(deps, tx, asker, usableKey(account), {
       parent: message,
       purpose: 'close',
       model: asked.model,
@@ -101,7 +103,7 @@ export async function paintUnasked(deps: Deps, reply: Reply, call: ToolCall): Pr
   if (!reply.signInId || call.state !== 'asked') return
   const { userId, signInId } = reply
   const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
-  const account = await findUsableAccount(deps, userId)
+  const account = await currentAccount(deps, { userId, signInId })
   try {
     await paint(deps, { userId, signInId, caller, account }, call, { prompt: call.prompt, size: call.size, n: call.n })
   } catch (error) {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
+import { type WindowName, windowNames } from '../gateway/windows.ts'
 import { CHANNEL, tellPages } from './news-queries.ts'
 
 export const Reply = z.object({
@@ -18,6 +19,8 @@ export const Reply = z.object({
   callerAddress: z.string(),
   callerUserAgent: z.string(),
   notBefore: z.date().nullable(),
+  /** The window of its key that `notBefore` is the end of. */
+  waitsFor: z.enum(windowNames).nullable(),
   startedAt: z.date().nullable(),
   finishedAt: z.date().nullable(),
   attempts: z.number(),
@@ -52,13 +55,15 @@ interface NewReply {
   keyId: number
   keySecret: Buffer
   caller: { address: string; userAgent: string }
+  /** A window of the key is full. */
+  waits: { for: WindowName; until: Date } | null
 }
 
 export async function insertReply(db: Db, reply: NewReply): Promise<void> {
   await db.run(
     `insert into replies (message_id, conversation_id, user_id, sign_in_id, purpose, model, effort, key_id, key_secret,
-       caller_address, caller_user_agent)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+       caller_address, caller_user_agent, waits_for, not_before)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       reply.messageId,
       reply.conversationId,
@@ -71,6 +76,8 @@ export async function insertReply(db: Db, reply: NewReply): Promise<void> {
       reply.keySecret,
       reply.caller.address,
       reply.caller.userAgent,
+      reply.waits?.for ?? null,
+      reply.waits?.until ?? null,
     ],
   )
 }

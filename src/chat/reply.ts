@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { openReplyKey } from '../account/key.ts'
-import { findAccount } from '../account/queries.ts'
+import { windowOpensAt } from '../account/key-windows.ts'
+import { findAccount, forgetKeyState } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import type { WindowName } from '../gateway/windows.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { persist, persistEnding, type Run, type Stop } from '../worker.ts'
@@ -96,8 +98,8 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
     ending = await endingOf(writer, heard)
   } catch (error) {
     await Promise.all([writer.close(), drawn.settled()])
-    const again = comeBackAt(error, reply, writer, signal)
-    if (again && (await persist(deps, () => requeueReply(deps.db, reply, again)))) return
+    const again = await comeBack(deps, error, reply, writer, signal)
+    if (again && (await persist(deps, () => requeueReply(deps.db, reply, again.notBefore, again.waitsFor)))) return
     ending = await endingAfter(deps, reply, writer, heard, error, signal)
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
@@ -238,12 +240,29 @@ async function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasonin
   return { text, reasoning, html: await renderMarkdown(text) }
 }
 
+/** When to ask again, or null. A full window of the key is waited for, however long; and next time known of before. */
+async function comeBack(
+  deps: Deps,
+  error: unknown,
+  reply: ClaimedReply,
+  writer: DeltaWriter,
+  signal: AbortSignal,
+): Promise<{ notBefore: Date; waitsFor: WindowName | null } | null> {
+  const notBefore = comeBackAt(error, reply, writer, signal)
+  const window = error instanceof GatewayError ? error.facts.window : undefined
+  if (!notBefore || !window) return notBefore && { notBefore, waitsFor: null }
+  const opens = await windowOpensAt(deps, reply, window)
+  if (reply.keyId) await forgetKeyState(deps.db, reply.userId, reply.keyId).catch(() => undefined)
+  return { notBefore: new Date(Math.max(notBefore.getTime(), opens.getTime())), waitsFor: window }
+}
+
 /** When to ask again, or null: only what was proven to have cost nothing, and passes by itself within half a minute. */
 function comeBackAt(error: unknown, reply: ClaimedReply, writer: DeltaWriter, signal: AbortSignal): Date | null {
   if (!(error instanceof GatewayError) || error.facts.charged !== 'no' || writer.text !== '') return null
   // Shut down before the request had left: the next worker sends it.
   if (signal.aborted) return signal.reason === ('shutdown' satisfies Stop) ? new Date() : null
-  if (!error.facts.mayRetry || reply.attempts >= ATTEMPTS) return null
+  const isSpent = reply.attempts >= ATTEMPTS && !error.facts.window
+  if (!error.facts.mayRetry || isSpent) return null
   const backOff = 1000 * 2 ** reply.attempts * (0.75 + Math.random() / 2)
   const wait = Math.max(backOff, (error.facts.retryAt?.getTime() ?? 0) - Date.now())
   return wait > LONGEST_WAIT_MS ? null : new Date(Date.now() + wait)

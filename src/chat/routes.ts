@@ -1,4 +1,5 @@
 import { Router } from 'express'
+import { keepCurrent } from '../account/current.ts'
 import type { Deps } from '../deps.ts'
 import { requireSignIn } from '../session/guard.ts'
 import type { EventStreams } from '../web/event-stream.ts'
@@ -17,7 +18,10 @@ export function chatRoutes(deps: Deps, streams: EventStreams): Router {
   const router = Router()
   router.use('/chat', requireSignIn(deps))
 
-  router.get('/chat', (req, res) => showPage(deps, req, res, null))
+  router.get('/chat', async (req, res) => {
+    await keepCurrent(deps, res)
+    await showPage(deps, req, res, null)
+  })
 
   router.get('/chat/list', async (req, res) => {
     const list = await listOf(deps.db, req, res, null)
@@ -25,7 +29,11 @@ export function chatRoutes(deps: Deps, streams: EventStreams): Router {
     sendFragments(res, renderView(pageOf(res), req.query.before ? 'chat/_rows' : 'chat/_list', { list }))
   })
 
-  router.get('/chat/:id', async (req, res) => showPage(deps, req, res, await myConversation(deps.db, req, res)))
+  router.get('/chat/:id', async (req, res) => {
+    const conversation = await myConversation(deps.db, req, res)
+    await keepCurrent(deps, res)
+    await showPage(deps, req, res, conversation)
+  })
 
   router.use(
     settingsRoutes(deps),

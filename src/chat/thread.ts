@@ -3,8 +3,9 @@ import type { Account } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { isUnfinished, viewJobs } from '../images/job-view.ts'
+import { readForm } from '../images/prompt.ts'
 import { listJobsById } from '../images/queries.ts'
-import { estimate } from '../images/start.ts'
+import { quote } from '../images/quote.ts'
 import type { JobView } from '../images/view.ts'
 import type { StoredFile } from '../library/queries.ts'
 import { type Branch, loadBranch, type Turn } from './branch.ts'
@@ -140,6 +141,7 @@ function viewReply(
     seq: grown ? grown.seq : -1,
     stopping: reply.state === 'running' && reply.cancelRequestedAt !== null,
     waitsUntil: reply.state === 'queued' ? reply.notBefore : null,
+    waitsFor: reply.state === 'queued' ? reply.waitsFor : null,
     cutBy: reply.cutBy,
     failure: reply.failureReason && {
       reason: reply.failureReason,
@@ -168,7 +170,7 @@ function viewCall(call: ToolCall, { files }: Branch, { jobs, account }: Context)
     size,
     n,
     quality: defaultModel.defaults.quality,
-    estimate: estimate(account, { size, n }),
+    quote: quote(account, readForm({ size, n: String(n) })),
     sizes,
     sources: call.sources.map(token => viewPicture(token, '', files)),
     job: (call.jobId && jobs.get(call.jobId)?.view) || null,

@@ -1,5 +1,7 @@
+import type { ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
-import type { JobView } from '../images/view.ts'
+import type { WindowName } from '../gateway/windows.ts'
+import type { JobView, QuoteView } from '../images/view.ts'
 import type { ChatModel } from './models.ts'
 import type { ToolProblem } from './tools.ts'
 
@@ -88,6 +90,8 @@ export interface AnswerView extends Common {
   seq: number
   stopping: boolean
   waitsUntil: Date | null
+  /** The window of its key that opens then. */
+  waitsFor: WindowName | null
   /** What made the model stop early; null when it came to its end. */
   cutBy: string | null
   failure: {
@@ -128,8 +132,7 @@ export interface ToolView extends Common {
   size: string
   n: number
   quality: string
-  /** US dollars; null when the price is not known. */
-  estimate: number | null
+  quote: QuoteView
   sizes: readonly string[]
   sources: AttachmentView[]
   job: JobView | null
@@ -150,7 +153,7 @@ export interface ChatComposerView {
   submission: string
   /** A sentence above the form; null when all is well. */
   error: string | null
-  blocked: 'no_key' | 'no_balance' | null
+  obstacle: ObstacleView | null
   /** An answer is being written: the form stops it instead of sending. */
   writing: string | null
 }

@@ -1,3 +1,5 @@
+import type { WindowName } from './windows.ts'
+
 /** Why a call to the gateway failed: a closed list, each with one sentence and one next step in every language. */
 export const failureReasons = [
   'bad_request',
@@ -33,6 +35,8 @@ export interface FailureFacts {
   field?: string | undefined
   /** When the gateway allows the next attempt. */
   retryAt?: Date | undefined
+  /** A spending window of the key is full: it opens by itself, and the gateway does not say when. */
+  window?: WindowName | undefined
   /** `X-Client-Request-ID` of the reply: the usage row is filed under `client:<id>`. */
   requestId?: string | undefined
   /** HTTP status of the reply, where there was one. */

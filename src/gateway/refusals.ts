@@ -2,6 +2,7 @@ import { parseStorable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { scrub } from './scrub.ts'
+import { type WindowName, windowIn } from './windows.ts'
 
 /** What a refusal says, in whichever of the gateway's shapes it came. */
 export interface Refusal {
@@ -71,6 +72,7 @@ export function refusalError(refusal: Refusal, context: RefusalContext): Gateway
     mayRetry: charged === 'no' && isTemporary(reason, refusal, context.status),
     field: reason === 'bad_request' ? fieldOf(refusal) : undefined,
     retryAt: context.retryAt,
+    window: windowOf(refusal) ?? undefined,
     requestId: context.requestId,
     status: context.status,
     detail: scrub(refusal.message || refusal.code || refusal.type, context.secrets) || undefined,
@@ -153,7 +155,7 @@ const limitTypes: ReadonlySet<string> = new Set(['rate_limit_error', 'rate_limit
 
 function reasonOf(refusal: Refusal, status: number): FailureReason {
   if (Object.hasOwn(byCode, refusal.code)) return byCode[refusal.code]!
-  if (limitTypes.has(refusal.type)) return limitReason(refusal.message)
+  if (limitTypes.has(refusal.type)) return windowOf(refusal) ? 'rate_limited' : limitReason(refusal.message)
   switch (refusal.type) {
     case 'api_error':
       return status === 503 || /no available/i.test(refusal.message) ? 'no_account' : 'upstream'
@@ -169,6 +171,10 @@ function reasonOf(refusal: Refusal, status: number): FailureReason {
   if (Object.hasOwn(byType, refusal.type)) return byType[refusal.type]!
   if (refusal.code === 'rate_limit_exceeded') return limitReason(refusal.message)
   return reasonOfStatus(refusal, status)
+}
+
+function windowOf({ type, message }: Refusal): WindowName | null {
+  return limitTypes.has(type) ? windowIn(message) : null
 }
 
 function limitReason(message: string): FailureReason {

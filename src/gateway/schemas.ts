@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Secret } from '../secrets/secret.ts'
+import { windowEnd, windowNames } from './windows.ts'
 
 // The gateway adds fields with every release and forks drop some: a field that is missing or of another type is
 // undefined here, and only what a thing cannot exist without makes the whole thing invalid.
@@ -150,7 +151,7 @@ export type Group = z.output<typeof Group>
 
 const keyStatuses = ['active', 'inactive', 'disabled', 'quota_exhausted', 'expired', 'unknown'] as const
 
-/** An API key with its secret. `group` is absent in the answer to its creation; quota and limits in USD, 0 is unlimited. */
+/** An API key with its secret. `group` is absent in the answer to its creation; quota in USD, 0 is unlimited; `windows`: those with a limit. */
 export const ApiKey = z
   .object({
     id,
@@ -165,6 +166,18 @@ export const ApiKey = z
     created_at: time,
     current_concurrency: number,
     ip_whitelist: texts,
+    rate_limit_5h: number,
+    rate_limit_1d: number,
+    rate_limit_7d: number,
+    usage_5h: number,
+    usage_1d: number,
+    usage_7d: number,
+    window_5h_start: time,
+    window_1d_start: time,
+    window_7d_start: time,
+    reset_5h_at: time,
+    reset_1d_at: time,
+    reset_7d_at: time,
     group: Group.optional().catch(undefined),
   })
   .transform(key => ({
@@ -180,6 +193,15 @@ export const ApiKey = z
     createdAt: key.created_at ?? null,
     currentConcurrency: key.current_concurrency,
     hasIpList: (key.ip_whitelist ?? []).length > 0,
+    windows: windowNames.flatMap(window => {
+      const limit = key[`rate_limit_${window}`] ?? 0
+      if (limit <= 0) return []
+      const start = key[`window_${window}_start`]
+      const resetsAt = key[`reset_${window}_at`] ?? (start ? windowEnd(window, start) : null)
+      // The gateway empties a window at the next call after its end: until then it tells what was used in the last one.
+      const isOver = resetsAt !== null && resetsAt <= new Date()
+      return [{ window, limit, used: isOver ? 0 : (key[`usage_${window}`] ?? 0), resetsAt: isOver ? null : resetsAt }]
+    }),
     group: key.group,
   }))
 export type ApiKey = z.output<typeof ApiKey>

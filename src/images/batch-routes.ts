@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
+import { chooseKeyNamed } from '../account/choose.ts'
+import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
@@ -15,6 +17,7 @@ import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { requesterOf } from './requester.ts'
 import { submissionOf } from './start.ts'
+import { doubtsAbout, readTerms, type Terms, toldOf, wordDoubts } from './terms.ts'
 import type { BatchForm } from './view.ts'
 
 const Fields = z.object({
@@ -30,6 +33,7 @@ export function batchRoutes(deps: Deps): Router {
   const batches = createRateLimit(db, { name: 'batch', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
 
   router.get('/images/batch', async (_req, res) => {
+    await keepCurrent(deps, res)
     const draft = readForm(await queries.findDraft(db, signedIn(res).userId))
     render(res, 'images/batch', { batch: await formOf(res, draft.prompt, draft, {}) })
   })
@@ -37,21 +41,24 @@ export function batchRoutes(deps: Deps): Router {
   router.post('/images/batch', async (req, res) => {
     const { prompts, step, submission } = Fields.parse(req.body ?? {})
     const values = readForm({ ...req.body, prompt: '' })
+    await keepCurrent(deps, res)
     if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, prompts, values, {}) })
     const { lines, errors } = checkLines(prompts, values, pageOf(res).t)
     const requests = lines.flatMap(line => line.request ?? [])
     const isSound = requests.length > 0 && requests.length === lines.length
-    const answer = async (status: number, more: FieldErrors = {}) => {
-      const price = quote(accountOf(res), values).total
-      const shown = lines.map(({ prompt, error }) => ({ prompt, error, total: price }))
+    const answer = async (status: number, more: FieldErrors = {}, told: Terms['told'] = []) => {
+      const each = quote(accountOf(res), values, { times: lines.length, told })
+      const shown = lines.map(({ prompt, error }) => ({ prompt, error }))
       const form = await formOf(res, prompts, values, { ...errors, ...more })
-      const total = price === null ? null : price * lines.length
-      const batch = { ...form, lines: shown, total, submission: submission ?? form.submission }
+      const batch = { ...form, lines: shown, each, submission: submission ?? form.submission }
       res.status(status)
       if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_preview', { batch }))
       render(res, 'images/batch', { batch })
     }
     if (!isSound || step === 'preview') return answer(isSound ? 200 : 422)
+    const seen = readTerms(req.body?.terms)
+    const doubts = doubtsAbout(accountOf(res), requests, seen)
+    if (doubts.length > 0) return answer(422, { form: wordDoubts(doubts, pageOf(res).t) }, toldOf(doubts, seen))
     try {
       await batches.consume(String(signedIn(res).userId))
       const once = submissionOf(submission ?? randomUUID(), requests)
@@ -64,6 +71,17 @@ export function batchRoutes(deps: Deps): Router {
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
       await answer(error.status === 429 ? 429 : 422, { form: pageOf(res).t(error.key, error.params) })
     }
+  })
+
+  // Another key in place of one that cannot pay now; what was typed stays.
+  router.post('/images/batch/key', async (req, res) => {
+    const { prompts } = Fields.parse(req.body ?? {})
+    const values = readForm({ ...req.body, prompt: '' })
+    const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
+    const batch = await formOf(res, prompts, values, refused ? { form: pageOf(res).t(refused) } : {})
+    const page = pageOf(res)
+    if (!wantsFragment(req)) return render(res, 'images/batch', { batch })
+    sendFragments(res, renderView(page, 'images/_batch_form', { batch }), renderView(page, 'account/_key_changed', {}))
   })
 
   router.get('/images/batches/:id', async (req, res) => {
@@ -104,7 +122,7 @@ export function batchRoutes(deps: Deps): Router {
 
   /** The form with the settings of the composer. */
   async function formOf(res: Response, prompts: string, given: FormValues, errors: FieldErrors): Promise<BatchForm> {
-    const { values, references, mask, models, submission, blocked } = await composer(deps, res, given)
+    const { values, references, mask, models, submission, obstacle, quote: each } = await composer(deps, res, given)
     return {
       prompts,
       values,
@@ -113,10 +131,10 @@ export function batchRoutes(deps: Deps): Router {
       models,
       errors,
       lines: [],
-      total: null,
+      each,
       submission,
       limit: BATCH_LINES,
-      blocked,
+      obstacle,
     }
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Response } from 'express'
-import type { Account } from '../account/queries.ts'
+import { obstacleTo } from '../account/obstacle.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
@@ -9,6 +9,7 @@ import { viewMask, viewReferences } from './job-view.ts'
 import type { FieldErrors, FormValues } from './prompt.ts'
 import { findMask } from './queries.ts'
 import { quote } from './quote.ts'
+import type { Doubt } from './terms.ts'
 import type { ComposerView } from './view.ts'
 
 /** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
@@ -16,7 +17,7 @@ export async function composer(
   deps: Pick<Deps, 'db'>,
   res: Response,
   values: FormValues,
-  back?: { errors: FieldErrors; submission: string },
+  back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][] } = {},
 ): Promise<ComposerView> {
   const account = accountOf(res)
   const { userId } = signedIn(res)
@@ -26,16 +27,10 @@ export async function composer(
     values: { ...values, references: references.map(({ token }) => token), mask: mask?.id ?? '' },
     references,
     mask: mask && viewMask(mask),
-    errors: back?.errors ?? {},
+    errors: back.errors ?? {},
     models: [...capabilities],
-    quote: quote(account, values),
-    submission: back?.submission ?? randomUUID(),
-    blocked: blockedBy(account),
+    quote: quote(account, values, back),
+    submission: back.submission ?? randomUUID(),
+    obstacle: obstacleTo(account, 'pictures'),
   }
-}
-
-function blockedBy(account: Account | null): ComposerView['blocked'] {
-  if (!account?.keyId) return 'no_key'
-  if (!account.keyAllowsImages) return 'group_no_images'
-  return account.balance !== null && account.balance <= 0 ? 'no_balance' : null
 }

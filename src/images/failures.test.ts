@@ -79,7 +79,6 @@ describe('what a call comes to', { concurrency: 4 }, () => {
     ['an invalid key', { reply: 'invalid_key' }, 'key_invalid'],
     ['an expired key', { reply: 'key_expired' }, 'key_expired'],
     ['a key used up', { reply: 'key_quota' }, 'key_quota'],
-    ['a key used up for five hours', { reply: 'window_5h' }, 'key_quota'],
     ['a group without pictures', { reply: 'no_images' }, 'group_no_images'],
     ['a group that was deleted', { reply: 'group_deleted' }, 'group_no_images'],
     ['an address the key does not allow', { reply: 'access_denied' }, 'ip_denied'],

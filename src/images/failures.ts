@@ -66,7 +66,8 @@ export function runAgainAt(job: ClaimedJob, progress: Progress, error: unknown, 
   if (!(error instanceof GatewayError) || error.facts.charged !== 'no' || progress.received > 0) return null
   // Shut down before the request had left: the next worker sends it.
   if (error.reason === 'interrupted') return signal.reason === 'shutdown' ? new Date() : null
-  if (!error.facts.mayRetry || job.attempts >= ATTEMPTS) return null
+  const isSpent = job.attempts >= ATTEMPTS && !error.facts.window
+  if (!error.facts.mayRetry || isSpent) return null
   const backOff = Math.min(60_000, 1000 * 2 ** job.attempts) * (0.75 + Math.random() / 2)
   return new Date(Math.max(Date.now() + backOff, error.facts.retryAt?.getTime() ?? 0))
 }

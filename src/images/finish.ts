@@ -1,6 +1,10 @@
+import { forgetKeyState } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import { persistEnding } from '../worker.ts'
 import { type ClaimedJob, type Ending, finishJob } from './queries.ts'
+
+// What is known of the key is no longer true then: whoever pays with it next is told so before.
+const ofKey: ReadonlySet<string> = new Set(['key_invalid', 'key_expired', 'key_quota', 'group_no_images'])
 
 /** Ends the job and, where something may have been charged, has the cost looked up. */
 export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promise<void> {
@@ -11,6 +15,7 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
       const row = await finishJob(tx, job, told)
       if (row?.costUntil) await deps.jobs.send(tx, 'image-cost', { jobId: job.id, attempt: 1 })
       if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
+      if (row?.failureReason && ofKey.has(row.failureReason)) await forgetKeyState(tx, job.userId, job.keyId)
       return row
     }),
   )

@@ -101,6 +101,7 @@ function viewJob(
     startedAt: job.startedAt,
     finishedAt: job.finishedAt && (job.madeAt ?? job.finishedAt),
     waitsUntil: wait?.until ?? null,
+    waitsFor: wait?.until ? job.waitsFor : null,
     place: wait?.place ?? null,
     preview:
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },

@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
+import { windowOpensAt } from '../account/key-windows.ts'
+import { forgetKeyState } from '../account/queries.ts'
 import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { GatewayError } from '../gateway/errors.ts'
 import type { EditRequest, ImageRequest } from '../gateway/images.ts'
 import { newToken } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
@@ -75,10 +78,10 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
   } catch (error) {
     await Promise.all(progress.held)
     ending = endingAfter(deps, job, progress, error, signal)
-    const notBefore = runAgainAt(job, progress, error, signal)
-    if (notBefore) {
+    const again = await comeBack(deps, job, progress, error, signal)
+    if (again) {
       await previewer.settled()
-      if (await persist(deps, () => queries.requeueJob(deps.db, job, notBefore, ending.retryAt ?? null))) return
+      if (await persist(deps, () => queries.requeueJob(deps.db, job, again))) return
       const isCancelled = await persist(deps, () => queries.listCancelled(deps.db, [job.claim]))
       if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }
@@ -96,6 +99,22 @@ async function end(deps: Deps, job: queries.ClaimedJob, progress: Progress, endi
     if (!isOutage(error)) throw error
     await leaveInSpill(deps, job, progress.kept, ending)
   }
+}
+
+/** When to ask again, or null. A full window of the key is waited for, however long; and next time known of before. */
+async function comeBack(
+  deps: Deps,
+  job: queries.ClaimedJob,
+  progress: Progress,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<queries.Again | null> {
+  const notBefore = runAgainAt(job, progress, error, signal)
+  const { window, retryAt = null } = error instanceof GatewayError ? error.facts : {}
+  if (!notBefore || !window) return notBefore && { notBefore, retryAt, waitsFor: null }
+  const opens = new Date(Math.max(notBefore.getTime(), (await windowOpensAt(deps, job, window)).getTime()))
+  await tell(deps, job, () => forgetKeyState(deps.db, job.userId, job.keyId))
+  return { notBefore: opens, retryAt: opens, waitsFor: window }
 }
 
 /** Null when no secret opens it any more: trying again would not help. */

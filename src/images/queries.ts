@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
+import { type WindowName, windowNames } from '../gateway/windows.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
 
 /** What a look at the gateway's usage rows said about a job whose outcome was not known. */
@@ -31,6 +32,7 @@ export const ImageJob = z.object({
   referenceTokens: z.array(z.string()),
   maskId: z.string().nullable(),
   estimate: z.number().nullable(),
+  estimateStale: z.boolean(),
   /** Of the SSH key that asked, if it was not a person in a browser. */
   sshKeyId: z.string().nullable(),
   keyId: z.number(),
@@ -39,6 +41,8 @@ export const ImageJob = z.object({
   callerUserAgent: z.string(),
   createdAt: z.date(),
   notBefore: z.date().nullable(),
+  /** The window of its key that `notBefore` is the end of. */
+  waitsFor: z.enum(windowNames).nullable(),
   startedAt: z.date().nullable(),
   finishedAt: z.date().nullable(),
   attempts: z.number(),
@@ -101,6 +105,10 @@ interface NewJob {
   sshKeyId: string | null
   request: ImageRequest
   estimate: number | null
+  /** The price could not be checked. */
+  estimateStale: boolean
+  /** A window of the key is full. */
+  waits: { for: WindowName; until: Date } | null
   keyId: number
   keySecret: Buffer
   caller: { address: string; userAgent: string }
@@ -113,9 +121,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
     ImageJob,
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
        background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
-       caller_user_agent, ssh_key_id, batch_id, batch_line)
+       caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-       $23)
+       $23, $24, $25, $26)
      returning *`,
     [
       job.id,
@@ -141,6 +149,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       job.sshKeyId,
       job.batch?.id ?? null,
       job.batch?.line ?? null,
+      job.estimateStale,
+      job.waits?.for ?? null,
+      job.waits?.until ?? null,
     ],
   )
 }
@@ -265,7 +276,7 @@ export function claimJobs(
            select id from waiting where turn <= $2 order by turn, created_at, id
            limit greatest(0, least($1, $3 - (select coalesce(sum(running), 0) from busy))))
        update image_jobs set state = 'running', version = version + 1, claim = gen_random_uuid(),
-         lease_until = now() + make_interval(secs => $4), attempts = attempts + 1, not_before = null,
+         lease_until = now() + make_interval(secs => $4), attempts = attempts + 1, not_before = null, waits_for = null,
          started_at = coalesce(started_at, now())
        where id in (select id from next) and state = 'queued' returning *`,
       [limits.slots, limits.perUser, limits.total, limits.leaseSeconds],
@@ -378,15 +389,35 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
   )
 }
 
-/** Back into the queue: the gateway proved that nothing was charged. `retryAt`: when it lets this key come again. */
-export function requeueJob(db: Db, job: ClaimedJob, notBefore: Date, retryAt: Date | null): Promise<ImageJob | null> {
+/** When a job that cost nothing is sent again. */
+export interface Again {
+  notBefore: Date
+  /** The gateway lets this key come again then: its other jobs wait too. */
+  retryAt: Date | null
+  /** That is when this window of the key opens. */
+  waitsFor: WindowName | null
+}
+
+/** Back into the queue: the gateway proved that nothing was charged. To wait for a window is no attempt. */
+export function requeueJob(db: Db, job: ClaimedJob, again: Again): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
     `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null, called_at = null,
-       request_id = null, tokens = '{}', not_before = $3, retry_at = $4
+       request_id = null, tokens = '{}', not_before = $3, retry_at = $4, waits_for = $5,
+       attempts = attempts - case when $5::text is null then 0 else 1 end
      where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and withdrawn_at is null
      returning *`,
-    [job.id, job.claim, notBefore, retryAt],
+    [job.id, job.claim, again.notBefore, again.retryAt, again.waitsFor],
+  )
+}
+
+/** A window of the key has opened before its time: nothing waits for it any more. Those that did. */
+export function releaseWindow(db: Db, userId: number, keyId: number): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `update image_jobs set not_before = null, retry_at = null, waits_for = null, version = version + 1
+     where key_id = $2 and user_id = $1 and state = 'queued' and waits_for is not null returning *`,
+    [userId, keyId],
   )
 }
 

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
+import { chooseKeyNamed } from '../account/choose.ts'
+import { keepCurrent } from '../account/current.ts'
+import { fullWindow } from '../account/key-state.ts'
 import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
@@ -20,13 +23,14 @@ import { iterationRoutes } from './iteration-routes.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
-import { checkRequest, type FormValues, formOf, readForm, withSize } from './prompt.ts'
+import { checkRequest, type FieldErrors, type FormValues, formOf, readForm, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits } from './references.ts'
 import { requesterOf } from './requester.ts'
 import { requestOf, retryImage, startImage, submissionOf } from './start.ts'
+import { type Doubt, doubtsAbout, readTerms, type Terms, toldOf, wordDoubts, writeTerms } from './terms.ts'
 import type { ComposerView, JobView, OpenJob } from './view.ts'
 
 const JOBS_PER_PAGE = 24
@@ -57,6 +61,7 @@ export function imageRoutes(deps: Deps): Router {
     const older = jobs.length > JOBS_PER_PAGE && last ? `/images?before=${cursorOf(last.createdAt, last.id)}` : null
     const days = byDay(res, shown, cursor?.at ?? null)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
+    if (await keepCurrent(deps, res)) await letGo(res)
     const form = await firstForm(req, res)
     render(res, 'images/index', {
       composer: await composer(deps, res, form),
@@ -72,17 +77,24 @@ export function imageRoutes(deps: Deps): Router {
     if (isRearrangement(req.body)) throw new Refusal(400, 'errors.bad_request')
     const { values, refused } = await withUploads(req, res)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
-    const refuse = async (status: number, errors: Partial<Record<string, string>>) =>
-      answerRefused(req, res.status(status), await composer(deps, res, values, { errors, submission }))
+    const refuse = async (status: number, errors: FieldErrors, told: Doubt['why'][] = []) => {
+      // Whoever leaves for another key, or for the account, finds it again.
+      await queries.upsertDraft(db, signedIn(res).userId, values)
+      await answerRefused(req, res.status(status), await composer(deps, res, values, { errors, submission, told }))
+    }
     const checked = checkRequest(values, pageOf(res).t)
     if ('errors' in checked) return refuse(422, { ...checked.errors, ...refused })
     if (refused) return refuse(422, refused)
+    await keepCurrent(deps, res)
+    const seen = readTerms(req.body?.terms)
+    const doubts = doubtsAbout(accountOf(res), [checked.request], seen)
+    if (doubts.length > 0) return refuse(422, { form: wordDoubts(doubts, pageOf(res).t) }, toldOf(doubts, seen))
     try {
       await starts.consume(String(signedIn(res).userId))
       const once = submissionOf(submission, checked.request)
       const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
       await queries.upsertDraft(db, job.userId, values)
-      await answerStarted(req, res, job, again, values)
+      await answerStarted(req, res, job, again, { values, told: seen?.told ?? [] })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
@@ -90,7 +102,8 @@ export function imageRoutes(deps: Deps): Router {
     }
   })
 
-  router.get('/images/quote', (req, res) => {
+  router.get('/images/quote', async (req, res) => {
+    await keepCurrent(deps, res)
     sendFragments(res, renderView(pageOf(res), 'images/_quote', { quote: quote(accountOf(res), readForm(req.query)) }))
   })
 
@@ -104,6 +117,23 @@ export function imageRoutes(deps: Deps): Router {
     sendFragments(
       res,
       renderView(page, 'images/_composer', { composer: await composer(deps, res, readForm(req.body)) }),
+    )
+  })
+
+  // Another key in place of one that cannot pay now; what was typed comes along.
+  router.post('/images/key', async (req, res) => {
+    const values = readForm(req.body)
+    await queries.upsertDraft(db, signedIn(res).userId, values)
+    const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
+    if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
+    const errors = refused ? { form: pageOf(res).t(refused) } : {}
+    const submission = Submission.safeParse(req.body?.submission).data
+    const form = await composer(deps, res, values, { errors, ...(submission && { submission }) })
+    const page = pageOf(res)
+    sendFragments(
+      res,
+      renderView(page, 'images/_composer', { composer: form }),
+      renderView(page, 'account/_key_changed', {}),
     )
   })
 
@@ -160,6 +190,8 @@ export function imageRoutes(deps: Deps): Router {
 
   router.post('/images/:id/retry', async (req, res) => {
     const ended = await myJob(req, res)
+    await keepCurrent(deps, res)
+    if (asksFirst(req, res, [ended])) return
     await starts.consume(String(ended.userId))
     const form = Submission.safeParse(req.body?.submission).data ?? null
     const { job, again } = await retryImage(deps, requesterOf(res), ended, form)
@@ -171,6 +203,8 @@ export function imageRoutes(deps: Deps): Router {
     const values = { ...formOf(requestOf(source)), n: String(req.body?.n ?? 1).trim() }
     const checked = checkRequest(values, pageOf(res).t)
     if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
+    await keepCurrent(deps, res)
+    if (asksFirst(req, res, [checked.request])) return
     await starts.consume(String(source.userId))
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const once = submissionOf(submission, checked.request)
@@ -241,7 +275,7 @@ export function imageRoutes(deps: Deps): Router {
     res: Response,
     job: queries.ImageJob,
     again: boolean,
-    values: ReturnType<typeof readForm> | null,
+    form: { values: FormValues; told: Terms['told'] } | null,
     retried: queries.ImageJob | null = null,
   ): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
@@ -250,10 +284,40 @@ export function imageRoutes(deps: Deps): Router {
       job: shown[0]!,
       again,
       unfinished,
-      composer: values && (await composer(deps, res, values)),
+      composer: form && (await composer(deps, res, form.values, { told: form.told })),
       retried: shown[1] ?? null,
     }
     sendFragments(res, renderView(pageOf(res), 'images/_created', data))
+  }
+
+  /** Of what waits for a window of the key that has opened before its time. */
+  async function letGo(res: Response): Promise<void> {
+    const { userId, keyId = null, keyState = null } = accountOf(res) ?? {}
+    if (!userId || !keyId || fullWindow(keyState)) return
+    const [released] = await queries.releaseWindow(db, userId, keyId)
+    // Only a wake-up: the messages of the jobs are long gone.
+    if (released) await deps.jobs.send(db, 'image', { jobId: released.id })
+  }
+
+  /** Whether something has to be said of the price before a button without a form around it pays. */
+  function asksFirst(req: Request, res: Response, requests: readonly { size: string; n: number }[]): boolean {
+    const seen = readTerms(req.body?.terms)
+    const account = accountOf(res)
+    const doubts = doubtsAbout(account, requests, seen)
+    if (doubts.length === 0 || !account?.keyPrices) return false
+    const question = {
+      action: req.originalUrl,
+      sentence: doubts.map(({ why, params }) => pageOf(res).t(`images.doubt.${why}`, { ...params })).join(' '),
+      terms: writeTerms({ prices: account.keyPrices, told: toldOf(doubts, seen) }),
+      fields: z
+        .record(z.string(), z.string())
+        .catch({})
+        .parse(req.body ?? {}),
+    }
+    res.status(409)
+    if (wantsFragment(req)) sendFragments(res, renderView(pageOf(res), 'images/_doubt', { question }))
+    else render(res, 'images/doubt', { question })
+    return true
   }
 
   async function answerRefused(req: Request, res: Response, form: ComposerView): Promise<void> {

@@ -1,6 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { isCurrent } from '../account/current.ts'
 import { sealBindingKeyForJob, sealKeyForJob } from '../account/key.ts'
-import { tierOf } from '../account/prices.ts'
+import { fullWindow } from '../account/key-state.ts'
+import { obstacleTo } from '../account/obstacle.ts'
+import { priceRange } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
@@ -11,7 +14,10 @@ import type { ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
 
 /** The API key that pays, sealed for the account, or for the SSH key that asks. */
-type Payer = Pick<Account, 'keyId' | 'keyAllowsImages' | 'keyPrices' | 'keySecret'>
+type Payer = Pick<
+  Account,
+  'keyId' | 'keyName' | 'keyAllowsImages' | 'keyPrices' | 'keySecret' | 'keyState' | 'keyCheckedAt'
+>
 
 /** Who asks, through which of their sign-ins or SSH keys, paying with which key. */
 export interface Requester {
@@ -72,8 +78,11 @@ export async function prepare(
 ): Promise<Enqueue> {
   const { userId, account, signInId, sshKeyId, caller } = requester
   const { keyId, keySecret: chosen } = account ?? {}
-  if (!keyId || !chosen) throw new Refusal(409, 'images.blocked.no_key')
-  if (!account?.keyAllowsImages) throw new Refusal(409, 'images.blocked.group_no_images')
+  const obstacle = obstacleTo(account, 'pictures')
+  if (!keyId || !chosen || obstacle?.blocks) {
+    throw new Refusal(409, `images.blocked.${obstacle?.why ?? 'no_key'}`, { key: obstacle?.key })
+  }
+  const full = fullWindow(account?.keyState ?? null)
   for (const request of requests) await checkReferences(deps.db, userId, request)
 
   return async (tx, request, submission, batch) => {
@@ -94,6 +103,8 @@ export async function prepare(
       caller,
       sshKeyId: sshKeyId ?? null,
       estimate: price,
+      estimateStale: price !== null && !isCurrent(account),
+      waits: full && { for: full.window, until: full.resetsAt },
       batch: batch ?? null,
     })
     for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
@@ -140,12 +151,12 @@ async function checkReferences(db: Db, userId: number, request: ImageRequest): P
   }
 }
 
-/** US dollars for the whole job; null when the key's prices are not known. */
+/** US dollars for the whole job, at most; null when the key's prices are not known. */
 export function estimate(
   account: Pick<Account, 'keyPrices'> | null,
   request: { size: string; n: number },
 ): number | null {
-  return account?.keyPrices ? account.keyPrices[tierOf(request.size)] * request.n : null
+  return account?.keyPrices ? priceRange(account.keyPrices, request.size).most * request.n : null
 }
 
 /** What a job asked for. */

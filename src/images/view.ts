@@ -1,4 +1,6 @@
+import type { ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
+import type { WindowName } from '../gateway/windows.ts'
 import type { PictureView } from '../library/view.ts'
 import type { Capability } from './capabilities.ts'
 
@@ -62,8 +64,10 @@ export interface JobView {
   nextSubmission: string
   /** US dollars: charged by the gateway, once its usage row was found. */
   cost: number | null
-  /** US dollars, before: null when the price is not known. */
+  /** US dollars, before: null when the price is not known. At most, where the size that comes back decides. */
   estimate: number | null
+  /** The window of its key that `waitsUntil` is the end of; null when it waits for something else. */
+  waitsFor: WindowName | null
   /** Name of the SSH key that asked; null when it was a person in a browser. */
   madeBy: string | null
 }
@@ -121,7 +125,7 @@ export interface ComposerView {
   /** Idempotency key of this form: a double click or a resubmission makes one job. */
   submission: string
   /** Why no picture can be made right now; the form stays usable as a draft. */
-  blocked: 'no_key' | 'group_no_images' | 'no_balance' | null
+  obstacle: ObstacleView | null
 }
 
 /** A picture to start from. */
@@ -151,13 +155,13 @@ export interface BatchForm {
   models: Capability[]
   /** Field → sentence, as in the composer; `prompts` for the lines as a whole. */
   errors: Partial<Record<string, string>>
-  /** Empty until a preview was asked for. `total`: US dollars for all of its pictures. */
-  lines: { prompt: string; total: number | null; error: string | null }[]
-  /** US dollars for all lines; null when the price is not known. */
-  total: number | null
+  /** Empty until a preview was asked for. */
+  lines: { prompt: string; error: string | null }[]
+  /** What one line costs; its terms are those of all. */
+  each: QuoteView
   submission: string
   limit: number
-  blocked: ComposerView['blocked']
+  obstacle: ObstacleView | null
 }
 
 /** A batch under way, or done. */
@@ -169,7 +173,7 @@ export interface BatchView {
   createdAt: Date
   counts: Record<JobState, number>
   total: number
-  /** US dollars for all; null when not known. */
+  /** US dollars for all, at most; null when not known. */
   estimate: number | null
   /** US dollars, of the jobs whose cost is known; null when none is. */
   cost: number | null
@@ -179,12 +183,27 @@ export interface BatchView {
 
 /** The price line under the form; checked as typed. */
 export interface QuoteView {
-  /** US dollars for one picture and for all `n`; null when the size is refused or the price unknown. */
+  /** US dollars for one picture and for all `n`, at most; null when the size is refused or the price unknown. */
   each: number | null
   total: number | null
+  /** The least that all could cost, where the price follows the size that comes back; else null. */
+  least: number | null
   n: number
   /** A refused free size: which rule and the nearest legal size; words from `images.size_rule.<rule>`. */
   refused: { rule: SizeRule; nearest: string } | null
+  /** The balance, in US dollars, where it does not cover the price; else null. */
+  overBalance: number | null
+  /** What is told of the price here, for `readTerms`. */
+  terms: string
+}
+
+/** What has to be said of a price before a button pays; its form goes on. */
+export interface DoubtView {
+  action: string
+  sentence: string
+  terms: string
+  /** What was sent already. */
+  fields: Record<string, string>
 }
 
 export type SizeRule = 'not_a_size' | 'multiple_of_16' | 'longest_edge' | 'ratio' | 'too_few_pixels' | 'too_many_pixels'

@@ -24,6 +24,7 @@ export function agentSamples(jobs: JobView[]): { [K in Extract<keyof Views, `age
     allowsImages: false,
     remaining: null,
     expiresAt: null,
+    windows: [],
     problem: null,
   }
   const payers: PayersView = { keys: [{ ...payer, chosen: false }], unavailable: false }

@@ -23,6 +23,7 @@ export async function boundKey(app: TestApp, person: Person, name = 'laptop', pa
     new Secret(apiKey!.key),
   )
   const prices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
+  const state = { problem: null, expiresAt: null, isPlan: false, windows: [] }
   const pending = await insertSshKey(app.db, {
     id,
     userId,
@@ -30,7 +31,7 @@ export async function boundKey(app: TestApp, person: Person, name = 'laptop', pa
     type: key.type,
     blob: key.blob,
     fingerprint: key.fingerprint,
-    key: { id: apiKey!.id, name: apiKey!.name, group: null, allowsImages: true, prices, sealed },
+    key: { id: apiKey!.id, name: apiKey!.name, group: null, allowsImages: true, prices, state, sealed },
     proofNonce: id,
     proofText: id,
   })

@@ -51,6 +51,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     seq: -1,
     stopping: false,
     waitsUntil: null,
+    waitsFor: null,
     cutBy: null,
     failure: null,
     drawn: { letters: [], hasPreview: false, isMissing: false },
@@ -103,6 +104,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
       },
     })),
   ]
+  const quote = { each: 0.2, total: 0.4, least: null, n: 2, refused: null, overBalance: null, terms: '' }
   const tool: ToolView = {
     ...common,
     id: 't1',
@@ -113,7 +115,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     size: '1008x1008',
     n: 2,
     quality: 'high',
-    estimate: 0.4,
+    quote,
     sizes: ['auto', '1024x1024'],
     sources: [],
     job: null,
@@ -121,7 +123,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
   }
   const tools: ToolView[] = [
     tool,
-    { ...tool, id: 't2', sources: [picture], estimate: null, problem: 'size_changed', error: 'Too <b> small' },
+    { ...tool, id: 't2', sources: [picture], problem: 'size_changed', error: 'Too <b> small' },
     { ...tool, id: 't3', state: 'declined' },
     ...(['unknown_tool', 'unreadable', 'no_prompt', 'no_source', 'not_now', 'only_first'] as const).map(
       (problem, index) => ({
@@ -185,7 +187,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     effort: 'high',
     submission: 's',
     error: 'Not <b> now',
-    blocked: 'no_key',
+    obstacle: { why: 'gone', key: 'mine', blocks: true, until: null, others: [] },
     writing: null,
   }
   const first: ChatComposerView = {
@@ -193,7 +195,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     conversationId: null,
     parent: null,
     error: null,
-    blocked: 'no_balance',
+    obstacle: null,
   }
   const settings = { instructions: 'Always <b>', askBeforePaying: true }
   return {

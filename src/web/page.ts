@@ -1,5 +1,6 @@
 import type { Language, Translate } from './i18n.ts'
 import { translator } from './i18n.ts'
+import { balance, exactMoney, money } from './money.ts'
 import { remember } from './remember.ts'
 
 export type Theme = 'system' | 'light' | 'dark'
@@ -32,8 +33,10 @@ export interface Page {
   icon(name: string): string
   /** US dollars: `$12.50`, `$0.201`; two to four decimals. */
   money(usd: number): string
-  /** Markup of a `<time>` in the viewer's zone. */
-  when(date: Date, style: 'time' | 'date' | 'both'): string
+  /** Markup of a balance in cents, exact on hover. */
+  balance(usd: number): string
+  /** Markup of a `<time>` in the viewer's zone; `near`: with the day unless that is today. */
+  when(date: Date, style: 'time' | 'date' | 'both' | 'near'): string
   /** `23 Nov 2026`, in the viewer's zone. */
   day(date: Date): string
   /** `1.4 MB`. */
@@ -61,11 +64,16 @@ export function createPage(facts: PageFacts): Page {
     t: translator(lang),
     room: facts.url.split(/[/?]/)[1] ?? '',
     icon: name => `<svg class="icon" aria-hidden="true"><use href="${sprite}#${name}"></use></svg>`,
-    money: usd => numberFormatter(`${lang} money`).format(usd),
-    when: (date, style) => `<time datetime="${date.toISOString()}">${formatDate(date, lang, timeZone, style)}</time>`,
+    money,
+    balance: usd => `<data value="${usd}" title="${exactMoney(usd)}">${balance(usd)}</data>`,
+    when: (date, style) => {
+      const day = (each: Date) => formatDate(each, lang, timeZone, 'date')
+      const shown = style !== 'near' ? style : day(date) === day(new Date()) ? 'time' : 'both'
+      return `<time datetime="${date.toISOString()}">${formatDate(date, lang, timeZone, shown)}</time>`
+    },
     day: date => formatDate(date, lang, timeZone, 'date'),
     size: bytes => formatSize(bytes, lang),
-    number: value => numberFormatter(`${lang} number`).format(value),
+    number: value => numberFormatter(lang).format(value),
   }
 }
 
@@ -78,16 +86,6 @@ export const timeZoneNamed = remember(200, (name): string | null => {
   }
 })
 
-const numberFormats = {
-  money: {
-    style: 'currency',
-    currency: 'USD',
-    currencyDisplay: 'narrowSymbol',
-    minimumFractionDigits: 2,
-    maximumFractionDigits: 4,
-  },
-  number: {},
-} satisfies Record<string, Intl.NumberFormatOptions>
 const dateFormats = {
   time: { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
   date: { year: 'numeric', month: 'short', day: 'numeric' },
@@ -95,10 +93,7 @@ const dateFormats = {
 } satisfies Record<string, Intl.DateTimeFormatOptions>
 
 // Building an Intl formatter costs far more than using it; one of dates takes some 26 KB.
-const numberFormatter = remember(10, name => {
-  const [lang, kind] = name.split(' ') as [Language, keyof typeof numberFormats]
-  return new Intl.NumberFormat(lang, numberFormats[kind])
-})
+const numberFormatter = remember(10, lang => new Intl.NumberFormat(lang))
 const dateFormatter = remember(500, name => {
   const [lang, style, timeZone] = name.split(' ') as [Language, keyof typeof dateFormats, string]
   return new Intl.DateTimeFormat(lang, { timeZone, ...dateFormats[style] })

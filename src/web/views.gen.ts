@@ -7,7 +7,9 @@ export interface Views {
   'account/_balance': { place: 'rail' | 'page' }
   'account/_balances': Record<never, never>
   'account/_key': Record<never, never>
+  'account/_key_changed': Record<never, never>
   'account/_keys': { keys: import('../account/view.ts').KeysView }
+  'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
   'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; pendingNotice: string | null }
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
@@ -47,11 +49,15 @@ export interface Views {
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_batch': { batch: import('../images/view.ts').BatchView }
+  'images/_batch_form': { batch: import('../images/view.ts').BatchForm }
   'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
   'images/_check': { job: import('../images/view.ts').JobView }
   'images/_composer': { composer: import('../images/view.ts').ComposerView }
   'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').OpenJob[]; composer: import('../images/view.ts').ComposerView | null; retried: import('../images/view.ts').JobView | null }
+  'images/_doubt': { question: import('../images/view.ts').DoubtView }
+  'images/_estimate': { usd: number; size: string }
   'images/_failure': { job: import('../images/view.ts').JobView }
+  'images/_go_on': { question: import('../images/view.ts').DoubtView; swaps: boolean }
   'images/_job': { job: import('../images/view.ts').JobView }
   'images/_job_page': { job: import('../images/view.ts').JobView }
   'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
@@ -70,6 +76,7 @@ export interface Views {
   'images/_word': { word: string }
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
+  'images/doubt': { question: import('../images/view.ts').DoubtView }
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }

@@ -63,6 +63,10 @@ export function updateKey(exchange: Exchange) {
   if (body.status === 'active' || body.status === 'inactive') key.status = body.status
   if (typeof body.quota === 'number') key.quota = body.quota
   if (body.reset_quota === true) key.quota_used = 0
+  if (body.reset_rate_limit_usage === true) {
+    Object.assign(key, { usage_5h: 0, usage_1d: 0, usage_7d: 0 })
+    Object.assign(key, { window_5h_start: null, window_1d_start: null, window_7d_start: null })
+  }
   if (typeof body.expires_at === 'string') key.expires_at = body.expires_at || null
   if (Array.isArray(body.ip_whitelist))
     key.ip_whitelist = body.ip_whitelist.length ? body.ip_whitelist.map(String) : null
@@ -121,6 +125,9 @@ function wanted(state: MockState, user: User, body: Record<string, unknown>): Pa
     group_id: groupId,
     ...(custom && { key: custom }),
     ...(typeof body.quota === 'number' && { quota: body.quota }),
+    ...(typeof body.rate_limit_5h === 'number' && { rate_limit_5h: body.rate_limit_5h }),
+    ...(typeof body.rate_limit_1d === 'number' && { rate_limit_1d: body.rate_limit_1d }),
+    ...(typeof body.rate_limit_7d === 'number' && { rate_limit_7d: body.rate_limit_7d }),
     ...(days > 0 && { expires_at: new Date(Date.now() + days * 86_400_000).toISOString() }),
   }
 }

@@ -1,0 +1,57 @@
+import type { Response } from 'express'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
+import { SignedOut, withAccessToken, withSomeAccessToken } from '../session/tokens.ts'
+import { askPatiently, FRESH_MS } from './ask-patiently.ts'
+import { fetchKeyRing, updateChosenKey } from './keys.ts'
+import type { Account } from './queries.ts'
+import { accountOf, findUsableAccount, reloadViewer } from './viewer.ts'
+
+type CurrentDeps = Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log'>
+
+/**
+ * Reads the chosen key again when what is known of it is old: its price, whether it can be used, its windows. What this
+ * request shows and does is by what came of it. True when it was asked for. Throws `SignedOut`.
+ */
+export async function keepCurrent(deps: CurrentDeps, res: Response): Promise<boolean> {
+  const account = accountOf(res)
+  if (isCurrent(account)) return false
+  const { userId, signInId } = signedIn(res)
+  const keyId = account?.keyId ?? null
+  await askPatiently(deps, `key ${keyId} of user ${userId}`, async () => {
+    const ring = await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
+    await updateChosenKey(deps, { userId, keyId }, ring)
+  })
+  await reloadViewer(deps, res)
+  return true
+}
+
+/** The same where nobody is there: through any of the person's sign-ins. */
+export async function currentAccount(
+  deps: CurrentDeps,
+  { userId, signInId }: { userId: number; signInId: string | null },
+): Promise<Account | null> {
+  const account = await findUsableAccount(deps, userId)
+  if (isCurrent(account)) return account
+  const keyId = account?.keyId ?? null
+  await askPatiently(deps, `key ${keyId} of user ${userId}`, async () => {
+    const ring = await ringOf(deps, { userId, signInId })
+    if (ring) await updateChosenKey(deps, { userId, keyId }, ring)
+  })
+  return findUsableAccount(deps, userId)
+}
+
+/** Whether the price was read lately; else it is the last one known. */
+export function isCurrent(account: Pick<Account, 'keyCheckedAt'> | null): boolean {
+  return account?.keyCheckedAt != null && Date.now() - account.keyCheckedAt.getTime() < FRESH_MS
+}
+
+/** Null when the person is signed in nowhere. */
+async function ringOf(deps: CurrentDeps, who: { userId: number; signInId: string | null }) {
+  try {
+    return await withSomeAccessToken(deps, who, (token, caller) => fetchKeyRing(deps, caller, token))
+  } catch (error) {
+    if (error instanceof SignedOut) return null
+    throw error
+  }
+}
