@@ -223,6 +223,7 @@ const batchForm: BatchForm = {
   references: [reference],
   lines: [line, { ...line, error: 'Too long' }],
   each: quotes[1]!,
+  previewed: 'p',
   limit: 50,
 }
 const batch: BatchView = {

@@ -41,8 +41,9 @@ server.registerTool(
     title: 'Create pictures',
     description:
       'Asks for pictures from a prompt, or for an edit when references are given. Costs money. Returns a task id at once.',
-    inputSchema: {
-      prompt: z.string().min(1).max(32_000).describe('What to paint, or how to change the references'),
+    // What is not known is refused: left out, it would pay for something else.
+    inputSchema: z.strictObject({
+      prompt: z.string().min(1).describe('What to paint, or how to change the references; at most 32,000 characters'),
       references: z
         .array(z.string())
         .max(16)
@@ -59,7 +60,7 @@ server.registerTool(
         .regex(/^[\x21-\x7e]{1,128}$/)
         .optional()
         .describe('Only to repeat a call whose outcome is unclear: the same key makes, and pays, one task only'),
-    },
+    }),
     outputSchema: { task_id: z.string(), status: z.string(), message: z.string().nullish() },
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   },

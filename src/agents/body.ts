@@ -7,6 +7,7 @@ import { BadBase64 } from '../gateway/base64.ts'
 import { growingBytes } from '../gateway/growing-bytes.ts'
 import { type PictureScanner, pictureScanner } from '../gateway/picture-scanner.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
+import { binarySize } from '../web/text.ts'
 import { Problem } from './problem.ts'
 
 const BODY_BYTES = 64 * 1024 * 1024
@@ -36,14 +37,14 @@ export async function withTaskBody<T>(req: Request, use: (body: TaskBody) => Pro
   refuseEncoded(req)
   const folder = await mkdtemp(path.join(tmpdir(), 'playground-task-'))
   const pictures = pictureFiles(folder)
-  const scanner = pictureScanner(new Set(), limits, { urlKeys: new Set(['data_url']), spill: pictures.take })
+  const scanner = pictureScanner(new Set(), limits, { urlKeys, spill: pictures.take })
   const hash = createHash('sha256')
   let length = 0
   let refusal: Problem | null = null
   try {
     for await (const chunk of chunksOf(req)) {
       length += chunk.length
-      if (length > BODY_BYTES) refusal = tooLarge()
+      if (length > BODY_BYTES) refusal = tooLarge(BODY_BYTES)
       refusal ??= await read(chunk, scanner, hash, pictures.write)
       if (length > POLITE_BYTES) req.destroy()
     }
@@ -67,10 +68,12 @@ export async function readText(req: Request, most: number): Promise<string> {
     if (length <= most) chunks.push(chunk)
     if (length > POLITE_BYTES) req.destroy()
   }
-  if (length > most) throw tooLarge()
+  if (length > most) throw tooLarge(most)
   return Buffer.concat(chunks).toString('utf8')
 }
 
+// Whoever writes it otherwise is told so, however large the picture is.
+const urlKeys = { has: (name: string) => name.toLowerCase() === 'data_url' }
 const limits = { picture: BODY_BYTES, pictures: MOST_PICTURES, text: TEXT_BYTES }
 
 async function read(
@@ -84,7 +87,7 @@ async function read(
     scanner.write(chunk)
     if (scanner.state === 'broken') return notJson()
   } catch (error) {
-    if (error instanceof RangeError) return tooLarge()
+    if (error instanceof RangeError) return tooLarge(TEXT_BYTES)
     if (error instanceof BadBase64) return new Problem(400, 'invalid_request', 'agents.invalid.base64')
     throw error
   }
@@ -169,6 +172,6 @@ function notJson(): Problem {
   return new Problem(400, 'invalid_request', 'agents.invalid.json')
 }
 
-function tooLarge(): Problem {
-  return new Problem(413, 'too_large', 'errors.too_large')
+function tooLarge(limit: number): Problem {
+  return new Problem(413, 'too_large', 'errors.too_large_for', { params: { size: binarySize(limit) } })
 }

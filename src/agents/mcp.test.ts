@@ -157,6 +157,24 @@ suite('the MCP server', { concurrency: 4 }, () => {
     assert.deepEqual([seen?.path, seen?.inputs], ['/v1/images/edits', 2])
   })
 
+  test('an argument that create_image does not know is refused and named; a prompt is as long as anywhere', async t => {
+    const { client, call, person } = await aliceAtWork(t)
+    for (const [name, value] of Object.entries({ reference: 'a.png', Size: '3840x2160', seed: 7 })) {
+      const refused = await call('create_image', { prompt: 'not this', [name]: value })
+      assert.ok(refused.failed)
+      assert.match(refused.text, new RegExp(name))
+    }
+    const shows = await call('create_image', { prompt: '\u200b\u00ad' })
+    assert.equal(shows.failed, true)
+    assert.equal(await jobsOf(person), 0)
+    const schema = (await client.listTools()).tools.find(tool => tool.name === 'create_image')!.inputSchema
+    assert.equal(schema.additionalProperties, false)
+    assert.equal((await call('create_image', { prompt: '🌊'.repeat(32_000) })).failed, false)
+    const longer = await call('create_image', { prompt: '🌊'.repeat(32_001) })
+    assert.match(longer.text, /32,?000/)
+    assert.equal(await jobsOf(person), 1)
+  })
+
   test('calls at the same time sign in once, and an expired token is replaced without a word', async t => {
     const { call, key } = await aliceAtWork(t)
     const calls = await Promise.all([1, 2, 3, 4].map(() => call('list_images')))

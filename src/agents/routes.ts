@@ -14,6 +14,7 @@ import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
+import { isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { checkLimits, formOfLimits, readLimitsForm } from './limits-form.ts'
 import { canPay } from './payer.ts'
@@ -226,7 +227,7 @@ function readKey(form: BindForm, res: Response): SshPublicKey | null {
 
 function readName(text: string): string | null {
   const name = text.replaceAll(/\p{C}/gu, '').trim()
-  return name.length >= 1 && name.length <= 60 ? name : null
+  return isVisible(name) && name.length <= 60 ? name : null
 }
 
 function textOf(req: Request, name: string, most: number): string {

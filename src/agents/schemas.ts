@@ -32,6 +32,30 @@ export const Payload = z.object({
 })
 export type Payload = z.output<typeof Payload>
 
+/** What clients of the first product send along, and the server decides by itself. */
+const accepted = ['response_format', 'stream', 'partial_images', 'source', 'ppt_context', 'assistant_message_id']
+
+/**
+ * Where a name of the payload differs from a known one in letter case only, as a path; null where none does. Other names
+ * are ignored, but this one was meant.
+ */
+export function misspelt(payload: unknown): string | null {
+  const { images, mask } = Object(payload) as Record<string, unknown>
+  return (
+    nameIn(payload, '', ['payload', ...Object.keys(Payload.shape), ...accepted]) ??
+    (Array.isArray(images) ? images : [])
+      .map((image, index) => nameIn(image, `images[${index}].`, Object.keys(Picture.shape)))
+      .find(name => name !== null) ??
+    nameIn(mask, 'mask.', Object.keys(base64Picture))
+  )
+}
+
+function nameIn(object: unknown, place: string, known: readonly string[]): string | null {
+  if (typeof object !== 'object' || object === null) return null
+  const name = Object.keys(object).find(each => !known.includes(each) && known.includes(each.toLowerCase()))
+  return name === undefined ? null : place + name
+}
+
 export const ChallengeRequest = z.object({ public_key: z.string() })
 export const LoginRequest = z.object({ public_key: z.string(), challenge_id: z.string(), signature: z.string() })
 

@@ -9,7 +9,7 @@ import { keepUpload, UploadRefused } from '../library/uploads.ts'
 import type { Translate } from '../web/i18n.ts'
 import type { TaskBody } from './body.ts'
 import { badField, Problem } from './problem.ts'
-import { Payload } from './schemas.ts'
+import { misspelt, Payload } from './schemas.ts'
 
 // The form's names for what the JSON calls otherwise.
 const fields: Record<string, string> = {
@@ -21,7 +21,10 @@ const fields: Record<string, string> = {
 /** The payload, under `payload` or at the top level. Throws `Problem` 400. */
 export function readPayload(content: unknown, t: Translate): Payload {
   const inner = (content as { payload?: unknown } | null)?.payload
-  const parsed = Payload.safeParse(typeof inner === 'object' && inner !== null ? inner : content)
+  const given = typeof inner === 'object' && inner !== null ? inner : content
+  const wrong = misspelt(given)
+  if (wrong !== null) throw badField(wrong, t('agents.invalid.letter_case', { field: wrong }))
+  const parsed = Payload.safeParse(given)
   if (!parsed.success) throw badShape(parsed.error, t)
   return parsed.data
 }

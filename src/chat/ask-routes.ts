@@ -12,15 +12,16 @@ import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
-import { parseId } from '../web/parse.ts'
+import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place } from './ask.ts'
 import { keepFiles } from './attachments.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { withPictures } from './export.ts'
-import { type ChatForm, chooseModel, readChatForm } from './form.ts'
+import { type ChatForm, chatFields, chooseModel, readChatForm } from './form.ts'
 import { findText, listAttachments } from './message-queries.ts'
 import { atOf, done, myConversation, myReply, originOf } from './mine.ts'
 import { listChatModels } from './models.ts'
@@ -44,6 +45,7 @@ export function askRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/messages/:message/again', async (req, res) => {
     const { conversation, message, reply } = await myReply(db, req, res)
+    refuseUnknownFields(req, ['submission'])
     if (reply.finishedAt === null) throw new Refusal(409, 'chat.still_writing')
     await asks.consume(String(conversation.userId))
     await keepCurrent(deps, res)
@@ -116,6 +118,8 @@ export function askRoutes(deps: Deps): Router {
     const { form, refused } = await readComposer(req, res)
     await keepCurrent(deps, res)
     const choice = chooseModel(await listChatModels(deps, caller, accountOf(res)), form, await findSettings(db, userId))
+    const unknown = unknownField(req, chatFields)
+    if (unknown) refused.push(t('errors.unknown_field', { field: unknown }))
     const wrong = refused.length > 0 ? refused.join(' ') : whatIsWrong(form, t)
     if (wrong) return refuse(req, res.status(422), conversation, form, wrong)
     const parentId = form.parent === null ? (conversation?.head ?? null) : form.parent && parseId(form.parent)
@@ -169,8 +173,9 @@ export function askRoutes(deps: Deps): Router {
 }
 
 function whatIsWrong({ text, attachments }: ChatForm, t: Translate): string | null {
-  if (text.trim() === '' && attachments.length === 0) return t('chat.empty_message')
-  return text.length > LONGEST_MESSAGE ? t('chat.too_long', { count: text.length, limit: LONGEST_MESSAGE }) : null
+  if (!isVisible(text) && attachments.length === 0) return t('chat.empty_message')
+  const count = characters(text)
+  return count > LONGEST_MESSAGE ? t('chat.too_long', { count, limit: LONGEST_MESSAGE }) : null
 }
 
 function chosen({ model, effort }: Settings) {

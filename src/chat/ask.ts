@@ -8,6 +8,7 @@ import type { WindowName } from '../gateway/windows.ts'
 import { derivedSubmission, type Requester } from '../images/start.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
+import { isVisible } from '../web/text.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
 import { type Conversation, insertConversation, lockAsking } from './conversation-queries.ts'
 import {
@@ -210,12 +211,7 @@ function begin(
 
 /** The beginning of the first line that says something. */
 export function titleOf(text: string): string {
-  const line =
-    text
-      .split('\n')
-      .find(each => each.trim() !== '')
-      ?.replace(/\s+/g, ' ')
-      .trim() ?? ''
+  const line = text.split('\n').find(isVisible)?.replace(/\s+/g, ' ').trim() ?? ''
   if (line.length <= LONGEST_TITLE) return line
   const cut = line.slice(0, LONGEST_TITLE)
   const space = cut.lastIndexOf(' ')

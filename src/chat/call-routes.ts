@@ -2,11 +2,13 @@ import { type Request, type Response, Router } from 'express'
 import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
+import { defaultModel } from '../images/capabilities.ts'
 import { checkRequest, type FormValues, readForm as readImageForm, readWholeNumber, sizeOf } from '../images/prompt.ts'
 import { quote } from '../images/quote.ts'
 import { requesterOf } from '../images/requester.ts'
 import { doubtsAbout, readTerms, type Terms, toldOf, wordDoubts } from '../images/terms.ts'
 import { Refusal } from '../web/errors.ts'
+import { unknownField } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import type { ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
@@ -23,7 +25,12 @@ export function callRoutes(deps: Deps): Router {
   router.post('/chat/:id/calls/:message/paint', async (req, res) => {
     const { conversation, call } = await myCall(db, req, res)
     const values = readImageForm({ ...req.body, n: String(req.body?.n ?? call.n), references: call.sources })
-    const checked = checkRequest(values, pageOf(res).t)
+    const { t } = pageOf(res)
+    // All that the card does not ask about stays as the card was offered.
+    const unknown = unknownField(req, ['prompt', 'size', 'n', 'quality', 'terms'])
+    const other = unknown ?? (values.quality === defaultModel.defaults.quality ? null : 'quality')
+    if (other) return answerCard(req, res, conversation, call, values, t('errors.unknown_field', { field: other }))
+    const checked = checkRequest(values, t)
     if ('errors' in checked)
       return answerCard(req, res, conversation, call, values, Object.values(checked.errors).join(' '))
     const { prompt, n } = checked.request
@@ -32,13 +39,13 @@ export function callRoutes(deps: Deps): Router {
     const doubts = doubtsAbout(accountOf(res), [checked.request], seen)
     if (doubts.length > 0) {
       const told = toldOf(doubts, seen)
-      return answerCard(req, res, conversation, call, values, wordDoubts(doubts, pageOf(res).t), told)
+      return answerCard(req, res, conversation, call, values, wordDoubts(doubts, t), told)
     }
     try {
       await paint(deps, requesterOf(res), call, { prompt, size: sizeOf(values), n })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      return answerCard(req, res, conversation, call, values, pageOf(res).t(error.key, error.params))
+      return answerCard(req, res, conversation, call, values, t(error.key, error.params))
     }
     done(req, res, conversation)
   })

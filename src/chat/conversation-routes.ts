@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { parse } from '../web/parse.ts'
 import { pageOf } from '../web/render.ts'
+import { isVisible } from '../web/text.ts'
 import { loadBranch } from './branch.ts'
 import {
   type Conversation,
@@ -19,7 +20,7 @@ import { listUnfinished, stopReply } from './reply-queries.ts'
 import { Instructions, OnOff } from './settings-routes.ts'
 import { takeSnapshot } from './snapshot.ts'
 
-const Title = z.object({ title: z.string().trim().min(1).max(200) })
+const Title = z.object({ title: z.string().trim().max(200).refine(isVisible) })
 
 /** What is done to one conversation as a whole. */
 export function conversationRoutes(deps: Deps): Router {

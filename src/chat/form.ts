@@ -16,6 +16,9 @@ const Form = z.object({
   submission: text(40),
 })
 
+/** What the forms that ask something may send. */
+export const chatFields = [...Object.keys(Form.shape), 'conversation', 'file']
+
 /** What the composer sends, as typed. */
 export interface ChatForm {
   text: string

@@ -2,6 +2,7 @@ import { openChosenKey } from '../account/key.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import { isVisible } from '../web/text.ts'
 import type { Run } from '../worker.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
 import { listBranch } from './message-queries.ts'
@@ -75,5 +76,5 @@ function smallest(models: readonly ChatModel[]): ChatModel | undefined {
 export function cleanTitle(text: string): string {
   const line = text.trim().split('\n', 1)[0]!
   const bare = line.replace(/^[\s#*"'“”‘’「《`]+|[\s*"'“”‘’」》`。.]+$/g, '').replace(/\s+/g, ' ')
-  return bare.length > LONGEST ? '' : bare.toWellFormed()
+  return bare.length > LONGEST || !isVisible(bare) ? '' : bare.toWellFormed()
 }

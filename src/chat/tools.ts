@@ -3,6 +3,7 @@ import { parseStorable } from '../db/storable.ts'
 import type { FunctionTool } from '../gateway/client.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { refuseSize } from '../images/sizes.ts'
+import { characters, isVisible } from '../web/text.ts'
 import type { NamedPicture } from './branch.ts'
 import type { ToolCall } from './call-queries.ts'
 
@@ -71,7 +72,10 @@ export type ToolProblem =
   | 'not_now'
 
 const Arguments = z.object({
-  prompt: z.string().trim().min(1).max(defaultModel.maxPromptLength),
+  prompt: z
+    .string()
+    .trim()
+    .refine(prompt => isVisible(prompt) && characters(prompt) <= defaultModel.maxPromptLength),
   size: z.string().optional().catch(undefined),
   n: z.coerce.number().int().optional().catch(undefined),
   sources: z

@@ -44,7 +44,7 @@ const longestDataPrefix = 200
 
 interface ScannerOptions {
   /** Names whose strings may be data URLs; `url` if not given. */
-  urlKeys?: ReadonlySet<string>
+  urlKeys?: Pick<ReadonlySet<string>, 'has'>
   /** Is given the bytes of picture `index` in parts, each valid only for the time of the call; `pictures` stays empty. */
   spill?: (index: number, bytes: Buffer) => void
 }

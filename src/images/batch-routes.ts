@@ -7,12 +7,13 @@ import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { parseId } from '../web/parse.ts'
+import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { acceptUploads } from '../web/uploads.ts'
 import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
 import { composer } from './composer.ts'
-import { type FieldErrors, type FormValues, readForm } from './prompt.ts'
+import { type FieldErrors, type FormValues, formFields, readForm } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { requesterOf } from './requester.ts'
@@ -24,7 +25,13 @@ const Fields = z.object({
   prompts: z.string().catch(''),
   step: z.enum(['edit', 'preview', 'start']).catch('preview'),
   submission: z.guid().nullable().catch(null),
+  /** What the preview was of. */
+  previewed: z.guid().nullable().catch(null),
 })
+const fields = [...formFields.filter(name => name !== 'prompt'), ...Object.keys(Fields.shape)]
+
+// Room for as many lines as there may be, each as long as a prompt may be, in letters of four bytes.
+const textLimits = { files: 1, bytes: 1, text: 8 * 1024 * 1024 }
 
 /** Many prompts in one go: written, previewed with the price, started, paused. */
 export function batchRoutes(deps: Deps): Router {
@@ -38,27 +45,34 @@ export function batchRoutes(deps: Deps): Router {
     render(res, 'images/batch', { batch: await formOf(res, draft.prompt, draft, {}) })
   })
 
-  router.post('/images/batch', async (req, res) => {
-    const { prompts, step, submission } = Fields.parse(req.body ?? {})
+  router.post('/images/batch', acceptUploads(textLimits), async (req, res) => {
+    const { prompts, step, submission, previewed } = Fields.parse(req.body ?? {})
+    const { t } = pageOf(res)
     const values = readForm({ ...req.body, prompt: '' })
     await keepCurrent(deps, res)
     if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, prompts, values, {}) })
-    const { lines, errors } = checkLines(prompts, values, pageOf(res).t)
+    const unknown = unknownField(req, fields)
+    const { lines, errors } = unknown
+      ? { lines: [], errors: { form: t('errors.unknown_field', { field: unknown }) } }
+      : checkLines(prompts, values, t)
     const requests = lines.flatMap(line => line.request ?? [])
     const isSound = requests.length > 0 && requests.length === lines.length
+    const shownNow = submissionOf('preview', requests)
     const answer = async (status: number, more: FieldErrors = {}, told: Terms['told'] = []) => {
       const each = quote(accountOf(res), values, { times: lines.length, told })
       const shown = lines.map(({ prompt, error }) => ({ prompt, error }))
       const form = await formOf(res, prompts, values, { ...errors, ...more })
-      const batch = { ...form, lines: shown, each, submission: submission ?? form.submission }
+      const batch = { ...form, lines: shown, each, submission: submission ?? form.submission, previewed: shownNow }
       res.status(status)
       if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_preview', { batch }))
       render(res, 'images/batch', { batch })
     }
     if (!isSound || step === 'preview') return answer(isSound ? 200 : 422)
+    // What was changed since its price was shown is shown again, not paid for.
+    if (previewed && previewed !== shownNow) return answer(422, { changed: t('images.batch.changed') })
     const seen = readTerms(req.body?.terms)
     const doubts = doubtsAbout(accountOf(res), requests, seen)
-    if (doubts.length > 0) return answer(422, { form: wordDoubts(doubts, pageOf(res).t) }, toldOf(doubts, seen))
+    if (doubts.length > 0) return answer(422, { form: wordDoubts(doubts, t) }, toldOf(doubts, seen))
     try {
       await batches.consume(String(signedIn(res).userId))
       const once = submissionOf(submission ?? randomUUID(), requests)
@@ -69,12 +83,12 @@ export function batchRoutes(deps: Deps): Router {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
-      await answer(error.status === 429 ? 429 : 422, { form: pageOf(res).t(error.key, error.params) })
+      await answer(error.status === 429 ? 429 : 422, { form: t(error.key, error.params) })
     }
   })
 
   // Another key in place of one that cannot pay now; what was typed stays.
-  router.post('/images/batch/key', async (req, res) => {
+  router.post('/images/batch/key', acceptUploads(textLimits), async (req, res) => {
     const { prompts } = Fields.parse(req.body ?? {})
     const values = readForm({ ...req.body, prompt: '' })
     const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
@@ -133,6 +147,7 @@ export function batchRoutes(deps: Deps): Router {
       lines: [],
       each,
       submission,
+      previewed: null,
       limit: BATCH_LINES,
       obstacle,
     }

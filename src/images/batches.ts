@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
+import { isVisible } from '../web/text.ts'
 import { viewJobs } from './job-view.ts'
 import { checkRequest, type FieldErrors, type FormValues, type ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
@@ -9,7 +10,8 @@ import { derivedSubmission, prepare, type Requester } from './start.ts'
 import type { BatchView, JobState } from './view.ts'
 
 export const BATCH_LINES = 50
-const CHARACTERS = 1_000_000
+/** As typed, with the empty ones between them. */
+const MOST_LINES = 1_000
 
 interface CheckedLines {
   lines: { prompt: string; request: ImageRequest | null; error: string | null }[]
@@ -19,11 +21,12 @@ interface CheckedLines {
 
 /** One request a line, empty ones left out; what is wrong with a line stands beside it. */
 export function checkLines(prompts: string, values: FormValues, t: Translate): CheckedLines {
-  const typed = prompts.slice(0, CHARACTERS).split(/\r\n?|\n/)
-  const texts = typed.map(line => line.trim()).filter(Boolean)
-  if (texts.length === 0) return { lines: [], errors: { prompts: t('images.batch.empty') } }
-  if (texts.length > BATCH_LINES) {
-    const error = t('images.batch.too_many_lines', { count: texts.length, limit: BATCH_LINES })
+  const typed = prompts.split(/[\r\n]+/, MOST_LINES + 1)
+  const texts = typed.map(line => line.trim()).filter(isVisible)
+  const count = typed.length > MOST_LINES ? typed.length : texts.length
+  if (count === 0) return { lines: [], errors: { prompts: t('images.batch.empty') } }
+  if (count > BATCH_LINES) {
+    const error = t('images.batch.too_many_lines', { count, limit: BATCH_LINES })
     return { lines: [], errors: { prompts: error } }
   }
   let errors: FieldErrors = {}

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Translate } from '../web/i18n.ts'
+import { characters, isVisible } from '../web/text.ts'
 import { type Capability, defaultModel, findCapability } from './capabilities.ts'
 import { refuseSize } from './sizes.ts'
 import type { ComposerView } from './view.ts'
@@ -52,6 +53,9 @@ const Form = z.object({
   references: z.array(z.string()).optional().catch(undefined),
   mask: text(40),
 })
+
+/** What a form that asks for pictures may send; a picture of a draft has another name. */
+export const formFields = [...Object.keys(Form.shape).filter(name => name !== 'references'), 'submission', 'terms']
 
 /** The form as typed; what it lacks is the model's default. Line breaks are `\n`, whatever the browser sent. */
 export function readForm(body: unknown): FormValues {
@@ -153,9 +157,8 @@ export function withSize(values: FormValues, size: string): FormValues {
 }
 
 function promptError(prompt: string, model: Capability, t: Translate): FieldErrors {
-  // Code points, as the page counts while one types.
-  const count = Array.from(prompt.trim()).length
-  if (count === 0) return { prompt: t('images.invalid.prompt_empty') }
+  const count = characters(prompt.trim())
+  if (!isVisible(prompt)) return { prompt: t('images.invalid.prompt_empty') }
   if (count > model.maxPromptLength) {
     return { prompt: t('images.invalid.prompt_too_long', { limit: model.maxPromptLength, count }) }
   }

@@ -10,7 +10,7 @@ import { createIntake } from '../library/intake.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
-import { parseId } from '../web/parse.ts'
+import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
@@ -23,7 +23,7 @@ import { iterationRoutes } from './iteration-routes.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
-import { checkRequest, type FieldErrors, type FormValues, formOf, readForm, withSize } from './prompt.ts'
+import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, readForm, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
@@ -82,6 +82,8 @@ export function imageRoutes(deps: Deps): Router {
       await queries.upsertDraft(db, signedIn(res).userId, values)
       await answerRefused(req, res.status(status), await composer(deps, res, values, { errors, submission, told }))
     }
+    const unknown = unknownField(req, [...formFields, 'file'])
+    if (unknown) return refuse(422, { form: pageOf(res).t('errors.unknown_field', { field: unknown }) })
     const checked = checkRequest(values, pageOf(res).t)
     if ('errors' in checked) return refuse(422, { ...checked.errors, ...refused })
     if (refused) return refuse(422, refused)
@@ -190,6 +192,7 @@ export function imageRoutes(deps: Deps): Router {
 
   router.post('/images/:id/retry', async (req, res) => {
     const ended = await myJob(req, res)
+    refuseUnknownFields(req, ['submission', 'terms'])
     await keepCurrent(deps, res)
     if (asksFirst(req, res, [ended])) return
     await starts.consume(String(ended.userId))
@@ -200,6 +203,7 @@ export function imageRoutes(deps: Deps): Router {
 
   router.post('/images/:id/variations', async (req, res) => {
     const source = await myJob(req, res)
+    refuseUnknownFields(req, ['n', 'submission', 'terms'])
     const values = { ...formOf(requestOf(source)), n: String(req.body?.n ?? 1).trim() }
     const checked = checkRequest(values, pageOf(res).t)
     if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })

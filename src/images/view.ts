@@ -160,6 +160,8 @@ export interface BatchForm {
   /** What one line costs; its terms are those of all. */
   each: QuoteView
   submission: string
+  /** Names what the preview is of; null without one. */
+  previewed: string | null
   limit: number
   obstacle: ObstacleView | null
 }

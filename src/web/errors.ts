@@ -8,6 +8,7 @@ import { translator } from './i18n.ts'
 import type { Page } from './page.ts'
 import { render, renderView, sendFragments, wantsFragment } from './render.ts'
 import { loggedPath } from './request-log.ts'
+import { binarySize } from './text.ts'
 
 /** An answer we chose: a status and a sentence for its reader, in their language. */
 export class Refusal extends Error {
@@ -102,6 +103,9 @@ export function toRefusal(error: unknown, res: Response): Refusal {
   // Its status is about our request to the gateway, not about this one.
   if (error instanceof GatewayError || error instanceof PanelError) return new Refusal(502, 'errors.gateway')
   const status = statusOf(error)
+  const limit = (error as { limit?: unknown }).limit
+  if (status === 413 && typeof limit === 'number')
+    return new Refusal(413, 'errors.too_large_for', { size: binarySize(limit) })
   if (status === 413) return new Refusal(413, 'errors.too_large')
   // Body parsers, path decoding: the client's bytes were wrong. Their messages are not ours to show.
   if (status >= 400 && status < 500) return new Refusal(status, 'errors.bad_request')

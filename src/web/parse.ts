@@ -1,3 +1,4 @@
+import type { Request } from 'express'
 import { z } from 'zod'
 import { Refusal } from './errors.ts'
 
@@ -6,6 +7,22 @@ export function parse<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input ?? {})
   if (!result.success) throw new Refusal(400, 'errors.bad_request')
   return result.data
+}
+
+/**
+ * A field of a form, or of a file, that is not among those it is known to have; null when there is none. What costs money
+ * must not leave it out: it would pay for something else than was asked.
+ */
+export function unknownField(req: Request, known: readonly string[]): string | null {
+  const files = Array.isArray(req.files) ? req.files.map(file => file.fieldname) : []
+  const names = [...Object.keys((req.body ?? {}) as object), ...files]
+  return names.find(name => !known.includes(name))?.slice(0, 50) ?? null
+}
+
+/** Throws `Refusal` 422 where there is no form to show again. */
+export function refuseUnknownFields(req: Request, known: readonly string[]): void {
+  const field = unknownField(req, known)
+  if (field !== null) throw new Refusal(422, 'errors.unknown_field', { field })
 }
 
 /** A UUID from the path; anything else is an address that does not exist. */

@@ -10,6 +10,7 @@ import type { Request, RequestHandler } from 'express'
 import multer, { MulterError, type StorageEngine } from 'multer'
 import { storable, storableFields } from '../db/storable.ts'
 import { Refusal } from './errors.ts'
+import { binarySize } from './text.ts'
 
 /** A file that came with a form, for the time of the request. */
 export interface Upload {
@@ -23,6 +24,8 @@ interface UploadLimits {
   files: number
   /** Of one file. */
   bytes: number
+  /** Of all that is not a file; 1 MiB, half of it for one field, if not given. */
+  text?: number
 }
 
 /** Its types do not know that option yet. */
@@ -30,6 +33,7 @@ type MulterOptions = multer.Options & { streamHandler: typeof readFields }
 
 const FIELD_BYTES = 512 * 1024
 const FORM_BYTES = 1024 * 1024
+const POLITE_BYTES = 64 * 1024 * 1024
 
 /**
  * Reads a `multipart/form-data` body: fields into `req.body`, as the parser of ordinary forms does, and files into a
@@ -37,21 +41,30 @@ const FORM_BYTES = 1024 * 1024
  * is noted rather than refused here, so that the others are not lost. Throws `Refusal` 400 and 413.
  */
 export function acceptUploads(limits: UploadLimits): RequestHandler {
-  const most = limits.files * limits.bytes + FORM_BYTES
+  const { text = FORM_BYTES } = limits
+  const most = limits.files * limits.bytes + text
   const options: MulterOptions = {
     storage: temporaryFiles(limits.bytes, most),
     defParamCharset: 'utf8',
-    limits: { files: limits.files, fields: 200, parts: 250, fieldSize: FIELD_BYTES, fieldNestingDepth: 0 },
-    streamHandler: readFields,
+    limits: {
+      files: limits.files,
+      fields: 200,
+      parts: 250,
+      fieldSize: limits.text ?? FIELD_BYTES,
+      fieldNestingDepth: 0,
+    },
+    streamHandler: (req, parser) => readFields(req, parser, text),
   }
   const read = multer(options).any()
 
-  return (req, res, next) => {
+  return async (req, res, next) => {
     if (!req.is('multipart/form-data')) return next()
-    // Nothing of it is read: the connection ends with the answer.
-    if (Number(req.get('Content-Length') ?? 0) > most) {
-      res.set('Connection', 'close')
-      throw tooMuch(limits)
+    const excess = Number(req.get('Content-Length') ?? 0) - most
+    if (excess > 0) {
+      // Who is not read to the end hears no answer; who sends far too much need not.
+      if (excess < POLITE_BYTES) await finished(req.resume()).catch(() => undefined)
+      else res.set('Connection', 'close')
+      throw limits.text ? tooMuchText(limits) : tooMuch(limits)
     }
     res.once('close', () => void discard(req))
     read(req, res, error => {
@@ -62,11 +75,11 @@ export function acceptUploads(limits: UploadLimits): RequestHandler {
 }
 
 /** Fields are kept in memory: multer counts each of them, but not all together. */
-function readFields(req: Request, parser: Writable): void {
+function readFields(req: Request, parser: Writable, most: number): void {
   let length = 0
   parser.on('field', (name: string, value: string) => {
     length += Buffer.byteLength(name) + Buffer.byteLength(value)
-    if (length > FORM_BYTES) parser.destroy(new MulterError('LIMIT_FIELD_VALUE'))
+    if (length > most) parser.destroy(new MulterError('LIMIT_FIELD_VALUE'))
   })
   req.pipe(parser)
 }
@@ -140,7 +153,7 @@ function errorOf(error: unknown, limits: UploadLimits): unknown {
   const code = error instanceof MulterError ? error.code : ''
   if (code === 'LIMIT_FILE_COUNT') return tooMuch(limits)
   if (code === 'LIMIT_FIELD_VALUE' || code === 'LIMIT_FIELD_COUNT' || code === 'LIMIT_PART_COUNT') {
-    return new Refusal(413, 'errors.too_large')
+    return tooMuchText(limits)
   }
   // The temporary folder is full or gone: not the sender's mistake.
   if (error instanceof Error && 'syscall' in error && 'path' in error) return error
@@ -148,6 +161,10 @@ function errorOf(error: unknown, limits: UploadLimits): unknown {
   return new Refusal(400, 'errors.bad_request')
 }
 
+function tooMuchText({ text = FIELD_BYTES }: UploadLimits): Refusal {
+  return new Refusal(413, 'errors.too_large_for', { size: binarySize(text) })
+}
+
 function tooMuch({ files, bytes }: UploadLimits): Refusal {
-  return new Refusal(413, 'errors.too_many_files', { files, size: `${Math.floor(bytes / 1024 ** 2)} MiB` })
+  return new Refusal(413, 'errors.too_many_files', { files, size: binarySize(bytes) })
 }
