@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Question } from './ask.ts'
-import type { ChatModel } from './models.ts'
+import { type ChatModel, defaultOf } from './models.ts'
 
 const first = (value: unknown): unknown => (Array.isArray(value) ? value[0] : value)
 const text = (most: number) => z.preprocess(first, z.string().max(most).optional().catch(undefined))
@@ -49,14 +49,14 @@ function readAttachment(value: string, name: string): Question['attachments'] {
   return kind === 'text' && z.guid().safeParse(id).success ? [{ textId: id! }] : []
 }
 
-/** The chosen model and effort, when they can be had; else what was chosen last, or the first. */
+/** The chosen model and effort, when they can be had; else what was chosen last, or the default. */
 export function chooseModel(
   models: readonly ChatModel[],
   wanted: { model?: string | null; effort?: string | null },
   last: { model: string | null; effort: string | null },
 ): { model: string; effort: string | null } {
   const find = (id: string | null | undefined) => models.find(each => each.id === id)
-  const model = find(wanted.model) ?? find(last.model) ?? models[0]!
+  const model = find(wanted.model) ?? find(last.model) ?? defaultOf(models)
   const effort = wanted.model ? wanted.effort : last.effort
   return { model: model.id, effort: model.efforts.find(each => each === effort) ?? null }
 }

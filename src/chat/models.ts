@@ -16,7 +16,7 @@ export interface ChatModel {
 
 const fallback = ['gpt-5.5', 'gpt-5.4', 'gpt-5.4-mini', 'gpt-5.3-codex', 'gpt-5.3-codex-spark', 'gpt-5.2']
 const notForWords = /image|embed|tts|whisper|audio|realtime|moderation|transcribe|video|review|\*/i
-const reasons = /^(gpt-5|o\d)/
+const reasons = /^(gpt-([5-9]|\d\d)|o\d)/
 
 const KEPT_MS = 5 * 60_000
 const MOST_KEPT = 1_000
@@ -50,10 +50,32 @@ async function ask(deps: Pick<Deps, 'gateway' | 'sealer'>, caller: Caller, userI
   return (usable.length > 0 ? usable : fallback).toSorted(byVersion).map(toModel)
 }
 
-/** gpt-5.6 before gpt-5.5 before gpt-5.5-mini: mapped lists come in no order. */
+/** What a new conversation begins with: the newest GPT itself, none of its small, dated or coding sisters; else the first. */
+export function defaultOf(models: readonly ChatModel[]): ChatModel {
+  return models.find(({ id }) => readName(id).kind === 'plain') ?? models[0]!
+}
+
+const kinds = ['plain', 'other', 'codex', 'small', 'unknown'] as const
+
+/** `gpt-5.10-mini` is version 5.10 of the small kind. */
+function readName(id: string): { major: number; minor: number; kind: (typeof kinds)[number] } {
+  const found = /^gpt-(?<major>\d{1,3})(?:\.(?<minor>\d{1,3}))?(?<rest>.*)$/i.exec(id)?.groups
+  if (!found) return { major: 0, minor: 0, kind: 'unknown' }
+  const rest = found.rest!
+  const kind = rest === '' ? 'plain' : /mini|nano|spark/i.test(rest) ? 'small' : /codex/i.test(rest) ? 'codex' : 'other'
+  return { major: Number(found.major), minor: Number(found.minor ?? 0), kind }
+}
+
+/** gpt-5.10 before gpt-5.9 before gpt-5.9-codex before gpt-5.9-mini, and all before o3: mapped lists come in no order. */
 function byVersion(a: string, b: string): number {
-  const [first = '', second = ''] = [a, b].map(id => /^[a-z]+-?[\d.]+/i.exec(id)?.[0] ?? '')
-  return second.localeCompare(first, 'en', { numeric: true }) || a.length - b.length || a.localeCompare(b)
+  const [one, two] = [readName(a), readName(b)]
+  return (
+    two.major - one.major ||
+    two.minor - one.minor ||
+    kinds.indexOf(one.kind) - kinds.indexOf(two.kind) ||
+    a.length - b.length ||
+    a.localeCompare(b, 'en', { numeric: true })
+  )
 }
 
 function toModel(id: string): ChatModel {
