@@ -1,8 +1,10 @@
 import type { Deps } from '../deps.ts'
 import type { InputItem } from '../gateway/client.ts'
+import { withoutThoughts } from '../gateway/thinking-words.ts'
 import { preview } from '../storage/thumbnails.ts'
 import { type Branch, type NamedPicture, namePictures, type Turn } from './branch.ts'
 import { replaceDrawn, withoutLetters } from './drawn.ts'
+import type { Reply } from './reply-queries.ts'
 
 /** What one call may carry. */
 interface Budget {
@@ -71,7 +73,12 @@ export function estimateTokens(text: string): number {
 
 function textOf(turn: Turn): string {
   if (turn.kind === 'user') return [turn.message.text, ...turn.attachments.map(each => each.text ?? '')].join('\n')
-  return turn.kind === 'assistant' ? withoutLetters(turn.reply.text) : turn.call.arguments + (turn.call.output ?? '')
+  return turn.kind === 'assistant' ? wordsOf(turn.reply) : turn.call.arguments + (turn.call.output ?? '')
+}
+
+/** Of older answers too, whose pictures and thoughts were still part of their text. */
+function wordsOf({ text }: Reply): string {
+  return withoutThoughts(withoutLetters(text))
 }
 
 function tell(
@@ -90,7 +97,7 @@ function tell(
       const token = turn.attachments.find(({ position }) => position === index)?.token
       return mine.find(picture => picture.token === token)?.label ?? 'a picture'
     }
-    const text = replaceDrawn(withoutLetters(turn.reply.text), index => `[${labelOf(index)}]`)
+    const text = replaceDrawn(wordsOf(turn.reply), index => `[${labelOf(index)}]`)
     return [
       ...(text === ''
         ? []

@@ -117,6 +117,10 @@ export function followThread(
   /** What is left of the answer, so that the whole is what its row has; or all of it anew, where that differs. */
   function tellEnd(answer: AnswerView, growth: Growth): void {
     const sent = growth.markdown.html
+    const { reasoning } = growth
+    if (answer.reasoning.startsWith(reasoning) && answer.reasoning !== reasoning) {
+      stream.send(answer.reasoning.slice(reasoning.length), 'r')
+    }
     if (answer.html.startsWith(sent)) stream.send(`${answer.state}\n${answer.html.slice(sent.length)}`, 'e')
     else stream.send(`${answer.state} anew\n${answer.html}`, 'e')
   }

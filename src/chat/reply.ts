@@ -5,6 +5,7 @@ import { findAccount, forgetKeyState } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import { splitThoughts } from '../gateway/thinking-words.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
@@ -91,7 +92,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
     )
     for await (const event of events) {
       await hear(deps, reply, event, writer, drawn, heard)
-      if (writer.text.length > LONGEST_ANSWER)
+      if (writer.text.length + writer.reasoning.length > LONGEST_ANSWER)
         throw new GatewayError('upstream', { charged: 'yes', detail: 'the answer is too long' })
     }
     await Promise.all([writer.close(), drawn.settled()])
@@ -237,7 +238,12 @@ async function endingAfter(
 
 /** Of an answer that ended in whatever way. */
 async function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
-  return { text, reasoning, html: await renderMarkdown(text) }
+  const { thoughts, words } = splitThoughts(text)
+  return {
+    text: words,
+    reasoning: [reasoning, thoughts].filter(Boolean).join('\n\n'),
+    html: await renderMarkdown(words),
+  }
 }
 
 /** When to ask again, or null. A full window of the key is waited for, however long; and next time known of before. */

@@ -2,6 +2,7 @@ import { openChosenKey } from '../account/key.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import { splitThoughts } from '../gateway/thinking-words.ts'
 import { isVisible } from '../web/text.ts'
 import type { Run } from '../worker.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
@@ -13,6 +14,8 @@ import type { Reply } from './reply-queries.ts'
 const SMALL = /-(mini|nano)\b/
 const TOLD = 500
 const LONGEST = 80
+/** Some think aloud first. */
+const MOST_HEARD = 4_000
 const PATIENCE_MS = 20_000
 
 const instructions =
@@ -55,7 +58,7 @@ export async function suggestTitle(
     )
     for await (const event of events) {
       if (event.type === 'text') title += event.delta
-      if (title.length > 4 * LONGEST) break
+      if (title.length > MOST_HEARD) break
     }
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
@@ -74,7 +77,7 @@ function smallest(models: readonly ChatModel[]): ChatModel | undefined {
 
 /** One line without the decoration that models add all the same; empty when it is no title. */
 export function cleanTitle(text: string): string {
-  const line = text.trim().split('\n', 1)[0]!
+  const line = splitThoughts(text).words.trim().split('\n', 1)[0]!
   const bare = line.replace(/^[\s#*"'“”‘’「《`]+|[\s*"'“”‘’」》`。.]+$/g, '').replace(/\s+/g, ' ')
   return bare.length > LONGEST || !isVisible(bare) ? '' : bare.toWellFormed()
 }

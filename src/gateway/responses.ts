@@ -8,6 +8,7 @@ import { type Message, readMessages } from './picture-messages.ts'
 import type { ScannedPicture } from './picture-scanner.ts'
 import { type PictureSieve, pictureSieve } from './picture-words.ts'
 import { fieldsOf, string } from './refusals.ts'
+import { type ThinkingSieve, thinkingSieve } from './thinking-words.ts'
 
 /** One model call with the whole history in it: the gateway keeps nothing between calls. */
 export interface ResponseRequest {
@@ -60,7 +61,7 @@ export type ResponseEvent =
   | { type: 'drawing'; index: number; by: 'tool' | 'words'; name: string }
   /** It is over. Nothing of what it was made of has been, or will be, told as text. */
   | ({ type: 'picture'; index: number } & Drawn)
-  /** More of the summary of the model's reasoning. */
+  /** More of the summary of the model's reasoning, or of what it thought aloud in its answer. */
   | { type: 'reasoning'; delta: string }
   /** A whole function call; `arguments` is what the model wrote and may be no JSON. */
   | { type: 'call'; callId: string; name: string; arguments: string }
@@ -125,6 +126,7 @@ interface Context extends ModelCall {
   lastReasoning: string | null
   calls: Set<string>
   finished: boolean
+  thinking: ThinkingSieve
   sieve: PictureSieve
   /** How many pictures have begun. */
   drawings: number
@@ -152,6 +154,7 @@ async function* readCall(
     lastReasoning: null,
     calls: new Set(),
     finished: false,
+    thinking: thinkingSieve(),
     sieve: pictureSieve(limits.picture),
     drawings: 0,
     tools: new Map(),
@@ -206,7 +209,7 @@ function* eventsOf(message: Message, context: Context): Generator<ResponseEvent,
       return yield* restOf(context, placeOf(json), words(json.refusal))
     case 'response.reasoning_summary_text.delta':
     case 'response.reasoning_text.delta':
-      return yield* reasoningOf(context, json)
+      return yield* reasoningOf(context, summaryPlaceOf(json), words(json.delta))
     case 'response.output_item.added':
       if (fieldsOf(json.item).type === 'image_generation_call') yield* toolOf(context, itemOf(json))
       return
@@ -237,12 +240,29 @@ function* eventsOf(message: Message, context: Context): Generator<ResponseEvent,
 function* textOf(context: Context, place: string, delta: string): Generator<ResponseEvent, void, undefined> {
   if (delta === '') return
   const isApart = context.lastText !== null && context.lastText !== place
-  if (isApart) yield* wordsOf(context, context.sieve.end())
+  if (isApart) yield* heldBack(context)
   context.begun = true
   context.lastText = place
   context.texts.set(place, (context.texts.get(place) ?? '') + delta)
   if (isApart) yield { type: 'text', delta: '\n\n' }
-  yield* wordsOf(context, context.sieve.write(delta))
+  yield* thoughtsOf(context, context.thinking.write(delta))
+}
+
+/** Thoughts apart, words through the sieve for pictures. */
+function* thoughtsOf(
+  context: Context,
+  pieces: ReturnType<ThinkingSieve['write']>,
+): Generator<ResponseEvent, void, undefined> {
+  for (const { kind, text } of pieces) {
+    if (kind === 'text') yield* wordsOf(context, context.sieve.write(text))
+    else yield* reasoningOf(context, 'in the answer', text)
+  }
+}
+
+/** Words that could still have become something else. */
+function* heldBack(context: Context): Generator<ResponseEvent, void, undefined> {
+  yield* thoughtsOf(context, context.thinking.end())
+  yield* wordsOf(context, context.sieve.end())
 }
 
 function* wordsOf(
@@ -261,7 +281,7 @@ function* toolOf(context: Context, item: string) {
   const known = context.tools.get(item)
   if (known) return known
   context.begun = true
-  yield* wordsOf(context, context.sieve.end())
+  yield* heldBack(context)
   const tool = { index: context.drawings++, preview: null as Buffer | null, over: false }
   context.tools.set(item, tool)
   yield { type: 'drawing', index: tool.index, by: 'tool', name: '' } satisfies ResponseEvent
@@ -300,7 +320,7 @@ function* toolPicture(
 
 /** Before the end, whatever it is: words that were held back, and what is there of pictures that were begun. */
 function* leftOver(context: Context): Generator<ResponseEvent, void, undefined> {
-  yield* wordsOf(context, context.sieve.end())
+  yield* heldBack(context)
   for (const tool of context.tools.values()) {
     if (tool.over) continue
     tool.over = true
@@ -319,10 +339,8 @@ function* restOf(context: Context, place: string, whole: string): Generator<Resp
   if (whole.startsWith(heard)) yield* textOf(context, place, whole.slice(heard.length))
 }
 
-function* reasoningOf(context: Context, json: Record<string, unknown>): Generator<ResponseEvent, void, undefined> {
-  const delta = words(json.delta)
+function* reasoningOf(context: Context, place: string, delta: string): Generator<ResponseEvent, void, undefined> {
   if (delta === '') return
-  const place = JSON.stringify([json.output_index, json.summary_index ?? json.content_index])
   const apart = context.lastReasoning !== null && context.lastReasoning !== place
   context.begun = true
   context.lastReasoning = place
@@ -368,6 +386,10 @@ function words(value: unknown): string {
 
 function placeOf(json: Record<string, unknown>): string {
   return JSON.stringify([json.output_index ?? json.item_id, json.content_index])
+}
+
+function summaryPlaceOf(json: Record<string, unknown>): string {
+  return JSON.stringify([json.output_index, json.summary_index ?? json.content_index])
 }
 
 function itemOf(json: Record<string, unknown>): string {
