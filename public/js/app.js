@@ -2,6 +2,7 @@ import { start as startComposer } from './composer.js'
 import { start as startElapsed } from './elapsed.js'
 import { start as startKeyboard } from './keyboard.js'
 import { start as startLightbox } from './lightbox.js'
+import { start as startTiles } from './tiles.js'
 import { toast } from './toast.js'
 
 rememberTimeZone()
@@ -11,7 +12,6 @@ document.addEventListener('htmx:response:error', event => {
   if (!event.detail.ctx.text.includes('<hx-partial') && event.detail.ctx.response.status !== 422)
     onFailure(event.detail.ctx)
 })
-document.addEventListener('htmx:config:request', onRequest)
 addEventListener('pageswap', nameTransition)
 addEventListener('pagereveal', nameTransition)
 
@@ -19,6 +19,7 @@ startComposer()
 startElapsed()
 startKeyboard()
 startLightbox()
+startTiles()
 
 /** The server writes times in this zone; it learns it from the next request on. */
 function rememberTimeZone() {
@@ -42,15 +43,6 @@ async function onClick(event) {
       toast(words.copyFailed)
     }
   }
-}
-
-/** The question for jobs that arrived from elsewhere tells which are here; nobody is there to see the answer in a hidden page. */
-function onRequest(event) {
-  const { sourceElement, request } = event.detail.ctx
-  if (sourceElement.id !== 'arrivals') return
-  if (document.hidden) event.preventDefault()
-  for (const tile of document.querySelectorAll('#today > .job:nth-child(-n+48)'))
-    request.body.append('s', tile.id.slice(4))
 }
 
 /** Polls and drafts try again by themselves; what a person pressed has to say that nothing happened. */
