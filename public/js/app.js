@@ -1,3 +1,4 @@
+import { start as startAgain } from './again.js'
 import { start as startComposer } from './composer.js'
 import { start as startElapsed } from './elapsed.js'
 import { start as startKeyboard } from './keyboard.js'
@@ -15,6 +16,7 @@ document.addEventListener('htmx:response:error', event => {
 addEventListener('pageswap', nameTransition)
 addEventListener('pagereveal', nameTransition)
 
+startAgain()
 startComposer()
 startElapsed()
 startKeyboard()

@@ -22,6 +22,7 @@ import type { Translate } from '../web/i18n.ts'
 import { networkOf } from '../web/network.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
+import { goneSignal } from '../web/turns.ts'
 import { jsonErrors, jsonOnly, noSuchRoute, onlyMethods, succeed, wordsFor } from './answers.ts'
 import { readText, type TaskBody, withTaskBody } from './body.ts'
 import { admit, checkSettings } from './limits.ts'
@@ -111,7 +112,7 @@ export function agentApi(deps: Deps): Router {
     const bearer = await bearerOf(req)
     const idempotencyKey = readIdempotencyKey(req)
     await starts.consume(bearer.id)
-    const job = await withTaskBody(req, body => startTask(bearer, body, idempotencyKey, req))
+    const job = await withTaskBody(req, body => startTask(bearer, body, idempotencyKey, req, res))
     const task = { task_id: job.id, status: statusOf(job), message: wordsFor(req)('agents.created') }
     succeed(res, task, 202)
   })
@@ -184,6 +185,7 @@ export function agentApi(deps: Deps): Router {
     { content, files, hash }: TaskBody,
     idempotencyKey: string | null,
     req: Request,
+    res: Response,
   ): Promise<ImageJob> {
     const t = wordsFor(req)
     const submission = idempotencyKey
@@ -203,6 +205,7 @@ export function agentApi(deps: Deps): Router {
       caller: callerOf(req),
       account: await withCurrentPrices(deps, bearer),
       sshKeyId: bearer.id,
+      gone: goneSignal(res),
       async admit(tx: Db, job: { id: string; request: typeof request; estimate: number | null }) {
         await admit(tx, bearer.id, job)
         await queries.insertTask(tx, { jobId: job.id, sshKeyId: bearer.id, bodyHash: hash, conversationId })

@@ -10,7 +10,7 @@ import { submissionOf } from '../images/start.ts'
 import { createIntake } from '../library/intake.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
-import { Refusal } from '../web/errors.ts'
+import { isForLater, Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -142,7 +142,7 @@ export function askRoutes(deps: Deps): Router {
     } catch (error) {
       if (!(error instanceof Refusal) || error.status === 404) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
-      res.status(error.status === 429 ? 429 : 422)
+      res.status(isForLater(error) ? error.status : 422)
       // Shown again, the form goes on from where the conversation is now.
       const current = conversation && (await findConversation(db, userId, conversation.id))
       await refuse(req, res, current, atEnd ? { ...form, parent: null } : form, t(error.key, error.params))

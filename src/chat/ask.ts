@@ -9,8 +9,9 @@ import { derivedSubmission, type Requester } from '../images/start.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { isVisible } from '../web/text.ts'
+import { inTurn } from '../web/turns.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
-import { type Conversation, insertConversation, lockAsking } from './conversation-queries.ts'
+import { askingLock, type Conversation, insertConversation } from './conversation-queries.ts'
 import {
   findLeafBelow,
   findMessage,
@@ -66,8 +67,7 @@ export async function askQuestion(
   submission: string,
 ): Promise<Asked> {
   const { userId } = asker
-  return deps.db.transaction(async tx => {
-    await lockAsking(tx, userId)
+  return inTurn(deps.db, askingLock, asker, async tx => {
     const { once, twin } = await findTwin(tx, userId, question, submission)
     if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
     const key = usableKey(asker.account)
@@ -119,8 +119,7 @@ export async function answerAgain(
   choice: { model: string; effort: string | null },
   submission: string,
 ): Promise<void> {
-  await deps.db.transaction(async tx => {
-    await lockAsking(tx, asker.userId)
+  await inTurn(deps.db, askingLock, asker, async tx => {
     if (await findMessageBySubmission(tx, asker.userId, submission)) return
     const key = usableKey(asker.account)
     await refuseTooMany(tx, asker.userId)

@@ -44,7 +44,7 @@ export function callRoutes(deps: Deps): Router {
     try {
       await paint(deps, requesterOf(res), call, { prompt, size: sizeOf(values), n })
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      if (!(error instanceof Refusal) || error.status === 503) throw error
       return answerCard(req, res, conversation, call, values, t(error.key, error.params))
     }
     done(req, res, conversation)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import type { PersonLock } from '../web/turns.ts'
 
 const Conversation = z.object({
   id: z.string(),
@@ -24,9 +25,17 @@ export async function lockSnapshot(tx: Db, conversation: Conversation): Promise<
   await tx.run(`select pg_advisory_xact_lock($1, hashtext($2))`, [SNAPSHOT_LOCK, conversation.id])
 }
 
-/** Until the transaction ends, nobody else adds to what this user says: counts and submissions stay true. */
-export async function lockAsking(tx: Db, userId: number): Promise<void> {
-  await tx.run(`select pg_advisory_xact_lock($1, hashint8($2))`, [ASK_LOCK, userId])
+/** Whoever has it is alone in adding to what this user says: counts and submissions stay true. */
+export const askingLock: PersonLock = {
+  name: 'asking',
+  async take(tx, userId) {
+    const { taken } = await tx.one(
+      z.object({ taken: z.boolean() }),
+      `select pg_try_advisory_xact_lock($1, hashint8($2)) as taken`,
+      [ASK_LOCK, userId],
+    )
+    return taken
+  },
 }
 
 interface NewConversation {

@@ -3,7 +3,8 @@ import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
-import { findConversation, lockAsking, setHead } from './conversation-queries.ts'
+import { inTurn } from '../web/turns.ts'
+import { askingLock, findConversation, setHead } from './conversation-queries.ts'
 import { deleteMessages, findLeafBelow, restoreMessages } from './message-queries.ts'
 import { atOf, done, myConversation, myMessage } from './mine.ts'
 import { tellPages } from './news-queries.ts'
@@ -15,8 +16,7 @@ export function messageRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/messages/:message/delete', async (req, res) => {
     const { conversation, message } = await myMessage(db, req, res)
-    await db.transaction(async tx => {
-      await lockAsking(tx, conversation.userId)
+    await inTurn(db, askingLock, conversation, async tx => {
       if (!(await deleteMessages(tx, message))) throw new Refusal(409, 'chat.still_writing')
       const current = await findConversation(tx, conversation.userId, conversation.id)
       // The shown branch may have gone: what stands beside or above the message is shown then.
@@ -36,8 +36,7 @@ export function messageRoutes(deps: Deps): Router {
   router.post('/chat/:id/messages/:message/restore', async (req, res) => {
     const conversation = await myConversation(db, req, res)
     const messageId = parseId(req.params.message)
-    await db.transaction(async tx => {
-      await lockAsking(tx, conversation.userId)
+    await inTurn(db, askingLock, conversation, async tx => {
       if (!(await restoreMessages(tx, conversation, messageId))) throw new Refusal(404, 'errors.not_found')
       await setHead(tx, conversation, await findLeafBelow(tx, conversation, messageId))
       await tellPages(tx, conversation.id, 'change')

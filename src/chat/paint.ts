@@ -4,13 +4,14 @@ import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import type { ImageRequest } from '../images/prompt.ts'
-import { findJob } from '../images/queries.ts'
-import { type Requester, startImage } from '../images/start.ts'
+import { findJob, startsLock } from '../images/queries.ts'
+import { prepare, type Requester, startInTurn } from '../images/start.ts'
 import { listPicturesOfJobs } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
+import { inTurn } from '../web/turns.ts'
 import { addAnswer, usableKey } from './ask.ts'
 import { endToolCall, listPainted, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
-import { findConversation, lockAsking } from './conversation-queries.ts'
+import { askingLock, findConversation } from './conversation-queries.ts'
 import { findLeafBelow, findMessage } from './message-queries.ts'
 import { findReply, type Reply } from './reply-queries.ts'
 
@@ -34,9 +35,11 @@ function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
  */
 export async function paint(deps: Deps, requester: Requester, call: ToolCall, wish: Wish): Promise<void> {
   if (call.state !== 'asked') return
-  await deps.db.transaction(async tx => {
+  const request = imageRequestOf(call, wish)
+  const queue = await prepare(deps, requester, [request])
+  await inTurn(deps.db, startsLock, requester, async tx => {
     if (!(await lockAskedCall(tx, call))) return
-    const { job } = await startImage({ ...deps, db: tx }, requester, imageRequestOf(call, wish), call.messageId)
+    const { job } = await startInTurn(deps, tx, queue, requester.userId, request, call.messageId)
     await setPainting(tx, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
   })
 }
@@ -73,8 +76,7 @@ async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 
 
 /** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */
 async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'failed' | 'declined'; output: string }) {
-  await deps.db.transaction(async tx => {
-    await lockAsking(tx, call.userId)
+  await inTurn(deps.db, askingLock, call, async tx => {
     if (!(await endToolCall(tx, call, ending))) return
     const conversation = await findConversation(tx, call.userId, call.conversationId)
     const message = conversation && (await findMessage(tx, conversation, call.messageId))

@@ -5,14 +5,15 @@ import type { Db } from '../db/db.ts'
 import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
 import { failureReasons } from '../gateway/errors.ts'
+import { inTurn } from '../web/turns.ts'
 import { type Branch, loadAllBranches } from './branch.ts'
 import { insertToolCall, setImportedJob } from './call-queries.ts'
 import {
+  askingLock,
   type Conversation,
   conversationExists,
   findConversation,
   insertConversation,
-  lockAsking,
   lockSnapshot,
   setImportedState,
   setPinned,
@@ -198,8 +199,7 @@ export async function deleteSnapshot(
  */
 export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, file: string): Promise<boolean> {
   const snapshot = Snapshot.parse(parseStorable(await readFile(file, 'utf8')))
-  return deps.db.transaction(async tx => {
-    await lockAsking(tx, userId)
+  return inTurn(deps.db, askingLock, { userId }, async tx => {
     if (await conversationExists(tx, snapshot.id)) return false
     const { id, title, instructions, createdAt } = snapshot
     const conversation = await insertConversation(tx, { id, userId, title, instructions, createdAt })

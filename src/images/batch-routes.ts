@@ -6,7 +6,7 @@ import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
-import { Refusal } from '../web/errors.ts'
+import { isForLater, Refusal } from '../web/errors.ts'
 import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
@@ -83,7 +83,7 @@ export function batchRoutes(deps: Deps): Router {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
-      await answer(error.status === 429 ? 429 : 422, { form: t(error.key, error.params) })
+      await answer(isForLater(error) ? error.status : 422, { form: t(error.key, error.params) })
     }
   })
 

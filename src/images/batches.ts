@@ -3,6 +3,7 @@ import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
 import { isVisible } from '../web/text.ts'
+import { inTurn } from '../web/turns.ts'
 import { viewJobs } from './job-view.ts'
 import { checkRequest, type FieldErrors, type FormValues, type ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
@@ -56,8 +57,7 @@ export async function startBatch(
   // All start from the same references.
   const enqueue = await prepare(deps, requester, requests.slice(0, 1))
   const limit = deps.config.limits.queuedPerUser
-  return deps.db.transaction(async tx => {
-    await queries.lockStarts(tx, userId)
+  return inTurn(deps.db, queries.startsLock, requester, async tx => {
     const twin = await queries.findBatchBySubmission(tx, userId, submission)
     if (twin) return twin
     const waiting = await queries.countQueued(tx, userId)

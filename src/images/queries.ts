@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type WindowName, windowNames } from '../gateway/windows.ts'
+import type { PersonLock } from '../web/turns.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
 
 /** What a look at the gateway's usage rows said about a job whose outcome was not known. */
@@ -83,9 +84,17 @@ const busy = `select user_id, count(*) as running from image_jobs where state = 
 const CLAIM_LOCK = 741_001
 const START_LOCK = 741_002
 
-/** Until the transaction ends, nobody else starts a job of this user: counts stay true. */
-export async function lockStarts(tx: Db, userId: number): Promise<void> {
-  await tx.run(`select pg_advisory_xact_lock($1, hashint8($2))`, [START_LOCK, userId])
+/** Whoever has it is alone in starting jobs of this user: counts stay true. */
+export const startsLock: PersonLock = {
+  name: 'starts',
+  async take(tx, userId) {
+    const { taken } = await tx.one(
+      z.object({ taken: z.boolean() }),
+      `select pg_try_advisory_xact_lock($1, hashint8($2)) as taken`,
+      [START_LOCK, userId],
+    )
+    return taken
+  },
 }
 
 export async function countQueued(db: Db, userId: number): Promise<number> {

@@ -8,7 +8,7 @@ import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
-import { Refusal } from '../web/errors.ts'
+import { isForLater, Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -100,7 +100,7 @@ export function imageRoutes(deps: Deps): Router {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
-      await refuse(error.status === 429 ? 429 : 422, { form: pageOf(res).t(error.key, error.params) })
+      await refuse(isForLater(error) ? error.status : 422, { form: pageOf(res).t(error.key, error.params) })
     }
   })
 
@@ -326,7 +326,9 @@ export function imageRoutes(deps: Deps): Router {
 
   async function answerRefused(req: Request, res: Response, form: ComposerView): Promise<void> {
     if (wantsFragment(req)) {
-      return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
+      // Only this status is swapped in; what is to come again is sent again by the page.
+      if (res.statusCode !== 503) res.status(422)
+      return sendFragments(res, renderView(pageOf(res), 'images/_composer', { composer: form }))
     }
     const { userId } = signedIn(res)
     const jobs = await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })

@@ -10,6 +10,7 @@ import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
+import { inTurn } from '../web/turns.ts'
 import type { ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
 
@@ -26,6 +27,8 @@ export interface Requester {
   caller: Caller
   account: Payer | null
   sshKeyId?: string
+  /** Aborted when the client has left: nothing is begun for it any more. */
+  gone?: AbortSignal
   /** Runs in the transaction that puts a job into the queue, and throws when it may not be there. */
   admit?(tx: Db, job: { id: string; request: ImageRequest; estimate: number | null }): Promise<void>
 }
@@ -38,10 +41,11 @@ export interface Started {
 
 /**
  * Puts a job into the queue: row and message commit together. The same `submission` (a UUID) makes the same job, however
- * often it comes; on a transaction it commits with that. Throws `Refusal` 409 without a usable key and 429 when too many of the user's jobs wait.
+ * often it comes. Throws `Refusal` 409 without a usable key, 429 when too many of the user's jobs wait, and 503 when too
+ * much is asked at once.
  */
 export async function startImage(
-  deps: Pick<Deps, 'jobs' | 'sealer' | 'config'> & { db: Db },
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
   requester: Requester,
   request: ImageRequest,
   submission: string,
@@ -50,16 +54,25 @@ export async function startImage(
   const known = await queries.findJobBySubmission(deps.db, userId, submission)
   if (known) return { job: known, again: true }
   const queue = await prepare(deps, requester, [request])
-  const limit = deps.config.limits.queuedPerUser
-  return deps.db.transaction(async tx => {
-    await queries.lockStarts(tx, userId)
-    const twin = await queries.findJobBySubmission(tx, userId, submission)
-    if (twin) return { job: twin, again: true }
-    if ((await queries.countQueued(tx, userId)) >= limit) {
-      throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
-    }
-    return { job: await queue(tx, request, submission), again: false }
-  })
+  return inTurn(deps.db, queries.startsLock, requester, tx => startInTurn(deps, tx, queue, userId, request, submission))
+}
+
+/** The same within a turn of the starts, on its transaction: what else is done there commits with it. */
+export async function startInTurn(
+  { config }: Pick<Deps, 'config'>,
+  tx: Db,
+  queue: Enqueue,
+  userId: number,
+  request: ImageRequest,
+  submission: string,
+): Promise<Started> {
+  const limit = config.limits.queuedPerUser
+  const twin = await queries.findJobBySubmission(tx, userId, submission)
+  if (twin) return { job: twin, again: true }
+  if ((await queries.countQueued(tx, userId)) >= limit) {
+    throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
+  }
+  return { job: await queue(tx, request, submission), again: false }
 }
 
 /** Puts one job into the queue, in the caller's transaction, under the lock of the user's starts. */

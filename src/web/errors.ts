@@ -27,6 +27,11 @@ export class Refusal extends Error {
   }
 }
 
+/** The same may be asked again in a while, as it is. */
+export function isForLater({ status }: Refusal): boolean {
+  return status === 429 || status === 503
+}
+
 export const notFound: RequestHandler = () => {
   throw new Refusal(404, 'errors.not_found')
 }

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { boundKey, tokenOf } from '../testing/agents.ts'
+import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
+import { alice, charlie, type Person } from '../testing/people.ts'
+import { testApp, until } from '../testing/server.ts'
+
+const CONNECTIONS = 4
+const app = await testApp({ role: 'web', databaseConnections: CONNECTIONS })
+
+test('whatever one person sends at once, another is answered; and each request is taken, or told to come again', async () => {
+  const [crowd, other] = [await alice(app), await charlie(app)]
+  const token = await tokenOf(app, await boundKey(app, crowd))
+  const faces: [
+    name: string,
+    lock: number,
+    send: (submission: string) => Promise<{ status: number; later: boolean }>,
+  ][] = [
+    ['a picture', 741_002, submission => post(crowd, '/images', { prompt: 'me too', submission })],
+    ['a batch', 741_002, submission => post(crowd, '/images/batch', { prompts: 'a\nb', step: 'start', submission })],
+    ['a task', 741_002, submission => task(token, submission)],
+    ['a question', 742_002, submission => post(crowd, '/chat', { text: 'me too', submission })],
+  ]
+  for (const [name, lock, send] of faces) {
+    const letGo = await holdLock(lock, crowd)
+    const submissions = Array.from({ length: 3 * CONNECTIONS }, () => randomUUID())
+    const answers = submissions.map(send)
+
+    const { status } = await post(other, '/images', { prompt: `beside ${name}` })
+    assert.equal(status, 303, name)
+    for (const answer of await Promise.all(answers)) assert.deepEqual(answer, { status: 503, later: true }, name)
+    await letGo()
+
+    const [again] = submissions
+    const { status: taken } = await send(again!)
+    assert.ok(taken === 303 || taken === 202, `${name}: ${taken}`)
+  }
+})
+
+test('nothing is begun for a client that has left', async () => {
+  const person = await alice(app)
+  const letGo = await holdLock(741_002, person)
+  const left = new AbortController()
+  const answer = fetch(`${app.url}/images`, {
+    method: 'POST',
+    headers: { Cookie: `sid=${person.cookie('sid')}`, Origin: app.url },
+    body: new URLSearchParams({ prompt: 'never mind' }),
+    signal: left.signal,
+  })
+  await until('the request to wait for its turn', async () => (await countedStarts(person)) > 0)
+  left.abort()
+  await assert.rejects(answer)
+  await until('the server to notice', async () => app.logs.some(line => line.includes('"aborted":true')))
+  await letGo()
+
+  await person.post('/images', { prompt: 'but this' })
+
+  const { rows } = await app.db.pool.query<{ prompt: string }>(
+    'select prompt from image_jobs j join users u on u.id = j.user_id where email = $1',
+    [person.email],
+  )
+  assert.deepEqual(rows, [{ prompt: 'but this' }])
+})
+
+test('a page that was told to come again does so by itself, with the same form', { skip: noChromium }, async t => {
+  const chromium = await startChromium()
+  t.after(() => chromium.close())
+  const person = await alice(app)
+  const { page } = await openPage(chromium, app.url, person)
+  await page.goto('/images')
+  const letGo = await holdLock(741_002, person)
+  await page.fill('#prompt', 'patiently')
+  await page.keyboard.press('Control+Enter')
+  await page.locator('#toasts', { hasText: 'sent again by itself' }).waitFor()
+
+  await letGo()
+
+  await page.locator('.job', { hasText: 'patiently' }).waitFor()
+  const { rows } = await app.db.pool.query<{ count: number }>(
+    'select count(*)::int from image_jobs j join users u on u.id = j.user_id where email = $1',
+    [person.email],
+  )
+  assert.equal(rows[0]!.count, 1)
+})
+
+async function post(person: Person, path: string, form: Record<string, string>) {
+  const { status, headers } = await person.post(path, form)
+  return { status, later: 'retry-after' in headers }
+}
+
+async function task(token: string, key: string) {
+  const { status, headers } = await fetch(`${app.url}/api/playground/ssh/tasks`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Idempotency-Key': key },
+    body: JSON.stringify({ prompt: 'me too' }),
+  })
+  return { status, later: headers.has('retry-after') }
+}
+
+/** As another process does that is in the middle of something of this person. */
+async function holdLock(lock: number, person: Person): Promise<() => Promise<void>> {
+  const client = await app.db.pool.connect()
+  await client.query('begin')
+  await client.query(`select pg_advisory_xact_lock($1, hashint8(id)) from users where email = $2`, [lock, person.email])
+  return async () => {
+    await client.query('commit')
+    client.release()
+  }
+}
+
+/** How many requests of theirs have come as far as their turn. */
+async function countedStarts(person: Person): Promise<number> {
+  const { rows } = await app.db.pool.query<{ count: number }>(
+    `select count(*)::int from rate_limits where key = 'start:' || (select id from users where email = $1)`,
+    [person.email],
+  )
+  return rows[0]!.count
+}
