@@ -9,9 +9,10 @@ const root = import.meta.dirname
 const rooms: Record<string, readonly string[]> = {
   session: [],
   account: ['session'],
+  spend: ['session', 'account'],
   library: ['session'],
-  images: ['session', 'account', 'library'],
-  chat: ['session', 'account', 'library', 'images'],
+  images: ['session', 'account', 'spend', 'library'],
+  chat: ['session', 'account', 'spend', 'library', 'images'],
   agents: ['session', 'account', 'library', 'images'],
   ops: [],
 }

@@ -5,6 +5,7 @@ import type { Deps } from './deps.ts'
 import { deleteUnusedMasks } from './images/queries.ts'
 import { emptyTrash } from './library/keep.ts'
 import { resealAll } from './reseal.ts'
+import { deletePanelCalls } from './session/panel-queries.ts'
 import { deleteStaleSignIns } from './session/queries.ts'
 import { deleteExpiredCounts } from './web/rate-limit.ts'
 
@@ -28,6 +29,7 @@ export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | '
     signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),
     agents: () => deleteExpired(deps.db, CHALLENGE_SECONDS, PENDING_KEY_DAYS),
     counts: () => deleteExpiredCounts(deps.db),
+    panelCalls: () => deletePanelCalls(deps.db),
     seals: () => resealAll(deps),
     temporary: () => deps.storage.sweepTemporary(HOUR_MS),
   }

@@ -6,12 +6,8 @@ import type { Logger } from './log.ts'
 export interface Queues {
   /** Wakes a worker to claim queued picture jobs. */
   image: { jobId: string }
-  /** Looks for the gateway's usage row of a finished picture job. */
-  'image-cost': { jobId: string; attempt: number }
   /** Wakes a worker to claim answers that wait. */
   reply: { messageId: string }
-  /** Looks for the gateway's usage row of an answer that ended. */
-  'reply-cost': { messageId: string; attempt: number }
   /** Measures what an edit with a mask changed outside it. */
   'image-outside': { jobId: string; userId: number }
   /** Deletes what has expired; once an hour. */
@@ -21,9 +17,7 @@ export type QueueName = keyof Queues
 
 const queues = {
   image: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
-  'image-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 240, deleteAfterSeconds: 3600 },
   reply: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
-  'reply-cost': { notify: false, retryLimit: 3, retryDelay: 2, expireInSeconds: 240, deleteAfterSeconds: 3600 },
   'image-outside': { notify: true, retryLimit: 2, retryDelay: 5, expireInSeconds: 120, deleteAfterSeconds: 3600 },
   housekeeping: { notify: false, retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3600 },
 } as const

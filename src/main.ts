@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
 import { createApp } from './app.ts'
-import { lookUpReplyCosts } from './chat/cost.ts'
+import { tellAnswer } from './chat/check.ts'
 import { CHANNEL } from './chat/news-queries.ts'
 import { startChatWorker } from './chat/worker.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
@@ -11,13 +11,14 @@ import { listen as listenTo } from './db/listen.ts'
 import { migrate } from './db/migrate.ts'
 import { createGateway } from './gateway/client.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { lookUpCosts } from './images/cost.ts'
+import { tellPicture } from './images/check.ts'
 import { measureOutside } from './images/outside.ts'
 import { startImageWorker } from './images/worker.ts'
 import { startJobs } from './jobs.ts'
 import { createLog, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createSealer } from './secrets/sealer.ts'
+import { startSettling } from './spend/worker.ts'
 import { planStop, stopAll } from './stopping.ts'
 import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
@@ -95,8 +96,8 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     if (works) {
       workers.push(await startImageWorker(deps))
       workers.push(await startChatWorker(deps))
-      await jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
-      await jobs.work('reply-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpReplyCosts(deps, payloads))
+      const tellers = { picture: tellPicture, answer: tellAnswer, title: async () => undefined }
+      workers.push(startSettling(deps, (tx, receipt, verdict) => tellers[receipt.kind](tx, receipt, verdict)))
       await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
         for (const payload of payloads) await measureOutside(deps, payload)
       })

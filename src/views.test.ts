@@ -7,11 +7,13 @@ import { HTMLElement, parse } from 'node-html-parser'
 import en from '../views/catalogue/en.json' with { type: 'json' }
 import zh from '../views/catalogue/zh-CN.json' with { type: 'json' }
 import { type KeysView, keyProblems, type ObstacleView } from './account/view.ts'
-import { failureReasons } from './gateway/errors.ts'
+import { type Charged, failureReasons } from './gateway/errors.ts'
 import { windowNames } from './gateway/windows.ts'
 import { capabilities } from './images/capabilities.ts'
 import type { BatchForm, BatchView, ComposerView, JobView, QuoteView } from './images/view.ts'
 import type { PictureView } from './library/view.ts'
+import { type Evidence, moneyOf } from './spend/evidence.ts'
+import { describe as inWords, sentencesOf } from './spend/sentences.ts'
 import { agentSamples } from './testing/agent-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
 import { type Language, languages } from './web/i18n.ts'
@@ -91,8 +93,10 @@ const done: JobView = {
   failure: null,
   cost: 0.4,
   estimate: 0.4,
+  estimateLeft: 0.4,
   madeBy: null,
-  check: null,
+  sentences: { what: 'images.state.done', next: [] },
+  money: moneyOf('yes', 0.4, null),
   mayCheck: false,
   batch: null,
   nextSubmission: 's2',
@@ -114,6 +118,8 @@ const failed = failureReasons.flatMap(reason =>
     state: 'failed' as const,
     pictures: [],
     failure: { reason, charged, detail: 'moderation_blocked <b>', field: 'size', retryAt: now, requestId: 'r1' },
+    sentences: sentencesOf({ of: 'picture', state: 'failed', reason, charged }),
+    money: moneyOf(charged, charged === 'yes' ? 0.4 : null, null),
   })),
 )
 const jobs: JobView[] = [
@@ -237,11 +243,21 @@ const batch: BatchView = {
   cost: null,
   jobs: [done, { ...queued, id: 'waits', batch: { id: 'batch-a', paused: true } }, running],
 }
-const checks = (['charged', 'not_charged', 'too_early', 'unclear'] as const).map(outcome => ({
-  ...failed[0]!,
-  mayCheck: outcome === 'too_early',
-  check: { outcome, at: now, rows: 3, usageId: 17, cost: 0.2 },
-}))
+const lookedAt = { at: now, until: null, usageId: null, candidates: [] }
+const candidates = [{ usageId: 17, at: now, model: 'gpt-image-2', cost: 0.134 }]
+const evidences: (Evidence | null)[] = [
+  null,
+  { ...lookedAt, outcome: 'charged', usageId: 17 },
+  { ...lookedAt, outcome: 'not_charged' },
+  { ...lookedAt, outcome: 'too_early', until: new Date(Date.now() + 600_000) },
+  { ...lookedAt, outcome: 'unheard' },
+  { ...lookedAt, outcome: 'unclear' },
+  { ...lookedAt, outcome: 'unclear', candidates },
+  { ...lookedAt, outcome: 'decided' },
+]
+const monies = (['yes', 'no', 'unknown'] as const).flatMap(charged =>
+  [null, 0.134].flatMap(cost => evidences.map(evidence => moneyOf(charged, cost, evidence))),
+)
 
 const question = { action: '/images/x/retry', sentence: 'It <b> costs', terms: '0.2/0.2/0.2', fields: { n: '<1>' } }
 
@@ -268,7 +284,6 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],
   'images/batch': [{ batch: batchForm }],
   'images/batch_show': [{ batch }],
-  'images/_check': checks.map(job => ({ job })),
   'images/_mask': [
     { mask, reference },
     { mask: null, reference: null },
@@ -282,6 +297,12 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_references': [{ composer }, { composer: badComposer }],
   'images/_refused': [{ name: 'a.gif', sentence: 'Not a picture' }],
   'images/_variations': [{ job: done }],
+  'spend/_verdict': monies.map(verdict => ({
+    id: 'v',
+    address: '/images/v',
+    verdict,
+    mayCheck: verdict.charged === 'unknown',
+  })),
   'library/_changed': [
     { picture: { ...picture, changedOutside: 0.12 } },
     { picture: { ...picture, changedOutside: 0 } },
@@ -379,7 +400,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {
@@ -418,6 +439,63 @@ test('only a page with unfinished jobs polls, and it polls once', () => {
   assert.doesNotMatch(renderView(page, 'images/_pulse', { jobs: [] }), /hx-/)
   for (const job of jobs) assert.doesNotMatch(renderView(page, 'images/_job', { job }), /every/)
 })
+
+const verdicts = {
+  en: { yes: /^Charged/, no: /^Not charged/, unknown: /^(Unknown whether|Not known yet whether) it was charged/ },
+  'zh-CN': {
+    yes: /^(已扣费|按你的判断：已扣费)/,
+    no: /^(未扣费|按你的判断：未扣费)/,
+    unknown: /^(是否扣费尚不清楚|还不知道是否扣费)/,
+  },
+}
+const aboutMoney = /charg|bill|扣费|计费|账单/i
+const paysAgain = /paid|付费|付两次/
+
+for (const lang of languages) {
+  test(`one sentence speaks of the money, and nothing beside it contradicts it: ${lang}`, () => {
+    const page = createSamplePage(lang)
+    const { message: answer } = samples['chat/_answer_foot'][0]!
+    let seen = 0
+    for (const reason of [null, ...failureReasons]) {
+      for (const charged of ['yes', 'no', 'unknown'] satisfies Charged[]) {
+        for (const [evidence, cost] of evidences.flatMap(each => [null, 0.134].map(usd => [each, usd] as const))) {
+          const money = moneyOf(charged, cost, evidence)
+          const mayCheck = charged === 'unknown'
+          const failure = reason && { reason, charged, detail: null, field: null, retryAt: null, requestId: null }
+          const shown: [what: string, html: string, text: string][] = []
+          for (const state of ['failed', 'unknown', 'cancelled'] as const) {
+            const ended = { of: 'picture', state, reason, charged } as const
+            const job = { ...done, state, failure, money, mayCheck, sentences: sentencesOf(ended) }
+            shown.push([state, renderView(page, 'images/_failure', { job }), inWords(ended, money, page.t)])
+          }
+          for (const state of ['failed', 'unknown', 'stopped'] as const) {
+            const ended = { of: 'answer', state, reason, charged } as const
+            const message = { ...answer, state, failure, money, mayCheck, sentences: sentencesOf(ended) }
+            shown.push([state, renderView(page, 'chat/_answer_foot', { message }), inWords(ended, money, page.t)])
+          }
+          for (const [state, html, text] of shown) {
+            const told = `${state}, ${reason}, charged: ${charged}, ${evidence?.outcome}, ${cost}`
+            const root = parse(html)
+            const sentences = root.querySelectorAll('.verdict')
+            assert.equal(sentences.length, 1, told)
+            assert.match(sentences[0]!.text.trim(), verdicts[lang][charged], told)
+            assert.ok(sentences[0]!.classList.contains(`verdict-${charged}`), told)
+            assert.equal(
+              text.match(new RegExp(aboutMoney, 'gi'))!.length,
+              sentences[0]!.text.match(new RegExp(aboutMoney, 'gi'))!.length,
+              told,
+            )
+            for (const part of root.querySelectorAll('.money, form')) part.remove()
+            assert.doesNotMatch(root.text, aboutMoney, told)
+            assert.equal(paysAgain.test(root.text), charged !== 'no' && failure !== null, told)
+            seen++
+          }
+        }
+      }
+    }
+    assert.equal(seen, (failureReasons.length + 1) * 3 * evidences.length * 2 * 6)
+  })
+}
 
 test('trying again asks first wherever the first attempt may have been charged', () => {
   for (const job of failed) {

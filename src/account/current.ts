@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { SignedOut, withAccessToken, withSomeAccessToken } from '../session/tokens.ts'
 import { askPatiently, FRESH_MS } from './ask-patiently.ts'
-import { fetchKeyRing, updateChosenKey } from './keys.ts'
+import { fetchKeyRing, RING_CALLS, updateChosenKey } from './keys.ts'
 import type { Account } from './queries.ts'
 import { accountOf, findUsableAccount, reloadViewer } from './viewer.ts'
 
@@ -19,7 +19,7 @@ export async function keepCurrent(deps: CurrentDeps, res: Response): Promise<boo
   const { userId, signInId } = signedIn(res)
   const keyId = account?.keyId ?? null
   await askPatiently(deps, `key ${keyId} of user ${userId}`, async () => {
-    const ring = await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
+    const ring = await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token), RING_CALLS)
     await updateChosenKey(deps, { userId, keyId }, ring)
   })
   await reloadViewer(deps, res)
@@ -49,7 +49,7 @@ export function isCurrent(account: Pick<Account, 'keyCheckedAt'> | null): boolea
 /** Null when the person is signed in nowhere. */
 async function ringOf(deps: CurrentDeps, who: { userId: number; signInId: string | null }) {
   try {
-    return await withSomeAccessToken(deps, who, (token, caller) => fetchKeyRing(deps, caller, token))
+    return await withSomeAccessToken(deps, who, (token, caller) => fetchKeyRing(deps, caller, token), RING_CALLS)
   } catch (error) {
     if (error instanceof SignedOut) return null
     throw error

@@ -22,6 +22,9 @@ export interface KeyRing {
   rates: ReadonlyMap<number, number>
 }
 
+/** Panel calls that `fetchKeyRing` makes. */
+export const RING_CALLS = 3
+
 /** Throws what the panel methods of the gateway throw. */
 export async function fetchKeyRing(deps: Pick<Deps, 'gateway'>, caller: Caller, token: Secret): Promise<KeyRing> {
   const [keys, groups, rates] = await Promise.all([
@@ -38,7 +41,7 @@ export async function tryKeyRing(
   signInId: string,
 ): Promise<KeyRing | null> {
   try {
-    return await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token))
+    return await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token), RING_CALLS)
   } catch (error) {
     if (error instanceof GatewayError || error instanceof PanelError) return null
     throw error

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { safeOf } from '../images/job-view.ts'
+import { describeJob, safeOf } from '../images/job-view.ts'
 import type { ImageJob } from '../images/queries.ts'
 import { listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -98,8 +98,5 @@ function waitOf(job: ImageJob): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
 
 function errorOf(job: ImageJob, t: Translate): string | null {
   if (statusOf(job) !== 'failed') return null
-  if (job.state === 'cancelled') return t('images.cancelled')
-  const what = job.failureReason ? t(`images.failure.${job.failureReason}`) : t('images.state.failed')
-  const charged = job.state === 'unknown' ? t('images.unknown') : job.charged && t(`images.charged.${job.charged}`)
-  return [what, charged].filter(Boolean).join(' ')
+  return describeJob(job, t)
 }

@@ -171,7 +171,6 @@ export function followThread(
     for (const message of open) {
       message.cost = costs.get(message.id) ?? null
       if (message.cost === null) continue
-      if (message.failure) message.failure.charged = 'yes'
       stream.send(page.render('chat/_paid', { message }))
     }
     showCosts(open)

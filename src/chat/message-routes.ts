@@ -1,18 +1,35 @@
 import { Router } from 'express'
 import type { Deps } from '../deps.ts'
+import { rowOf } from '../spend/evidence.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { inTurn } from '../web/turns.ts'
+import { checkReply, decideReply } from './check.ts'
 import { askingLock, findConversation, setHead } from './conversation-queries.ts'
 import { deleteMessages, findLeafBelow, restoreMessages } from './message-queries.ts'
-import { atOf, done, myConversation, myMessage } from './mine.ts'
+import { atOf, done, myConversation, myMessage, myReply } from './mine.ts'
 import { tellPages } from './news-queries.ts'
 
 /** A message goes with all that follows from it, and comes back as it was. */
 export function messageRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
+  const checks = createRateLimit(db, { name: 'check', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
+
+  router.post('/chat/:id/messages/:message/check', async (req, res) => {
+    const { conversation, reply } = await myReply(db, req, res)
+    await checks.consume(String(conversation.userId))
+    await checkReply(deps, reply)
+    done(req, res, conversation)
+  })
+
+  router.post('/chat/:id/messages/:message/decide', async (req, res) => {
+    const { conversation, reply } = await myReply(db, req, res)
+    if (!(await decideReply(deps, reply, rowOf(req.body)))) throw new Refusal(409, 'spend.gone')
+    done(req, res, conversation)
+  })
 
   router.post('/chat/:id/messages/:message/delete', async (req, res) => {
     const { conversation, message } = await myMessage(db, req, res)

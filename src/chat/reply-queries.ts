@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type WindowName, windowNames } from '../gateway/windows.ts'
+import { Evidence, type Verdict } from '../spend/evidence.ts'
 import { CHANNEL, tellPages } from './news-queries.ts'
 
 export const Reply = z.object({
@@ -41,6 +42,7 @@ export const Reply = z.object({
   cost: z.number().nullable(),
   failureDetail: z.string().nullable(),
   retryAt: z.date().nullable(),
+  evidence: Evidence.nullable(),
 })
 export type Reply = z.output<typeof Reply>
 
@@ -154,16 +156,13 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
   return asked === 1
 }
 
-/** Of these, the answers that have ended and may have cost something that is not known yet. */
-export function listRepliesForCost(db: Db, messageIds: readonly string[]): Promise<Reply[]> {
-  return db.many(
+/** What was found out about the money for an answer. Null when it is gone. */
+export function setReplyVerdict(tx: Db, userId: number, messageId: string, verdict: Verdict): Promise<Reply | null> {
+  const { charged, cost, evidence } = verdict
+  return tx.maybeOne(
     Reply,
-    `select * from replies where message_id = any($1) and cost is null and finished_at is not null and charged <> 'no'`,
-    [messageIds],
+    `update replies set charged = $3, cost = coalesce($4, cost), evidence = coalesce($5, evidence)
+     where message_id = $1 and user_id = $2 returning *`,
+    [messageId, userId, charged, cost, evidence && JSON.stringify(evidence)],
   )
-}
-
-/** A usage row is the proof of a charge. */
-export async function setReplyCost(db: Db, reply: Reply, cost: number): Promise<void> {
-  await db.run(`update replies set cost = $2, charged = 'yes' where message_id = $1`, [reply.messageId, cost])
 }

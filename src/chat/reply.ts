@@ -9,9 +9,11 @@ import { splitThoughts } from '../gateway/thinking-words.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
+import { fileReceipt } from '../spend/receipt.ts'
 import { persist, persistEnding, type Run, type Stop } from '../worker.ts'
 import { loadBranch, type NamedPicture } from './branch.ts'
 import { insertToolCall } from './call-queries.ts'
+import { tellAnswer } from './check.ts'
 import {
   type ClaimedReply,
   claimAbandonedReplies,
@@ -25,7 +27,6 @@ import {
   unmarkCalled,
 } from './claim-queries.ts'
 import { findConversation } from './conversation-queries.ts'
-import { firstLook } from './cost.ts'
 import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
 import { type DrawnKeeper, keepDrawn, promptAbove, referTo } from './drawn.ts'
 import { tellHistory } from './history.ts'
@@ -171,7 +172,11 @@ async function endReply(
       const row = await finishReply(tx, reply, told)
       if (!row) return row
       const { conversationId, userId, messageId: replyId } = reply
-      if (row.charged !== 'no') await deps.jobs.send(tx, 'reply-cost', { messageId: replyId, attempt: 1 }, firstLook)
+      if (row.keyId) {
+        const { signInId, keyId, model, requestId, calledAt } = row
+        const ended = { userId, signInId, keyId, model, requestId, calledAt, kind: 'answer' as const, subject: replyId }
+        await fileReceipt(tx, { ...ended, charged: row.charged ?? 'unknown', reason: row.failureReason }, tellAnswer)
+      }
       const conversation = call && (await findConversation(tx, userId, conversationId))
       // Deleted by now, where a worker that was thought dead tells late.
       if (!conversation || !(await findMessage(tx, conversation, replyId))) return row

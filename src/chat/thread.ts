@@ -8,13 +8,17 @@ import { listJobsById } from '../images/queries.ts'
 import { quote } from '../images/quote.ts'
 import type { JobView } from '../images/view.ts'
 import type { StoredFile } from '../library/queries.ts'
+import { moneyOf } from '../spend/evidence.ts'
+import { sentencesOf } from '../spend/sentences.ts'
 import { type Branch, loadBranch, type Turn } from './branch.ts'
 import type { ToolCall } from './call-queries.ts'
+import { mayCheckReply } from './check.ts'
 import { type Delta, listDeltas } from './claim-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
 import { placeDrawn } from './drawn-view.ts'
 import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
 import { type Attachment, findLeafBelow, listSiblings } from './message-queries.ts'
+import type { Reply } from './reply-queries.ts'
 import type { ToolProblem } from './tools.ts'
 import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
 
@@ -150,6 +154,7 @@ function viewReply(
       retryAt: reply.retryAt,
       requestId: reply.requestId,
     },
+    ...viewMoney(reply),
     inputTokens: reply.inputTokens,
     outputTokens: reply.outputTokens,
     cost: reply.cost,
@@ -157,6 +162,18 @@ function viewReply(
     goesOn:
       isLeaf && Boolean(reply.html) && (['stopped', 'failed', 'unknown'].includes(reply.state) || reply.cutBy !== null),
     nextSubmission: randomUUID(),
+  }
+}
+
+function viewMoney(reply: Reply): Pick<AnswerView, 'sentences' | 'money' | 'mayCheck'> {
+  const { state, failureReason: reason } = reply
+  const isOver = state !== 'queued' && state !== 'running'
+  const charged = reply.charged ?? (isOver && !reply.calledAt ? 'no' : 'unknown')
+  const isPlain = !isOver || (state === 'done' && reply.evidence === null && charged !== 'unknown')
+  return {
+    sentences: sentencesOf({ of: 'answer', state: isOver ? state : 'done', reason, charged }),
+    money: isPlain ? null : moneyOf(charged, reply.cost, reply.evidence),
+    mayCheck: mayCheckReply(reply),
   }
 }
 
@@ -209,7 +226,14 @@ function branchesOf(siblings: readonly { id: string }[], id: string): MessageVie
 function tagOf(message: MessageView): string {
   const rest =
     message.role === 'assistant'
-      ? [message.isOver ? message.state : 'open', message.stopping, message.goesOn, message.waitsUntil?.getTime()]
+      ? [
+          message.isOver ? message.state : 'open',
+          message.stopping,
+          message.goesOn,
+          message.waitsUntil?.getTime(),
+          message.money?.word,
+          message.money?.candidates.length,
+        ]
       : message.role === 'tool'
         ? [message.state, message.job?.id]
         : []

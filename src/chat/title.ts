@@ -1,10 +1,11 @@
 import { openChosenKey } from '../account/key.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
-import { GatewayError } from '../gateway/errors.ts'
+import { type Charged, type FailureReason, GatewayError } from '../gateway/errors.ts'
 import { splitThoughts } from '../gateway/thinking-words.ts'
+import { fileReceipt } from '../spend/receipt.ts'
 import { isVisible } from '../web/text.ts'
-import type { Run } from '../worker.ts'
+import { persist, type Run } from '../worker.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
 import { listBranch } from './message-queries.ts'
 import { type ChatModel, listChatModels } from './models.ts'
@@ -42,6 +43,17 @@ export async function suggestTitle(
   const key = openChosenKey(deps, reply.userId, account.keySecret)
   if (!mayCall() || !(await claimNaming(deps.db, conversation))) return false
 
+  const calledAt = new Date()
+  let requestId: string | null = null
+  const file = async (charged: Charged, reason: FailureReason | null) => {
+    const { userId, signInId } = reply
+    const call = { userId, signInId, keyId: account.keyId!, model: model.id, requestId, calledAt, charged, reason }
+    // Nothing shows it: the row only has to be known, so that it is not taken for another call's.
+    await persist(deps, () =>
+      fileReceipt(deps.db, { ...call, kind: 'title', subject: conversation.id }, async () => undefined),
+    )
+  }
+
   const told = `${question.text.slice(0, TOLD)}\n\n---\n\n${reply.text.slice(0, TOLD)}`.toWellFormed()
   let title = ''
   try {
@@ -57,11 +69,14 @@ export async function suggestTitle(
       { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) },
     )
     for await (const event of events) {
+      if (event.type === 'accepted') requestId = event.requestId
       if (event.type === 'text') title += event.delta
       if (title.length > MOST_HEARD) break
     }
+    await file('yes', null)
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
+    await file(error.facts.charged, error.reason)
     deps.log.info({ err: error, conversation: conversation.id }, 'a conversation keeps its first words as its title')
     return false
   }

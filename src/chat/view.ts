@@ -2,6 +2,8 @@ import type { ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import type { JobView, QuoteView } from '../images/view.ts'
+import type { MoneyView } from '../spend/evidence.ts'
+import type { Key } from '../web/i18n.ts'
 import type { ChatModel } from './models.ts'
 import type { ToolProblem } from './tools.ts'
 
@@ -102,6 +104,11 @@ export interface AnswerView extends Common {
     requestId: string | null
   } | null
   drawn: DrawnView
+  sentences: { what: Key; next: Key[] }
+  /** What is said about the money beside the cost; null for one that ended well. */
+  money: MoneyView | null
+  /** Whether another look could tell more. */
+  mayCheck: boolean
   inputTokens: number | null
   outputTokens: number | null
   /** US dollars; null until the gateway told. */

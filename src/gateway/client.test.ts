@@ -268,16 +268,26 @@ test('usage rows are read newest first, without what else the gateway tells in t
     id,
     request_id: `client:id-${id}`,
     api_key_id: 5,
+    model: 'gpt-image-2',
+    billing_mode: 'image',
     actual_cost: 0.134,
     created_at: `2026-08-21T00:0${minute}:00Z`,
     api_key: { key: 'sk-hidden' },
   })
   const { gateway, requests } = await answering(t, [200, ok({ items: [row(9, 5), row(7, 2)], pages: 1 })])
-  const { rows, isAll } = await gateway.listUsage(caller, token, { apiKeyId: 5 })
+  const { rows, isLast } = await gateway.listUsage(caller, token, { page: 1, size: 50 })
   const createdAt = new Date('2026-08-21T00:05:00Z')
-  assert.deepEqual(rows[0], { id: 9, requestId: 'client:id-9', actualCost: 0.134, createdAt })
-  assert.deepEqual([rows.length, isAll], [2, true])
-  assert.match(requests[0]!.req.url!, /sort_order=desc&api_key_id=5$/)
+  assert.deepEqual(rows[0], {
+    id: 9,
+    keyId: 5,
+    requestId: 'id-9',
+    model: 'gpt-image-2',
+    actualCost: 0.134,
+    billingMode: 'image',
+    createdAt,
+  })
+  assert.deepEqual([rows.length, isLast], [2, true])
+  assert.match(requests[0]!.req.url!, /page=1&page_size=50&sort_by=created_at&sort_order=desc$/)
 })
 
 test('settings are asked for once, and the last good ones outlive the gateway', async t => {

@@ -100,12 +100,14 @@ export interface Gateway {
   /** The user's own multipliers by group id; empty when there are none. */
   groupRates(caller: Caller, accessToken: Secret): Promise<Map<number, number>>
   listModels(caller: Caller, apiKey: Secret): Promise<string[]>
-  /** The newest rows, at most 1,000; `isAll`: there are no others. */
+  /**
+   * A page of at most 1,000 rows, of all keys, those of deleted ones too; newest first. `isLast`: there are no older ones.
+   */
   listUsage(
     caller: Caller,
     accessToken: Secret,
-    query?: { apiKeyId?: number; limit?: number },
-  ): Promise<{ rows: schemas.Usage[]; isAll: boolean }>
+    query: { page: number; size: number },
+  ): Promise<{ rows: schemas.Usage[]; isLast: boolean }>
   /** Nothing is sent before the first event is asked for. See `images.ts`. */
   generateImage(caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall
   /** The same with pictures to start from, and perhaps a mask. */
@@ -225,13 +227,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       return gateway({ name: 'models', path: '/v1/models', caller, bearer, schema: schemas.ModelList })
     },
 
-    async listUsage(caller, bearer, { apiKeyId, limit = 20 } = {}) {
+    async listUsage(caller, bearer, { page, size }) {
       const query = new URLSearchParams({
-        page: '1',
-        page_size: String(Math.min(limit, 1000)),
+        page: String(page),
+        page_size: String(size),
         sort_by: 'created_at',
         sort_order: 'desc',
-        ...(apiKeyId !== undefined && { api_key_id: String(apiKeyId) }),
       })
       const { items, pages } = await panel({
         name: 'usage',
@@ -240,7 +241,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         bearer,
         schema: schemas.pageOf(schemas.Usage),
       })
-      return { rows: items, isAll: pages <= 1 }
+      return { rows: items, isLast: pages <= page }
     },
 
     generateImage: imageCalls({ http, timeouts, upstream, onCall }),

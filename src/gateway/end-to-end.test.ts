@@ -145,8 +145,8 @@ for (const flavour of ['oauth', 'api_key'] as const) {
       )
       const [accepted] = events
       assert.ok(accepted?.type === 'accepted' && accepted.requestId)
-      const { rows } = await gateway.listUsage(caller, tokens.accessToken, { apiKeyId: key.id })
-      const usage = rows.find(row => row.requestId === `client:${accepted.requestId}`)
+      const { rows } = await gateway.listUsage(caller, tokens.accessToken, { page: 1, size: 20 })
+      const usage = rows.find(row => row.requestId === accepted.requestId)
       assert.equal(usage?.actualCost, 0.268)
     }
   })

@@ -206,13 +206,24 @@ export const ApiKey = z
   }))
 export type ApiKey = z.output<typeof ApiKey>
 
-/** One billed call. `actualCost` is what was charged, in USD. */
+/** One billed call. `actualCost` is what was charged, in USD; `requestId` without the gateway's prefix. */
 export const Usage = z
-  .object({ id, request_id: z.string().catch(''), actual_cost: number, created_at: time })
+  .object({
+    id,
+    api_key_id: optionalId,
+    request_id: z.string().catch(''),
+    model: z.string().catch(''),
+    actual_cost: number,
+    billing_mode: text,
+    created_at: time,
+  })
   .transform(row => ({
     id: row.id,
-    requestId: row.request_id,
-    actualCost: row.actual_cost,
+    keyId: row.api_key_id ?? null,
+    requestId: row.request_id.replace(/^client:/, ''),
+    model: row.model,
+    actualCost: row.actual_cost ?? 0,
+    billingMode: row.billing_mode ?? null,
     createdAt: row.created_at ?? null,
   }))
 export type Usage = z.output<typeof Usage>

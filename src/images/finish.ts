@@ -1,6 +1,8 @@
 import { forgetKeyState } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
+import { fileReceipt } from '../spend/receipt.ts'
 import { persistEnding } from '../worker.ts'
+import { tellPicture } from './check.ts'
 import { type ClaimedJob, type Ending, finishJob } from './queries.ts'
 
 // What is known of the key is no longer true then: whoever pays with it next is told so before.
@@ -13,7 +15,11 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
   const ended = await persistEnding(deps, ending, bare, told =>
     deps.db.transaction(async tx => {
       const row = await finishJob(tx, job, told)
-      if (row?.costUntil) await deps.jobs.send(tx, 'image-cost', { jobId: job.id, attempt: 1 })
+      if (row) {
+        const { userId, signInId, keyId, model, requestId, calledAt, failureReason } = row
+        const call = { userId, signInId, keyId, model, requestId, calledAt, kind: 'picture' as const, subject: row.id }
+        await fileReceipt(tx, { ...call, charged: row.charged ?? 'unknown', reason: failureReason }, tellPicture)
+      }
       if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
       if (row?.failureReason && ofKey.has(row.failureReason)) await forgetKeyState(tx, job.userId, job.keyId)
       return row

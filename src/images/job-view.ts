@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '../db/db.ts'
+import type { Charged } from '../gateway/errors.ts'
 import { viewPicture } from '../library/picture-view.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
+import { type MoneyView, moneyOf } from '../spend/evidence.ts'
+import { describe, type Ended, sentencesOf } from '../spend/sentences.ts'
+import type { Translate } from '../web/i18n.ts'
 import { mayCheck } from './check.ts'
 import { waitsOf } from './line.ts'
 import { isSameShape } from './pixels.ts'
@@ -36,6 +40,11 @@ export async function viewJobs(
     madeBy: makers.get(job.sshKeyId ?? '') ?? null,
     batch: job.batchId ? { id: job.batchId, paused: paused.has(job.batchId) } : null,
   }))
+}
+
+/** What happened to a job that did not end well, and what is known about the money, in one text. */
+export function describeJob(job: ImageJob, t: Translate): string {
+  return describe(endOf(job), moneyView(job), t)
 }
 
 /** Changes with everything that a tile shows. */
@@ -112,19 +121,41 @@ function viewJob(
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
     safe: safeOf(job),
     failure: viewFailure(job),
-    check: job.evidence && { ...job.evidence, cost: job.cost },
+    sentences: sentencesOf(endOf(job)),
+    money: moneyView(job),
     mayCheck: mayCheck(job),
     nextSubmission: randomUUID(),
     cost: job.cost,
     estimate: job.estimate,
+    estimateLeft:
+      job.state === 'done' && job.estimate !== null ? (job.estimate / job.n) * pictures.length : job.estimate,
   }
+}
+
+/** What was never sent cost nothing. */
+function chargedOf(job: ImageJob): Charged {
+  return job.charged ?? (job.calledAt ? 'unknown' : 'no')
+}
+
+function endOf(job: ImageJob): Ended {
+  const { state, failureReason: reason } = job
+  return {
+    of: 'picture',
+    state: state === 'queued' || state === 'running' ? 'done' : state,
+    reason,
+    charged: chargedOf(job),
+  }
+}
+
+function moneyView(job: ImageJob): MoneyView {
+  return moneyOf(chargedOf(job), job.cost, job.evidence)
 }
 
 function viewFailure(job: ImageJob): JobFailure | null {
   if (!job.failureReason) return null
   return {
     reason: job.failureReason,
-    charged: job.charged ?? 'unknown',
+    charged: chargedOf(job),
     detail: job.failureDetail,
     field: job.failureField,
     retryAt: job.retryAt,

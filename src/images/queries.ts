@@ -2,18 +2,9 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type WindowName, windowNames } from '../gateway/windows.ts'
+import { Evidence, type Verdict } from '../spend/evidence.ts'
 import type { PersonLock } from '../web/turns.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
-
-/** What a look at the gateway's usage rows said about a job whose outcome was not known. */
-const Evidence = z.object({
-  outcome: z.enum(['charged', 'not_charged', 'too_early', 'unclear']),
-  at: z.coerce.date(),
-  /** Calls of the same key that the gateway has billed since ours began. */
-  rows: z.number(),
-  usageId: z.number().nullable(),
-})
-export type Evidence = z.output<typeof Evidence>
 
 export const ImageJob = z.object({
   id: z.string(),
@@ -74,7 +65,7 @@ export type ClaimedJob = z.output<typeof ClaimedJob>
 
 // How long the usage row of a call is looked for. Where it decides whether anything was charged: as long as the gateway
 // may go on working on a call that we left.
-const COST_SECONDS = 40
+const COST_SECONDS = 60
 const VERDICT_SECONDS = 20 * 60
 
 // What was made and waits for the store keeps nobody's next picture waiting.
@@ -376,7 +367,7 @@ export function finishJob(db: Db, job: ClaimedJob, ending: Ending): Promise<Imag
        tokens = case when $12 then tokens else '{}' end, lease_until = case when $12 then now() end, spilled_by = null,
        failure_reason = $4, failure_detail = $6, failure_field = $7, retry_at = $8, request_id = coalesce($9, request_id),
        charged = case when cost > 0 then 'yes' else $5 end,
-       cost_until = case when called_at is not null and $5 <> 'no' and coalesce($9, request_id) is not null
+       cost_until = case when called_at is not null and $5 <> 'no'
          then now() + make_interval(secs => case when $5 = 'yes' then $10::int else $11::int end) end
      where id = $1 and claim = $2
        and (state in ('running', 'unknown') or tokens <> '{}' or spilled_by is not null or failure_reason = 'storage')
@@ -532,24 +523,6 @@ export async function withdrawJobs(
   )
 }
 
-export function listJobsForCost(db: Db, jobIds: readonly string[]): Promise<ImageJob[]> {
-  return db.many(
-    ImageJob,
-    `select * from image_jobs where id = any($1) and cost is null and finished_at is not null and request_id is not null`,
-    [jobIds],
-  )
-}
-
-/** The gateway's usage row was found: it is proof of the charge, or that there was none. */
-export async function setCost(db: Db, jobId: string, cost: number): Promise<void> {
-  await db.run(
-    `update image_jobs set cost = $2, cost_until = null, version = version + 1,
-       charged = case when $2::double precision > 0 then 'yes' when charged = 'unknown' then 'no' else charged end
-     where id = $1`,
-    [jobId, cost],
-  )
-}
-
 export async function findDraft(db: Db, userId: number): Promise<unknown> {
   const row = await db.maybeOne(z.object({ form: z.unknown() }), `select form from image_drafts where user_id = $1`, [
     userId,
@@ -672,30 +645,15 @@ export async function appendDraftReferences(
   )
 }
 
-/** What the usage rows said of a job that ended in a way nobody knew. */
-export function setEvidence(
-  db: Db,
-  job: ImageJob,
-  evidence: Evidence,
-  verdict: { charged: 'yes' | 'no' | 'unknown'; cost: number | null },
-): Promise<ImageJob | null> {
-  return db.maybeOne(
-    ImageJob,
-    `update image_jobs set evidence = $3, charged = $4, cost = coalesce($5, cost), version = version + 1,
-       cost_until = case when $4 = 'unknown' then cost_until end
-     where id = $1 and user_id = $2 and charged = 'unknown' and state in ('unknown', 'cancelled') returning *`,
-    [job.id, job.userId, JSON.stringify(evidence), verdict.charged, verdict.cost],
+/** What was found out about the money for a job. */
+export async function setVerdict(tx: Db, userId: number, jobId: string, verdict: Verdict): Promise<void> {
+  const { charged, cost, evidence } = verdict
+  await tx.run(
+    `update image_jobs set charged = $3, cost = coalesce($4, cost), evidence = coalesce($5, evidence),
+       version = version + 1, cost_until = case when $3 = 'unknown' then cost_until end
+     where id = $1 and user_id = $2`,
+    [jobId, userId, charged, cost, evidence && JSON.stringify(evidence)],
   )
-}
-
-/** Of these request ids, those that other jobs of this person explain. */
-export async function listKnownRequests(db: Db, userId: number, requestIds: readonly string[]): Promise<string[]> {
-  const rows = await db.many(
-    z.object({ requestId: z.string() }),
-    `select request_id from image_jobs where user_id = $1 and request_id = any($2)`,
-    [userId, requestIds],
-  )
-  return rows.map(row => row.requestId)
 }
 
 /** The pictures of the job show something new. */

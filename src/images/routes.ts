@@ -8,6 +8,7 @@ import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
+import { rowOf } from '../spend/evidence.ts'
 import { isForLater, Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
@@ -16,7 +17,7 @@ import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { defaultModel, findCapability } from './capabilities.ts'
-import { checkJob } from './check.ts'
+import { checkJob, decideJob } from './check.ts'
 import { composer } from './composer.ts'
 import { editForm } from './edit.ts'
 import { iterationRoutes } from './iteration-routes.ts'
@@ -219,10 +220,20 @@ export function imageRoutes(deps: Deps): Router {
   router.post('/images/:id/check', async (req, res) => {
     const job = await myJob(req, res)
     await checks.consume(String(job.userId))
-    await checkJob(deps, signedIn(res).signInId, job)
+    await checkJob(deps, job)
+    await answerJudged(req, res, job)
+  })
+
+  router.post('/images/:id/decide', async (req, res) => {
+    const job = await myJob(req, res)
+    if (!(await decideJob(deps, job, rowOf(req.body)))) throw new Refusal(409, 'spend.gone')
+    await answerJudged(req, res, job)
+  })
+
+  async function answerJudged(req: Request, res: Response, job: queries.ImageJob): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     await answerTiles(res, [await myJob(req, res)])
-  })
+  }
 
   /** The form, with the files that came along in it: without JavaScript they come with everything else. */
   async function withUploads(req: Request, res: Response) {

@@ -2,6 +2,8 @@ import type { ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import type { PictureView } from '../library/view.ts'
+import type { MoneyView } from '../spend/evidence.ts'
+import type { Key } from '../web/i18n.ts'
 import type { Capability } from './capabilities.ts'
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'unknown' | 'cancelled'
@@ -54,8 +56,10 @@ export interface JobView {
    * of the pictures are missing.
    */
   failure: JobFailure | null
-  /** What a look at the gateway's usage rows said, where the outcome was not known. */
-  check: CheckView | null
+  /** What is said of one that did not end well, and of what is missing. */
+  sentences: { what: Key; next: Key[] }
+  /** What is said about the money. */
+  money: MoneyView
   /** Whether another look could tell more. */
   mayCheck: boolean
   /** The batch it was started in; `paused`: it waits for that to go on. */
@@ -64,23 +68,14 @@ export interface JobView {
   nextSubmission: string
   /** US dollars: charged by the gateway, once its usage row was found. */
   cost: number | null
-  /** US dollars, before: null when the price is not known. At most, where the size that comes back decides. */
+  /** US dollars, before, for the `n` asked for: null when the price is not known. At most, where the size that comes back decides. */
   estimate: number | null
   /** The window of its key that `waitsUntil` is the end of; null when it waits for something else. */
   waitsFor: WindowName | null
+  /** The same for what has not turned out not to be made: once it has ended, only for the pictures that came. */
+  estimateLeft: number | null
   /** Name of the SSH key that asked; null when it was a person in a browser. */
   madeBy: string | null
-}
-
-interface CheckView {
-  outcome: 'charged' | 'not_charged' | 'too_early' | 'unclear'
-  at: Date
-  /** Calls of the same key that the gateway has billed since this one began. */
-  rows: number
-  /** The gateway's number of the usage row of this call; null when there is none. */
-  usageId: number | null
-  /** US dollars. */
-  cost: number | null
 }
 
 export interface JobFailure {

@@ -4,6 +4,7 @@ import type { Caller, Tokens } from '../gateway/client.ts'
 import { PanelError } from '../gateway/errors.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
+import { countPanelCalls } from './panel-queries.ts'
 import * as queries from './queries.ts'
 
 const RENEW_AHEAD_MS = 5 * 60_000
@@ -46,16 +47,19 @@ export function openTwoFactorToken(deps: Pick<Deps, 'sealer'>, sealed: string): 
 
 /**
  * Runs `call` with an access token that has some life left, refreshed first where needed, and once more when the
- * gateway says that it has expired. Throws `SignedOut` when the gateway has ended the sign-in, and whatever `call`
+ * gateway says that it has expired. `panelCalls`: how many it makes, for the budget of the person; 0 when they were
+ * counted before. Throws `SignedOut` when the gateway has ended the sign-in, and whatever `call`
  * throws.
  */
 export async function withAccessToken<T>(
   deps: Pick<Deps, 'db' | 'gateway' | 'sealer'>,
   signInId: string,
   call: (accessToken: Secret, caller: Caller) => Promise<T>,
+  panelCalls = 1,
 ): Promise<T> {
   let signIn = await queries.findSignIn(deps.db, signInId)
   if (!signIn) throw new SignedOut('signed out')
+  if (panelCalls > 0) await countPanelCalls(deps.db, signIn.userId, panelCalls)
   if (expiresSoon(signIn)) signIn = await refresh(deps, signIn)
   try {
     return await call(open(deps, signIn), callerOf(signIn))
@@ -82,12 +86,13 @@ export async function withSomeAccessToken<T>(
   deps: Pick<Deps, 'db' | 'gateway' | 'sealer'>,
   { userId, signInId }: { userId: number; signInId: string | null },
   call: (accessToken: Secret, caller: Caller, signInId: string) => Promise<T>,
+  panelCalls = 1,
 ): Promise<T> {
   let next = signInId ?? (await queries.findLatestSignInId(deps.db, userId))
   while (next) {
     const current = next
     try {
-      return await withAccessToken(deps, current, (token, caller) => call(token, caller, current))
+      return await withAccessToken(deps, current, (token, caller) => call(token, caller, current), panelCalls)
     } catch (error) {
       if (!(error instanceof SignedOut)) throw error
       next = await queries.findLatestSignInId(deps.db, userId)

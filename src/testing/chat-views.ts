@@ -10,6 +10,8 @@ import type {
 } from '../chat/view.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import type { JobView } from '../images/view.ts'
+import { moneyOf } from '../spend/evidence.ts'
+import { sentencesOf } from '../spend/sentences.ts'
 import type { Views } from '../web/views.gen.ts'
 
 type ChatViews = Extract<keyof Views, `chat/${string}`>
@@ -55,6 +57,9 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     cutBy: null,
     failure: null,
     drawn: { letters: [], hasPreview: false, isMissing: false },
+    sentences: { what: 'images.state.unknown', next: [] },
+    money: null,
+    mayCheck: false,
     inputTokens: 1200,
     outputTokens: 34,
     cost: 0.0012,
@@ -80,6 +85,8 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
       ...answer,
       id: 'a5',
       state: 'stopped',
+      money: moneyOf('unknown', null, null),
+      mayCheck: true,
       goesOn: true,
       branches: { index: 2, count: 3, previous: 'a1', next: 'a6' },
     },
@@ -102,6 +109,9 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         retryAt: null,
         requestId: 'r1',
       },
+      sentences: sentencesOf({ of: 'answer', state: 'unknown', reason, charged: 'unknown' }),
+      money: moneyOf('unknown', null, null),
+      mayCheck: true,
     })),
   ]
   const quote = { each: 0.2, total: 0.4, least: null, n: 2, refused: null, overBalance: null, terms: '' }

@@ -5,12 +5,13 @@ import { type Db, openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'
 import type { Deps } from '../deps.ts'
 import { createGateway } from '../gateway/client.ts'
-import { lookUpCosts } from '../images/cost.ts'
+import { tellPicture } from '../images/check.ts'
 import { startImageWorker } from '../images/worker.ts'
 import { startJobs } from '../jobs.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import { startSettling } from '../spend/worker.ts'
 import { planStop } from '../stopping.ts'
 import { openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
@@ -161,5 +162,5 @@ const deps: Deps = {
   metrics: createMetrics(),
 }
 const worker = await startImageWorker(deps)
-await deps.jobs.work('image-cost', { batch: 100, pollSeconds: 1 }, payloads => lookUpCosts(deps, payloads))
+startSettling(deps, tellPicture)
 log.info({ url: 'http://nowhere' }, 'ready')

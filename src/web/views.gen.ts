@@ -51,7 +51,6 @@ export interface Views {
   'images/_batch': { batch: import('../images/view.ts').BatchView }
   'images/_batch_form': { batch: import('../images/view.ts').BatchForm }
   'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
-  'images/_check': { job: import('../images/view.ts').JobView }
   'images/_composer': { composer: import('../images/view.ts').ComposerView }
   'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').OpenJob[]; composer: import('../images/view.ts').ComposerView | null; retried: import('../images/view.ts').JobView | null }
   'images/_doubt': { question: import('../images/view.ts').DoubtView }
@@ -93,4 +92,5 @@ export interface Views {
   'library/trash': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
+  'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }
 }

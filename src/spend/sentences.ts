@@ -1,0 +1,33 @@
+import type { Charged, FailureReason } from '../gateway/errors.ts'
+import { hasWords, type Key, type Translate } from '../web/i18n.ts'
+import type { MoneyView } from './evidence.ts'
+
+/** A call that did not end well. */
+export interface Ended {
+  of: 'picture' | 'answer'
+  state: 'failed' | 'unknown' | 'cancelled' | 'stopped' | 'done'
+  reason: FailureReason | null
+  charged: Charged
+}
+
+/**
+ * What to say of a call that did not end well: what happened, which never speaks of money (`MoneyView` alone does), and
+ * what can be done now.
+ */
+export function sentencesOf({ of, state, reason, charged }: Ended): { what: Key; next: Key[] } {
+  const again: Key[] = charged === 'no' ? [] : [`spend.again.${charged}`]
+  if (state === 'cancelled') return { what: 'images.cancelled', next: again }
+  if (state === 'stopped') return { what: 'chat.stopped', next: again }
+  if (reason === null) return { what: 'images.state.unknown', next: again }
+  if (of === 'answer') return { what: `chat.failure.${reason}`, next: again }
+  // The request had left then: the gateway was there.
+  const broken = `images.broken.${reason}`
+  const what: Key = state !== 'failed' && hasWords(broken) ? broken : `images.failure.${reason}`
+  return { what, next: [`images.next.${reason}`, ...again] }
+}
+
+/** The same in one text, with what is known about the money. */
+export function describe(ended: Ended, money: MoneyView, t: Translate): string {
+  const cost = money.cost === null ? '' : `$${Number(money.cost.toFixed(4))}`
+  return `${t(sentencesOf(ended).what)} ${t(`spend.verdict.${money.word}`, { cost })}`
+}

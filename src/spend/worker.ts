@@ -1,0 +1,54 @@
+import type { Deps } from '../deps.ts'
+import { takeSettlingLook } from '../session/panel-queries.ts'
+import * as queries from './queries.ts'
+import { settle, type Tell } from './settle.ts'
+
+const RECEIPTS_AT_ONCE = 500
+/** A gateway that hangs holds a look for a while: the others do not wait for it. */
+const LOOKS_AT_ONCE = 10
+const STOP_WITHIN_MS = 5_000
+
+/** Settles by itself what was called and may have been charged: one look serves all calls of a person. */
+export function startSettling(
+  deps: Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log' | 'config'>,
+  tell: Tell,
+): { stop(): Promise<void> } {
+  const looks = new Set<Promise<void>>()
+  let claiming: Promise<void> | null = null
+
+  function tick(): void {
+    if (looks.size >= LOOKS_AT_ONCE) return
+    claiming ??= claim()
+      .catch(error => deps.log.warn({ err: error }, 'bills could not be settled'))
+      .finally(() => {
+        claiming = null
+      })
+  }
+
+  async function claim(): Promise<void> {
+    const due = await queries.claimDueReceipts(deps.db, RECEIPTS_AT_ONCE)
+    for (const receipts of Map.groupBy(due, receipt => receipt.userId).values()) {
+      const look: Promise<void> = lookFor(receipts)
+        .catch(error => deps.log.error({ err: error, user: receipts[0]!.userId }, 'bills could not be settled'))
+        .finally(() => looks.delete(look))
+      looks.add(look)
+    }
+  }
+
+  /** Nothing is lost by waiting: the rows stay. */
+  async function lookFor(receipts: readonly queries.Receipt[]): Promise<void> {
+    const { userId } = receipts[0]!
+    if (await takeSettlingLook(deps.db, userId)) return settle(deps, receipts, tell, { asked: false })
+    const nextMinute = new Date(Math.ceil((Date.now() + 1) / 60_000) * 60_000)
+    await queries.postponeLook(deps.db, receipts, nextMinute)
+  }
+
+  const timer = setInterval(tick, deps.config.worker.tickSeconds * 1000)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await claiming
+      await Promise.race([Promise.all(looks), new Promise(resolve => setTimeout(resolve, STOP_WITHIN_MS).unref())])
+    },
+  }
+}
