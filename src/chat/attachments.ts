@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Response } from 'express'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
@@ -11,10 +10,9 @@ import type { Upload } from '../web/uploads.ts'
 import { MOST_ATTACHMENTS } from './ask.ts'
 import type { ChatForm } from './form.ts'
 import { insertText, listTexts } from './message-queries.ts'
+import { type NoText, readTextFile } from './text-file.ts'
 import { viewPicture } from './thread.ts'
 import type { AttachmentView } from './view.ts'
-
-const LONGEST_TEXT_FILE = 256 * 1024
 
 /** Pictures go to the library, plain texts are kept beside it; what is neither is named. Throws like the intake. */
 export async function keepFiles(
@@ -25,37 +23,28 @@ export async function keepFiles(
 ): Promise<{ attachments: AttachmentView[]; refused: string[] }> {
   const { userId } = signedIn(res)
   const { t } = pageOf(res)
+  // Of the file that is looked at: they are taken one after the other.
+  let noText: NoText = 'unreadable'
   const { kept, refused } = await intake(uploads, {
     userId,
     room: MOST_ATTACHMENTS,
     t,
     async keep(file, name): Promise<AttachmentView> {
-      const text = readText(await readFile(file))
-      if (text === null) {
+      const read = await readTextFile(file)
+      if ('refused' in read) {
+        noText = read.refused
         const picture = await keepUpload(deps, userId, { file })
         return viewPicture(picture.token, name, new Map([[picture.token, picture]]))
       }
-      const { id } = await insertText(deps.db, userId, name, text)
+      const { id } = await insertText(deps.db, userId, name, read.text)
       return { value: `text:${id}`, name, picture: null, isText: true }
     },
     word(reason, name) {
       const isOther = reason === 'not_an_image' || reason === 'unsupported_format'
-      return isOther ? t('chat.file_unusable', { name }) : wordRefusal(t, reason, name, MOST_ATTACHMENTS)
+      return isOther ? t(`chat.no_text.${noText}`, { name }) : wordRefusal(t, reason, name, MOST_ATTACHMENTS)
     },
   })
   return { attachments: kept, refused: refused.map(({ sentence }) => sentence) }
-}
-
-/** The text of a plain text file; null for anything else. */
-function readText(bytes: Buffer): string | null {
-  if (bytes.length === 0 || bytes.length > LONGEST_TEXT_FILE) return null
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    // Binary files that happen to be UTF-8 have them; a NUL cannot be stored either.
-    return text.includes('\0') ? null : text
-  } catch {
-    return null
-  }
 }
 
 /** What a form names, as far as it is still there. */
