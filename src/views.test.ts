@@ -43,6 +43,8 @@ const picture: PictureView = {
   quality: 'high',
   jobId: 'job-a',
   origin: 'made',
+  condition: 'whole',
+  original: null,
   changedOutside: null,
   hasSources: false,
   favourite: false,
@@ -61,6 +63,15 @@ const uploaded: PictureView = {
   quality: '',
   jobId: null,
 }
+
+const preview: PictureView = { ...picture, id: 'picture-p', condition: 'preview' }
+const incomplete: PictureView = {
+  ...picture,
+  id: 'picture-i',
+  condition: 'incomplete',
+  original: { url: '/files/a/original', format: 'jpeg', bytes: 1000 },
+}
+const undecodable: PictureView = { ...picture, id: 'picture-x', condition: 'undecodable', format: 'bin' }
 
 const done: JobView = {
   id: 'done',
@@ -88,6 +99,7 @@ const done: JobView = {
   maskUrl: null,
   otherShape: false,
   pictures: [picture, trashed],
+  arrived: 2,
   cancelling: false,
   safe: null,
   failure: null,
@@ -101,7 +113,7 @@ const done: JobView = {
   batch: null,
   nextSubmission: 's2',
 }
-const unfinished = { finishedAt: null, pictures: [], cost: null }
+const unfinished = { finishedAt: null, pictures: [], arrived: 0, cost: null }
 const queued: JobView = { ...done, ...unfinished, id: 'queued', state: 'queued', startedAt: null, place: 2 }
 const running: JobView = {
   ...done,
@@ -133,6 +145,7 @@ const jobs: JobView[] = [
   { ...running, id: 'safe', safe: { since: now, away: false }, pictures: [] },
   { ...running, id: 'safe-away', safe: { since: null, away: true }, cancelling: true, pictures: [] },
   { ...done, id: 'emptied', pictures: [] },
+  { ...done, id: 'parts', pictures: [incomplete, undecodable, preview], arrived: 1 },
   { ...done, id: 'short', pictures: [{ ...picture, id: 'picture-d' }], failure: failed[0]!.failure },
   { ...failed[0]!, id: 'unknown', state: 'unknown' },
   { ...failed[0]!, id: 'cancelled', state: 'cancelled', failure: null },
@@ -354,10 +367,18 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     },
   ],
   'images/show': jobs.map(job => ({ job })),
-  'library/_facts': [{ picture }, { picture: uploaded }],
+  'library/_condition': [{ picture: preview }, { picture: incomplete }, { picture: undecodable }],
+  'library/_facts': [{ picture }, { picture: uploaded }, { picture: incomplete }, { picture: undecodable }],
   'library/_lightbox': [{}],
-  'library/_older': [{ pictures: [picture, trashed], older: '/library?before=1' }],
-  'library/_tile': [{ picture }, { picture: trashed }, { picture: uploaded }],
+  'library/_older': [{ pictures: [picture, trashed, incomplete, undecodable], older: '/library?before=1' }],
+  'library/_tile': [
+    { picture },
+    { picture: trashed },
+    { picture: uploaded },
+    { picture: preview },
+    { picture: incomplete },
+    { picture: undecodable },
+  ],
   'library/index': [
     { pictures: [picture, trashed], older: '/library?before=1', filter: 'all', undo: trashed },
     { pictures: [], older: null, filter: 'favourites', undo: null },
@@ -365,9 +386,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'library/show': [
     { picture, newer: '/library/x', older: '/library/y', lineage },
     { picture: trashed, newer: null, older: null, lineage: { ancestors: [], descendants: [] } },
+    { picture: undecodable, newer: null, older: null, lineage },
   ],
   'library/trash': [
-    { pictures: [trashed], older: '/library/trash?before=1' },
+    { pictures: [trashed, { ...undecodable, deletedAt: now }], older: '/library/trash?before=1' },
     { pictures: [], older: null },
   ],
   ...agentSamples([done, running]),

@@ -70,6 +70,9 @@ function open(link) {
   // The thumbnail is here already: it stands in until the original has come.
   picture.style.backgroundImage = link.matches('.alpha') ? '' : `url("${thumbnail.currentSrc}")`
   picture.src = link.dataset.full
+  const label = dialog.querySelector('.lightbox-label')
+  label.textContent = link.dataset.label ?? ''
+  label.hidden = !link.dataset.label
   dialog.querySelector('[data-act="open"]').href = link.href
   dialog.querySelector('[data-act="download"]').href = link.dataset.download
   const favourite = link.closest('.picture').querySelector('[name="favourite"]')

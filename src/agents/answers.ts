@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../log.ts'
-import { type Refusal, toRefusal } from '../web/errors.ts'
+import { type Refusal, toRefusal, unsetContent } from '../web/errors.ts'
 import { preferredLanguage, type Translate, translator } from '../web/i18n.ts'
 import { loggedPath } from '../web/request-log.ts'
 import { hearOut } from './body.ts'
@@ -46,9 +46,7 @@ export function jsonErrors(log: Logger): ErrorRequestHandler {
     }
     if (res.headersSent) return next(error)
     await hearOut(req)
-    for (const name of ['Accept-Ranges', 'Content-Disposition', 'Content-Length', 'Content-Range', 'ETag']) {
-      res.removeHeader(name)
-    }
+    unsetContent(res)
     if (problem.status === 401) res.set('WWW-Authenticate', 'Bearer realm="sub2api-playground"')
     if (problem.retryAfter !== undefined) res.set('Retry-After', String(problem.retryAfter))
     res

@@ -15,8 +15,8 @@ import {
 } from '../images/queries.ts'
 import { derivedSubmission, startImage } from '../images/start.ts'
 import { fileLimit } from '../library/intake.ts'
-import { findFile } from '../library/queries.ts'
-import { extensionOf, fileStem, sendStored } from '../library/send.ts'
+import { findFile, type Picture, type StoredFile } from '../library/queries.ts'
+import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from '../library/send.ts'
 import { callerOf } from '../session/caller.ts'
 import type { Translate } from '../web/i18n.ts'
 import { networkOf } from '../web/network.ts'
@@ -31,12 +31,12 @@ import { withCurrentPrices } from './payer.ts'
 import { badField, Problem } from './problem.ts'
 import { prove } from './proof.ts'
 import * as queries from './queries.ts'
-import { ChallengeRequest, DownloadQuery, LoginRequest, TasksQuery } from './schemas.ts'
+import { ChallengeRequest, LoginRequest, PictureQuery, TasksQuery } from './schemas.ts'
 import { CHALLENGE_SECONDS, createChallenge, findBearerOf, NAMESPACE, signInWithKey, TOKEN_SECONDS } from './sign-in.ts'
 import { longestSignatureText } from './signature.ts'
 import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from './ssh-key.ts'
 import { badShape, keepPictures, readPayload, readRequest } from './task-request.ts'
-import { listTaskPictures, statesOf, statusOf, viewTasks } from './task-view.ts'
+import { findTaskPicture, statesOf, statusOf, viewTasks } from './task-view.ts'
 
 const SIGN_IN_BODY = 128 * 1024
 const STARTS_PER_MINUTE = 300
@@ -148,16 +148,19 @@ export function agentApi(deps: Deps): Router {
   api.all('/ssh/tasks/:id/cancel', onlyMethods('POST'))
 
   api.get('/ssh/tasks/:id/download', async (req, res) => {
-    const job = await taskOf(req, await bearerOf(req))
-    if (job.state !== 'done') throw new Problem(409, 'not_completed', 'agents.not_completed')
-    const { index } = DownloadQuery.safeParse(req.query).data ?? { index: -1 }
-    const picture = (await listTaskPictures(db, job))[index]
-    const file = picture && (await findFile(db, job.userId, picture.token))
-    if (!file) throw new Problem(404, 'not_found', 'agents.image_not_found')
-    res.attachment(`${fileStem(job.prompt)}-${index + 1}.${extensionOf(file.format)}`).type(`image/${file.format}`)
-    await sendStored(deps, req, res, file.token, `"${file.sha256.toString('base64url')}"`)
+    const { picture, file } = await pictureOf(req)
+    const asItCame = req.query.original === '1' ? file.originalFormat : null
+    const name = { number: picture.position + 1, condition: picture.condition, format: asItCame ?? file.format }
+    const saveAs = fileName(picture.prompt, name)
+    await sendStored(deps, req, res, asItCame ? originalBytes(file, saveAs) : shownBytes(file, { saveAs }))
   })
   api.all('/ssh/tasks/:id/download', onlyMethods('GET', 'HEAD'))
+
+  api.get('/ssh/tasks/:id/thumbnail', async (req, res) => {
+    const { file } = await pictureOf(req)
+    await sendStored(deps, req, res, thumbnailBytes(file))
+  })
+  api.all('/ssh/tasks/:id/thumbnail', onlyMethods('GET', 'HEAD'))
 
   api.get('/ssh/me', async (req, res) => {
     const bearer = await bearerOf(req)
@@ -238,6 +241,17 @@ export function agentApi(deps: Deps): Router {
     const job = id.success ? await findJob(db, bearer.userId, id.data) : null
     if (job?.sshKeyId !== bearer.id) throw new Problem(404, 'not_found', 'agents.task_not_found')
     return job
+  }
+
+  /** The one with the number `index` of a task that is over. */
+  async function pictureOf(req: Request): Promise<{ picture: Picture; file: StoredFile }> {
+    const job = await taskOf(req, await bearerOf(req))
+    const { index } = PictureQuery.safeParse(req.query).data ?? { index: -1 }
+    const picture = job.finishedAt ? await findTaskPicture(db, job, index) : null
+    const file = picture && (await findFile(db, job.userId, picture.token))
+    if (file) return { picture, file }
+    if (job.state !== 'done') throw new Problem(409, 'not_completed', 'agents.not_completed')
+    throw new Problem(404, 'not_found', 'agents.image_not_found')
   }
 }
 

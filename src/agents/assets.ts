@@ -1,8 +1,9 @@
 import { type Request, type Response, Router } from 'express'
 import type { Deps } from '../deps.ts'
+import { extensionOf } from '../library/formats.ts'
 import { isToken } from '../library/keep.ts'
 import { findFile, findOpenFile, listPicturesOfFile, type StoredFile } from '../library/queries.ts'
-import { extensionOf, fileStem, sendStored } from '../library/send.ts'
+import { fileName, sendStored, shownBytes } from '../library/send.ts'
 import { isStillSignedIn } from '../session/guard.ts'
 import type { SignedIn } from '../session/queries.ts'
 import { jsonErrors, onlyMethods } from './answers.ts'
@@ -31,9 +32,8 @@ export function assetRoutes(deps: Deps): Router {
       res.set('Cache-Control', `${open ? 'public' : 'private'}, max-age=300`)
       return void res.status(307).location(`${config.cdnBase}/${token}`).end()
     }
-    if (req.query.download === '1') res.attachment(await downloadName(file, req.query.filename))
-    res.type(`image/${file.format}`)
-    await sendStored(deps, req, res, token, `"${file.sha256.toString('base64url')}"`, open ? 'anyone' : 'owner')
+    const saveAs = req.query.download === '1' ? await downloadName(file, req.query.filename) : undefined
+    await sendStored(deps, req, res, shownBytes(file, { saveAs, readers: open ? 'anyone' : 'owner' }))
   })
   router.all('/assets/:token', onlyMethods('GET', 'HEAD'))
   router.use('/assets', jsonErrors(deps.log))
@@ -52,7 +52,7 @@ export function assetRoutes(deps: Deps): Router {
       typeof asked === 'string' ? Array.from(asked.replaceAll(/\p{C}/gu, '').trim()).slice(0, 120).join('') : ''
     if (!name) {
       const [picture] = await listPicturesOfFile(db, file.userId, file.token)
-      return `${fileStem(picture?.prompt ?? '')}.${extension}`
+      return fileName(picture?.prompt ?? '', { condition: picture?.condition, format: file.format })
     }
     // Saved as a page, the bytes of a picture might do something after all.
     const fits = file.format === 'jpeg' ? /\.jpe?g$/i : new RegExp(`\\.${extension}$`, 'i')

@@ -37,7 +37,7 @@ export async function withTaskBody<T>(req: Request, use: (body: TaskBody) => Pro
   refuseEncoded(req)
   const folder = await mkdtemp(path.join(tmpdir(), 'playground-task-'))
   const pictures = pictureFiles(folder)
-  const scanner = pictureScanner(new Set(), limits, { urlKeys, spill: pictures.take })
+  const scanner = pictureScanner(new Set(), limits, { addressKeys, spill: pictures.take })
   const hash = createHash('sha256')
   let length = 0
   let refusal: Problem | null = null
@@ -73,7 +73,7 @@ export async function readText(req: Request, most: number): Promise<string> {
 }
 
 // Whoever writes it otherwise is told so, however large the picture is.
-const urlKeys = { has: (name: string) => name.toLowerCase() === 'data_url' }
+const addressKeys = { has: (name: string) => name.toLowerCase() === 'data_url' }
 const limits = { picture: BODY_BYTES, pictures: MOST_PICTURES, text: TEXT_BYTES }
 
 async function read(

@@ -67,7 +67,8 @@ export const TasksQuery = z.object({
   cursor: z.string().max(100).optional(),
 })
 
-export const DownloadQuery = z.object({ index: z.coerce.number().int().min(0).default(0) })
+export const PictureQuery = z.object({ index: z.coerce.number().int().min(0).default(0) })
+export const DownloadQuery = PictureQuery.extend({ original: z.enum(['0', '1']).optional() })
 
 export const ChallengeAnswer = z.object({
   challenge_id: z.uuid(),
@@ -86,12 +87,18 @@ export const LoginAnswer = z.object({
 export const CreatedAnswer = z.object({ task_id: z.uuid(), status: TaskStatus, message: z.string() })
 const TaskImage = z.object({
   id: z.uuid(),
+  /** Counts the pictures as they were made: what is in the trash keeps its own. */
+  index: z.number(),
   prompt: z.string(),
   size: z.string(),
   data_url: z.null(),
   mime_type: z.string(),
   remote_url: z.null(),
   image_url: z.string(),
+  condition: z.enum(['whole', 'preview', 'incomplete', 'undecodable']),
+  /** As it came, where a copy of it is shown. */
+  original_url: z.string().nullable(),
+  original_mime_type: z.string().nullable(),
 })
 export const TaskAnswer = z.object({
   task_id: z.uuid(),
@@ -129,6 +136,8 @@ export const TaskAnswer = z.object({
     ),
   retry_at: z.iso.datetime().nullable(),
   cost: z.number().nullable(),
+  /** All that can be downloaded of a task that is over, however it ended: previews and what cannot be shown, too. */
+  kept: z.array(TaskImage),
 })
 export type TaskAnswer = z.output<typeof TaskAnswer>
 export const TasksAnswer = z.object({ tasks: z.array(TaskAnswer), next_cursor: z.string().nullable() })

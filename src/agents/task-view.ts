@@ -1,7 +1,8 @@
 import type { Deps } from '../deps.ts'
 import { describeJob, safeOf } from '../images/job-view.ts'
 import type { ImageJob } from '../images/queries.ts'
-import { listPicturesOfJobs, type Picture } from '../library/queries.ts'
+import { contentTypeOf } from '../library/formats.ts'
+import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
 import * as queries from './queries.ts'
 import type { TaskAnswer, TaskStatus } from './schemas.ts'
@@ -33,15 +34,17 @@ export async function viewTasks(
 ): Promise<TaskAnswer[]> {
   if (jobs.length === 0) return []
   const ids = jobs.map(job => job.id)
-  const [pictures, tasks] = await Promise.all([
+  const [all, tasks] = await Promise.all([
     listPicturesOfJobs(deps.db, owner.userId, ids),
     queries.listTasks(deps.db, owner.id, ids),
   ])
-  const byJob = Map.groupBy(pictures, picture => picture.jobId)
+  const byJob = Map.groupBy(all, picture => picture.jobId)
   const conversations = new Map(tasks.map(task => [task.jobId, task.conversationId]))
   const origin = deps.config.publicOrigin ?? ''
   return jobs.map(job => {
-    const arrived = byJob.get(job.id) ?? []
+    const pictures = byJob.get(job.id) ?? []
+    const arrived = pictures.filter(hasArrived).length
+    const images = imagesOf(job, pictures, origin)
     return {
       task_id: job.id,
       status: statusOf(job),
@@ -51,12 +54,12 @@ export async function viewTasks(
       size: job.size,
       created_at: job.createdAt.toISOString(),
       updated_at: (job.finishedAt ?? job.startedAt ?? job.createdAt).toISOString(),
-      error: errorOf(job, t),
-      result: job.state === 'done' ? { images: imagesOf(job, arrived, origin) } : null,
+      error: errorOf(job, arrived, t),
+      result: job.state === 'done' ? { images: images.filter(hasArrived) } : null,
       state: job.state,
       failure: job.failureReason,
       charged: job.charged,
-      progress: { pictures: arrived.length, of: job.n, preview: job.previewStep },
+      progress: { pictures: arrived, of: job.n, preview: job.previewStep },
       model: job.model,
       quality: job.quality,
       n: job.n,
@@ -64,29 +67,35 @@ export async function viewTasks(
       estimate_stale: job.estimateStale,
       cost: job.cost,
       ...waitOf(job),
+      kept: job.finishedAt ? images : [],
     }
   })
 }
 
-/** The pictures that a task gives, by their index: those not in the trash. */
-export async function listTaskPictures(db: Deps['db'], job: ImageJob): Promise<Picture[]> {
-  return kept(await listPicturesOfJobs(db, job.userId, [job.id]))
+/** By its number as it was made; null when it never was, or is in the trash. */
+export async function findTaskPicture(db: Deps['db'], job: ImageJob, index: number): Promise<Picture | null> {
+  const pictures = await listPicturesOfJobs(db, job.userId, [job.id])
+  return pictures.find(({ position, deletedAt }) => position === index && deletedAt === null) ?? null
 }
 
-function imagesOf(job: ImageJob, pictures: readonly Picture[], origin: string) {
-  return kept(pictures).map((picture, index) => ({
-    id: picture.id,
-    prompt: job.prompt,
-    size: `${picture.width}x${picture.height}`,
-    data_url: null,
-    mime_type: `image/${picture.format}`,
-    remote_url: null,
-    image_url: `${origin}/api/playground/ssh/tasks/${job.id}/download?index=${index}`,
-  }))
-}
-
-function kept(pictures: readonly Picture[]): Picture[] {
-  return pictures.filter(picture => picture.deletedAt === null)
+/** All that can be downloaded. */
+function imagesOf(job: ImageJob, pictures: readonly Picture[], origin: string): TaskAnswer['kept'] {
+  const task = `${origin}/api/playground/ssh/tasks/${job.id}`
+  return pictures
+    .filter(({ deletedAt }) => deletedAt === null)
+    .map(picture => ({
+      id: picture.id,
+      index: picture.position,
+      prompt: job.prompt,
+      size: `${picture.width}x${picture.height}`,
+      data_url: null,
+      mime_type: contentTypeOf(picture.format),
+      remote_url: null,
+      image_url: `${task}/download?index=${picture.position}`,
+      condition: picture.condition,
+      original_url: picture.originalFormat && `${task}/download?index=${picture.position}&original=1`,
+      original_mime_type: picture.originalFormat && contentTypeOf(picture.originalFormat),
+    }))
 }
 
 function waitOf(job: ImageJob): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
@@ -96,7 +105,11 @@ function waitOf(job: ImageJob): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
   return { waiting: waitsFor ? `key_window_${waitsFor}` : 'gateway', retry_at: notBefore.toISOString() }
 }
 
-function errorOf(job: ImageJob, t: Translate): string | null {
-  if (statusOf(job) !== 'failed') return null
-  return describeJob(job, t)
+/** Of a completed task: what it lost. */
+function errorOf(job: ImageJob, arrived: number, t: Translate): string | null {
+  const status = statusOf(job)
+  if (status === 'failed') return describeJob(job, t)
+  if (status !== 'completed' || arrived >= job.n) return null
+  const counts = { done: arrived, n: job.n }
+  return job.failureReason ? t('images.missing', { ...counts, reason: describeJob(job, t) }) : t('images.fewer', counts)
 }

@@ -66,7 +66,9 @@ export function namePictures({ turns, files }: Branch): NamedPicture[] {
     if (turn.kind !== 'tool') {
       return turn.attachments.flatMap(({ token }) => (token && files.has(token) ? [{ token, messageId }] : []))
     }
-    return turn.pictures.filter(picture => !picture.deletedAt).map(({ token }) => ({ token, messageId }))
+    return turn.pictures
+      .filter(picture => !picture.deletedAt && picture.format !== 'bin')
+      .map(({ token }) => ({ token, messageId }))
   })
   return tokens.map((picture, index) => ({ ...picture, label: `P${index + 1}` }))
 }

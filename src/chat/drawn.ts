@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
 import type { Drawn, ResponseEvent } from '../gateway/client.ts'
 import { pictureSieve } from '../gateway/picture-words.ts'
-import { filePicture, newToken, storePicture } from '../library/keep.ts'
+import { deleteBytes, filePicture, newToken, storePicture } from '../library/keep.ts'
 import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
 import { persist } from '../worker.ts'
@@ -95,10 +95,19 @@ async function keepPicture(deps: Deps, reply: ClaimedReply, drawn: Named, bytes:
   const { index, name, isPreview } = drawn
   const token = newToken()
   const stored = await persist(deps, () => storePicture(deps, token, bytes))
+  if (stored.condition === 'undecodable') {
+    await deleteBytes(deps, token)
+    throw new NotAPicture('damaged')
+  }
   const { width, height } = stored.digest
   const prompt = (drawn.prompt || drawn.asked).slice(0, LONGEST_PROMPT).toWellFormed()
   const facts = { userId, token, jobId: null, position: index, model, prompt }
-  const picture = { ...facts, requestedSize: `${width}x${height}`, quality: 'auto' }
+  const picture = {
+    ...facts,
+    requestedSize: `${width}x${height}`,
+    quality: 'auto',
+    ...(isPreview && { condition: 'preview' as const }),
+  }
   await persist(deps, () =>
     deps.db.transaction(async tx => {
       const kept = await filePicture({ ...deps, db: tx }, stored, picture)

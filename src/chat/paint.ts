@@ -6,7 +6,7 @@ import { defaultModel } from '../images/capabilities.ts'
 import type { ImageRequest } from '../images/prompt.ts'
 import { findJob, startsLock } from '../images/queries.ts'
 import { prepare, type Requester, startInTurn } from '../images/start.ts'
-import { listPicturesOfJobs } from '../library/queries.ts'
+import { hasArrived, listPicturesOfJobs } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
 import { addAnswer, usableKey } from './ask.ts'
@@ -62,7 +62,8 @@ export async function closePainted(deps: Deps): Promise<void> {
 
 async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 'failed'; output: string }> {
   const job = call.jobId ? await findJob(deps.db, call.userId, call.jobId) : null
-  const pictures = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
+  const kept = call.jobId ? await listPicturesOfJobs(deps.db, call.userId, [call.jobId]) : []
+  const pictures = kept.filter(hasArrived)
   if (pictures.length > 0) {
     const sizes = pictures.map(picture => `${picture.width}x${picture.height}`).join(', ')
     const made = `Done: ${pictures.length} of ${call.n}, ${sizes}, is shown to the person.`
@@ -71,7 +72,8 @@ async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 
   const why = [job?.state ?? 'gone', job?.failureReason].filter(Boolean).join(': ')
   const what =
     job?.state === 'unknown' ? 'No picture came, and it is not known whether one was made' : 'No picture was made'
-  return { state: 'failed', output: `Failed (${why}). ${what}; the person sees why.` }
+  const preview = kept.some(({ condition }) => condition === 'preview') ? ' A preview of it is shown to them.' : ''
+  return { state: 'failed', output: `Failed (${why}). ${what}; the person sees why.${preview}` }
 }
 
 /** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */

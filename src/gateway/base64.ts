@@ -2,6 +2,8 @@ import { growingBytes } from './growing-bytes.ts'
 
 export class BadBase64 extends Error {
   override name = 'BadBase64'
+  /** The bytes before the place where it went wrong. */
+  before: Buffer = Buffer.alloc(0)
 }
 
 /** Base64 text in, bytes out, decoded as it arrives. Whitespace is skipped, the URL alphabet accepted (RFC 4648 §4, §5). */
@@ -10,6 +12,8 @@ export interface Base64Decoder {
   write(text: string): void
   /** The bytes; throws BadBase64 when the text stopped in the middle of a byte. Empty when they went to `spill`. */
   end(): Buffer
+  /** The bytes that have come so far, or up to where the text went wrong; nothing may be written after it. */
+  soFar(): Buffer
   /** Of the bytes so far. */
   readonly length: number
 }
@@ -67,6 +71,11 @@ export function base64Decoder(limit: number, spill?: (bytes: Buffer) => void): B
       const taken = bytes.take()
       spilled += taken.length
       return taken
+    },
+    soFar() {
+      const [letters] = /^[\w+/-]*/.exec(pending.replace(/\s+/g, ''))!
+      if (!padded) bytes.appendBase64(letters.slice(0, letters.length - (letters.length % 4)))
+      return bytes.take()
     },
     get length() {
       return spilled + bytes.length

@@ -39,7 +39,7 @@ test('addresses that are no public host are never asked', async () => {
     await assert.rejects(fetchPicture(`http://${host}:9/x`, plain()), /not a public address/, host)
   for (const url of ['file:///etc/passwd', 'ftp://example.com/x', 'data:,x'])
     await assert.rejects(fetchPicture(url, plain()), /scheme/)
-  await assert.rejects(fetchPicture('nowhere', plain()), TypeError)
+  await assert.rejects(fetchPicture('http://', plain()), TypeError)
 })
 
 test('a name is refused when any of its addresses is closed', async () => {
@@ -74,8 +74,21 @@ test('a redirect is checked again, and three are the most', async t => {
   await assert.rejects(fetchPicture(`${url}/hop/4`, plain({ isAllowed })), /too many redirects/)
   await assert.rejects(fetchPicture(`${url}/inside`, plain({ isAllowed })), /not a public address/)
   // The gateway's own address may redirect, but opens no door either.
-  await assert.rejects(fetchPicture(`${url}/inside`, plain({ ownHost: new URL(url).host })), /not a public address/)
+  await assert.rejects(fetchPicture(`${url}/inside`, plain({ upstream: new URL(url) })), /not a public address/)
   assert.ok(requests.every(({ req }) => req.headers.authorization === undefined && req.headers.cookie === undefined))
+})
+
+test('an address without a host is at the gateway, and one with another host has to be public', async t => {
+  const { url, requests } = await scriptedServer(t, (_req, res) => res.end('picture'))
+  const upstream = new URL('/gateway/', url)
+  for (const address of ['/files/a.png', 'files/a.png', `//${upstream.host}/files/a.png`]) {
+    assert.equal((await fetchPicture(address, plain({ upstream }))).toString(), 'picture')
+  }
+  assert.deepEqual(
+    requests.map(({ req }) => [req.url, req.headers.authorization]),
+    Array(3).fill(['/files/a.png', undefined]),
+  )
+  await assert.rejects(fetchPicture('//127.0.0.2/files/a.png', plain({ upstream })), /not a public address/)
 })
 
 test('no credentials, no endless bodies, no endless waiting, nothing but 200', async t => {
@@ -84,16 +97,21 @@ test('no credentials, no endless bodies, no endless waiting, nothing but 200', a
     if (req.url === '/404') res.writeHead(404).end()
     else res.end(Buffer.alloc(2000))
   })
-  const ownHost = new URL(url).host
-  await fetchPicture(url.replace('//', '//user:password@'), plain({ ownHost }))
+  const upstream = new URL(url)
+  await fetchPicture(url.replace('//', '//user:password@'), plain({ upstream }))
   assert.equal(requests[0]!.req.headers.authorization, undefined)
-  await assert.rejects(fetchPicture(url, plain({ ownHost, limit: 1999 })), RangeError)
-  await assert.rejects(fetchPicture(`${url}/404`, plain({ ownHost })), /status 404/)
-  await assert.rejects(fetchPicture(`${url}/hang`, plain({ ownHost, timeout: 50 })), { name: 'TimeoutError' })
+  await assert.rejects(fetchPicture(url, plain({ upstream, limit: 1999 })), RangeError)
+  await assert.rejects(fetchPicture(`${url}/404`, plain({ upstream })), /status 404/)
+  await assert.rejects(fetchPicture(`${url}/hang`, plain({ upstream, timeout: 50 })), { name: 'TimeoutError' })
 })
 
 function plain(options: Partial<GuardOptions> = {}): GuardOptions {
-  return { signal: new AbortController().signal, ownHost: 'gateway.example', limit: 10_000, ...options }
+  return {
+    signal: new AbortController().signal,
+    upstream: new URL('https://gateway.example'),
+    limit: 10_000,
+    ...options,
+  }
 }
 
 /** A name server that gives these answers one after the other, the last for ever. */

@@ -6,8 +6,8 @@ import { isPublicAddress } from './public-address.ts'
 
 export interface GuardOptions {
   signal: AbortSignal
-  /** `host:port` of the gateway, which may live on a private address. */
-  ownHost: string
+  /** The gateway, which may live on a private address. */
+  upstream: URL
   /** Bytes. */
   limit: number
   /** Milliseconds for everything. */
@@ -21,7 +21,8 @@ const mostRedirects = 3
 
 /**
  * Fetches a picture from an address that the gateway's upstream chose: http or https, public addresses only, checked at the moment of
- * connecting (a second answer of the name server changes nothing), every redirect checked again, no credentials. Throws.
+ * connecting (a second answer of the name server changes nothing), every redirect checked again, no credentials. An address without
+ * a host is at the gateway's. Throws.
  */
 export async function fetchPicture(address: string, options: GuardOptions): Promise<Buffer> {
   const isAllowed = options.isAllowed ?? isPublicAddress
@@ -32,9 +33,10 @@ export async function fetchPicture(address: string, options: GuardOptions): Prom
   })
   const own = new Agent({ allowH2: false })
   try {
-    let url = new URL(address)
+    const { upstream } = options
+    let url = new URL(address, upstream.origin)
     for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-      const isOwn = url.host === options.ownHost
+      const isOwn = url.host === upstream.host
       if (!isOwn) assertFetchable(url, isAllowed)
       url.username = url.password = ''
       const headers = { accept: 'image/*', 'accept-encoding': 'identity' }

@@ -182,10 +182,12 @@ async function orAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> 
   }
 }
 
-async function* read(body: AsyncIterable<Buffer>, close: () => void, named: (error: unknown) => Error) {
+async function* read(body: Readable, close: () => void, named: (error: unknown) => Error): AsyncGenerator<Buffer> {
   try {
-    yield* body
+    yield* body as AsyncIterable<Buffer>
   } catch (error) {
+    // What had arrived before the connection broke and waited for its reader: a stream's own iterator drops it.
+    for (let chunk: unknown = body.read(); Buffer.isBuffer(chunk); chunk = body.read()) yield chunk
     throw named(error)
   } finally {
     close()
@@ -193,7 +195,7 @@ async function* read(body: AsyncIterable<Buffer>, close: () => void, named: (err
 }
 
 /** We ask for no compression, but the gateway relays what its upstream chose. */
-function decoded(body: AsyncIterable<Buffer> & NodeJS.ReadableStream, encoding: string): AsyncIterable<Buffer> {
+function decoded(body: Readable, encoding: string): Readable {
   const unpackers = {
     gzip: createGunzip,
     deflate: createInflate,
@@ -206,7 +208,7 @@ function decoded(body: AsyncIterable<Buffer> & NodeJS.ReadableStream, encoding: 
   // Whoever reads hears of it; a body that nobody reads must not end the process.
   unpacked.on('error', () => undefined)
   body.on('error', error => unpacked.destroy(error instanceof Error ? error : new Error(String(error))))
-  return body.pipe(unpacked) as AsyncIterable<Buffer>
+  return body.pipe(unpacked)
 }
 
 function unanswered(

@@ -507,3 +507,27 @@ test('a request that broke off before its last byte has charged nothing, and one
     }
   }
 })
+
+test('what has arrived before the connection breaks is read, however long its reader was busy', async t => {
+  const event = (bytes: string) => `data: {"type":"image_generation.completed","b64_json":"${bytes}"}\n\n`
+  const small = event(Buffer.from('a small picture, whole').toString('base64'))
+  const busy = Promise.withResolvers<void>()
+  const broken = Promise.withResolvers<void>()
+  const { gateway } = await scriptedServer(t, (req, res) => {
+    req.socket.once('close', () => broken.resolve())
+    res.writeHead(200, sse).write(small)
+    void busy.promise.then(() => res.write(`${small}${small}${event(b64).slice(0, 4000)}`, () => res.destroy()))
+  })
+  const seen: string[] = []
+  const call = gateway.generateImage(caller, apiKey, { ...request, n: 4 }, { signal: t.signal, stream: true })
+  await assert.rejects(async () => {
+    for await (const each of call) {
+      seen.push(each.type)
+      if (each.type !== 'completed') continue
+      // As if it stored the first, while the others come and the connection goes.
+      busy.resolve()
+      await broken.promise.then(() => new Promise(setImmediate))
+    }
+  }, GatewayError)
+  assert.deepEqual(seen, ['accepted', 'completed', 'completed', 'completed', 'half'])
+})

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Secret } from '../secrets/secret.ts'
+import { BadBase64 } from './base64.ts'
 import type { GatewayError } from './errors.ts'
 import { fetchPicture } from './fetch-guard.ts'
 import { type Http, Unanswered } from './http.ts'
@@ -7,6 +8,7 @@ import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from '
 import { type FilePart, multipart } from './multipart.ts'
 import { type Caller, callerHeaders, type OnCall, requestIdOf } from './panel.ts'
 import { type Message, readMessages } from './picture-messages.ts'
+import { addressKeys, itemsOf, pictureKeys, placeOf } from './picture-places.ts'
 import type { ScannedPicture } from './picture-scanner.ts'
 import { fieldsOf, string } from './refusals.ts'
 import { scrub } from './scrub.ts'
@@ -40,6 +42,8 @@ export type ImageEvent =
   | { type: 'partial'; index: number; bytes: Buffer }
   /** A finished picture. */
   | { type: 'completed'; bytes: Buffer }
+  /** The first part of a finished picture, where the reply broke off inside it. The last event: the failure follows. */
+  | { type: 'half'; bytes: Buffer }
   /** A finished picture that did not arrive as one: made, and so billed. The others are not lost with it. */
   | { type: 'rejected'; detail: string }
 
@@ -57,9 +61,10 @@ interface ImageDeps {
 }
 
 const FETCH_ATTEMPTS = 3
-const pictureKeys: ReadonlySet<string> = new Set(['b64_json'])
 const MOST_PREVIEWS = 1000
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
+// Of garbage that begins like base64 a few bytes are left: nothing to keep.
+const fewestBytes = 64
 
 /** A picture that goes with an edit; read from where it is kept while it is sent. */
 interface InputPicture {
@@ -174,7 +179,7 @@ async function* readCall(
     completed: 0,
     begun: false,
     signal,
-    ownHost: deps.upstream.host,
+    upstream: deps.upstream,
   }
   const started = performance.now()
   try {
@@ -189,7 +194,8 @@ async function* readCall(
     context.reply = reply
     if (reply.status < 200 || reply.status > 299) throw await refusedReply(context, reply)
     yield { type: 'accepted', requestId: requestIdOf(reply) ?? null }
-    for await (const message of readMessages(reply.body, pictureKeys, limits)) yield* eventsOf(message, context)
+    for await (const message of readMessages(reply.body, pictureKeys, limits, addressKeys))
+      yield* eventsOf(message, context)
     if (context.completed === 0) throw failed(context, 'upstream', { detail: 'the reply ended without a picture' })
   } catch (error) {
     // All that was asked for is here: how the connection ended no longer matters.
@@ -210,45 +216,51 @@ function unread(context: Context, error: unknown): GatewayError | null {
 
 interface Context extends ModelCall {
   signal: AbortSignal
-  ownHost: string
+  upstream: URL
 }
 
 async function* eventsOf(message: Message, context: Context): AsyncGenerator<ImageEvent, void, undefined> {
   if (message.kind === 'early') {
     for (const picture of message.pictures.values()) yield finished(context, picture)
+    if (message.half && !isPreview(message.half)) yield { type: 'half', bytes: message.half.bytes }
     return
   }
   const json = fieldsOf(message.json)
   const type = string(json.type) || (message.kind === 'event' ? message.event : '')
   if (json.error || type === 'error' || type.endsWith('.failed')) throw refusedInside(context, message.json)
-  if (Array.isArray(json.data)) {
-    for (const item of json.data) yield* pictureOf(fieldsOf(item), message, context)
-  } else if (type.endsWith('.partial_image')) {
-    const bytes = message.pictures.get(Number(json.b64_json ?? json.url))
+  if (type.endsWith('.partial_image')) {
+    const number = placeOf(json)
+    const bytes = typeof number === 'number' ? message.pictures.get(number) : undefined
     if (!Buffer.isBuffer(bytes)) return
     context.begun = true
     const step = Number(json.partial_image_index)
     yield { type: 'partial', index: Number.isInteger(step) && Math.abs(step) < MOST_PREVIEWS ? step : 0, bytes }
   } else if (type.endsWith('.completed') || type === '') {
-    yield* pictureOf(json, message, context)
+    for (const item of itemsOf(json)) yield* pictureOf(placeOf(item), message, context)
   }
 }
 
-/** The picture of one item: base64, a data URL, or the address of a file. Nothing when it was handed over before or never came. */
+function isPreview({ event, text }: { event: string; text: string }): boolean {
+  return event.endsWith('.partial_image') || /"type"\s*:\s*"[^"]*\.partial_image"/.test(text)
+}
+
+/** Nothing when it was handed over before or never came. */
 async function* pictureOf(
-  item: Record<string, unknown>,
+  place: number | string | null,
   message: Message,
   context: Context,
 ): AsyncGenerator<ImageEvent, void, undefined> {
-  const number = [item.b64_json, item.url].find(value => typeof value === 'number')
-  const picture = number === undefined ? await fetched(string(item.url), context) : message.pictures.get(number)
+  const picture = typeof place === 'number' ? message.pictures.get(place) : await fetched(place ?? '', context)
   if (picture) yield finished(context, picture)
 }
 
 function finished(context: Context, picture: ScannedPicture | Unfetched): ImageEvent {
   if (++context.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
-  if (!Buffer.isBuffer(picture)) return { type: 'rejected', detail: scrub(picture.message, [context.apiKey]) }
-  return { type: 'completed', bytes: picture }
+  if (Buffer.isBuffer(picture)) return { type: 'completed', bytes: picture }
+  if (picture instanceof BadBase64 && picture.before.length >= fewestBytes) {
+    return { type: 'completed', bytes: picture.before }
+  }
+  return { type: 'rejected', detail: scrub(picture.message, [context.apiKey]) }
 }
 
 class Unfetched extends Error {
@@ -258,13 +270,13 @@ class Unfetched extends Error {
 /** The picture was made and billed, and fetching costs nothing: what fails is tried again. */
 async function fetched(address: string, context: Context): Promise<Buffer | Unfetched | undefined> {
   if (address === '') return undefined
-  const { signal, ownHost } = context
+  const { signal, upstream } = context
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchPicture(address, { signal, ownHost, limit: limits.picture })
+      return await fetchPicture(address, { signal, upstream, limit: limits.picture })
     } catch (cause) {
       // The address may hold a signature, so only its host is told.
-      const host = URL.parse(address)?.host ?? 'an address that is none'
+      const host = URL.parse(address, upstream.origin)?.host ?? 'an address that is none'
       const why = (cause instanceof Error ? cause.message : String(cause)).replaceAll(address, host)
       const detail = `the picture at ${host} could not be fetched: ${why}`
       if (signal.aborted) throw failed(context, 'interrupted', { charged: 'yes', detail }, cause)

@@ -8,8 +8,18 @@ export type Message =
   | { kind: 'event'; event: string; json: unknown; pictures: Map<number, ScannedPicture> }
   /** The one document of a reply that is not a stream. */
   | { kind: 'body'; json: unknown; pictures: Map<number, ScannedPicture> }
-  /** Pictures of such a document, handed over before its end: too many to hold, or the document never ended. */
-  | { kind: 'early'; pictures: Map<number, ScannedPicture> }
+  /**
+   * Pictures of such a document, handed over before its end: too many to hold, or the document never ended. `half` is where any
+   * reply broke off inside a picture.
+   */
+  | { kind: 'early'; pictures: Map<number, ScannedPicture>; half: HalfPicture | null }
+
+/** What came of a picture, the name of its event if it had one, and the JSON that stood before it. */
+interface HalfPicture {
+  bytes: Buffer
+  event: string
+  text: string
+}
 
 const mostHeldBytes = 16 * 1024 * 1024
 const doneMarker = '[DONE]'
@@ -23,48 +33,64 @@ export async function* readMessages(
   chunks: AsyncIterable<Buffer>,
   pictureKeys: ReadonlySet<string>,
   limits: ScannerLimits,
+  addressKeys?: ReadonlySet<string>,
 ): AsyncGenerator<Message, void, undefined> {
-  const scanner = pictureScanner(pictureKeys, limits)
+  const scanner = pictureScanner(pictureKeys, limits, { addressKeys })
   const queue: Message[] = []
-  let read: ((chunk: Buffer) => void) | null = null
+  let reader: Reader | null = null
   let isBody = false
   try {
     for await (const chunk of chunks) {
-      const rest: Buffer = read ? chunk : withoutBlank(chunk)
+      const rest: Buffer = reader ? chunk : withoutBlank(chunk)
       if (rest.length === 0) continue
-      if (!read) {
+      if (!reader) {
         isBody = rest[0] === 0x7b || rest[0] === 0x5b
-        read = isBody ? bodyReader(scanner, queue) : eventReader(scanner, queue)
+        reader = isBody ? bodyReader(scanner, queue) : eventReader(scanner, queue)
       }
-      read(rest)
+      reader.read(rest)
       for (let message = queue.shift(); message; message = queue.shift()) {
         if (isDone(message)) return
         yield message
         if (message.kind === 'body') return
       }
-      if (isBody && heldBytes(scanner) > mostHeldBytes) yield { kind: 'early', pictures: takePictures(scanner) }
+      if (isBody && heldBytes(scanner) > mostHeldBytes)
+        yield { kind: 'early', pictures: takePictures(scanner), half: null }
     }
   } catch (error) {
     yield* queue
-    if (isBody && scanner.pictures.size > 0) yield { kind: 'early', pictures: takePictures(scanner) }
+    yield* remains()
     throw error
   }
-  if (isBody) {
-    if (scanner.pictures.size > 0) yield { kind: 'early', pictures: takePictures(scanner) }
-    throw new Unanswered('cut', true, 'the reply ended inside its JSON')
+  yield* remains()
+  if (isBody) throw new Unanswered('cut', true, 'the reply ended inside its JSON')
+
+  function* remains(): Generator<Message> {
+    const bytes = scanner.unfinished()
+    const half = bytes && { bytes, event: reader?.event() ?? '', text: scanner.text() }
+    const pictures = isBody ? takePictures(scanner) : new Map<number, ScannedPicture>()
+    if (half || pictures.size > 0) yield { kind: 'early', pictures, half }
   }
 }
 
-function bodyReader(scanner: PictureScanner, queue: Message[]) {
-  return (chunk: Buffer) => {
-    if (scanner.state === 'whole' || !scanner.write(chunk)) return
-    queue.push({ kind: 'body', json: scanner.parse(), pictures: new Map(scanner.pictures) })
+interface Reader {
+  read(chunk: Buffer): void
+  /** The name on the line of the event that is being read. */
+  event(): string
+}
+
+function bodyReader(scanner: PictureScanner, queue: Message[]): Reader {
+  return {
+    read(chunk) {
+      if (scanner.state === 'whole' || !scanner.write(chunk)) return
+      queue.push({ kind: 'body', json: scanner.parse(), pictures: new Map(scanner.pictures) })
+    },
+    event: () => '',
   }
 }
 
-function eventReader(scanner: PictureScanner, queue: Message[]) {
+function eventReader(scanner: PictureScanner, queue: Message[]): Reader {
   let event = ''
-  return eventLines({
+  const read = eventLines({
     event(name) {
       event = name
     },
@@ -78,6 +104,7 @@ function eventReader(scanner: PictureScanner, queue: Message[]) {
       scanner.reset()
     },
   })
+  return { read, event: () => event }
 }
 
 /** An event that is no JSON (`data: ping` of some relay) is no reason to lose the pictures of the others. */

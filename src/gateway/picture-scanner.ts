@@ -2,8 +2,8 @@ import { BadBase64, type Base64Decoder, base64Decoder } from './base64.ts'
 import { growingBytes } from './growing-bytes.ts'
 
 /**
- * Reads one JSON document as it arrives. Base64 pictures (strings under one of `pictureKeys`, and data URLs under `url`) become
- * bytes at once and leave their index in the text; the text that remains is small and goes through JSON.parse.
+ * Reads one JSON document as it arrives. Base64 pictures, plain or as data URLs, become bytes at once and leave their index in the
+ * text; the text that remains is small and goes through JSON.parse. A string in a list goes by the name of the list.
  */
 export interface PictureScanner {
   /**
@@ -19,6 +19,8 @@ export interface PictureScanner {
   text(): string
   /** The whole pictures by their number, also of an unfinished document. Deleting one hands it over. */
   readonly pictures: Map<number, ScannedPicture>
+  /** What has come of the picture that is being read, which ends here; null when none is, and with `spill`. */
+  unfinished(): Buffer | null
   reset(): void
 }
 
@@ -36,34 +38,42 @@ export interface ScannerLimits {
 
 const quote = 0x22
 const backslash = 0x5c
-const dataUrl = /^data:[^,]*;base64,$/i
+const dataUrl = /^\s*data:[^,]*;base64,$/i
+const anyDataUrl = /^\s*data:/i
+// How base64 of PNG, JPEG, WebP, GIF and AVIF begins; an address never does.
+const signature = /^\s*(?:iVBORw0KGgo|[/_]9j[/_]|UklGR.{6}V0VCU|R0lGOD|AAAA.GZ0eXBhdm)/
 const longestKey = 32
 // Text full of escapes is looked at in small steps: each search for the end costs what it looks over.
 const textWindow = 1024
 const longestDataPrefix = 200
+// Enough for the longest signature, with some line breaks before it.
+const enoughToTell = 32
 
 interface ScannerOptions {
-  /** Names whose strings may be data URLs; `url` if not given. */
-  urlKeys?: Pick<ReadonlySet<string>, 'has'>
+  /** Names whose strings are pictures or addresses: their first letters tell. `url` if not given. */
+  addressKeys?: Pick<ReadonlySet<string>, 'has'> | undefined
   /** Is given the bytes of picture `index` in parts, each valid only for the time of the call; `pictures` stays empty. */
   spill?: (index: number, bytes: Buffer) => void
 }
 
+/** Under one of `pictureKeys` every string is a picture. */
 export function pictureScanner(
   pictureKeys: ReadonlySet<string>,
   limits: ScannerLimits,
-  { urlKeys = new Set(['url']), spill }: ScannerOptions = {},
+  { addressKeys = new Set(['url']), spill }: ScannerOptions = {},
 ): PictureScanner {
   const text = growingBytes(limits.text)
   const pictures = new Map<number, ScannedPicture>()
-  let place: 'outside' | 'string' | 'escape' | 'url' | 'url escape' | 'picture' | 'picture escape' = 'outside'
-  let depth = 0
+  let place: 'outside' | 'string' | 'escape' | 'beginning' | 'beginning escape' | 'picture' | 'picture escape' =
+    'outside'
+  // For each list or object that is open the name of its strings: objects have names of their own.
+  const containers: string[] = []
   let state: PictureScanner['state'] = 'empty'
   let seen = 0
   let stringStart = 0
   let lastString = ''
   let afterColon = false
-  let urlStart = 0
+  let isSurelyPicture = false
   let escaped = ''
   let oddSegment: Buffer | null = null
   let decoder: Base64Decoder | null = null
@@ -73,7 +83,7 @@ export function pictureScanner(
     text.truncate(0)
     pictures.clear()
     place = 'outside'
-    depth = 0
+    containers.length = 0
     state = 'empty'
     seen = 0
     lastString = ''
@@ -95,14 +105,14 @@ export function pictureScanner(
         return outside(segment, at)
       case 'string':
         return string(segment, at)
-      case 'url':
-        return url(segment, at)
+      case 'beginning':
+        return beginning(segment, at)
       case 'picture':
         return picture(segment, at)
       case 'escape':
-      case 'url escape':
+      case 'beginning escape':
         text.append(segment, at, at + 1)
-        place = place === 'escape' ? 'string' : 'url'
+        place = place === 'escape' ? 'string' : 'beginning'
         return at + 1
       case 'picture escape':
         return pictureEscape(segment, at)
@@ -114,19 +124,20 @@ export function pictureScanner(
     for (; at < segment.length; at++) {
       const byte = segment[at]!
       if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
-        if (depth === 0) from = at + 1
-      } else if (byte === quote && depth > 0) {
+        if (containers.length === 0) from = at + 1
+      } else if (byte === quote && containers.length > 0) {
         text.append(segment, from, at + 1)
         openString()
         return at + 1
       } else if (byte === 0x3a) {
         afterColon = true
       } else {
+        if (byte === 0x7b) containers.push('')
+        else if (byte === 0x5b) containers.push(nameOfNext())
+        else if (byte === 0x7d || byte === 0x5d) containers.pop()
         afterColon = false
         lastString = ''
-        if (byte === 0x7b || byte === 0x5b) depth++
-        else if (byte === 0x7d || byte === 0x5d) depth--
-        if (depth < 1) {
+        if (containers.length === 0) {
           text.append(segment, from, at + 1)
           state = byte === 0x7d || byte === 0x5d ? 'whole' : 'broken'
           return at + 1
@@ -138,22 +149,24 @@ export function pictureScanner(
     return at
   }
 
-  function openString() {
-    stringStart = text.length
-    const key = afterColon ? lastString : ''
-    if (urlKeys.has(key)) {
-      urlStart = text.length
-      place = 'url'
-    } else if (key !== '' && pictureKeys.has(key)) openPicture()
-    else place = 'string'
+  function nameOfNext(): string {
+    return afterColon ? lastString : (containers.at(-1) ?? '')
   }
 
-  function openPicture() {
+  function openString() {
+    stringStart = text.length
+    const name = nameOfNext()
+    isSurelyPicture = pictureKeys.has(name)
+    place = name !== '' && (isSurelyPicture || addressKeys.has(name)) ? 'beginning' : 'string'
+  }
+
+  function openPicture(letters: string) {
     if (seen >= limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
     text.truncate(stringStart - 1)
     const index = seen
     decoder = base64Decoder(limits.picture, spill && (bytes => spill(index, bytes)))
     place = 'picture'
+    decode(() => decoder!.write(letters))
   }
 
   function string(segment: Buffer, at: number): number {
@@ -172,18 +185,33 @@ export function pictureScanner(
     place = 'outside'
   }
 
-  /** A `url` may be a picture: its first bytes tell. */
-  function url(segment: Buffer, from: number): number {
+  /** The letters so far stay in the text until they tell what the string is. */
+  function beginning(segment: Buffer, from: number): number {
     const byte = segment[from]!
-    if (byte === quote) return string(segment, from)
+    if (byte === quote) {
+      if (!isSurelyPicture) return string(segment, from)
+      openPicture(unescaped(text.view(stringStart)) ?? '!')
+      // The quote is read again, as the end of the picture.
+      return from
+    }
     text.append(segment, from, from + 1)
-    if (byte === backslash) place = 'url escape'
-    else if (byte === 0x2c) {
-      const prefix = text.view(urlStart).toString('latin1').replaceAll('\\/', '/')
-      if (dataUrl.test(prefix)) openPicture()
-      else place = 'string'
-    } else if (text.length - urlStart > longestDataPrefix) place = 'string'
+    if (byte === backslash) place = 'beginning escape'
+    else tellByLetters()
     return from + 1
+  }
+
+  function tellByLetters() {
+    const letters = unescaped(text.view(stringStart))
+    const isLong = text.length - stringStart > longestDataPrefix
+    if (letters === null) {
+      if (isLong) place = 'string'
+    } else if (anyDataUrl.test(letters) && !isLong) {
+      if (dataUrl.test(letters)) openPicture('')
+      else if (letters.endsWith(',') && !isSurelyPicture) place = 'string'
+    } else if (letters.length >= enoughToTell) {
+      if (isSurelyPicture || signature.test(letters)) openPicture(letters)
+      else place = 'string'
+    }
   }
 
   function picture(segment: Buffer, at: number): number {
@@ -221,6 +249,7 @@ export function pictureScanner(
     const bytes = decode(() => decoder!.end())
     const isEmpty = !spoiled && decoder!.length === 0
     text.append(Buffer.from(isEmpty ? 'null' : String(seen)))
+    if (spoiled && !spill) spoiled.before = decoder!.soFar()
     const found = spoiled ?? bytes
     if (!isEmpty && !spill && found) pictures.set(seen, found)
     if (!isEmpty) seen++
@@ -245,11 +274,21 @@ export function pictureScanner(
     write,
     reset,
     pictures,
+    unfinished: () => (decoder && !spill ? decoder.soFar() : null),
     get state() {
       return state
     },
     text: () => text.view().toString('utf8'),
     parse: () => JSON.parse(text.view().toString('utf8')) as unknown,
+  }
+}
+
+/** The characters of JSON letters; null where they end within an escape. */
+function unescaped(letters: Buffer): string | null {
+  try {
+    return JSON.parse(`"${letters.toString('latin1')}"`) as string
+  } catch {
+    return null
   }
 }
 

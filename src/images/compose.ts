@@ -21,7 +21,7 @@ export async function keepMasked(deps: Pick<Deps, 'db' | 'storage' | 'log'>, res
     const job = result.jobId ? await queries.findJob(deps.db, userId, result.jobId) : null
     const mask = job?.maskId ? await queries.findMask(deps.db, userId, job.maskId) : null
     const file = job && mask ? await findFile(deps.db, userId, job.referenceTokens[0] ?? '') : null
-    if (!mask || !file) throw new Refusal(409, 'images.keep_masked.no_mask')
+    if (!mask || !file || result.format === 'bin') throw new Refusal(409, 'images.keep_masked.no_mask')
     if (!isSameShape(file, result)) throw new Refusal(409, 'images.keep_masked.other_shape')
     const [original, edited] = await Promise.all([deps.storage.read(file.token), deps.storage.read(result.token)])
     if (!original || !edited) throw new Refusal(409, 'images.keep_masked.no_mask')

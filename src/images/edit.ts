@@ -10,7 +10,7 @@ import { requestOf } from './start.ts'
 /** The form that goes on from a picture: it alone to start from, its settings, its size where the model makes that. */
 export async function editForm(db: Db, userId: number, pictureId: string, draft: FormValues): Promise<FormValues> {
   const picture = await findPicture(db, userId, parseId(pictureId))
-  if (!picture) return draft
+  if (!picture || picture.format === 'bin') return draft
   const job = picture.jobId && (await queries.findJob(db, userId, picture.jobId))
   const values = job ? formOf(requestOf(job)) : draft
   const size = `${picture.width}x${picture.height}`

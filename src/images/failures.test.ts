@@ -117,7 +117,7 @@ describe('what a call comes to', { concurrency: 4 }, () => {
     })
   }
 
-  for (const picture of ['not_an_image', 'truncated', 'bomb', 'garbage_base64'] as const) {
+  for (const picture of ['not_an_image', 'bomb', 'garbage_base64'] as const) {
     test(`a picture that is none (${picture}) was made, and so charged`, async () => {
       const row = await fail({ picture })
       assert.deepEqual([row.state, row.failureReason, row.charged], ['failed', 'bad_image', 'yes'])

@@ -1,12 +1,15 @@
 import type { Deps } from '../deps.ts'
-import { filePicture, newToken, storePicture } from '../library/keep.ts'
+import { filePicture, newToken, type Stored, storePicture } from '../library/keep.ts'
 import { type ClaimedJob, type ImageJob, setTokens } from './queries.ts'
 
+/** What came of a picture; `detail` is what is wrong with one that cannot be shown. */
+export type Made = Pick<Stored, 'condition' | 'detail'>
+
 /**
- * Stores a picture that a job was paid for and files it in the library of its owner. Throws `NotAPicture`, and
- * `StorageError` or `DatabaseUnavailable` where it is to be tried again: it is safe to repeat.
+ * Stores a picture that a job was paid for, whatever it is, and files it in the library of its owner. Throws `StorageError` or
+ * `DatabaseUnavailable` where it is to be tried again: it is safe to repeat.
  */
-export async function fileMade(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<void> {
+export async function fileMade(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<Made> {
   if (position >= job.tokens.length) {
     // More than were asked for; paid for all the same. Named on the row first, like the others.
     const tokens = [...job.tokens, ...Array.from({ length: position + 1 - job.tokens.length }, newToken)]
@@ -14,10 +17,13 @@ export async function fileMade(deps: Deps, job: ClaimedJob, position: number, by
     job.tokens = tokens
   }
   const token = job.tokens[position]!
-  await filePicture(deps, await storePicture(deps, token, bytes), pictureOf(job, token, position))
-  deps.metrics.pictures.inc()
+  const stored = await storePicture(deps, token, bytes)
+  await filePicture(deps, stored, pictureOf(job, token, position))
+  if (stored.condition !== 'undecodable') deps.metrics.pictures.inc()
+  return stored
 }
 
+/** What is filed in the library of a picture that a job made; positions count from 0. */
 export function pictureOf(job: ImageJob, token: string, position: number) {
   const { userId, model, prompt, quality } = job
   const sourceTokens = job.referenceTokens

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Db } from '../db/db.ts'
 import type { Charged } from '../gateway/errors.ts'
 import { viewPicture } from '../library/picture-view.ts'
-import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
+import { hasArrived, listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { type MoneyView, moneyOf } from '../spend/evidence.ts'
 import { describe, type Ended, sentencesOf } from '../spend/sentences.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -88,7 +88,8 @@ function viewJob(
   wait: Wait | null,
   references: ReadonlyMap<string, ReferenceView>,
 ): Omit<JobView, 'madeBy' | 'batch'> {
-  const first = pictures[0]
+  const first = pictures.find(picture => picture.condition !== 'undecodable')
+  const made = pictures.filter(picture => picture.condition !== 'preview')
   const original = references.get(job.referenceTokens[0] ?? '')
   const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }
   return {
@@ -116,8 +117,12 @@ function viewJob(
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },
     references: job.referenceTokens.map(token => references.get(token)).filter(reference => reference !== undefined),
     maskUrl: job.maskId && `/images/masks/${job.maskId}`,
-    otherShape: job.maskId !== null && !!original && pictures.some(picture => !isSameShape(picture, original)),
+    otherShape:
+      job.maskId !== null &&
+      !!original &&
+      pictures.some(picture => hasArrived(picture) && !isSameShape(picture, original)),
     pictures: pictures.map(viewPicture),
+    arrived: pictures.filter(hasArrived).length,
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
     safe: safeOf(job),
     failure: viewFailure(job),
@@ -127,8 +132,7 @@ function viewJob(
     nextSubmission: randomUUID(),
     cost: job.cost,
     estimate: job.estimate,
-    estimateLeft:
-      job.state === 'done' && job.estimate !== null ? (job.estimate / job.n) * pictures.length : job.estimate,
+    estimateLeft: job.state === 'done' && job.estimate !== null ? (job.estimate / job.n) * made.length : job.estimate,
   }
 }
 

@@ -11,13 +11,13 @@ import { newToken } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { NotAPicture } from '../storage/thumbnails.ts'
 import { beforeLeaving, persist, type Run } from '../worker.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
-import { fileMade } from './file-made.ts'
+import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
+import { keepRemains } from './remains.ts'
 import { isOutage, leaveInSpill, spillPicture } from './spill.ts'
 
 const HOLD_MS = 1_000
@@ -54,6 +54,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
     leftovers: false,
     requestId: null,
   }
+  let half: Buffer | null = null
   let ending: queries.Ending
   try {
     const partialImages = inputs ? deps.config.partialImagesEdits : deps.config.partialImages
@@ -68,7 +69,8 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
       else if (event.type === 'completed') {
         previewer.drop()
         await keep(deps, job, event.bytes, progress, previewer)
-      } else if (event.type === 'rejected') {
+      } else if (event.type === 'half') half = event.bytes
+      else if (event.type === 'rejected') {
         progress.received++
         progress.rejected ??= { reason: 'bad_image', detail: event.detail }
       }
@@ -87,6 +89,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
     }
   }
   await previewer.settled()
+  await keepRemains(deps, job, progress, ending, { half, preview: previewer.last() })
   await end(deps, job, progress, { ...ending, leftovers: progress.leftovers })
 }
 
@@ -172,8 +175,7 @@ async function keep(
 ): Promise<void> {
   const position = progress.received++
   try {
-    await beforeLeaving(deps, fileMade(deps, job, position, bytes))
-    progress.kept++
+    count(deps, job, position, await beforeLeaving(deps, fileMade(deps, job, position, bytes)), progress)
   } catch (error) {
     if (isOutage(error)) {
       deps.log.warn({ err: error, job: job.id, position }, 'a picture could not be stored')
@@ -215,9 +217,8 @@ async function hold(
   for (;;) {
     await delay(HOLD_MS, undefined, { signal: deps.leaving }).catch(() => undefined)
     try {
-      await beforeLeaving(deps, fileMade(deps, job, position, bytes))
-      progress.kept++
-      return
+      const made = await beforeLeaving(deps, fileMade(deps, job, position, bytes))
+      return count(deps, job, position, made, progress)
     } catch (error) {
       if (!isOutage(error)) return reject(deps, job, position, error, progress)
     }
@@ -237,12 +238,17 @@ async function hold(
   }
 }
 
+/** What is kept and cannot be shown is no picture. */
+function count(deps: Deps, job: queries.ClaimedJob, position: number, made: Made, progress: Progress): void {
+  if (made.condition !== 'undecodable') return void progress.kept++
+  progress.rejected ??= { reason: 'bad_image', detail: made.detail }
+  deps.log.error({ job: job.id, position, why: made.detail }, 'a picture cannot be shown')
+}
+
 function reject(deps: Deps, job: queries.ClaimedJob, position: number, error: unknown, progress: Progress): void {
-  if (error instanceof NotAPicture) progress.rejected ??= { reason: 'bad_image', detail: error.reason }
-  else if (isValueRefused(error)) {
-    progress.rejected ??= { reason: 'storage', detail: 'the database did not take it' }
-    progress.leftovers = true
-  } else throw error
+  if (!isValueRefused(error)) throw error
+  progress.rejected ??= { reason: 'storage', detail: 'the database did not take it' }
+  progress.leftovers = true
   deps.log.error({ err: error, job: job.id, position }, 'a picture could not be kept')
 }
 

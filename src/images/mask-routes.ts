@@ -81,7 +81,7 @@ export function maskRoutes(deps: Deps): Router {
   async function myReference(res: Response, token: unknown): Promise<StoredFile> {
     const known = typeof token === 'string' && isToken(token)
     const file = known ? await findFile(db, signedIn(res).userId, token) : null
-    if (!file) throw new Refusal(404, 'errors.not_found')
+    if (!file || file.format === 'bin') throw new Refusal(404, 'errors.not_found')
     return file
   }
 

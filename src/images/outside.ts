@@ -18,7 +18,7 @@ export async function measureOutside(
   const original = token && mask ? await deps.storage.read(token) : null
   if (!mask || !original) return
   const pictures = await listPicturesOfJobs(deps.db, userId, [jobId])
-  for (const picture of pictures.filter(each => each.changedOutside === null)) {
+  for (const picture of pictures.filter(each => each.condition === 'whole' && each.changedOutside === null)) {
     const result = await deps.storage.read(picture.token)
     const share = result && (await shareChangedOutside(original, result, mask.bytes))
     if (share === null) continue

@@ -7,11 +7,14 @@ export interface Previewer {
   offer(bytes: Buffer, step: number): void
   /** The picture itself is there. */
   drop(): void
+  /** The newest, as it came, of a picture that is not there. */
+  last(): Buffer | null
   settled(): Promise<void>
 }
 
 export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: queries.ClaimedJob): Previewer {
   let next: { bytes: Buffer; step: number } | null = null
+  let last: Buffer | null = null
   let drawing: Promise<void> | null = null
 
   async function draw(): Promise<void> {
@@ -32,11 +35,14 @@ export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: queries.Cla
   return {
     offer(bytes, step) {
       next = { bytes, step }
+      last = bytes
       drawing ??= draw()
     },
     drop() {
       next = null
+      last = null
     },
+    last: () => last,
     async settled() {
       next = null
       await drawing

@@ -27,13 +27,13 @@ export async function keepReferences(
   return { tokens: [...new Set(kept)], refused }
 }
 
-/** Tokens of this person's pictures, named by the id of a picture or the token of its file; others are left out. */
+/** Tokens of this person's pictures, named by the id of a picture or the token of its file; others, and what cannot be shown, are left out. */
 export async function tokensOf(db: Deps['db'], userId: number, names: readonly string[]): Promise<string[]> {
   const tokens = new Set<string>()
   for (const name of names) {
     const id = z.guid().safeParse(name)
     const found = id.success ? await findPicture(db, userId, id.data) : await findFile(db, userId, name)
-    if (found) tokens.add(found.token)
+    if (found && found.format !== 'bin') tokens.add(found.token)
   }
   return [...tokens]
 }

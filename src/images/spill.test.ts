@@ -42,7 +42,9 @@ async function filesOf({ directory }: Config['spill']): Promise<string[]> {
 
 async function picturesOf(person: Person, id: string): Promise<Buffer[]> {
   const page = (await person.get(`/images/${id}`)).html
-  const tokens = page.querySelectorAll('.mosaic img[src^="/files/"]').map(img => img.getAttribute('src')!.split('/')[2])
+  const tokens = page
+    .querySelectorAll('.mosaic a:not([data-label]) img')
+    .map(img => img.getAttribute('src')!.split('/')[2])
   return Promise.all(tokens.map(async token => (await person.get(`/files/${token}`)).body))
 }
 

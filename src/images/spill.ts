@@ -4,7 +4,6 @@ import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { listPositions } from '../library/queries.ts'
 import { StorageError } from '../storage/storage.ts'
-import { NotAPicture } from '../storage/thumbnails.ts'
 import { beforeLeaving, Left } from '../worker.ts'
 import { fileMade } from './file-made.ts'
 import { finish } from './finish.ts'
@@ -104,39 +103,34 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
   if (!job || !isClaimed(job)) return deps.spill.removeWork(work)
   if (!(await isOver(deps, job, claimsHere))) return
   let brought = 0
+  const spoilt: string[] = []
   for (const spilled of await deps.spill.listOf(work)) {
     const bytes = await deps.spill.read(spilled)
-    if (bytes && (await fileUnlessBroken(deps, job, spilled.position, bytes))) brought++
+    const made = bytes && (await beforeLeaving(deps, fileMade(deps, job, spilled.position, bytes)))
+    if (made?.condition === 'undecodable') spoilt.push(made.detail)
+    else if (made) brought++
     await deps.spill.remove(spilled)
   }
   const note = await noteOf(deps, job)
   if (!note) await recover(deps, job, brought)
-  else await finish(deps, job, await endingOf(deps, job, note))
+  else await finish(deps, job, await endingOf(deps, job, note, spoilt))
   await deps.spill.removeWork(work)
   deps.log.info({ job: work, pictures: brought }, 'the spill of a job was filed')
 }
 
-async function fileUnlessBroken(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<boolean> {
-  try {
-    await beforeLeaving(deps, fileMade(deps, job, position, bytes))
-    return true
-  } catch (error) {
-    if (!(error instanceof NotAPicture)) throw error
-    deps.log.error({ err: error, job: job.id, position }, 'a spilled picture could not be kept')
-    return false
-  }
-}
-
-/** As it was, unless something happened to the files meanwhile. */
+/** As it was, unless something happened to the files meanwhile, or some cannot be shown: `spoilt` says why. */
 async function endingOf(
   deps: Deps,
   job: ClaimedJob,
   { kept, ending, retryAt }: z.output<typeof Note>,
+  spoilt: readonly string[],
 ): Promise<Ending> {
   const filed = (await listPositions(deps.db, job.userId, job.id)).length
   if (filed >= kept) return { ...ending, retryAt }
-  const detail = `${kept - filed} of ${kept} files were damaged on the disk of the worker`
-  return { ...ending, state: filed > 0 ? 'done' : 'failed', reason: 'storage', charged: 'yes', detail }
+  const short: Ending = { ...ending, state: filed > 0 ? 'done' : 'failed', charged: 'yes' }
+  const damaged = kept - filed - spoilt.length
+  if (damaged <= 0) return { ...short, reason: 'bad_image', detail: spoilt[0] }
+  return { ...short, reason: 'storage', detail: `${damaged} of ${kept} files were damaged on the disk of the worker` }
 }
 
 /** Its run has ended, or nobody has heard of the process that ran it. */

@@ -1,9 +1,10 @@
 import type { Deps } from '../deps.ts'
-import { deleteBytes, filePicture, storePicture } from '../library/keep.ts'
+import { deleteBytes, filePicture, readReceived, storePicture } from '../library/keep.ts'
 import { findFile, listPositions } from '../library/queries.ts'
 import { pictureOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import * as queries from './queries.ts'
+import { keepPreview } from './remains.ts'
 
 /**
  * Ends the jobs whose worker died. What it had stored is filed, without asking the gateway again; what was never sent
@@ -33,11 +34,15 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
   const before = filed.size - brought
   for (const [position, token] of job.tokens.entries()) {
     if (await findFile(deps.db, job.userId, token)) continue
-    const bytes = await deps.storage.read(token)
+    const bytes = await readReceived(deps, token)
     if (!bytes) continue
     // A picture there already has other bytes of the same content: these were about to be deleted.
     if (filed.has(position)) await deleteBytes(deps, token)
-    else await filePicture(deps, await storePicture(deps, token, bytes), pictureOf(job, token, position))
+    else {
+      const stored = await storePicture(deps, token, bytes)
+      await filePicture(deps, stored, pictureOf(job, token, position))
+      if (stored.condition === 'undecodable') continue
+    }
     filed.add(position)
   }
   if (job.finishedAt) {
@@ -56,6 +61,8 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
   if (job.madeAt && !job.spilledBy) {
     return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'storage', charged: 'yes' })
   }
+  const preview = job.cancelRequestedAt ? null : await queries.findPreview(deps.db, job.userId, job.id)
+  if (preview) await keepPreview(deps, job, preview)
   await finish(deps, job, {
     state: job.cancelRequestedAt ? 'cancelled' : 'unknown',
     reason: 'interrupted',

@@ -78,6 +78,27 @@ test('what is no usable picture is refused with its name and a reason, whatever 
   assert.deepEqual(tokens(await person.get('/images')), [])
 })
 
+test('a JPEG that lacks its end marker alone is taken, and made whole; half a JPEG is refused', async () => {
+  const person = await alice(app)
+  const noise = { type: 'gaussian' as const, mean: 128, sigma: 30 }
+  const photo = sharp({ create: { width: 320, height: 240, channels: 3, background: '#888', noise } }).jpeg()
+  for (const bytes of [await photo.toBuffer(), await photo.withExif({ IFD0: { Artist: 'me' } }).toBuffer()]) {
+    const answer = await person.upload('/images/references', [['no-end.jpg', bytes.subarray(0, -2)]], {}, htmx)
+    assert.equal(answer.status, 200)
+    const kept = (await person.get(`/files/${tokens(answer).at(-1)}`)).body
+    assert.deepEqual([...kept.subarray(-2)], [0xff, 0xd9])
+    assert.equal((await sharp(kept, { failOn: 'warning' }).toBuffer()).length > 0, true)
+  }
+  const half = await person.upload(
+    '/images/references',
+    [['half.jpg', (await photo.toBuffer()).subarray(0, 5000)]],
+    {},
+    htmx,
+  )
+  assert.equal(half.status, 422)
+  assert.match(half.html.textContent, /“half\.jpg” is damaged or incomplete/)
+})
+
 test('one bad file among good ones is named and the others are kept, with and without JavaScript', async () => {
   const person = await alice(app)
   const files: File[] = [

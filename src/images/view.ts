@@ -45,8 +45,10 @@ export interface JobView {
   maskUrl: string | null
   /** Made with a mask, but in other proportions than the original: the two cannot be laid over each other. */
   otherShape: boolean
-  /** Those that have arrived; while running fewer than `n`. */
+  /** What is there to be seen or saved, with previews and what cannot be shown. */
   pictures: PictureView[]
+  /** How many of the pictures that were asked for have arrived, be it in part; while running fewer than `n`. */
+  arrived: number
   /** A cancel was asked for and the worker has not acted on it yet. */
   cancelling: boolean
   /** Set while paid pictures wait on the worker's own disk for the store: `away` when that worker is not heard of. */

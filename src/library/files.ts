@@ -3,9 +3,9 @@ import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { isToken, thumbnailName } from './keep.ts'
+import { isToken } from './keep.ts'
 import { findFile, findPicture, type StoredFile } from './queries.ts'
-import { extensionOf, fileStem, sendStored } from './send.ts'
+import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
 
 /** Picture bytes by their token, to their owner only; private, never changing, harmless when opened by themselves. */
 export function fileRoutes(deps: Deps): Router {
@@ -14,16 +14,20 @@ export function fileRoutes(deps: Deps): Router {
 
   router.get('/files/:token', async (req, res) => {
     const file = await myFile(req, res)
-    const pictureId = req.query.download
-    if (typeof pictureId === 'string') res.attachment(await downloadName(res, file, pictureId))
-    res.type(`image/${file.format}`)
-    await sendStored(deps, req, res, file.token, `"${file.sha256.toString('base64url')}"`)
+    const saveAs = await nameOf(req, res, file.format)
+    await sendStored(deps, req, res, shownBytes(file, { saveAs }))
   })
 
   router.get('/files/:token/thumb', async (req, res) => {
+    await sendStored(deps, req, res, thumbnailBytes(await myFile(req, res)))
+  })
+
+  router.get('/files/:token/original', async (req, res) => {
     const file = await myFile(req, res)
-    res.type('image/webp')
-    await sendStored(deps, req, res, thumbnailName(file.token), `"${file.sha256.toString('base64url')}-480"`)
+    const format = file.originalFormat
+    if (!format) throw new Refusal(404, 'errors.not_found')
+    const saveAs = (await nameOf(req, res, format)) ?? fileName('', { format })
+    await sendStored(deps, req, res, originalBytes(file, saveAs))
   })
 
   async function myFile(req: Request, res: Response): Promise<StoredFile> {
@@ -33,10 +37,13 @@ export function fileRoutes(deps: Deps): Router {
     return file
   }
 
-  async function downloadName(res: Response, file: StoredFile, pictureId: string): Promise<string> {
-    const id = z.guid().safeParse(pictureId)
+  /** By the picture that `?download` names. */
+  async function nameOf(req: Request, res: Response, format: string): Promise<string | undefined> {
+    const { download } = req.query
+    if (typeof download !== 'string') return undefined
+    const id = z.guid().safeParse(download)
     const picture = id.success ? await findPicture(deps.db, signedIn(res).userId, id.data) : null
-    return `${fileStem(picture?.prompt ?? '')}.${extensionOf(file.format)}`
+    return fileName(picture?.prompt ?? '', { condition: picture?.condition, format })
   }
 
   return router

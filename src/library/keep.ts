@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { type Digest, digest } from '../storage/thumbnails.ts'
+import { type Salvaged, salvage } from '../storage/salvage.ts'
+import { contentTypeOf } from './formats.ts'
 import * as queries from './queries.ts'
 
 /** A new name for picture bytes: 192 random bits, base64url. */
@@ -17,20 +18,43 @@ export function thumbnailName(token: string): string {
   return `${token}.thumb`
 }
 
+/** Of the bytes as they came, where those under the token are a copy made of them. */
+export function originalName(token: string): string {
+  return `${token}.original`
+}
+
+/** A picture whose bytes are stored, and what is to be said of it. */
+export interface Stored extends Pick<Salvaged, 'condition' | 'digest' | 'detail'> {
+  sha256: Buffer
+  bytes: number
+  original: { format: string; bytes: number } | null
+}
+
 /**
- * Stores the bytes of a picture, as they came, under `token`, with a thumbnail. Throws `NotAPicture` before anything is
- * stored, and `StorageError`. Safe to repeat.
+ * Stores the bytes of a picture under `token`, whatever they are, with a thumbnail and, where a copy of them is shown, as they
+ * came. Throws `StorageError`. Safe to repeat.
  */
-export async function storePicture(
-  deps: Pick<Deps, 'storage'>,
-  token: string,
-  bytes: Buffer,
-): Promise<{ digest: Digest; sha256: Buffer; bytes: number }> {
-  const facts = await digest(bytes)
+export async function storePicture(deps: Pick<Deps, 'storage'>, token: string, received: Buffer): Promise<Stored> {
+  const { bytes, digest, condition, original, detail } = await salvage(received)
+  const put = (name: string, content: Buffer, format: string) =>
+    deps.storage.put(name, content, { contentType: contentTypeOf(format) })
   // One after the other: whoever finds what a crash left behind looks for the picture, never for a thumbnail alone.
-  await deps.storage.put(token, bytes, { contentType: `image/${facts.format}` })
-  await deps.storage.put(thumbnailName(token), facts.thumbnail, { contentType: 'image/webp' })
-  return { digest: facts, sha256: createHash('sha256').update(bytes).digest(), bytes: bytes.length }
+  if (original) await put(originalName(token), original.bytes, original.format)
+  await put(token, bytes, digest.format)
+  await put(thumbnailName(token), digest.thumbnail, 'webp')
+  return {
+    condition,
+    digest,
+    detail,
+    sha256: createHash('sha256').update(bytes).digest(),
+    bytes: bytes.length,
+    original: original && { format: original.format, bytes: original.bytes.length },
+  }
+}
+
+/** What was given to `storePicture`, should a crash have come after it; null when nothing was stored. */
+export async function readReceived(deps: Pick<Deps, 'storage'>, token: string): Promise<Buffer | null> {
+  return (await deps.storage.read(originalName(token))) ?? deps.storage.read(token)
 }
 
 /**
@@ -40,16 +64,19 @@ export async function storePicture(
 export async function filePicture(
   deps: Pick<Deps, 'storage' | 'log'> & { db: Db },
   stored: Stored,
-  picture: queries.NewPicture,
+  picture: NewPicture,
 ): Promise<string> {
   const kept = await deps.db.transaction(async tx => {
     const file = await insertStored(tx, stored, picture)
-    await queries.insertPicture(tx, { ...picture, token: file.token })
+    await queries.insertPicture(tx, { condition: stored.condition, ...picture, token: file.token })
     return file.token
   })
   if (kept !== picture.token) await deleteSecondCopy(deps, picture.token)
   return kept
 }
+
+/** As stored, if nothing else is said of it. */
+type NewPicture = Omit<queries.NewPicture, 'condition'> & Partial<Pick<queries.NewPicture, 'condition'>>
 
 /** Files a picture that was pasted together from `result` and its original; answers its id. */
 export async function fileComposed(
@@ -65,12 +92,11 @@ export async function fileComposed(
   return id
 }
 
-type Stored = Awaited<ReturnType<typeof storePicture>>
-
 function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string; userId: number }) {
   const { format, width, height, hasAlpha, color } = stored.digest
-  const { sha256, bytes } = stored
-  return queries.insertFile(tx, { token, userId, sha256, bytes, format, width, height, hasAlpha, color })
+  const { sha256, bytes, original } = stored
+  const facts = { format, width, height, hasAlpha, color, originalFormat: original?.format ?? null }
+  return queries.insertFile(tx, { token, userId, sha256, bytes, ...facts, originalBytes: original?.bytes ?? null })
 }
 
 async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'>, token: string): Promise<void> {
@@ -96,5 +122,6 @@ export async function emptyTrash(deps: Pick<Deps, 'db' | 'storage'>, days: numbe
 }
 
 export async function deleteBytes(deps: Pick<Deps, 'storage'>, token: string): Promise<void> {
-  await Promise.all([deps.storage.delete(token), deps.storage.delete(thumbnailName(token))])
+  const names = [token, thumbnailName(token), originalName(token)]
+  await Promise.all(names.map(name => deps.storage.delete(name)))
 }

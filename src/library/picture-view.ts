@@ -3,6 +3,7 @@ import type { PictureView } from './view.ts'
 
 export function viewPicture(picture: Picture): PictureView {
   const url = `/files/${picture.token}`
+  const { originalFormat, originalBytes } = picture
   return {
     id: picture.id,
     url,
@@ -25,5 +26,10 @@ export function viewPicture(picture: Picture): PictureView {
     favourite: picture.favourite,
     createdAt: picture.createdAt,
     deletedAt: picture.deletedAt,
+    condition: picture.condition,
+    original:
+      originalFormat === null
+        ? null
+        : { url: `${url}/original?download=${picture.id}`, format: originalFormat, bytes: originalBytes! },
   }
 }

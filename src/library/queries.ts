@@ -6,11 +6,15 @@ const StoredFile = z.object({
   userId: z.number(),
   sha256: z.instanceof(Buffer),
   bytes: z.number(),
-  format: z.enum(['png', 'jpeg', 'webp']),
+  /** `bin`: bytes that cannot be shown; width and height are those of the square that stands for them. */
+  format: z.enum(['png', 'jpeg', 'webp', 'bin']),
   width: z.number(),
   height: z.number(),
   hasAlpha: z.boolean(),
   color: z.string(),
+  /** Of the bytes as they came, kept too where these are a copy made of them. */
+  originalFormat: z.string().nullable(),
+  originalBytes: z.number().nullable(),
   createdAt: z.date(),
 })
 export type StoredFile = z.output<typeof StoredFile>
@@ -26,22 +30,36 @@ const Picture = StoredFile.omit({ sha256: true }).extend({
   origin: z.enum(['made', 'uploaded', 'composed']),
   sourceTokens: z.array(z.string()),
   changedOutside: z.number().nullable(),
+  condition: z.enum(['whole', 'preview', 'incomplete', 'undecodable']),
   favourite: z.boolean(),
   deletedAt: z.date().nullable(),
 })
 export type Picture = z.output<typeof Picture>
 
-const columns = `p.*, f.bytes, f.format, f.width, f.height, f.has_alpha, f.color`
+const columns = `p.*, f.bytes, f.format, f.width, f.height, f.has_alpha, f.color, f.original_format, f.original_bytes`
 const pictures = `pictures p join files f on f.token = p.token`
 
 /** The row of these bytes: a new one, or that of the same bytes the person has already. */
 export async function insertFile(db: Db, file: Omit<StoredFile, 'createdAt'>): Promise<StoredFile> {
   return db.one(
     StoredFile,
-    `insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    `insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color, original_format,
+       original_bytes)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      on conflict (user_id, sha256) do update set sha256 = files.sha256 returning *`,
-    [file.token, file.userId, file.sha256, file.bytes, file.format, file.width, file.height, file.hasAlpha, file.color],
+    [
+      file.token,
+      file.userId,
+      file.sha256,
+      file.bytes,
+      file.format,
+      file.width,
+      file.height,
+      file.hasAlpha,
+      file.color,
+      file.originalFormat,
+      file.originalBytes,
+    ],
   )
 }
 
@@ -57,13 +75,15 @@ export interface NewPicture {
   quality: string
   /** Of the files it was made from. */
   sourceTokens?: readonly string[]
+  condition: Picture['condition']
 }
 
 /** False when the job has a picture at this position already. */
 export async function insertPicture(db: Db, picture: NewPicture): Promise<boolean> {
   const changed = await db.run(
-    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality, source_tokens)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (job_id, position) do nothing`,
+    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality, source_tokens,
+       condition)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (job_id, position) do nothing`,
     [
       picture.userId,
       picture.token,
@@ -74,6 +94,7 @@ export async function insertPicture(db: Db, picture: NewPicture): Promise<boolea
       picture.requestedSize,
       picture.quality,
       picture.sourceTokens ?? [],
+      picture.condition,
     ],
   )
   return changed === 1
@@ -174,11 +195,11 @@ export async function ensureUploadedPicture(db: Db, userId: number, token: strin
   )
 }
 
-/** In the order of `tokens`; those that are not this person's are missing. */
+/** In the order of `tokens`; those that are not this person's, or cannot be shown, are missing. */
 export function listFiles(db: Db, userId: number, tokens: readonly string[]): Promise<StoredFile[]> {
   return db.many(
     StoredFile,
-    `select * from files where user_id = $1 and token = any($2) order by array_position($2, token)`,
+    `select * from files where user_id = $1 and token = any($2) and format <> 'bin' order by array_position($2, token)`,
     [userId, tokens],
   )
 }
@@ -187,11 +208,11 @@ export function findFile(db: Db, userId: number, token: string): Promise<StoredF
   return db.maybeOne(StoredFile, `select * from files where token = $1 and user_id = $2`, [token, userId])
 }
 
-/** Whosever it is: of a picture that is not in the trash. */
+/** Whosever it is: of a picture that can be shown and is not in the trash. */
 export function findOpenFile(db: Db, token: string): Promise<StoredFile | null> {
   return db.maybeOne(
     StoredFile,
-    `select * from files f where token = $1
+    `select * from files f where token = $1 and format <> 'bin'
        and exists (select from pictures p where p.token = f.token and p.user_id = f.user_id and p.deleted_at is null)`,
     [token],
   )
@@ -199,6 +220,11 @@ export function findOpenFile(db: Db, token: string): Promise<StoredFile | null> 
 
 export function findPicture(db: Db, userId: number, id: string): Promise<Picture | null> {
   return db.maybeOne(Picture, `select ${columns} from ${pictures} where p.id = $1 and p.user_id = $2`, [id, userId])
+}
+
+/** Whether it is one of the pictures that were asked for, be it in part. */
+export function hasArrived({ condition }: Pick<Picture, 'condition'>): boolean {
+  return condition === 'whole' || condition === 'incomplete'
 }
 
 /** Those in the trash included, by job and position. */
@@ -295,11 +321,11 @@ export async function deleteUnusedFile(db: Db, token: string): Promise<boolean> 
   return (await db.run(`delete from files f where f.token = $1 and ${unused}`, [token])) === 1
 }
 
-/** Which of a job's pictures were filed, deleted ones included. */
+/** Which of a job's pictures came and were filed, deleted ones included: no previews, and nothing that cannot be shown. */
 export async function listPositions(db: Db, userId: number, jobId: string): Promise<number[]> {
   const rows = await db.many(
     z.object({ position: z.number() }),
-    `select position from pictures where job_id = $2 and user_id = $1`,
+    `select position from pictures where job_id = $2 and user_id = $1 and condition in ('whole', 'incomplete')`,
     [userId, jobId],
   )
   return rows.map(row => row.position)

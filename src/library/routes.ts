@@ -49,7 +49,8 @@ export function libraryRoutes(deps: Deps): Router {
       await queries.findPicture(db, userId, parseId(req.query.a)),
       await queries.findPicture(db, userId, parseId(req.query.b)),
     ]
-    if (!a || !b) throw new Refusal(404, 'errors.not_found')
+    // There is nothing to be compared with what cannot be shown.
+    if (!a || !b || a.format === 'bin' || b.format === 'bin') throw new Refusal(404, 'errors.not_found')
     render(res, 'library/compare', { a: viewPicture(a), b: viewPicture(b) })
   })
 

@@ -1,31 +1,72 @@
+import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import type { Request, Response } from 'express'
 import type { Deps } from '../deps.ts'
+import { guarded } from '../storage/errors.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseRange } from '../web/range.ts'
-import type { StoredFile } from './queries.ts'
+import { contentTypeOf, extensionOf } from './formats.ts'
+import { originalName, thumbnailName } from './keep.ts'
+import type { Picture, StoredFile } from './queries.ts'
+
+/** Stored bytes on their way to a reader. */
+interface Sent {
+  /** In the storage. */
+  name: string
+  contentType: string
+  etag: string
+  /** The name of the file that they are saved as; without one they are shown. */
+  saveAs?: string | undefined
+  readers?: 'owner' | 'anyone' | undefined
+}
+
+/** The bytes of a file as they are shown; those that cannot be shown are saved. */
+export function shownBytes(
+  { token, format, sha256 }: StoredFile,
+  { saveAs = format === 'bin' ? 'picture.bin' : undefined, readers }: Pick<Sent, 'saveAs' | 'readers'> = {},
+): Sent {
+  const etag = `"${sha256.toString('base64url')}"`
+  return { name: token, contentType: contentTypeOf(format), etag, saveAs, readers }
+}
+
+/** The bytes as they came, where those that are shown are a copy made of them. Never shown: they may be of any kind, and half. */
+export function originalBytes({ token, sha256, originalFormat }: StoredFile, saveAs: string): Sent {
+  const etag = `"${sha256.toString('base64url')}-original"`
+  return { name: originalName(token), contentType: contentTypeOf(originalFormat ?? 'bin'), etag, saveAs }
+}
+
+export function thumbnailBytes({ token, sha256 }: StoredFile): Sent {
+  return { name: thumbnailName(token), contentType: 'image/webp', etag: `"${sha256.toString('base64url')}-480"` }
+}
 
 /**
- * Sends stored bytes: whole, a range of them, their headers alone, or 304. Whoever asks has been checked already; the
- * type is set by the caller. Throws `Refusal` 404 when the storage has them no more.
+ * Sends stored bytes: whole, a range of them, their headers alone, or 304. Whoever asks has been checked already. What says that
+ * bytes follow is said when they are there: an outage is answered as what it is. Throws `Refusal` 404 when the storage has them no
+ * more, and `StorageError`.
  */
 export async function sendStored(
   deps: Pick<Deps, 'storage'>,
   req: Request,
   res: Response,
-  name: string,
-  etag: string,
-  readers: 'owner' | 'anyone' = 'owner',
+  { name, contentType, etag, saveAs, readers = 'owner' }: Sent,
 ): Promise<void> {
-  res.set({
+  const headers = {
     'Cache-Control': cacheControl[readers],
     ETag: etag,
     'Accept-Ranges': 'bytes',
     'Content-Security-Policy': "sandbox; default-src 'none'",
     'Cross-Origin-Resource-Policy': readers === 'owner' ? 'same-origin' : 'cross-origin',
-  })
-  if (req.fresh) return void res.status(304).end()
-  if (req.method === 'HEAD') return void res.set('Content-Length', String(await sizeOf(deps, name))).end()
+  }
+  // Bytes never change under their name: whoever has them need not wait for the storage.
+  if (isFresh(req, res, etag)) return void res.status(304).set(headers).end()
+  const announce = (length: number) => {
+    if (saveAs) res.attachment(saveAs)
+    res.type(contentType).set({ ...headers, 'Content-Length': String(length) })
+  }
+  if (req.method === 'HEAD') {
+    announce(await sizeOf(deps, name))
+    return void res.end()
+  }
   // Only a part needs the size beforehand: for the whole the storage is asked once.
   const header = req.get('Range')
   const range = header ? parseRange(header, await sizeOf(deps, name), req.get('If-Range'), etag) : null
@@ -38,9 +79,10 @@ export async function sendStored(
   }
   const object = found(await deps.storage.open(name, range ?? undefined))
   const { start, end } = range ?? { start: 0, end: object.size - 1 }
-  if (range) res.status(206).set('Content-Range', `bytes ${start}-${end}/${object.size}`)
-  res.set('Content-Length', String(end - start + 1))
   try {
+    await guarded('read', () => once(object.stream, 'readable'))
+    announce(end - start + 1)
+    if (range) res.status(206).set('Content-Range', `bytes ${start}-${end}/${object.size}`)
     if (!res.closed) await pipeline(object.stream, res)
   } catch (error) {
     // The reader went away: nothing to answer, nothing to mend.
@@ -51,8 +93,28 @@ export async function sendStored(
   }
 }
 
+function isFresh(req: Request, res: Response, etag: string): boolean {
+  res.set('ETag', etag)
+  const { fresh } = req
+  res.removeHeader('ETag')
+  return fresh
+}
+
 // What everybody may see can be withdrawn, and has to be gone soon after.
 const cacheControl = { owner: 'private, max-age=31536000, immutable', anyone: 'public, max-age=300' }
+
+/** What a picture is saved as: its prompt, its number where it is one of several, and what it is if it is not whole. */
+export function fileName(
+  prompt: string,
+  {
+    number,
+    condition = 'whole',
+    format,
+  }: { number?: number; condition?: Picture['condition'] | undefined; format: string },
+): string {
+  const parts = [fileStem(prompt), number, condition === 'whole' ? undefined : condition]
+  return `${parts.filter(part => part !== undefined).join('-')}.${extensionOf(format)}`
+}
 
 /** The first 48 characters of the prompt as a file name that every system takes. */
 export function fileStem(prompt: string): string {
@@ -62,10 +124,6 @@ export function fileStem(prompt: string): string {
     .trim()
   const stem = Array.from(words).slice(0, 48).join('').trim()
   return stem.replaceAll(' ', '-') || 'picture'
-}
-
-export function extensionOf(format: StoredFile['format']): string {
-  return format === 'jpeg' ? 'jpg' : format
 }
 
 async function sizeOf(deps: Pick<Deps, 'storage'>, name: string): Promise<number> {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Deps } from '../deps.ts'
+import { endJpegFile } from '../storage/salvage.ts'
 import { semaphore } from '../storage/semaphore.ts'
 import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../storage/thumbnails.ts'
 import { deleteBytes, newToken, thumbnailName } from './keep.ts'
@@ -29,7 +30,7 @@ const aFewAtATime = semaphore(4)
 
 /**
  * Keeps a picture that its owner brought: PNG, JPEG or WebP of at most 20 MiB and 40 megapixels, checked by decoding it,
- * whatever it is called. Place, time and other metadata are removed and the orientation applied. Bytes that the owner
+ * whatever it is called; a JPEG without its end marker is given one. Place, time and other metadata are removed and the orientation applied. Bytes that the owner
  * has already are kept once. What no picture or job needs within a day is deleted again. Throws `UploadRefused` and
  * `StorageError`.
  */
@@ -43,7 +44,8 @@ export async function keepUpload(
     const received = 'file' in source ? source.file : await receive(source, path.join(folder, 'received'))
     return await aFewAtATime(async () => {
       const clean = path.join(folder, 'clean')
-      return store(deps, userId, (await writeClean(received, clean)) ? clean : received)
+      const whole = await endJpegFile(received, path.join(folder, 'whole'))
+      return store(deps, userId, (await writeClean(whole, clean)) ? clean : whole)
     })
   } catch (error) {
     throw error instanceof NotAPicture ? new UploadRefused(error.reason, { cause: error }) : error
@@ -76,7 +78,8 @@ async function store(deps: Pick<Deps, 'db' | 'storage'>, userId: number, file: s
     deps.storage.put(token, { file, size }, { contentType: `image/${facts.format}` }),
     deps.storage.put(thumbnailName(token), thumbnail, { contentType: 'image/webp' }),
   ])
-  const kept = await queries.insertFile(deps.db, { token, userId, sha256, bytes: size, ...facts })
+  const row = { token, userId, sha256, bytes: size, originalFormat: null, originalBytes: null, ...facts }
+  const kept = await queries.insertFile(deps.db, row)
   if (kept.token !== token) await deleteBytes(deps, token)
   return kept
 }

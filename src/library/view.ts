@@ -31,6 +31,13 @@ export interface PictureView {
   favourite: boolean
   createdAt: Date
   deletedAt: Date | null
+  /**
+   * `preview`: the last that was seen of a picture that never came. `incomplete`: only a part of it came. `undecodable`: bytes that
+   * cannot be shown, only saved; a square stands for them.
+   */
+  condition: 'whole' | 'preview' | 'incomplete' | 'undecodable'
+  /** As it came, to be saved, where a copy of it is shown. */
+  original: { url: string; format: string; bytes: number } | null
 }
 
 /** What a picture came from and what came from it, nearest first; bounded, so perhaps not all. */

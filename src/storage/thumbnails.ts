@@ -4,6 +4,8 @@ import { copySpans, isWhole, neededSpans } from './bare.ts'
 import { semaphore } from './semaphore.ts'
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp'
+/** What can be drawn, if not shown as it is. */
+export type DrawnFormat = PictureFormat | 'gif' | 'avif'
 
 /** Width and height in pixels as shown, that is with the EXIF orientation applied. */
 interface Measure {
@@ -35,7 +37,7 @@ export class NotAPicture extends Error {
 
 export const maxPixels = 40e6
 const thumbnailEdge = 480
-const otherFormats = ['GIF8', 'BM', 'II*\0', 'MM\0*', '\xff\x0a', '\0\0\0\x0cJXL ']
+const otherFormats = ['BM', 'II*\0', 'MM\0*', '\xff\x0a', '\0\0\0\x0cJXL ']
 const decoding: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error' }
 
 // One decode takes a core for 20 ms and up; two at once leave half of libuv's four threads to files and DNS.
@@ -50,12 +52,12 @@ export async function measure(source: PictureSource): Promise<Measure> {
   return { format, width: header.autoOrient.width, height: header.autoOrient.height, hasAlpha: header.hasAlpha }
 }
 
-/** Decodes the whole picture, once. Throws NotAPicture. */
-export async function digest(source: PictureSource): Promise<Digest> {
+/** Decodes the whole picture, once; `failOn: 'warning'` also refuses what decoders make up for. Throws NotAPicture. */
+export async function digest(source: PictureSource, failOn: 'error' | 'warning' = 'error'): Promise<Digest> {
   const measured = await measure(source)
   const sharp = await loadSharp()
   return decoder(async () => {
-    const { data, info } = await sharp(source, decoding)
+    const { data, info } = await sharp(source, { ...decoding, failOn })
       .autoOrient()
       .resize(thumbnailEdge, thumbnailEdge, { fit: 'inside', withoutEnlargement: true })
       .raw()
@@ -134,15 +136,31 @@ async function readHead(path: string): Promise<Uint8Array> {
   return head.subarray(0, bytesRead)
 }
 
-/** What the first bytes say. Throws NotAPicture for anything but PNG, JPEG and WebP. */
-function formatOf(bytes: Uint8Array): PictureFormat {
-  const head = Buffer.from(bytes.subarray(0, 1024)).toString('latin1')
+/** What the first bytes say; null for what cannot be drawn. */
+export function drawnFormatOf(bytes: Uint8Array): DrawnFormat | null {
+  const head = headOf(bytes)
   if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'png'
   if (head.startsWith('\xff\xd8\xff')) return 'jpeg'
   if (head.startsWith('RIFF') && head.startsWith('WEBP', 8)) return 'webp'
+  if (head.startsWith('GIF8')) return 'gif'
+  return /^.{4}ftyp.{0,60}avi[fs]/s.test(head) ? 'avif' : null
+}
+
+/** Throws NotAPicture for anything but PNG, JPEG and WebP. */
+function formatOf(bytes: Uint8Array): PictureFormat {
+  const format = drawnFormatOf(bytes)
+  if (format && format !== 'gif' && format !== 'avif') return format
+  const head = headOf(bytes)
   const isOther =
-    otherFormats.some(start => head.startsWith(start)) || head.startsWith('ftyp', 4) || /<svg\b/.test(head)
+    format !== null ||
+    otherFormats.some(start => head.startsWith(start)) ||
+    head.startsWith('ftyp', 4) ||
+    /<svg\b/.test(head)
   throw new NotAPicture(isOther ? 'unsupported_format' : 'not_an_image')
+}
+
+function headOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(0, 1024)).toString('latin1')
 }
 
 /** `pixels`: RGB or RGBA, or grey with or without alpha; transparent ones count by their opacity. */
@@ -172,11 +190,14 @@ type SharpModule = Awaited<ReturnType<typeof load>>
 let loading: ReturnType<typeof load> | null = null
 const loadSharp = () => (loading ??= load())
 
+// The last two for what a model made; of uploads the first bytes are looked at before.
+const readers = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'].map(name => `VipsForeignLoad${name}`)
+
 /** libvips takes 40 ms to load: at the first picture, not at start. */
 async function load() {
   const { default: sharp } = await import('sharp')
   sharp.block({ operation: ['VipsForeignLoad'] })
-  sharp.unblock({ operation: ['VipsForeignLoadJpeg', 'VipsForeignLoadPng', 'VipsForeignLoadWebp'] })
+  sharp.unblock({ operation: readers })
   sharp.cache(false)
   sharp.concurrency(1)
   return sharp

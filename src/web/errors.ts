@@ -48,15 +48,26 @@ export function errorHandler(log: Logger): ErrorRequestHandler {
     }
     // Too late for another status: Express destroys the connection, so that half an answer is not taken for a whole one.
     if (res.headersSent) return next(error)
-    for (const name of headersOfContent) res.removeHeader(name)
+    unsetContent(res)
     if (refusal.retryAfter !== undefined) res.set('Retry-After', String(refusal.retryAfter))
     res.status(refusal.status).set('Cache-Control', 'no-store')
     answer(req, res, refusal)
   }
 }
 
+const headersOfContent = [
+  'Accept-Ranges',
+  'Content-Disposition',
+  'Content-Length',
+  'Content-Range',
+  'Content-Type',
+  'ETag',
+]
+
 /** Set for an answer that failed afterwards, they would describe the error: as a file to download, say. */
-const headersOfContent = ['Accept-Ranges', 'Content-Disposition', 'Content-Length', 'Content-Range', 'ETag']
+export function unsetContent(res: Response): void {
+  for (const name of headersOfContent) res.removeHeader(name)
+}
 
 function answer(req: Request, res: Response, refusal: Refusal): void {
   const page = res.locals.page as Page | undefined

@@ -81,6 +81,7 @@ export interface Views {
   'images/show': { job: import('../images/view.ts').JobView }
   layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'chat' | 'account')[] }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
+  'library/_condition': { picture: import('../library/view.ts').PictureView }
   'library/_facts': { picture: import('../library/view.ts').PictureView }
   'library/_lightbox': Record<never, never>
   'library/_lineage': { picture: import('../library/view.ts').PictureView; lineage: import('../library/view.ts').LineageView }

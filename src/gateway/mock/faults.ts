@@ -16,6 +16,25 @@ export const points = [
 ] as const
 export type Point = (typeof points)[number]
 
+/** Ways in which a finished picture, or its base64, is not what one expects. */
+const misshapes = [
+  'garbage_base64',
+  'not_an_image',
+  'truncated',
+  'empty',
+  'escaped',
+  'huge',
+  'bomb',
+  'data_url',
+  'url_alphabet',
+  'line_feeds',
+  'unpadded',
+  'spoilt_end',
+  'no_end_marker',
+  'gif',
+  'avif',
+] as const
+
 /** What one call, or the next `times` calls that match, do wrong. Everything is optional. */
 export const Fault = z.strictObject({
   /** Which calls: all given parts must match; `path` is the whole path without query, `prompt` a part of the prompt. */
@@ -75,8 +94,15 @@ export const Fault = z.strictObject({
     .string()
     .regex(/^\d+x\d+$/)
     .optional(),
-  picture: z.enum(['garbage_base64', 'not_an_image', 'truncated', 'empty', 'escaped', 'huge', 'bomb']).optional(),
-  /** Give pictures by address: `data`, `http` (served by the mock), or this very text. */
+  picture: z.enum(misshapes).optional(),
+  /** The name that carries a picture, in place of `b64_json` or `url`; `image.url` is one inside the other. */
+  field: z
+    .string()
+    .regex(/^\w+(\.\w+)?$/)
+    .optional(),
+  /** The name of the list of pictures, in place of `data`; JSON only. */
+  list: z.string().regex(/^\w+$/).optional(),
+  /** Give pictures by address: `data`, `http` (served by the mock), or this very text; a path of the mock's is served. */
   url: z.string().optional(),
   flavour: z.enum(['oauth', 'api_key']).optional(),
   eventLines: z.boolean().optional(),

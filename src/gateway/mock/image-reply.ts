@@ -7,6 +7,8 @@ import { Failure, goThrough, isStruckAt, StreamEnd } from './points.ts'
 import { Refusal } from './replies.ts'
 import { outputTokens } from './upstream-rules.ts'
 
+const hosted = '/__mock/pictures/'
+
 /** Writes an images reply in the manner of an OAuth or an API-key account, as a stream or at one go. */
 export function startImageReply(exchange: Exchange, request: ImageRequest, flavour: 'oauth' | 'api_key') {
   const { state, fault, res } = exchange
@@ -42,8 +44,11 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
 
   /** The field that carries the picture: base64, or an address. */
   function carrier(picture: Picture): [name: string, value: Buffer] {
-    if (fault.url === 'http') return ['url', Buffer.from(host(picture))]
-    if (fault.url && fault.url !== 'data') return ['url', Buffer.from(fault.url)]
+    if (fault.url === 'http') return ['url', Buffer.from(`${state.url}${host(picture)}`)]
+    if (fault.url && fault.url !== 'data') {
+      if (fault.url.startsWith(hosted)) host(picture, fault.url)
+      return ['url', Buffer.from(fault.url)]
+    }
     if (fault.url === 'data' || request.responseFormat === 'url') return ['url', dataUrl(picture)]
     return ['b64_json', picture.base64]
   }
@@ -52,12 +57,14 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
     return Buffer.concat([Buffer.from(`data:image/${request.outputFormat || 'png'};base64,`), picture.base64])
   }
 
-  function host(picture: Picture) {
-    const path = `/__mock/pictures/${randomBytes(8).toString('hex')}.${request.outputFormat || 'png'}`
+  function host(
+    picture: Picture,
+    path = `${hosted}${randomBytes(8).toString('hex')}.${request.outputFormat || 'png'}`,
+  ) {
     state.hosted.set(path, { bytes: picture.bytes, contentType: `image/${request.outputFormat || 'png'}` })
     const oldest = state.hosted.keys().next().value
     if (state.hosted.size > 50 && oldest) state.hosted.delete(oldest)
-    return `${state.url}${path}`
+    return path
   }
 
   async function event(name: string, picture: Picture, extra: Record<string, unknown>, middle = false) {
@@ -72,7 +79,8 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
     const [field, value] = name === 'partial_image' ? (['b64_json', picture.base64] as const) : carrier(picture)
     const lines = eventLines ? `event: ${type}\n` : ''
     client.startStream()
-    await client.write(`${lines}data: ${first.slice(0, -1)},"${field}":"`)
+    const [open, close] = namesOf(name === 'partial_image' ? null : fault.field, field)
+    await client.write(`${lines}data: ${first.slice(0, -1)},${open}"`)
     if (middle) {
       await client.write(value.subarray(0, value.length >> 1))
       await goThrough(exchange, 'mid_picture')
@@ -84,7 +92,7 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
     const beside =
       name === 'completed' && !fault.url && field === 'url' ? [Buffer.from('","b64_json":"'), picture.base64] : []
     for (const part of beside) await client.write(part)
-    await client.write(`",${last.slice(1)}\n\n`)
+    await client.write(`"${close},${last.slice(1)}\n\n`)
   }
 
   async function sendBlanks() {
@@ -127,15 +135,16 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
       const tail = { ...(pictures[0] && facts(pictures[0])), usage: usage(pictures) }
       if (asStream) client.startStream()
       else client.startJson()
-      await client.write(`${JSON.stringify(head).slice(0, -1)},"data":[`)
+      await client.write(`${JSON.stringify(head).slice(0, -1)},"${fault.list ?? 'data'}":[`)
       for (const [index, picture] of pictures.entries()) {
         const [field, value] = carrier(picture)
-        await client.write(`${index ? ',' : ''}{"${field}":"`)
+        const [open, close] = namesOf(fault.field, field)
+        await client.write(`${index ? ',' : ''}{${open}"`)
         await client.write(value.subarray(0, value.length >> 1))
         if (index === 0) await goThrough(exchange, 'mid_picture')
         await client.write(value.subarray(value.length >> 1))
         const revised = flavour === 'oauth' ? `,"revised_prompt":${JSON.stringify(request.prompt)}` : ''
-        await client.write(`"${revised}}`)
+        await client.write(`"${close}${revised}}`)
       }
       await client.write(`],${JSON.stringify(tail).slice(1)}`)
       client.end()
@@ -156,4 +165,10 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
       return error
     },
   }
+}
+
+/** What stands around the string of a picture: a relay's name for it, or one inside another. */
+function namesOf(named: string | null | undefined, usual: string): [open: string, close: string] {
+  const [outer, inner] = (named ?? usual).split('.')
+  return inner ? [`"${outer}":{"${inner}":`, '}'] : [`"${outer}":`, '']
 }

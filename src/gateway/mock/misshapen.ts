@@ -1,11 +1,32 @@
 import { crc32, deflateSync } from 'node:zlib'
+import sharp from 'sharp'
 import type { Fault } from './faults.ts'
 import { asPicture, type Picture } from './pictures.ts'
 
-/** A picture that is wrong in the named way. */
-export function misshapen(picture: Picture, how: NonNullable<Fault['picture']>): Picture {
+/** A picture that is wrong, or only unusual, in the named way. */
+export async function misshapen(picture: Picture, how: NonNullable<Fault['picture']>): Promise<Picture> {
   const { width, height, bytes } = picture
+  const spelled = (write: (base64: string) => string) => ({
+    ...picture,
+    base64: Buffer.from(write(picture.base64.toString('latin1')), 'latin1'),
+  })
   switch (how) {
+    case 'data_url':
+      return spelled(base64 => `data:image/png;base64,${base64}`)
+    case 'url_alphabet':
+      return spelled(base64 => base64.replaceAll('+', '-').replaceAll('/', '_'))
+    case 'line_feeds':
+      return spelled(base64 => `\\r\\n ${base64.replaceAll(/.{76}/g, '$&\\r\\n')} \\n`)
+    case 'unpadded':
+      return spelled(base64 => base64.replace(/=+$/, ''))
+    case 'spoilt_end':
+      return spelled(base64 => `${base64.slice(0, (base64.length * 3) >> 2)}<truncated>`)
+    case 'no_end_marker':
+      return asPicture((await sharp(bytes).jpeg().toBuffer()).subarray(0, -2), width, height)
+    case 'gif':
+      return asPicture(await sharp(bytes).gif({ effort: 1 }).toBuffer(), width, height)
+    case 'avif':
+      return asPicture(await sharp(bytes).avif({ effort: 0 }).toBuffer(), width, height)
     case 'garbage_base64':
       return { ...picture, base64: Buffer.from('!!this is not base64!!') }
     case 'not_an_image':
@@ -16,13 +37,7 @@ export function misshapen(picture: Picture, how: NonNullable<Fault['picture']>):
       return asPicture(Buffer.alloc(0), width, height)
     case 'escaped':
       // Legal JSON that few writers make: escaped slashes, and line breaks inside the base64.
-      return {
-        ...picture,
-        base64: Buffer.from(
-          picture.base64.toString('latin1').replaceAll('/', '\\/').replaceAll(/.{76}/g, '$&\\n'),
-          'latin1',
-        ),
-      }
+      return spelled(base64 => base64.replaceAll(/.{76}/g, '$&\\n').replaceAll('/', '\\/'))
     case 'huge':
       return { ...picture, base64: Buffer.alloc(120 * 1024 * 1024, 'A') }
     case 'bomb':
