@@ -244,8 +244,8 @@ test('the second of two clicks is no error while the gateway is still at the fir
 })
 
 const cannot: [who: string, page: string, words: Key][] = [
-  ['nogroups', 'no group is open', 'account.no_groups'],
-  ['noimages', 'no key makes pictures', 'account.no_usable_key'],
+  ['nogroups', 'no group is open', 'account.no_keys_no_groups'],
+  ['noimages', 'no key makes pictures', 'account.no_usable_key_no_groups'],
 ]
 for (const [who, what, words] of cannot) {
   test(`it is said when ${what}`, async () => {
@@ -350,4 +350,25 @@ test('guests are sent to sign in by every door of the room', async () => {
     assert.match((await guest.post(path, { key_id: '1', group_id: '10' })).location, /^\/login\?/, path)
   }
   assert.match((await guest.get('/account')).location, /^\/login\?/)
+})
+
+test('whoever wants to add to the balance is led to the gateway’s page for it', async () => {
+  const person = await alice(app)
+  assert.ok((await person.get('/account')).html.querySelector('.purse-card a[href="/account/top-up"]'))
+  const leadsTo = async (site: Record<string, unknown>) => {
+    const none = { purchase_subscription_enabled: false, purchase_subscription_url: '' }
+    control.set({ site: { ...none, balance_low_notify_recharge_url: '', ...site } })
+    // What the public settings say is kept for a minute by each process.
+    const { browser } = await app.another({ role: 'web' })
+    return (await (await signedIn(app, person.email, browser())).get('/account/top-up')).location
+  }
+  assert.equal(await leadsTo({}), app.mock.url)
+  assert.equal(
+    await leadsTo({ balance_low_notify_recharge_url: 'https://pay.example/top-up' }),
+    'https://pay.example/top-up',
+  )
+  const shop = { purchase_subscription_enabled: true, purchase_subscription_url: '/purchase' }
+  assert.equal(await leadsTo(shop), `${app.mock.url}/purchase`)
+  assert.equal(await leadsTo({ balance_low_notify_recharge_url: 'javascript:alert(1)' }), app.mock.url)
+  assert.match((await app.browser().get('/account/top-up')).location, /^\/login\?/)
 })

@@ -24,6 +24,7 @@ import {
   viewKeys,
 } from './keys.ts'
 import * as queries from './queries.ts'
+import { topUpAddress } from './top-up.ts'
 import type { KeysView } from './view.ts'
 import { accountOf, reloadViewer } from './viewer.ts'
 
@@ -56,6 +57,12 @@ export function accountRoutes(deps: Deps): Router {
       await reloadViewer(deps, res)
     }
     await showAccount(res, viewRing(res, ring, localPath(req.query.next, ACCOUNT)))
+  })
+
+  // The gateway's page for that; it is asked for the address only when somebody wants to go there.
+  router.get('/account/top-up', async (_req, res) => {
+    const settings = await deps.gateway.settings().catch(() => null)
+    res.redirect(303, topUpAddress(settings, deps.config.upstream))
   })
 
   router.post('/account/balance', async (req, res) => {

@@ -1,6 +1,7 @@
 import { defaultModel } from '../images/capabilities.ts'
 import { refuseSize } from '../images/sizes.ts'
 import type { Translate } from '../web/i18n.ts'
+import { halfWidth, plainSize } from '../web/typed.ts'
 import type { Limits } from './queries.ts'
 import type { LimitsForm } from './view.ts'
 
@@ -22,13 +23,13 @@ export function formOfLimits(limits: Limits): LimitsForm {
 /** The form as typed. */
 export function readLimitsForm(body: unknown): LimitsForm {
   const fields = (body ?? {}) as Record<string, unknown>
-  const text = (name: string) => (typeof fields[name] === 'string' ? fields[name].trim().slice(0, 1000) : '')
+  const text = (name: string) => (typeof fields[name] === 'string' ? halfWidth(fields[name]).trim().slice(0, 1000) : '')
   return {
     picturesPerDay: text('pictures_per_day'),
     jobsAtOnce: text('jobs_at_once'),
     spendPerDay: text('spend_per_day'),
     spendTotal: text('spend_total'),
-    sizes: text('sizes').replaceAll('×', 'x'),
+    sizes: plainSize(text('sizes')),
     qualities: defaultModel.qualities.filter(quality => [fields.quality].flat().includes(quality)),
     errors: {},
   }
@@ -51,7 +52,7 @@ export function checkLimits(form: LimitsForm, t: Translate): { limits: Limits | 
     errors[field] = t('agents.invalid.money')
     return null
   }
-  const sizes = form.sizes.split(/[\s,，]+/).filter(Boolean)
+  const sizes = form.sizes.split(/[\s,;、]+/).filter(Boolean)
   if (sizes.some(size => refuseSize(defaultModel, size))) errors.sizes = t('agents.invalid.sizes')
   const limits = {
     picturesPerDay: wholeNumber('picturesPerDay'),

@@ -74,18 +74,19 @@ export function listConversations(db: Db, userId: number, options: ListOptions):
     Conversation,
     `select c.* from conversations c
      where c.user_id = $1 and c.deleted_at is null and ($2::timestamptz is null or (c.updated_at, c.id) < ($2, $3::uuid))
-       and case when $5::text is null then c.pinned_at is null else c.title ilike $5
+       and case when $5::text is null then c.pinned_at is null else normalize(c.title) ilike $5
          or exists (
            select from chat_messages m left join replies r on r.message_id = m.id
            where m.user_id = $1 and m.conversation_id = c.id and m.deleted_at is null
-             and (m.text ilike $5 or r.text ilike $5)) end
+             and (normalize(m.text) ilike $5 or normalize(r.text) ilike $5)) end
      order by c.updated_at desc, c.id desc limit $4`,
     [userId, before?.at ?? null, before?.id ?? null, limit, search === null ? null : likePattern(search)],
   )
 }
 
+/** Composed (NFC), as the texts are compared: `é` may be typed as one character or as two. */
 function likePattern(words: string): string {
-  return `%${words.replace(/[\\%_]/g, '\\$&')}%`
+  return `%${words.normalize().replace(/[\\%_]/g, '\\$&')}%`
 }
 
 export function listPinned(db: Db, userId: number): Promise<Conversation[]> {

@@ -14,8 +14,10 @@ export const failureReasons = [
   'rate_limited',
   'concurrency',
   'no_account',
+  'no_model',
   'upstream',
   'gateway_down',
+  'gateway_moved',
   'timeout',
   'bad_image',
   'storage',
@@ -41,6 +43,8 @@ export interface FailureFacts {
   requestId?: string | undefined
   /** HTTP status of the reply, where there was one. */
   status?: number | undefined
+  /** Where a redirect of the gateway leads; nothing is ever sent there. */
+  movedTo?: string | undefined
   /** The gateway's own words, unescaped, at most 2,000 characters; never contains a credential. */
   detail?: string | undefined
 }
@@ -59,7 +63,7 @@ export class GatewayError extends Error {
 }
 
 /**
- * A panel call (`/api/v1/**`) that the gateway refused. Outages are `GatewayError('gateway_down' | 'timeout')` instead.
+ * A panel call (`/api/v1/**`) that the gateway refused. Outages are `GatewayError('gateway_down' | 'gateway_moved' | 'timeout')` instead.
  * `code` is the gateway's own word (`INVALID_CREDENTIALS`, `TOKEN_EXPIRED`, …), `RATE_LIMITED` for every nameless 429,
  * and empty where the gateway gave none. `message` holds no credential but is the gateway's text: escape it.
  */

@@ -2,7 +2,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts'
 import { type HttpReply, readBody, Unanswered } from './http.ts'
 import { requestIdOf } from './panel.ts'
-import { parseRefusal, type RefusalContext, readRefusal, refusalError, retryAt } from './refusals.ts'
+import { movedTo, parseRefusal, type RefusalContext, readRefusal, refusalError, retryAt } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
 /** A call that may be paid for, and what it has come to: when it fails, this decides what it cost. */
@@ -71,6 +71,7 @@ function contextOf({ apiKey, completed, begun }: ModelCall, reply: HttpReply): R
     status: reply.status,
     requestId: requestIdOf(reply),
     retryAt: retryAt(reply.header('retry-after')),
+    movedTo: movedTo(reply.status, reply.header('location')),
     completed,
     begun,
     secrets: [apiKey],

@@ -3,7 +3,7 @@ import { parseStorable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { GatewayError, PanelError } from './errors.ts'
 import { type Http, type HttpReply, type HttpRequest, readBody, Unanswered } from './http.ts'
-import { fieldsOf, parseRefusal, type Refusal, refusalError, retryAt } from './refusals.ts'
+import { fieldsOf, movedTo, parseRefusal, type Refusal, refusalError, retryAt } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
 /** The one client address and the user agent of a session: the gateway may bind the session to both. */
@@ -71,6 +71,7 @@ export function createJsonCalls(http: Http, timeout: number, onCall: OnCall): Js
         status: reply.status,
         requestId: requestIdOf(reply),
         retryAt: retryAt(reply.header('retry-after')),
+        movedTo: movedTo(reply.status, reply.header('location')),
         secrets: secretsOf(call),
       })
     },
@@ -122,6 +123,9 @@ function panelError(refusal: Refusal, reply: HttpReply, secrets: readonly Secret
   const { status } = reply
   const again = retryAt(reply.header('retry-after'))
   const message = scrub(refusal.message, secrets)
+  const elsewhere = movedTo(status, reply.header('location'))
+  if (elsewhere)
+    return new GatewayError('gateway_moved', { charged: 'no', status, movedTo: elsewhere, detail: elsewhere })
   // A page is no answer of the panel: the upstream address is wrong, its build too old, or a proxy stands in for it.
   const isOutage =
     status < 400 || (status >= 500 && outageCodes.has(refusal.code)) || (refusal.shape === 'page' && status !== 429)

@@ -26,6 +26,8 @@ export interface RefusalContext {
   status: number
   requestId?: string | undefined
   retryAt?: Date | undefined
+  /** Where a redirect leads. */
+  movedTo?: string | undefined
   /** Pictures that came before it. */
   completed?: number
   /** Whether the model was seen at work before it. */
@@ -65,17 +67,18 @@ export function parseRefusal(text: string): Refusal {
  * costs that picture; what a proxy in between says of a call that it had passed on proves nothing.
  */
 export function refusalError(refusal: Refusal, context: RefusalContext): GatewayError {
-  const reason = reasonOf(refusal, context.status)
+  const reason = context.movedTo ? 'gateway_moved' : reasonOf(refusal, context.status)
   const charged = chargedFor(refusal, context)
   const facts: FailureFacts = {
     charged,
     mayRetry: charged === 'no' && isTemporary(reason, refusal, context.status),
     field: reason === 'bad_request' ? fieldOf(refusal) : undefined,
     retryAt: context.retryAt,
+    movedTo: context.movedTo,
     window: windowOf(refusal) ?? undefined,
     requestId: context.requestId,
     status: context.status,
-    detail: scrub(refusal.message || refusal.code || refusal.type, context.secrets) || undefined,
+    detail: context.movedTo ?? (scrub(refusal.message || refusal.code || refusal.type, context.secrets) || undefined),
   }
   return new GatewayError(reason, facts)
 }
@@ -165,6 +168,7 @@ function reasonOf(refusal: Refusal, status: number): FailureReason {
     case 'not_found_error':
       return 'group_no_images'
     case 'model_not_found':
+      return 'no_model'
     case 'invalid_request_error':
       return 'bad_request'
   }
@@ -215,7 +219,6 @@ const fields = [
 
 function fieldOf(refusal: Refusal): string | undefined {
   if (refusal.param) return scrub(refusal.param).slice(0, 100)
-  if (refusal.type === 'model_not_found') return 'model'
   const words: readonly string[] = refusal.message.toLowerCase().match(/[a-z_]+/g) ?? []
   return fields.find(field => words.includes(field))
 }
@@ -228,6 +231,13 @@ export function retryAt(header: string, now: number = Date.now()): Date | undefi
   if (value === '') return undefined
   const at = /^\d+$/.test(value) ? now + Number(value) * 1000 : Date.parse(value)
   return at > now ? new Date(Math.min(at, now + longestWait)) : undefined
+}
+
+/** The address that a redirect names, without what could be secret in it; nothing for any other answer. */
+export function movedTo(status: number, location: string): string | undefined {
+  if (status < 300 || status >= 400 || location === '') return undefined
+  const url = URL.parse(location)
+  return url ? url.origin + url.pathname : location.slice(0, 200).split(/[?#]/)[0]
 }
 
 /** The fields of a JSON object; of anything else, none. */

@@ -137,11 +137,14 @@ describe('the price', () => {
     await jobEnd(app.db, id)
     await age(person)
     const release = keepSilent(person)
-    for (const button of ['retry', 'variations']) {
-      const asked = await person.post(`/images/${id}/${button}`, { n: '3' })
+    for (const [button, fields, price] of [
+      ['retry', {}, /\$0\.134/],
+      ['variations', { n: '3' }, /\$0\.402/],
+    ] as const) {
+      const asked = await person.post(`/images/${id}/${button}`, fields)
       assert.equal(asked.status, 409)
-      assert.match(asked.text, new RegExp(`\\$${button === 'retry' ? '0\\.134' : '0\\.402'}`))
-      const notice = await person.post(`/images/${id}/${button}`, { n: '3' }, htmx)
+      assert.match(asked.text, price)
+      const notice = await person.post(`/images/${id}/${button}`, fields, htmx)
       assert.equal(notice.status, 409)
       assert.ok(notice.html.querySelector('hx-partial[hx-target="#notice"] form'))
     }
@@ -350,6 +353,24 @@ describe('a window of the key that is full', () => {
         const waits = /5-hour limit, waits until/.test(words(page, '.progressing'))
         return waits && /5-hour limit/.test(words(page, '#blocked'))
       })
+    }
+  })
+})
+
+describe('numbers of a Chinese keyboard', () => {
+  test('are sizes and counts like any others', async () => {
+    const person = await alice(app)
+    const edges = { size: 'custom', width: '８１６', height: '８１６' }
+    const quote = await person.get(`/images/quote?${new URLSearchParams({ ...edges, n: '４' })}`, htmx)
+    assert.equal(words(quote, '.price'), '≈ $0.536')
+    const id = await ask(person, 'wide digits', { ...edges, n: '２' })
+    const job = await jobRow(app.db, id)
+    assert.deepEqual([job.size, job.n], ['816x816', 2])
+    const pasted = await ask(person, 'both in one field', { size: 'custom', width: '1024 × 1536', height: '' })
+    assert.equal((await jobRow(app.db, pasted)).size, '1024x1536')
+    for (const wrong of ['10 24', '1024×', '一千']) {
+      const answer = await person.post('/images', { prompt: 'x', size: 'custom', width: wrong, height: '1024' })
+      assert.equal(answer.status, 422, wrong)
     }
   })
 })

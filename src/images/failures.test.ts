@@ -69,7 +69,7 @@ describe('what a call comes to', { concurrency: 4 }, () => {
       'bad_request',
       'size',
     ],
-    ['a model the group does not have', { reply: 'model_not_found' }, 'bad_request', 'model'],
+    ['a model the group does not have', { reply: 'model_not_found' }, 'no_model'],
     ['a request too large', { reply: 'too_large' }, 'bad_request'],
     ['the safety system', { reply: 'moderation' }, 'content_policy'],
     ['an answer in words', { reply: 'answered_in_text' }, 'content_policy'],

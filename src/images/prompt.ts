@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Translate } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
+import { halfWidth, plainSize } from '../web/typed.ts'
 import { type Capability, defaultModel, findCapability } from './capabilities.ts'
 import { refuseSize } from './sizes.ts'
 import type { ComposerView } from './view.ts'
@@ -37,8 +38,8 @@ const Form = z.object({
   model: text(100),
   prompt: z.string().optional().catch(undefined),
   size: text(20),
-  width: text(10),
-  height: text(10),
+  width: text(20),
+  height: text(20),
   quality: text(20),
   n: text(10),
   format: text(20),
@@ -64,13 +65,12 @@ export function readForm(body: unknown): FormValues {
   return {
     model: form.model || defaultModel.id,
     prompt: (form.prompt ?? '').replace(/\r\n?/g, '\n'),
-    size: form.size || defaults.size,
-    width: (form.width ?? '').trim(),
-    height: (form.height ?? '').trim(),
+    size: form.size ? plainSize(form.size).trim() : defaults.size,
+    ...readEdges(form),
     quality: form.quality || defaults.quality,
-    n: (form.n ?? String(defaults.n)).trim(),
+    n: halfWidth(form.n ?? String(defaults.n)).trim(),
     format: form.format || defaults.format,
-    compression: (form.compression ?? '').trim(),
+    compression: halfWidth(form.compression ?? '').trim(),
     background: form.background || defaults.background,
     moderation: form.moderation || defaults.moderation,
     references: [...new Set([form.reference ?? form.references ?? []].flat())]
@@ -78,6 +78,13 @@ export function readForm(body: unknown): FormValues {
       .slice(0, 100),
     mask: z.guid().safeParse(form.mask).data ?? '',
   }
+}
+
+/** Both in one field, as they are often pasted, are both. */
+function readEdges(form: { width?: string | undefined; height?: string | undefined }) {
+  const [width = '', height = ''] = [form.width, form.height].map(edge => plainSize(edge ?? '').trim())
+  const [, both, other] = /^(\d+)x(\d+)$/.exec(height === '' ? width : '') ?? []
+  return both && other ? { width: both, height: other } : { width, height }
 }
 
 /** `1024x1024`, `auto`, or what was typed as width and height. */
@@ -166,5 +173,6 @@ function promptError(prompt: string, model: Capability, t: Translate): FieldErro
 }
 
 export function readWholeNumber(text: string): number | null {
-  return /^\d{1,6}$/.test(text) ? Number(text) : null
+  const plain = halfWidth(text)
+  return /^\d{1,6}$/.test(plain) ? Number(plain) : null
 }

@@ -8,6 +8,7 @@ import { networkOf } from '../web/network.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, wantsFragment } from '../web/render.ts'
 import { callerOf } from './caller.ts'
+import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
 import { hadSession, regenerate } from './session-data.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
@@ -31,6 +32,7 @@ export function identify(deps: Deps): RequestHandler {
       return next()
     }
     res.locals.signedIn = signedIn
+    if (knownUserId(req, deps.config) !== signedIn.userId) rememberBrowser(res, deps.config, signedIn.userId)
     if (Date.now() - signedIn.lastSeenAt.getTime() > SEEN_EVERY_MS) await queries.touchSignIn(deps.db, signInId)
     if (Date.now() - (req.session.cookieFrom ?? 0) > DAY_MS) req.session.cookieFrom = Date.now()
     next()

@@ -51,6 +51,11 @@ export async function upsertUser(
   )
 }
 
+export async function findEmail(db: Db, userId: number): Promise<string | null> {
+  const row = await db.maybeOne(z.object({ email: z.string() }), `select email from users where id = $1`, [userId])
+  return row?.email ?? null
+}
+
 export interface SealedTokens {
   accessToken: Buffer
   renewAt: Date

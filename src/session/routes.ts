@@ -6,14 +6,14 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import { Secret } from '../secrets/secret.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
-import { networkOf } from '../web/network.ts'
 import { localPath, parseId } from '../web/parse.ts'
-import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
+import { halfWidth } from '../web/typed.ts'
 import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
 import * as queries from './queries.ts'
 import { forget, hadSession, regenerate } from './session-data.ts'
+import { signInLimits } from './sign-in-limits.ts'
 import {
   openRefreshToken,
   openTwoFactorToken,
@@ -44,19 +44,7 @@ const Credentials = z.object({
 /** Sign-in in one or two steps, sign-out, and the sign-ins of other browsers. */
 export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: Caller) => Promise<void>): Router {
   const router = Router()
-  const refusal = 'session.rate_limited'
-  const perAddress = createRateLimit(deps.db, {
-    name: 'sign-in',
-    points: deps.config.limits.signInsPerMinute,
-    seconds: 60,
-    refusal,
-  })
-  const perEmail = createRateLimit(deps.db, {
-    name: 'sign-in-email',
-    points: deps.config.limits.signInsPerMinute,
-    seconds: 60,
-    refusal,
-  })
+  const count = signInLimits(deps)
 
   router.get('/login', async (req, res) => {
     const next = localPath(req.query.next, '/')
@@ -75,13 +63,13 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     } = form.success ? form.data : Credentials.parse({})
     const refuse = (status: number, key: Key, params?: Record<string, unknown>) =>
       showLogin(deps, res.status(status), { email, next: localPath(next, '/'), error: pageOf(res).t(key, params) })
-    if (!z.email().safeParse(email).success) return refuse(422, 'session.email_invalid')
+    // The gateway knows best which addresses it takes: those of other alphabets too.
+    if (!/^[^@\s].*@/.test(email)) return refuse(422, 'session.email_invalid')
     if (!password) return refuse(422, 'session.password_missing')
 
     const caller = callerOf(req)
     try {
-      await perAddress.consume(networkOf(caller.address))
-      await perEmail.consume(email.toLowerCase())
+      await count(req, email)
       const answer = await deps.gateway.login(caller, { email, password: new Secret(password), turnstileToken })
       if (answer.kind === 'signed_in') return await enter(req, res, caller, answer, localPath(next, '/'))
       await endCurrent(res)
@@ -110,7 +98,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     const pending = req.session.twoFactor
     if (!pending) return res.redirect(303, '/login')
     const { t } = pageOf(res)
-    const code = String(req.body?.code ?? '').replace(/\s/g, '')
+    const code = halfWidth(String(req.body?.code ?? '')).replace(/\s/g, '')
     const again = (status: number, key: Key, params?: Record<string, unknown>) =>
       render(res.status(status), 'session/code', {
         maskedEmail: pending.maskedEmail,
@@ -129,7 +117,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
 
     const caller = callerOf(req)
     try {
-      await perAddress.consume(networkOf(caller.address))
+      await count(req, pending.email)
       const token = openTwoFactorToken(deps, pending.sealedToken)
       await enter(req, res, caller, await deps.gateway.loginWithCode(caller, token, code), pending.next)
     } catch (error) {
@@ -207,7 +195,10 @@ async function showLogin(
   res: Response,
   form: { email: string; next: string; error?: string; notice?: string | null },
 ): Promise<void> {
-  const settings = await deps.gateway.settings().catch(() => null)
+  const [settings, outage] = await deps.gateway.settings().then(
+    known => [known, null] as const,
+    (error: unknown) => [null, wordOutage(error)] as const,
+  )
   const captcha: Captcha =
     settings?.turnstileEnabled && settings.turnstileSiteKey
       ? { kind: 'turnstile', siteKey: settings.turnstileSiteKey }
@@ -218,11 +209,11 @@ async function showLogin(
     {
       email: form.email,
       next: form.next,
-      error: form.error ?? (settings ? null : pageOf(res).t('session.gateway_down')),
+      error: form.error ?? (outage && pageOf(res).t(outage.key, outage.params)),
       notice: form.notice ?? null,
       captcha,
       gatewayUrl: deps.config.upstream,
-      siteName: settings?.siteName ?? '',
+      siteName: settings?.siteName || new URL(deps.config.upstream).host,
     },
     captcha.kind === 'turnstile' ? { 'script-src': [TURNSTILE], 'frame-src': [TURNSTILE] } : {},
   )
@@ -236,7 +227,7 @@ interface Wording {
 
 function wordSignInFailure(error: unknown, res: Response): Wording {
   if (error instanceof Refusal) return limited(res, error.retryAfter ?? 60)
-  if (error instanceof GatewayError) return { status: 503, key: 'session.gateway_down' }
+  if (error instanceof GatewayError) return wordOutage(error)
   if (!(error instanceof PanelError)) throw error
   if (error.status === 429 && error.code === 'TOTP_TOO_MANY_ATTEMPTS')
     return { status: 429, key: 'session.code_too_many' }
@@ -245,10 +236,22 @@ function wordSignInFailure(error: unknown, res: Response): Wording {
     return limited(res, Math.max(1, Math.ceil(wait)))
   }
   if (error.status >= 500) return { status: 503, key: 'session.gateway_down' }
+  if (isAboutEmail(error)) return { status: 422, key: 'session.email_invalid' }
   const key = signInSentences[error.code]
   return key
     ? { status: error.status, key }
     : { status: error.status, key: 'session.login_failed', params: { detail: error.message } }
+}
+
+function wordOutage(error: unknown): Wording {
+  const address = error instanceof GatewayError ? error.facts.movedTo : undefined
+  if (address) return { status: 503, key: 'session.gateway_moved', params: { address } }
+  return { status: 503, key: 'session.gateway_down' }
+}
+
+/** `Invalid request: … Error:Field validation for 'Email' failed …` */
+function isAboutEmail({ status, code, message }: PanelError): boolean {
+  return status === 400 && !code && /'Email'/.test(message)
 }
 
 function limited(res: Response, seconds: number): Wording {

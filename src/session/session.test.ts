@@ -150,17 +150,75 @@ test('addresses that one sender commands are one address', async () => {
   assert.deepEqual(await triedFrom(['::ffff:198.51.100.8']), [303], 'and so has another host')
 })
 
-test('one account is tried twenty times a minute at most, from however many addresses', async () => {
-  const limits = { ...app.config.limits, signInsPerMinute: 20 }
+test('one e-mail is tried twenty times a minute from one address, and a hundred times from all', async () => {
+  const limits = { ...app.config.limits, signInsPerMinute: 1000 }
   const process = await app.another({ role: 'web', trustedProxies: 1, limits })
-  const answers = await Promise.all(
-    Array.from({ length: 30 }, (_, i) => {
-      const visit = { headers: { 'X-Forwarded-For': `203.0.113.${100 + i}` } }
-      return process.browser().post('/login', { email: 'Target@example.com', password: 'wrong' }, visit)
+  const guess = (email: string, address: string, browser = process.browser()) =>
+    browser.post('/login', { email, password: 'wrong' }, { headers: { 'X-Forwarded-For': address } })
+  const statusesOf = async (answers: Promise<Page>[]) => (await Promise.all(answers)).map(({ status }) => status)
+  const count = (statuses: number[], status: number) => statuses.filter(each => each === status).length
+
+  const one = await statusesOf(Array.from({ length: 25 }, () => guess('Target@example.com', '203.0.113.100')))
+  assert.deepEqual([count(one, 401), count(one, 429)], [20, 5])
+  const many = await statusesOf(
+    Array.from({ length: 90 }, (_, i) => guess('target@example.com', `203.0.113.${110 + (i % 10)}`)),
+  )
+  assert.deepEqual([count(many, 401), count(many, 429)], [80, 10], 'a hundred in all')
+})
+
+test('the owner of an e-mail that is tried from everywhere signs in with their own browser, ten times a minute', async () => {
+  const email = 'besieged@example.com'
+  const process = await app.another({ role: 'web', trustedProxies: 1 })
+  const from = { headers: { 'X-Forwarded-For': '203.0.113.80' } }
+  const mine = process.browser()
+  await signIn(mine, email)
+  assert.equal((await mine.post('/logout')).status, 303)
+  assert.match(mine.cookie('known') ?? '', /^\d+\.[\w-]{43}$/, 'names nothing but the id')
+  await Promise.all(
+    Array.from({ length: 120 }, (_, i) => {
+      const visit = { headers: { 'X-Forwarded-For': `203.0.114.${i % 10}` } }
+      return process.browser().post('/login', { email, password: 'wrong' }, visit)
     }),
   )
-  assert.equal(answers.filter(answer => answer.status === 401).length, 20)
-  assert.equal(answers.filter(answer => answer.status === 429).length, 10)
+  const right = { email, password: `password of ${email}` }
+  assert.equal((await process.browser().post('/login', right, from)).status, 429, 'another browser is kept out')
+  assert.equal((await mine.post('/login', right, from)).status, 303)
+  await mine.post('/logout')
+  const tries = []
+  for (let i = 0; i < 10; i++) tries.push((await mine.post('/login', { email, password: 'wrong' }, from)).status)
+  assert.deepEqual(tries, [...Array<number>(9).fill(401), 429], 'one was used before')
+
+  const other = { email: 'another-besieged@example.com', password: 'wrong' }
+  assert.equal((await mine.post('/login', other, from)).status, 401, 'at any other e-mail it is like all browsers')
+  const forged = process.browser()
+  const cookie = `known=${control.user(email).id}.${'A'.repeat(43)}`
+  assert.equal((await forged.post('/login', right, { headers: { ...from.headers, Cookie: cookie } })).status, 429)
+})
+
+test('e-mail addresses are the gateway’s to judge', async () => {
+  for (const email of ['josé@example.com', 'user@bücher.example', '用户@例子.广告']) {
+    const person = app.browser()
+    assert.equal((await signIn(person, email)).status, 303, email)
+    assert.equal(await isSignedIn(person), true)
+  }
+  const refused = await signIn(app.browser(), 'no-dot@example')
+  assert.deepEqual([refused.status, alertOf(refused)], [422, t('session.email_invalid')], 'and it refuses this one')
+})
+
+test('a code may be typed with full-width digits', async () => {
+  const person = app.browser()
+  await signIn(person, '2fa+wide@example.com')
+  assert.equal((await person.post('/login/2fa', { code: '１２３　４５６' })).status, 303)
+  assert.equal(await isSignedIn(person), true)
+})
+
+test('a gateway that has moved is said to have, and where', async () => {
+  const location = 'https://new.example/api/v1/auth/login?ticket=x'
+  const reply = { status: 301, headers: { location }, body: '' }
+  control.fault({ match: { path: '/api/v1/auth/login' }, reply })
+  const answer = await signIn(app.browser(), 'moved@example.com')
+  assert.equal(answer.status, 503)
+  assert.equal(alertOf(answer), t('session.gateway_moved', { address: 'https://new.example/api/v1/auth/login' }))
 })
 
 test('what a proxy says of the address is used where it is one, without its port', async () => {

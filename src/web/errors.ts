@@ -116,6 +116,9 @@ export function toRefusal(error: unknown, res: Response): Refusal {
     const seconds = Math.max(1, Math.ceil(((error.retryAt?.getTime() ?? 0) - Date.now()) / 1000))
     return new Refusal(429, 'errors.rate_limited', { seconds }, seconds)
   }
+  if (error instanceof GatewayError && error.facts.movedTo) {
+    return new Refusal(502, 'errors.gateway_moved', { address: error.facts.movedTo })
+  }
   // Its status is about our request to the gateway, not about this one.
   if (error instanceof GatewayError || error instanceof PanelError) return new Refusal(502, 'errors.gateway')
   const status = statusOf(error)

@@ -37,7 +37,7 @@ export function preferenceRoutes(options: { https: boolean }): Router {
   return router
 }
 
-function readCookies(req: Request): Record<string, string> {
+export function readCookies(req: Request): Record<string, string> {
   const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim().split('=', 2))
   return Object.fromEntries(pairs.map(([name = '', value = '']) => [name, safeDecode(value)]))
 }
