@@ -277,7 +277,7 @@ const question = { action: '/images/x/retry', sentence: 'It <b> costs', terms: '
 /** What every template is rendered with; a template without an entry is a type error. */
 const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   error: [fault, { ...fault, requestId: null }],
-  _error: [fault],
+  _error: [{ ...fault, back: '/chat/c1?at=m1' }],
   _held: [{}],
   _keyboard: [{}],
   'account/_balance': [{ place: 'rail' }, { place: 'page' }],
@@ -550,6 +550,7 @@ function createSamplePage(lang: Language, guest = false) {
     viewer: guest
       ? null
       : {
+          id: 1,
           email: 'alice@example.org',
           name: 'Alice',
           isAdmin: false,

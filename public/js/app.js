@@ -5,6 +5,7 @@ import { start as startKeyboard } from './keyboard.js'
 import { start as startLightbox } from './lightbox.js'
 import { start as startTiles } from './tiles.js'
 import { toast } from './toast.js'
+import { start as startTyped } from './typed.js'
 
 rememberTimeZone()
 document.addEventListener('click', onClick)
@@ -16,6 +17,7 @@ document.addEventListener('htmx:response:error', event => {
 addEventListener('pageswap', nameTransition)
 addEventListener('pagereveal', nameTransition)
 
+startTyped()
 startAgain()
 startComposer()
 startElapsed()

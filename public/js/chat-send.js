@@ -1,5 +1,6 @@
 import { filesInBox } from './chat-files.js'
 import { forget, hold, isHeld } from './hold.js'
+import { forgetTyped } from './typed.js'
 
 /** The message on its way, until its answer came; null when none is. */
 let sent = null
@@ -18,7 +19,11 @@ export function start() {
     if (sent) {
       event.preventDefault()
       explain('stillSending')
-    } else if (!event.defaultPrevented) take(event.detail.ctx.request)
+    } else if (!event.defaultPrevented) {
+      take(event.detail.ctx.request)
+      // It arrives even if its page goes at once; browsers let 64 KiB do so.
+      event.detail.ctx.request.keepalive = sent.text.length < 16_000
+    }
   })
   document.addEventListener('htmx:after:request', event => {
     const { hx, response } = event.detail.ctx
@@ -85,11 +90,14 @@ function take(request) {
   pressed = null
   // Whoever wrote on meanwhile keeps that.
   if (say().value.startsWith(sent.text)) say().value = say().value.slice(sent.text.length).trimStart()
+  forgetTyped(say())
+  if (say().value !== '') say().dispatchEvent(new Event('input', { bubbles: true }))
   for (const file of sent.files) file.remove()
 }
 
 function putBack() {
   say().value = [sent.text, say().value].filter(Boolean).join('\n\n')
+  say().dispatchEvent(new Event('input', { bubbles: true }))
   files().prepend(...sent.files)
 }
 

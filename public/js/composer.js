@@ -1,8 +1,5 @@
-const kept = 'kept-draft'
-
-/** Ctrl+Enter, the count of characters, the offered size, and the draft that survives a new sign-in. */
+/** Ctrl+Enter, the count of characters and the offered size. */
 export function start() {
-  restoreDraft()
   document.addEventListener('keydown', event => {
     if (
       event.target.id === 'prompt' &&
@@ -23,7 +20,6 @@ export function start() {
       event.preventDefault()
       useSize(size)
     }
-    if (event.target.closest('[data-keep-draft]')) keepDraft()
   })
   // On a phone the composer unfolds for its prompt and stays so while its pickers take the focus away.
   document.addEventListener('focusin', event => {
@@ -56,19 +52,6 @@ function useSize(size) {
   form.elements.size.value = offered ? size : 'custom'
   form.elements.width.value = width
   form.elements.height.value = height
-  form.elements.size.dispatchEvent(new Event('input', { bubbles: true }))
-}
-
-function keepDraft() {
-  const form = document.getElementById('composer')
-  if (form)
-    sessionStorage.setItem(kept, JSON.stringify([...new FormData(form)].filter(([name]) => name !== 'submission')))
-}
-
-function restoreDraft() {
-  const form = document.getElementById('composer')
-  const draft = form && sessionStorage.getItem(kept)
-  if (!draft) return
-  sessionStorage.removeItem(kept)
-  for (const [name, value] of JSON.parse(draft)) if (form.elements[name]) form.elements[name].value = value
+  for (const name of ['width', 'height', 'size'])
+    form.elements[name].dispatchEvent(new Event('input', { bubbles: true }))
 }

@@ -39,6 +39,7 @@ export async function findUsableAccount(
 
 function toViewer(who: SignedIn, account: queries.Account | null): Viewer {
   return {
+    id: who.userId,
     email: who.email,
     name: who.name || who.email,
     isAdmin: who.role === 'admin',

@@ -6,7 +6,7 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import { Refusal } from '../web/errors.ts'
 import { networkOf } from '../web/network.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
-import { pageOf, wantsFragment } from '../web/render.ts'
+import { pageBehind, pageOf, wantsFragment } from '../web/render.ts'
 import { callerOf } from './caller.ts'
 import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
@@ -122,11 +122,6 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
 /** The whole path: in a room's guard `req.path` lacks what the guard is mounted on. */
 function pathOf(req: Request): string {
   return (req.baseUrl + req.path).replace(/\/$/, '')
-}
-
-function pageBehind(req: Request): string {
-  const referrer = URL.parse(req.get('Referer') ?? '')
-  return referrer && referrer.host === req.headers.host ? referrer.pathname + referrer.search : '/'
 }
 
 function plainFields(body: unknown): Record<string, string | string[]> {

@@ -6,7 +6,7 @@ import { StorageError } from '../storage/errors.ts'
 import type { Key } from './i18n.ts'
 import { translator } from './i18n.ts'
 import type { Page } from './page.ts'
-import { render, renderView, sendFragments, wantsFragment } from './render.ts'
+import { pageBehind, render, renderView, sendFragments, wantsFragment } from './render.ts'
 import { loggedPath } from './request-log.ts'
 import { binarySize } from './text.ts'
 
@@ -84,7 +84,7 @@ function answer(req: Request, res: Response, refusal: Refusal): void {
     message,
     requestId: refusal.status >= 500 ? String(res.locals.requestId) : null,
   }
-  if (wantsFragment(req)) sendFragments(res, renderView(page, '_error', data))
+  if (wantsFragment(req)) sendFragments(res, renderView(page, '_error', { ...data, back: pageBehind(req) }))
   else render(res, 'error', data)
 }
 

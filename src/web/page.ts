@@ -7,6 +7,7 @@ export type Theme = 'system' | 'light' | 'dark'
 
 /** Who is signed in, as rail and bottom bar show it. */
 export interface Viewer {
+  id: number
   email: string
   name: string
   isAdmin: boolean

@@ -19,6 +19,12 @@ export function wantsFragment(req: Request): boolean {
   return req.get('HX-Request') === 'true' && req.get('HX-History-Restore-Request') !== 'true'
 }
 
+/** Path and query of the page of this site that a request was made from; `/` when it does not say. */
+export function pageBehind(req: Request): string {
+  const referrer = URL.parse(req.get('Referer') ?? '')
+  return referrer && referrer.host === req.headers.host ? referrer.pathname + referrer.search : '/'
+}
+
 export function pageOf(res: Response): Page {
   return res.locals.page as Page
 }

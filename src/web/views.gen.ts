@@ -1,7 +1,7 @@
 // biome-ignore-all format: generated
 // Written by scripts/check-templates.ts from the first line of every template.
 export interface Views {
-  _error: { status: number; title: string; message: string; requestId: string | null }
+  _error: { status: number; title: string; message: string; requestId: string | null; back: string }
   _held: Record<never, never>
   _keyboard: Record<never, never>
   'account/_balance': { place: 'rail' | 'page' }
