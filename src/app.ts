@@ -13,6 +13,7 @@ import { fileRoutes } from './library/files.ts'
 import { libraryRoutes } from './library/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
+import { showKeptForm } from './session/kept-form.ts'
 import { sessionRoutes } from './session/routes.ts'
 import { newSessionId, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
@@ -67,6 +68,7 @@ export function createApp(deps: Deps): App {
     web.use(acceptForm())
     web.use(sessionOfRequest())
     web.use(identify(deps))
+    web.use(showKeptForm())
     web.use('/api/playground', assetRoutes(deps))
     web.use(loadViewer(deps))
     web.use(preferenceRoutes({ https }))

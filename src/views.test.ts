@@ -231,6 +231,11 @@ const keys: KeysView = {
   unavailable: false,
 }
 const signIn = { id: 's', device: 'Chrome on Windows', address: '::1', createdAt: now, lastSeenAt: now, current: true }
+const typed = {
+  action: '/chat/c1/messages',
+  words: [{ name: 'text', value: '<b>half</b> a thought' }],
+  rest: [{ name: 'parent', value: 'm1' }],
+}
 const fault = { status: 401, title: 'A title', message: 'A message', requestId: 'r1' }
 const login = { email: '', next: '/', error: 'Wrong', notice: 'Bye', gatewayUrl: 'https://g.example', siteName: 'G' }
 
@@ -276,7 +281,14 @@ const question = { action: '/images/x/retry', sentence: 'It <b> costs', terms: '
 
 /** What every template is rendered with; a template without an entry is a type error. */
 const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
-  error: [fault, { ...fault, requestId: null }],
+  error: [
+    { ...fault, form: null },
+    { ...fault, requestId: null, form: typed },
+  ],
+  _typed: [
+    { form: typed, sentence: 'Not <sent>', droppable: true },
+    { form: typed, sentence: 'Not <sent>', droppable: false },
+  ],
   _error: [{ ...fault, back: '/chat/c1?at=m1' }],
   _held: [{}],
   _keyboard: [{}],
@@ -404,6 +416,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
 
 /** Fragments that are not one element with one id. */
 const exceptions = new Map<string, string>([
+  ['_typed', 'the only one of its kind on a page'],
   ['_error', 'a partial for #notice, so that it shows wherever the refused request came from'],
   ['account/_balances', 'the balance stands in two places'],
   ['account/_key_changed', 'a partial for the key in the rail'],

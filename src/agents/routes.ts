@@ -28,12 +28,23 @@ const MOST_KEYS = 50
 const RECENT = 8
 const SHOWN_TOKENS = 20
 
+const TYPED = [
+  'name',
+  'public_key',
+  'signature',
+  'pictures_per_day',
+  'jobs_at_once',
+  'spend_per_day',
+  'spend_total',
+  'sizes',
+]
+
 /** The page on which people bind SSH keys to their API keys, and watch over them. */
 export function agentRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
   const binds = createRateLimit(db, { name: 'ssh-bind', points: 30, seconds: 60, refusal: 'errors.rate_limited' })
-  router.use('/agents', requireSignIn(deps))
+  router.use('/agents', requireSignIn(deps, TYPED))
 
   router.get('/agents', async (_req, res) => {
     await showList(res, { name: '', publicKey: '', apiKeyId: '', errors: {} })

@@ -2,7 +2,7 @@ import { Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { parse } from '../web/parse.ts'
-import { pageOf } from '../web/render.ts'
+import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
 import { loadBranch } from './branch.ts'
 import {
@@ -29,9 +29,11 @@ export function conversationRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/title', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    await setTitle(db, conversation, parse(Title, req.body).title)
+    const { title } = parse(Title, req.body)
+    await setTitle(db, conversation, title)
     await tellPages(db, conversation.id, 'change')
-    done(req, res, conversation)
+    if (!wantsFragment(req)) return done(req, res, conversation)
+    sendFragments(res, renderView(pageOf(res), 'chat/_renamed', { id: conversation.id, title }))
   })
 
   router.post('/chat/:id/instructions', async (req, res) => {

@@ -6,6 +6,7 @@ import { accountOf } from '../account/viewer.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
+import { takeKeptForm } from '../session/kept-form.ts'
 import { parseCursor } from '../web/paging.ts'
 import { pageOf, render } from '../web/render.ts'
 import { viewAttachments } from './attachments.ts'
@@ -41,7 +42,7 @@ export async function showPage(
   const thread = conversation && (await loadThread(db, conversation, atOf(req), accountOf(res))).view
   const { card } = said
   if (thread && card) thread.messages = thread.messages.map(each => (each.id === card.id ? card : each))
-  const form = said.form ?? (await firstForm(db, req, userId, conversation))
+  const form = said.form ?? (await firstForm(db, req, res, userId, conversation))
   const deletedId = z.guid().safeParse(req.query.deleted).data
   const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
   const messageId = z.guid().safeParse(req.query.removed).data
@@ -68,13 +69,20 @@ export async function listOf(db: Db, req: Request, res: Response, current: strin
 }
 
 /** What an ended sign-in interrupted, else the draft. */
-async function firstForm(db: Db, req: Request, userId: number, conversation: Conversation | null): Promise<ChatForm> {
-  const { keptForm } = req.session
-  const path = conversation ? `/chat/${conversation.id}/messages` : '/chat'
-  if (keptForm?.path === path) {
-    delete req.session.keptForm
-    return readChatForm(keptForm.fields)
-  }
+async function firstForm(
+  db: Db,
+  req: Request,
+  res: Response,
+  userId: number,
+  conversation: Conversation | null,
+): Promise<ChatForm> {
+  // An edited message is sent to the same address, but is not the composer's.
+  const kept = takeKeptForm(req, res, ({ path, fields }) =>
+    conversation
+      ? ['/chat/draft', `/chat/${conversation.id}/messages`].includes(path) && fields.conversation === conversation.id
+      : ['/chat/draft', '/chat'].includes(path) && fields.conversation === undefined,
+  )
+  if (kept) return readChatForm(kept)
   return readChatForm(await findDraft(db, userId, conversation?.id ?? 'new'))
 }
 

@@ -16,7 +16,7 @@ import { settingsRoutes } from './settings-routes.ts'
 /** Conversations with a text model, and the pictures that come of them. */
 export function chatRoutes(deps: Deps, streams: EventStreams): Router {
   const router = Router()
-  router.use('/chat', requireSignIn(deps))
+  router.use('/chat', requireSignIn(deps, ['text', 'title', 'instructions', 'prompt']))
 
   router.get('/chat', async (req, res) => {
     await keepCurrent(deps, res)

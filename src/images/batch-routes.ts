@@ -6,6 +6,7 @@ import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
+import { takeKeptForm } from '../session/kept-form.ts'
 import { isForLater, Refusal } from '../web/errors.ts'
 import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -39,8 +40,14 @@ export function batchRoutes(deps: Deps): Router {
   const router = Router()
   const batches = createRateLimit(db, { name: 'batch', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
 
-  router.get('/images/batch', async (_req, res) => {
+  router.get('/images/batch', async (req, res) => {
     await keepCurrent(deps, res)
+    const kept = takeKeptForm(req, res, ({ path }) => path === '/images/batch')
+    if (kept) {
+      const { prompts, submission } = Fields.parse(kept)
+      const batch = await formOf(res, prompts, readForm({ ...kept, prompt: '' }), {})
+      return render(res, 'images/batch', { batch: { ...batch, submission: submission ?? batch.submission } })
+    }
     const draft = readForm(await queries.findDraft(db, signedIn(res).userId))
     render(res, 'images/batch', { batch: await formOf(res, draft.prompt, draft, {}) })
   })

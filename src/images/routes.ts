@@ -8,6 +8,7 @@ import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
+import { takeKeptForm } from '../session/kept-form.ts'
 import { rowOf } from '../spend/evidence.ts'
 import { isForLater, Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
@@ -38,8 +39,8 @@ const JOBS_PER_PAGE = 24
 // Named in the address of a poll, which stays far below the 8 KB that proxies take.
 const UNFINISHED_JOBS = 64
 const Submission = z.guid()
-// A cancel or a retry that met an ended sign-in has no prompt to bring back.
-const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer'])
+/** What the composer is sent to. */
+const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/references'])
 
 /** Asking for pictures, and watching them being made. */
 export function imageRoutes(deps: Deps): Router {
@@ -49,7 +50,7 @@ export function imageRoutes(deps: Deps): Router {
   // The gateway lets a person read its usage rows 60 times a minute.
   const checks = createRateLimit(db, { name: 'check', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
   const intake = createIntake(db)
-  router.use('/images', requireSignIn(deps))
+  router.use('/images', requireSignIn(deps, ['prompt', 'prompts']))
   // Before `/images/:id`, which would take their addresses.
   router.use(referenceRoutes(deps, intake, answerForm), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
 
@@ -266,10 +267,9 @@ export function imageRoutes(deps: Deps): Router {
   /** What the form shows first: what an ended sign-in interrupted, settings asked for, or the draft. */
   async function firstForm(req: Request, res: Response) {
     const { userId } = signedIn(res)
-    const { keptForm } = req.session
-    if (keptForm && FORM_PATHS.has(keptForm.path)) {
-      delete req.session.keptForm
-      const values = readForm(keptForm.fields)
+    const kept = takeKeptForm(req, res, ({ path }) => FORM_PATHS.has(path))
+    if (kept) {
+      const values = readForm(kept)
       await queries.upsertDraft(db, userId, values)
       return values
     }

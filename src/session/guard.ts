@@ -8,6 +8,7 @@ import { networkOf } from '../web/network.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageBehind, pageOf, wantsFragment } from '../web/render.ts'
 import { callerOf } from './caller.ts'
+import { readTyped } from './kept-form.ts'
 import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
 import { hadSession, regenerate } from './session-data.ts'
@@ -19,7 +20,6 @@ const SEEN_EVERY_MS = 60_000
 const RENEWAL_WAIT_MS = 2_000
 /** Long enough to find the password, and to make a row that is nobody's short-lived. */
 const KEPT_MS = 3_600_000
-const KEPT_CHARACTERS = 200_000
 
 /** Finds out who is asking: cookie → session → `SignedIn`, kept for the rest of the request. */
 export function identify(deps: Deps): RequestHandler {
@@ -39,10 +39,14 @@ export function identify(deps: Deps): RequestHandler {
   }
 }
 
-/** The lock of a room: lets nobody in who is not signed in; sends people to sign in and back to where they were. */
-export function requireSignIn(deps: Deps): RequestHandler {
+/**
+ * The lock of a room: lets nobody in who is not signed in; sends people to sign in and back to where they were. `typed`
+ * names the fields of the room's forms that people write in: their words outlive what keeps a form from being taken.
+ */
+export function requireSignIn(deps: Deps, typed: readonly string[] = []): RequestHandler {
   const askToSignIn = askingToSignIn(deps)
   return async (req, res, next) => {
+    res.locals.typed = typed
     const signedIn = res.locals.signedIn as queries.SignedIn | undefined
     if (!signedIn) return askToSignIn(req, res)
     if (req.method === 'GET') {
@@ -103,12 +107,11 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
 
   return async (req, res) => {
     // Of a guest nothing is kept: it would fill the database with what anybody sends.
-    const fields = req.method === 'POST' && hadSession(req) ? plainFields(req.body ?? {}) : {}
-    // A button without fields, as of a cancellation, has nothing to put back.
-    if (Object.keys(fields).length > 0) {
+    const kept = hadSession(req) ? await readTyped(req, res) : null
+    if (kept) {
       // A page that goes on saving its draft writes over the one it has.
       if (!req.session.keptForm) await keeps.consume(networkOf(callerOf(req).address))
-      req.session.keptForm = { path: pathOf(req), fields }
+      req.session.keptForm = kept
       req.session.cookie.maxAge = KEPT_MS
     }
     // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
@@ -117,24 +120,4 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
     const query = new URLSearchParams({ next: back, ...(hadSession(req) && { expired: '1' }) })
     res.redirect(303, `/login?${query}`)
   }
-}
-
-/** The whole path: in a room's guard `req.path` lacks what the guard is mounted on. */
-function pathOf(req: Request): string {
-  return (req.baseUrl + req.path).replace(/\/$/, '')
-}
-
-function plainFields(body: unknown): Record<string, string | string[]> {
-  const kept: Record<string, string | string[]> = {}
-  let left = KEPT_CHARACTERS
-  for (const [name, value] of Object.entries(body as Record<string, unknown>)) {
-    // A field that comes several times, as the references of a picture do, is a list.
-    const texts = [value].flat()
-    if (!texts.every(text => typeof text === 'string') || name.length > 50) continue
-    const length = texts.join('').length
-    if (length > left) continue
-    kept[name] = texts.length === 1 ? texts[0]! : texts
-    left -= length
-  }
-  return kept
 }

@@ -119,7 +119,7 @@ test('when the refresh is refused one signs in again and comes back', async () =
 
   const login = await person.get(asked.location)
   assert.equal(login.status, 200)
-  assert.equal(login.html.querySelector('.notice[role="status"]')?.text.trim(), t('session.expired'))
+  assert.equal(login.html.querySelector('.notice[role="status"]')?.text.trim(), t('session.expired_plain'))
   const next = login.html.querySelector('[name="next"]')!.getAttribute('value')!
   const answer = await person.post('/login', { email: person.email, password: 'password again', next })
   assert.equal(answer.location, '/library?filter=favourites')
@@ -167,24 +167,95 @@ test('a refresh whose process died is taken over when its lease is over', async 
 
 const form = { prompt: 'A fox in the snow', size: '1536x1024', quality: 'low', n: '3' }
 
+async function endSignIn(person: Person): Promise<void> {
+  await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(person.email).id])
+}
+
 test('a form that was sent after the sign-in had ended survives it', async () => {
   const person = await alice(app)
-  await app.db.run(`delete from sign_ins where user_id = $1`, [control.user(person.email).id])
-  const asked = await person.post('/images', form, { headers: { Referer: `${app.url}/images` } })
+  const page = await person.get('/images')
+  assert.equal(page.html.querySelector('.pay .primary')!.getAttribute('formenctype'), 'multipart/form-data')
+  await endSignIn(person)
+  const picture = ['fox.png', Buffer.alloc(300_000)] as const
+  const asked = await person.upload('/images', [picture], form, { headers: { Referer: `${app.url}/images` } })
   assert.equal(asked.status, 303)
   assert.equal(asked.location, '/login?next=%2Fimages&expired=1')
+  const login = await person.get(asked.location)
+  assert.equal(login.html.querySelector('.notice[role="status"]')?.text.trim(), t('session.expired'))
 
   const wrong = await person.post('/login', { email: person.email, password: 'wrong', next: '/images' })
   assert.equal(wrong.status, 401)
   const again = await signedIn(app, person.email, person)
-  const page = await again.get('/images')
-  assert.equal(page.html.querySelector('form[action="/images"] [name="prompt"]')!.text.trim(), form.prompt)
+  const back = await again.get('/images')
+  assert.equal(back.html.querySelector('form[action="/images"] [name="prompt"]')!.text.trim(), form.prompt)
   for (const name of ['n', 'size', 'quality'] as const) {
-    const chosen = page.html.querySelector(`[name="${name}"] option[selected]`)?.getAttribute('value')
+    const chosen = back.html.querySelector(`[name="${name}"] option[selected]`)?.getAttribute('value')
     assert.equal(chosen, form[name], name)
   }
   const { count } = await app.db.one(z.object({ count: z.number() }), 'select count(*) from image_jobs')
   assert.equal(count, 0, 'and made nothing')
+})
+
+test('what was said in a chat after the sign-in had ended is in its box again', async () => {
+  const person = await alice(app)
+  const id = (await person.post('/chat', { text: 'hello' })).location.split('/').at(-1)!
+  await endSignIn(person)
+  for (const [address, fields] of [
+    [`/chat/${id}/messages`, { text: 'half a thought', conversation: id, parent: '' }],
+    ['/chat/draft', { text: 'a draft', conversation: id }],
+    ['/chat', { text: 'a beginning' }],
+  ] as const) {
+    const asked = await person.upload(address, [], fields, { htmx: address.endsWith('draft') })
+    assert.equal(asked.status, address.endsWith('draft') ? 401 : 303)
+    await signedIn(app, person.email, person)
+    const page = await person.get('conversation' in fields ? `/chat/${id}` : '/chat')
+    assert.equal(page.html.querySelector('#say')!.text, fields.text)
+    assert.equal(page.html.querySelector('.typed-form'), null)
+    await endSignIn(person)
+  }
+})
+
+test('words of any other form wait on the next page, to be read, changed and sent, or thrown away', async () => {
+  const person = await alice(app)
+  const id = (await person.post('/chat', { text: 'hello' })).location.split('/').at(-1)!
+  for (const [address, fields, typed] of [
+    [`/chat/${id}/title`, { title: 'A better name' }, 'title'],
+    [`/chat/${id}/instructions`, { instructions: 'Only whales.' }, 'instructions'],
+    ['/chat/settings', { instructions: 'Call me Ishmael.', ask: 'off' }, 'instructions'],
+    [`/chat/${id}/messages`, { text: 'hello again', parent: '' }, 'text'],
+    ['/agents', { name: 'laptop', public_key: 'ssh-ed25519 AAAA me@laptop' }, 'public_key'],
+    ['/images/batch', { prompts: 'one\ntwo', step: 'preview' }, 'prompts'],
+  ] as const) {
+    await endSignIn(person)
+    assert.equal((await person.post(address, fields)).status, 303)
+    await signedIn(app, person.email, person)
+    const kept = (await person.get('/library')).html.querySelector('#notice .typed-form')!
+    assert.equal(kept.getAttribute('action'), address)
+    for (const [name, value] of Object.entries(fields)) {
+      const field = kept.querySelector(`[name="${name}"]`)!
+      assert.equal(name === typed ? field.text : (field.getAttribute('value') ?? field.text), value)
+    }
+    assert.equal(kept.querySelector(`[name="${typed}"]`)!.rawTagName, 'textarea')
+    await person.post(address, fields)
+    assert.equal((await person.get('/library')).html.querySelector('.typed-form'), null, 'sent')
+  }
+  await endSignIn(person)
+  await person.post(`/chat/${id}/title`, { title: 'Never mind' })
+  await signedIn(app, person.email, person)
+  await person.post('/kept/delete')
+  assert.equal((await person.get('/library')).html.querySelector('.typed-form'), null, 'thrown away')
+})
+
+test('a page that says that a form was not taken has what was typed', async () => {
+  const person = await alice(app)
+  const id = (await person.post('/chat', { text: 'hello' })).location.split('/').at(-1)!
+  const title = 'far too long '.repeat(40)
+  const refused = await person.post(`/chat/${id}/title`, { title })
+  assert.equal(refused.status, 400)
+  assert.equal(refused.html.querySelector('.typed-form [name="title"]')!.text, title)
+  const elsewhere = await person.post(`/chat/${id}/title`, { title }, { headers: { 'Sec-Fetch-Site': 'cross-site' } })
+  assert.equal(elsewhere.status, 403)
+  assert.doesNotMatch(elsewhere.text, /far too long/)
 })
 
 test('a form survives even a session that is no longer there: for an hour, and a few times', async () => {

@@ -7,7 +7,7 @@ import { Secret } from '../secrets/secret.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
 import { localPath, parseId } from '../web/parse.ts'
-import { pageOf, render } from '../web/render.ts'
+import { pageBehind, pageOf, render } from '../web/render.ts'
 import { halfWidth } from '../web/typed.ts'
 import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
@@ -49,7 +49,8 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
   router.get('/login', async (req, res) => {
     const next = localPath(req.query.next, '/')
     if (res.locals.signedIn) return res.redirect(303, next)
-    const notice = req.query.expired ? 'session.expired' : notices.get(req.query.signed_out as string)
+    const expired = req.session.keptForm ? 'session.expired' : 'session.expired_plain'
+    const notice = req.query.expired ? expired : notices.get(req.query.signed_out as string)
     await showLogin(deps, res, { email: '', next, notice: notice ? pageOf(res).t(notice) : null })
   })
 
@@ -153,6 +154,11 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     await endCurrent(res)
     if (hadSession(req)) await forget(req, res, deps.config)
     res.redirect(303, '/login?signed_out=this')
+  })
+
+  router.post('/kept/delete', requireSignIn(deps), (req, res) => {
+    delete req.session.keptForm
+    res.redirect(303, pageBehind(req))
   })
 
   async function endCurrent(res: Response): Promise<void> {

@@ -3,6 +3,13 @@ import type { Request, Response } from 'express'
 import 'express-session'
 import type { Config } from '../config.ts'
 
+export interface KeptForm {
+  path: string
+  fields: Record<string, string | string[]>
+  /** The names of those that people write in. */
+  typed: string[]
+}
+
 declare module 'express-session' {
   /** What one browser's session holds. Gateway tokens are not here but, sealed, on the `sign_ins` row. */
   interface SessionData {
@@ -14,7 +21,7 @@ declare module 'express-session' {
     /** The password was right; the six digits are still to come. */
     twoFactor?: { email: string; maskedEmail: string; sealedToken: string; expiresAt: number; next: string }
     /** A form that was sent after the sign-in had ended; put back after the next one. */
-    keptForm?: { path: string; fields: Record<string, string | string[]> }
+    keptForm?: KeptForm
   }
 }
 

@@ -9,6 +9,7 @@ import type { Page } from './page.ts'
 import { pageBehind, render, renderView, sendFragments, wantsFragment } from './render.ts'
 import { loggedPath } from './request-log.ts'
 import { binarySize } from './text.ts'
+import { plainFields, typedForm } from './typed-form.ts'
 
 /** An answer we chose: a status and a sentence for its reader, in their language. */
 export class Refusal extends Error {
@@ -84,8 +85,13 @@ function answer(req: Request, res: Response, refusal: Refusal): void {
     message,
     requestId: refusal.status >= 500 ? String(res.locals.requestId) : null,
   }
-  if (wantsFragment(req)) sendFragments(res, renderView(page, '_error', { ...data, back: pageBehind(req) }))
-  else render(res, 'error', data)
+  if (wantsFragment(req)) {
+    sendFragments(res, renderView(page, '_error', { ...data, back: pageBehind(req) }))
+    return
+  }
+  // Of a form that was let in: what another site made a browser send is not shown to be sent again.
+  const typed = req.method === 'POST' && res.locals.signedIn ? (res.locals.typed as readonly string[] | undefined) : []
+  render(res, 'error', { ...data, form: typedForm(req.originalUrl, plainFields(req.body), typed ?? []) })
 }
 
 function titleKey(status: number): Key {

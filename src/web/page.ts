@@ -2,6 +2,7 @@ import type { Language, Translate } from './i18n.ts'
 import { translator } from './i18n.ts'
 import { balance, exactMoney, money } from './money.ts'
 import { remember } from './remember.ts'
+import type { TypedForm } from './typed-form.ts'
 
 export type Theme = 'system' | 'light' | 'dark'
 
@@ -43,6 +44,8 @@ export interface Page {
   /** `1.4 MB`. */
   size(bytes: number): string
   number(value: number): string
+  /** What an ended sign-in kept from being sent, to be sent again. */
+  keptForm: TypedForm | null
   /** Address of the page that explains a mock gateway's sign-ins; null on a real gateway. */
   mockGuide: string | null
 }
@@ -62,6 +65,7 @@ export function createPage(facts: PageFacts): Page {
   const sprite = facts.asset('icons.svg')
   return {
     ...facts,
+    keptForm: null,
     t: translator(lang),
     room: facts.url.split(/[/?]/)[1] ?? '',
     icon: name => `<svg class="icon" aria-hidden="true"><use href="${sprite}#${name}"></use></svg>`,

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { callbackify } from 'node:util'
-import type { Request, RequestHandler } from 'express'
+import { callbackify, promisify } from 'node:util'
+import type { Request, RequestHandler, Response } from 'express'
 import multer, { MulterError, type StorageEngine } from 'multer'
 import { storable, storableFields } from '../db/storable.ts'
 import { Refusal } from './errors.ts'
@@ -34,6 +34,8 @@ type MulterOptions = multer.Options & { streamHandler: typeof readFields }
 const FIELD_BYTES = 512 * 1024
 const FORM_BYTES = 1024 * 1024
 const POLITE_BYTES = 64 * 1024 * 1024
+/** Files that nobody keeps have to come by before what was typed below them. */
+const LONGEST_LEFT_FORM = 256 * 1024 ** 2
 
 /**
  * Reads a `multipart/form-data` body: fields into `req.body`, as the parser of ordinary forms does, and files into a
@@ -72,6 +74,24 @@ export function acceptUploads(limits: UploadLimits): RequestHandler {
       next(error && errorOf(error, limits))
     })
   }
+}
+
+const fieldsOnly: MulterOptions = {
+  fileFilter: (_req, _file, done) => done(null, false),
+  defParamCharset: 'utf8',
+  limits: { fields: 200, parts: 250, fieldSize: FIELD_BYTES, fieldNestingDepth: 0 },
+  streamHandler: readFields,
+}
+const readFieldsOnly = promisify(multer(fieldsOnly).any())
+
+/**
+ * Reads the fields of a form that is not going to be taken, files and all, into `req.body`, unless somebody has. What is
+ * too long, or no form, is left unread.
+ */
+export async function acceptFields(req: Request, res: Response): Promise<void> {
+  const isUnread = req.body === undefined && req.is('multipart/form-data')
+  if (!isUnread || !(Number(req.get('Content-Length')) <= LONGEST_LEFT_FORM)) return
+  await readFieldsOnly(req, res).catch(() => undefined)
 }
 
 /** Fields are kept in memory: multer counts each of them, but not all together. */

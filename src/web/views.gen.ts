@@ -4,6 +4,7 @@ export interface Views {
   _error: { status: number; title: string; message: string; requestId: string | null; back: string }
   _held: Record<never, never>
   _keyboard: Record<never, never>
+  _typed: { form: import('../web/typed-form.ts').TypedForm; sentence: string; droppable: boolean }
   'account/_balance': { place: 'rail' | 'page' }
   'account/_balances': Record<never, never>
   'account/_key': Record<never, never>
@@ -45,7 +46,7 @@ export interface Views {
   'chat/_tool': { message: import('../chat/view.ts').ToolView }
   'chat/_user': { message: import('../chat/view.ts').UserView }
   'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
-  error: { status: number; title: string; message: string; requestId: string | null }
+  error: { status: number; title: string; message: string; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_batch': { batch: import('../images/view.ts').BatchView }
