@@ -2,8 +2,22 @@ import type { Db } from '../db/db.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { listToolCalls, type ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
-import { type Attachment, listAttachments, listBranch, listMessages, type Message } from './message-queries.ts'
+import {
+  type Attachment,
+  listAttachments,
+  listBranch,
+  listMessages,
+  listTexts,
+  type Message,
+} from './message-queries.ts'
 import { listReplies, type Reply } from './reply-queries.ts'
+
+/** What stands in the texts that are attached in a branch, by their ids; for where it is sent on, not for showing. */
+export async function loadTexts(db: Db, { userId }: Conversation, { turns }: Branch): Promise<Map<string, string>> {
+  const ids = turns.flatMap(turn => turn.attachments.flatMap(each => each.textId ?? []))
+  const texts = ids.length > 0 ? await listTexts(db, userId, [...new Set(ids)]) : []
+  return new Map(texts.map(({ id, text }) => [id, text]))
+}
 
 /** One message with everything that belongs to it. */
 export type Turn = { message: Message; attachments: Attachment[] } & (

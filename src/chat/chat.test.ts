@@ -279,6 +279,28 @@ test('a page without a stream asks, and hears only of what changed', async () =>
   assert.match(news.text, /and more/)
 })
 
+test('a page shows the names of attached texts without reading them; the model is told what they say', async () => {
+  const person = await alice(app)
+  const kept = await person.upload('/chat/files', [['notes.md', Buffer.from('whales are mammals')]], {}, { htmx: true })
+  const attachment = kept.html.querySelector('[name="attachment"]')!.getAttribute('value')!
+  const id = await say(person, 'what do they say?', null, { attachment, name: 'notes.md' })
+  await replyIn(db, id, 'done')
+  assert.match(JSON.stringify(responses('what do they say?')[0]!.fields), /notes\.md:.{1,8}whales are mammals/)
+  assert.match((await person.get(`/chat/${id}/export.json`)).text, /whales are mammals/)
+  // Whatever reads a text now fails.
+  await db.run('alter table chat_texts rename column text to out_of_reach')
+  try {
+    const page = await person.get(`/chat/${id}`)
+    assert.equal(page.html.querySelector('.message.user .attached-text')?.text, 'notes.md')
+    assert.equal((await person.get(`/chat/${id}/pulse?v=none`, { htmx: true })).status, 200)
+    const stream = await openStream(app.url, person, `/chat/${id}/events`)
+    await until('the stream to show it', async () => stream.events.some(({ data }) => data.includes('notes.md')))
+    stream.close()
+  } finally {
+    await db.run('alter table chat_texts rename column out_of_reach to text')
+  }
+})
+
 test("charlie cannot see, hear or touch alice's conversation, by any address that has an id", async () => {
   const person = await alice(app)
   const other = await charlie(app)

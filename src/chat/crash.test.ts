@@ -153,3 +153,49 @@ test('web process and worker killed together: the open page finds the words kept
   await page.waitForSelector('.message:last-child.answer.state-done')
   assert.equal(asked('all lights out').length, 1)
 })
+
+test('an answer that cannot be ended keeps no other from its end', async () => {
+  const person = await alice(app)
+  await takeOver()
+  const held = mock.control.fault({ match: { prompt: 'abandoned' }, hold: 'mid_picture', times: 2 })
+  const stuck = await say(person, 'abandoned, never to be ended')
+  await mock.control.waitForCalls(1, { email: person.email, state: 'held' })
+  const behind = await say(person, 'abandoned behind it')
+  await mock.control.waitForCalls(2, { email: person.email, state: 'held' })
+  await db.pool.query(`
+    create function refuse_to_end() returns trigger language plpgsql as $$
+      begin raise exception 'not this one'; end $$;
+    create trigger refuse_to_end before update of finished_at on replies for each row
+      when (old.conversation_id = '${stuck}' and new.finished_at is not null) execute function refuse_to_end()`)
+  await db.pool.query(
+    `update replies set claim = gen_random_uuid(), lease_until = now() - interval '1 second'
+     where conversation_id = any($1)`,
+    [[stuck, behind]],
+  )
+  assert.equal((await replyIn(db, behind, 'unknown')).failureReason, 'interrupted')
+  assert.equal((await newestReply(db, stuck)).state, 'running')
+  await db.pool.query(`drop trigger refuse_to_end on replies`)
+  await replyIn(db, stuck, 'unknown')
+  mock.control.release(held)
+})
+
+test('a hiccup of the database while an answer begins costs neither the answer nor its request id', async () => {
+  const person = await alice(app)
+  await takeOver()
+  // What a sequence gives out stays given out, whatever becomes of the statement.
+  await db.pool.query(`
+    create sequence hiccups;
+    create function hiccup() returns trigger language plpgsql as $$
+      begin if nextval('hiccups') <= 2 then perform pg_terminate_backend(pg_backend_pid()); end if; return new; end $$;
+    create trigger hiccup before update of called_at on replies for each row execute function hiccup();
+    create trigger hiccup_later before update of request_id on replies for each row
+      when (old.request_id is null and new.finished_at is null) execute function hiccup()`)
+  const id = await say(person, 'through a hiccup')
+  const reply = await replyIn(db, id, 'done')
+  const { rows } = await db.pool.query(`select request_id from replies where message_id = $1`, [reply.messageId])
+  assert.ok(rows[0].request_id)
+  assert.equal(asked('through a hiccup').length, 1)
+  const { rows: hiccups } = await db.pool.query(`select last_value from hiccups`)
+  assert.ok(Number(hiccups[0].last_value) > 2, 'there were some')
+  await db.pool.query(`drop trigger hiccup on replies; drop trigger hiccup_later on replies`)
+})

@@ -23,7 +23,7 @@ function branch(turns: { user?: string; assistant?: string; pictures?: string[] 
     }
     const attachments = (turn.pictures ?? []).map((token, position) => {
       files.set(token, { token, format: 'png', width: 10, height: 10 })
-      return { messageId: id, position, name: token, token, textId: null, text: null, isPreview: false }
+      return { messageId: id, position, name: token, token, textId: null, isPreview: false }
     })
     if (turn.assistant === undefined) return { kind: 'user', message: { ...message, role: 'user' }, attachments }
     const reply = { text: turn.assistant } as Extract<Turn, { kind: 'assistant' }>['reply']
@@ -32,6 +32,7 @@ function branch(turns: { user?: string; assistant?: string; pictures?: string[] 
   return { turns: built, files }
 }
 
+const none = new Map<string, string>()
 const textsOf = (input: Awaited<ReturnType<typeof tellHistory>>['input']) =>
   input.map(item =>
     item.type === 'message'
@@ -40,7 +41,7 @@ const textsOf = (input: Awaited<ReturnType<typeof tellHistory>>['input']) =>
   )
 
 test('everything is told while it fits', async () => {
-  const { input } = await tellHistory(deps, branch([{ user: 'a' }, { assistant: 'b' }, { user: 'c' }]))
+  const { input } = await tellHistory(deps, branch([{ user: 'a' }, { assistant: 'b' }, { user: 'c' }]), none)
   assert.deepEqual(textsOf(input), ['a', 'b', 'c'])
 })
 
@@ -53,18 +54,18 @@ test('the oldest exchanges go first, whole, and the last question always stays',
     { assistant: `4${long}` },
     { user: '5' },
   ]
-  const { input } = await tellHistory(deps, branch(turns), { tokens: 2_500, pictures: 8 })
+  const { input } = await tellHistory(deps, branch(turns), none, { tokens: 2_500, pictures: 8 })
   assert.deepEqual(
     textsOf(input).map(text => text[0]),
     ['3', '4', '5'],
   )
-  const tiny = await tellHistory(deps, branch(turns), { tokens: 10, pictures: 8 })
+  const tiny = await tellHistory(deps, branch(turns), none, { tokens: 10, pictures: 8 })
   assert.deepEqual(textsOf(tiny.input), ['5'])
 })
 
 test('the newest pictures are shown, with the numbers they always had; what is gone is left out', async () => {
   const turns = [{ user: 'a', pictures: ['p1', 'p2'] }, { assistant: 'b' }, { user: 'c', pictures: ['gone', 'p4'] }]
-  const { input, pictures } = await tellHistory(deps, branch(turns), { tokens: 90_000, pictures: 3 })
+  const { input, pictures } = await tellHistory(deps, branch(turns), none, { tokens: 90_000, pictures: 3 })
   assert.deepEqual(textsOf(input), ['a|[P2]|<picture>', 'b', 'c|[P4]|<picture>'])
   assert.deepEqual(
     pictures.map(picture => picture.label),
@@ -73,7 +74,7 @@ test('the newest pictures are shown, with the numbers they always had; what is g
 })
 
 test('a message that was only a picture, which is gone, is still a message', async () => {
-  const { input } = await tellHistory(deps, branch([{ user: '', pictures: ['gone'] }]))
+  const { input } = await tellHistory(deps, branch([{ user: '', pictures: ['gone'] }]), none)
   assert.match(textsOf(input)[0]!, /gone/)
 })
 

@@ -31,10 +31,12 @@ export interface History {
 export async function tellHistory(
   deps: Pick<Deps, 'storage' | 'log'>,
   branch: Branch,
+  /** Of what is attached, by id. */
+  texts: ReadonlyMap<string, string>,
   budget = usualBudget,
 ): Promise<History> {
   const named = namePictures(branch)
-  const turns = withinBudget(branch.turns, named, budget)
+  const turns = withinBudget(branch.turns, named, texts, budget)
   const told = new Set(turns.map(turn => turn.message.id))
   const pictures = named.filter(picture => told.has(picture.messageId)).slice(-budget.pictures)
   const urls = new Map<string, string>()
@@ -43,12 +45,17 @@ export async function tellHistory(
     if (url) urls.set(token, url)
   }
   const shown = pictures.filter(picture => urls.has(picture.token))
-  const input = turns.flatMap((turn, index) => tell(turn, shown, urls, index === turns.length - 1))
+  const input = turns.flatMap((turn, index) => tell(turn, texts, shown, urls, index === turns.length - 1))
   return { input, pictures: shown }
 }
 
 /** The newest exchanges, each from a person's message to the next, that fit; the last one whatever its size. */
-function withinBudget(turns: readonly Turn[], named: readonly NamedPicture[], budget: Budget): Turn[] {
+function withinBudget(
+  turns: readonly Turn[],
+  named: readonly NamedPicture[],
+  texts: ReadonlyMap<string, string>,
+  budget: Budget,
+): Turn[] {
   const newest = new Set(named.slice(-budget.pictures).map(picture => `${picture.messageId} ${picture.token}`))
   const picturesOf = Map.groupBy(
     named.filter(picture => newest.has(`${picture.messageId} ${picture.token}`)),
@@ -58,7 +65,7 @@ function withinBudget(turns: readonly Turn[], named: readonly NamedPicture[], bu
   let start = turns.length
   for (let index = turns.length - 1; index >= 0; index--) {
     const turn = turns[index]!
-    left -= estimateTokens(textOf(turn)) + PICTURE_TOKENS * (picturesOf.get(turn.message.id)?.length ?? 0)
+    left -= estimateTokens(textOf(turn, texts)) + PICTURE_TOKENS * (picturesOf.get(turn.message.id)?.length ?? 0)
     if (left < 0 && start < turns.length) break
     if (turn.kind === 'user') start = index
   }
@@ -71,8 +78,10 @@ export function estimateTokens(text: string): number {
   return Math.ceil((text.length - wide) / 4 + wide) + 8
 }
 
-function textOf(turn: Turn): string {
-  if (turn.kind === 'user') return [turn.message.text, ...turn.attachments.map(each => each.text ?? '')].join('\n')
+function textOf(turn: Turn, texts: ReadonlyMap<string, string>): string {
+  if (turn.kind === 'user') {
+    return [turn.message.text, ...turn.attachments.map(({ textId }) => (textId && texts.get(textId)) ?? '')].join('\n')
+  }
   return turn.kind === 'assistant' ? wordsOf(turn.reply) : turn.call.arguments + (turn.call.output ?? '')
 }
 
@@ -83,6 +92,7 @@ function wordsOf({ text }: Reply): string {
 
 function tell(
   turn: Turn,
+  texts: ReadonlyMap<string, string>,
   pictures: readonly NamedPicture[],
   urls: ReadonlyMap<string, string>,
   isLast: boolean,
@@ -109,8 +119,8 @@ function tell(
     ]
   }
   if (turn.kind === 'user') {
-    const texts = turn.attachments.filter(each => each.text !== null).map(each => `${each.name}:\n\n${each.text}`)
-    const words = [turn.message.text, ...texts]
+    const attached = turn.attachments.filter(each => each.textId !== null)
+    const words = [turn.message.text, ...attached.map(({ name, textId }) => `${name}:\n\n${texts.get(textId!)}`)]
       .filter(text => text !== '')
       .map(text => ({ type: 'input_text' as const, text }))
     const gone =

@@ -20,7 +20,6 @@ const Attachment = z.object({
   name: z.string(),
   token: z.string().nullable(),
   textId: z.string().nullable(),
-  text: z.string().nullable(),
   isPreview: z.boolean(),
 })
 export type Attachment = z.output<typeof Attachment>
@@ -195,11 +194,11 @@ export async function insertAttachments(
   )
 }
 
+/** Without what stands in the texts among them, which may be long: see `listTexts`. */
 export function listAttachments(db: Db, messageIds: readonly string[]): Promise<Attachment[]> {
   return db.many(
     Attachment,
-    `select a.*, t.text from chat_attachments a left join chat_texts t on t.id = a.text_id
-     where a.message_id = any($1) order by a.message_id, a.position`,
+    `select * from chat_attachments where message_id = any($1) order by message_id, position`,
     [messageIds],
   )
 }

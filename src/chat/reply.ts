@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { openReplyKey } from '../account/key.ts'
 import { windowOpensAt } from '../account/key-windows.ts'
 import { findAccount, forgetKeyState } from '../account/queries.ts'
+import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { ResponseEvent } from '../gateway/client.ts'
 import { GatewayError } from '../gateway/errors.ts'
@@ -11,7 +12,7 @@ import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { fileReceipt } from '../spend/receipt.ts'
 import { persist, persistEnding, type Run, type Stop } from '../worker.ts'
-import { loadBranch, type NamedPicture } from './branch.ts'
+import { loadBranch, loadTexts, type NamedPicture } from './branch.ts'
 import { insertToolCall } from './call-queries.ts'
 import { tellAnswer } from './check.ts'
 import {
@@ -58,7 +59,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   if (!conversation) return
   const message = await findMessage(deps.db, conversation, claimed.messageId)
   const branch = await loadBranch(deps.db, conversation, message?.parentId ?? null)
-  const { input, pictures } = await tellHistory(deps, branch)
+  const { input, pictures } = await tellHistory(deps, branch, await loadTexts(deps.db, conversation, branch))
   const settings = await findSettings(deps.db, claimed.userId)
   const mayPaint = await offersPictures(deps, claimed)
   const key = openKey(deps, claimed)
@@ -68,7 +69,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   }
 
   // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
-  const reply = run.mayCall() ? await markCalled(deps.db, claimed) : null
+  const reply = run.mayCall() ? await persist(deps, () => markCalled(deps.db, claimed)) : null
   if (!reply) return giveBack(deps, claimed)
   if (!run.mayCall()) {
     await persist(deps, () => unmarkCalled(deps.db, reply))
@@ -137,7 +138,7 @@ async function hear(
   switch (event.type) {
     case 'accepted':
       heard.requestId = event.requestId
-      if (event.requestId) await setRequestId(deps.db, reply, event.requestId).catch(() => undefined)
+      if (event.requestId) await noteRequestId(deps, reply, event.requestId)
       return
     case 'text':
     case 'reasoning':
@@ -155,6 +156,16 @@ async function hear(
       return
     case 'finished':
       heard.finished = event
+  }
+}
+
+/** The end of the answer tells it anyway: no reason to leave a call that is paid for. */
+async function noteRequestId(deps: Deps, reply: ClaimedReply, requestId: string): Promise<void> {
+  try {
+    await persist(deps, () => setRequestId(deps.db, reply, requestId))
+  } catch (error) {
+    if (!(error instanceof DatabaseUnavailable)) throw error
+    deps.log.warn({ err: error, reply: reply.messageId }, 'the request id of an answer could not be kept yet')
   }
 }
 
@@ -299,19 +310,24 @@ export async function sweepAbandonedReplies(
   for (const reply of await claimAbandonedReplies(deps.db, leaseSeconds)) {
     // Ours after all, slowed down for longer than its lease: it goes on.
     if (claimsHere.includes(reply.claim)) continue
-    if (!reply.calledAt) {
-      await giveBack(deps, reply)
-      continue
+    try {
+      await recover(deps, reply)
+    } catch (error) {
+      deps.log.warn({ err: error, reply: reply.messageId }, 'an abandoned answer could not be ended yet')
     }
-    const deltas = await listDeltas(deps.db, reply.messageId, -1)
-    const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
-    const kept = await written({ text: join('text'), reasoning: join('reasoning') })
-    deps.log.warn({ reply: reply.messageId }, 'an answer outlived its worker')
-    const ending = reply.cancelRequestedAt
-      ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }
-      : { state: 'unknown' as const, ...kept, reason: 'interrupted' as const, charged: 'unknown' as const }
-    await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
-    const conversation = await findConversation(deps.db, reply.userId, reply.conversationId)
-    if (conversation) await writeSnapshot(deps, conversation)
   }
+}
+
+async function recover(deps: Deps, reply: ClaimedReply): Promise<void> {
+  if (!reply.calledAt) return giveBack(deps, reply)
+  const deltas = await listDeltas(deps.db, reply.messageId, -1)
+  const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
+  const kept = await written({ text: join('text'), reasoning: join('reasoning') })
+  deps.log.warn({ reply: reply.messageId }, 'an answer outlived its worker')
+  const ending = reply.cancelRequestedAt
+    ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }
+    : { state: 'unknown' as const, ...kept, reason: 'interrupted' as const, charged: 'unknown' as const }
+  await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
+  const conversation = await findConversation(deps.db, reply.userId, reply.conversationId)
+  if (conversation) await writeSnapshot(deps, conversation)
 }

@@ -6,7 +6,7 @@ import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { inTurn } from '../web/turns.ts'
-import { type Branch, loadAllBranches } from './branch.ts'
+import { type Branch, loadAllBranches, loadTexts } from './branch.ts'
 import { insertToolCall, setImportedJob } from './call-queries.ts'
 import {
   askingLock,
@@ -91,7 +91,9 @@ export const Snapshot = z.object({
 export type Snapshot = z.output<typeof Snapshot>
 
 export async function takeSnapshot(db: Db, conversation: Conversation): Promise<Snapshot> {
-  const { turns } = await loadAllBranches(db, conversation)
+  const branches = await loadAllBranches(db, conversation)
+  const texts = await loadTexts(db, conversation, branches)
+  const { turns } = branches
   const isOver = (turn: Branch['turns'][number]) => turn.kind !== 'assistant' || turn.reply.finishedAt !== null
   const kept = new Set(turns.filter(isOver).map(turn => turn.message.id))
   return {
@@ -111,8 +113,8 @@ export async function takeSnapshot(db: Db, conversation: Conversation): Promise<
       const { id, parentId, role, createdAt } = turn.message
       const common = { id, parent: parentId, role, createdAt }
       if (turn.kind === 'user') {
-        const attachments = turn.attachments.map(({ name, token, text }) =>
-          token ? { name, token } : { name, text: text ?? '' },
+        const attachments = turn.attachments.map(({ name, token, textId }) =>
+          token ? { name, token } : { name, text: texts.get(textId!) ?? '' },
         )
         return { ...common, text: turn.message.text, ...(attachments.length > 0 && { attachments }) }
       }
@@ -136,9 +138,9 @@ export async function takeSnapshot(db: Db, conversation: Conversation): Promise<
         return { ...common, text: '', call }
       }
       const { reply } = turn
-      const attachments = turn.attachments.map(({ name, token, text, position, isPreview }) => ({
+      const attachments = turn.attachments.map(({ name, token, textId, position, isPreview }) => ({
         position,
-        ...(token ? { name, token } : { name, text: text ?? '' }),
+        ...(token ? { name, token } : { name, text: texts.get(textId!) ?? '' }),
         ...(isPreview && { isPreview }),
       }))
       const { model, effort, reasoning, cutBy, inputTokens, outputTokens } = reply
