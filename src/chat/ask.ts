@@ -20,7 +20,7 @@ import {
   insertAttachments,
   insertMessage,
   listAttachments,
-  listTexts,
+  listTextNames,
   type Message,
 } from './message-queries.ts'
 import { tellPages } from './news-queries.ts'
@@ -234,7 +234,7 @@ async function checkAttachments(tx: Db, userId: number, { attachments }: Questio
   const tokens = attachments.flatMap(each => ('token' in each ? each.token : []))
   const textIds = attachments.flatMap(each => ('textId' in each ? each.textId : []))
   const files = new Set((await listFiles(tx, userId, tokens)).map(file => file.token))
-  const texts = new Map((await listTexts(tx, userId, textIds)).map(text => [text.id, text.name]))
+  const texts = new Map((await listTextNames(tx, userId, textIds)).map(text => [text.id, text.name]))
   return attachments.map(each => {
     const isMine = 'token' in each ? files.has(each.token) : texts.has(each.textId)
     if (!isMine) throw new Refusal(422, 'chat.file_gone')

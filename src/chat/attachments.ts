@@ -9,7 +9,7 @@ import { pageOf } from '../web/render.ts'
 import type { Upload } from '../web/uploads.ts'
 import { MOST_ATTACHMENTS } from './ask.ts'
 import type { ChatForm } from './form.ts'
-import { insertText, listTexts } from './message-queries.ts'
+import { insertText, listTextNames } from './message-queries.ts'
 import { type NoText, readTextFile } from './text-file.ts'
 import { viewPicture } from './thread.ts'
 import type { AttachmentView } from './view.ts'
@@ -56,7 +56,9 @@ export async function viewAttachments(
   const tokens = attachments.flatMap(each => ('token' in each ? each.token : []))
   const textIds = attachments.flatMap(each => ('textId' in each ? each.textId : []))
   const files = new Map((tokens.length > 0 ? await listFiles(db, userId, tokens) : []).map(file => [file.token, file]))
-  const texts = new Map((textIds.length > 0 ? await listTexts(db, userId, textIds) : []).map(text => [text.id, text]))
+  const texts = new Map(
+    (textIds.length > 0 ? await listTextNames(db, userId, textIds) : []).map(text => [text.id, text]),
+  )
   return attachments.flatMap((each): AttachmentView[] => {
     if ('token' in each) return files.has(each.token) ? [viewPicture(each.token, each.name, files)] : []
     const text = texts.get(each.textId)

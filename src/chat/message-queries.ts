@@ -218,6 +218,16 @@ export function findText(db: Db, userId: number, id: string): Promise<StoredText
   return db.maybeOne(StoredText, `select id, name, text from chat_texts where id = $1 and user_id = $2`, [id, userId])
 }
 
+/** A text as it is named where it is attached. */
+export function listTextNames(
+  db: Db,
+  userId: number,
+  ids: readonly string[],
+): Promise<Pick<StoredText, 'id' | 'name'>[]> {
+  const named = StoredText.pick({ id: true, name: true })
+  return db.many(named, `select id, name from chat_texts where user_id = $1 and id = any($2)`, [userId, ids])
+}
+
 export function listTexts(db: Db, userId: number, ids: readonly string[]): Promise<StoredText[]> {
   return db.many(StoredText, `select id, name, text from chat_texts where user_id = $1 and id = any($2)`, [userId, ids])
 }
