@@ -62,25 +62,29 @@ export function startResponseReply(exchange: Exchange, request: Record<string, u
     }
   }
 
-  /** A text that grows: `kind` names its events, `finish` makes the finished item of it. */
+  /** A text that grows: `kind` names its events, `finish` makes the finished item of it; `part` is what holds the text. */
   async function growing(
     item: Record<string, unknown>,
     kind: string,
     place: Record<string, unknown>,
     finish: (text: string) => Record<string, unknown>,
+    part?: { kind: string; of: (text: string) => Record<string, unknown> },
   ) {
     const where = { item_id: item.id, output_index: output.length }
     let grown = ''
     await send('response.output_item.added', { output_index: where.output_index, item })
+    if (part) await send(`response.${part.kind}.added`, { ...where, ...place, part: part.of('') })
+    const extra = kind === 'output_text' ? { logprobs: [] } : {}
     return {
       async delta(piece: string) {
         grown += piece
         outputTokens += Math.ceil(piece.length / 4)
-        await send(`response.${kind}.delta`, { ...where, ...place, delta: piece })
+        await send(`response.${kind}.delta`, { ...where, ...place, delta: piece, ...extra })
       },
       async done() {
         const name = kind === 'function_call_arguments' ? 'arguments' : 'text'
-        await send(`response.${kind}.done`, { ...where, ...place, [name]: grown })
+        await send(`response.${kind}.done`, { ...where, ...place, [name]: grown, ...extra })
+        if (part) await send(`response.${part.kind}.done`, { ...where, ...place, part: part.of(grown) })
         const finished = { ...item, ...finish(grown), status: 'completed' }
         output.push(finished)
         await send('response.output_item.done', { output_index: where.output_index, item: finished })
@@ -102,18 +106,19 @@ export function startResponseReply(exchange: Exchange, request: Record<string, u
 
     async reasoning(summary: string) {
       const item = { id: newId('rs'), type: 'reasoning', summary: [] }
-      const growth = await growing(item, 'reasoning_summary_text', { summary_index: 0 }, text => ({
-        summary: [{ type: 'summary_text', text }],
-      }))
+      const of = (text: string) => ({ type: 'summary_text', text })
+      const part = { kind: 'reasoning_summary_part', of }
+      const place = { summary_index: 0 }
+      const growth = await growing(item, 'reasoning_summary_text', place, text => ({ summary: [of(text)] }), part)
       for (const piece of summary.split(/(?<= )/)) await growth.delta(piece)
       await growth.done()
     },
 
     message() {
       const item = { id: newId('msg'), type: 'message', role: 'assistant', status: 'in_progress', content: [] }
-      return growing(item, 'output_text', { content_index: 0 }, text => ({
-        content: [{ type: 'output_text', text, annotations: [] }],
-      }))
+      const of = (text: string) => ({ type: 'output_text', text, annotations: [], logprobs: [] })
+      const part = { kind: 'content_part', of }
+      return growing(item, 'output_text', { content_index: 0 }, text => ({ content: [of(text)] }), part)
     },
 
     functionCall(name: string) {
