@@ -52,6 +52,8 @@ const mistakes: Record<string, string> = {
   PLAYGROUND_PARTIAL_IMAGES: '4',
   PLAYGROUND_PARTIAL_IMAGES_EDITS: '4',
   PLAYGROUND_SHUTDOWN_SECONDS: 'soon',
+  PLAYGROUND_METRICS_NETWORKS: '10.0.0.0/33',
+  PLAYGROUND_METRICS_TOKEN: 'short',
   LOG_LEVEL: 'loud',
 }
 const rest = {

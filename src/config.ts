@@ -3,6 +3,7 @@ import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSyn
 import path from 'node:path'
 import { z } from 'zod'
 import type { Timeouts } from './gateway/client.ts'
+import { isNetwork } from './web/network.ts'
 
 export interface Config {
   role: 'all' | 'web' | 'worker'
@@ -73,6 +74,8 @@ export interface Config {
   partialImagesEdits: 0 | 1 | 2 | 3
   /** Seconds a stop may take: see `stopping.ts`. */
   shutdownSeconds: number
+  /** Who may read `/metrics`: connections from these networks (CIDR), and whoever shows this token. */
+  metrics: { networks: readonly string[]; token: string | null }
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
   /** The mock gateway's guide to its sign-ins; set by `npm run dev:mock` only. */
   mockGuide: string | null
@@ -98,6 +101,13 @@ const address = z
   .string()
   .refine(text => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http:// or https:// address')
   .transform(text => text.replace(/\/+$/, ''))
+const networks = z
+  .string()
+  .transform(text => (text.trim() === 'none' ? [] : text.split(',').map(part => part.trim())))
+  .refine(
+    list => list.every(isNetwork),
+    'must be addresses and networks such as 10.0.0.0/8, separated by commas, or none',
+  )
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true')
 
 const Environment = z.object({
@@ -137,6 +147,8 @@ const Environment = z.object({
   PLAYGROUND_PARTIAL_IMAGES: wholeNumber(0, 3).default(2),
   PLAYGROUND_PARTIAL_IMAGES_EDITS: wholeNumber(0, 3).default(0),
   PLAYGROUND_SHUTDOWN_SECONDS: wholeNumber(0, 3600).default(30),
+  PLAYGROUND_METRICS_NETWORKS: networks.default(['127.0.0.0/8', '::1/128']),
+  PLAYGROUND_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], 'must be fatal, error, warn, info, debug or silent')
     .default('info'),
@@ -219,6 +231,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     partialImages: env.PLAYGROUND_PARTIAL_IMAGES as Config['partialImages'],
     partialImagesEdits: env.PLAYGROUND_PARTIAL_IMAGES_EDITS as Config['partialImagesEdits'],
     shutdownSeconds: env.PLAYGROUND_SHUTDOWN_SECONDS,
+    metrics: { networks: env.PLAYGROUND_METRICS_NETWORKS, token: env.PLAYGROUND_METRICS_TOKEN ?? null },
     logLevel: env.LOG_LEVEL,
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
   })

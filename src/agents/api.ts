@@ -259,7 +259,7 @@ async function readJson<T>(req: Request, schema: z.ZodType<T>): Promise<T> {
   const text = await readText(req, SIGN_IN_BODY)
   let content: unknown
   try {
-    content = parseStorable(text)
+    content = parseStorable(text.replace(/^\ufeff/, ''))
   } catch {
     throw new Problem(400, 'invalid_request', 'agents.invalid.json')
   }

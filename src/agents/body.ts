@@ -24,7 +24,7 @@ export interface TaskBody {
   content: unknown
   /** The bytes of the data URL with this number: a file, or null when they were more than 20 MiB. */
   files: readonly (string | null)[]
-  /** SHA-256 of the body as it came. */
+  /** SHA-256 of the body as it came, but for its byte order mark. */
   hash: Buffer
 }
 
@@ -42,7 +42,7 @@ export async function withTaskBody<T>(req: Request, use: (body: TaskBody) => Pro
   let length = 0
   let refusal: Problem | null = null
   try {
-    for await (const chunk of chunksOf(req)) {
+    for await (const chunk of withoutMark(chunksOf(req))) {
       length += chunk.length
       if (length > BODY_BYTES) refusal = tooLarge(BODY_BYTES)
       refusal ??= await read(chunk, scanner, hash, pictures.write)
@@ -152,6 +152,25 @@ export async function hearOut(req: Request): Promise<void> {
     // The sender has left, or was sent away.
     if (!(error instanceof Problem)) throw error
   }
+}
+
+const byteOrderMark = Buffer.from('\ufeff')
+
+/** Some shells put the mark before all that they write. */
+async function* withoutMark(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let beginning: Buffer | null = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    if (!beginning) {
+      yield chunk
+      continue
+    }
+    beginning = Buffer.concat([beginning, chunk])
+    if (beginning.length < byteOrderMark.length) continue
+    const isMarked = beginning.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+    yield beginning.subarray(isMarked ? byteOrderMark.length : 0)
+    beginning = null
+  }
+  if (beginning && beginning.length > 0) yield beginning
 }
 
 async function* chunksOf(req: Request): AsyncGenerator<Buffer> {

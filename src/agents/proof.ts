@@ -45,9 +45,11 @@ export async function prove(deps: Pick<Deps, 'db' | 'log'>, nonce: string, signa
   const pending = /^[\w-]{32}$/.test(nonce) ? await queries.findPendingByNonce(deps.db, nonce) : null
   if (!pending?.proofText) throw new Problem(404, 'not_found', 'agents.proof.gone')
   const key = readPublicKey(pending.blob)
-  const message = Buffer.from(pending.proofText)
-  const problem = verifySignature(signature, { message, namespace: PROOF_NAMESPACE, key })
-  if (problem) {
+  const problems = savedForms(pending.proofText).map(text =>
+    verifySignature(signature, { message: Buffer.from(text), namespace: PROOF_NAMESPACE, key }),
+  )
+  if (!problems.includes(null)) {
+    const [problem] = problems
     deps.log.info({ sshKey: pending.id, problem }, 'a proof of an SSH key was refused')
     throw new Problem(401, 'signature_not_valid', 'agents.signature_not_valid')
   }
@@ -59,6 +61,12 @@ export async function prove(deps: Pick<Deps, 'db' | 'log'>, nonce: string, signa
     if ((error as { code?: string }).code !== '23505') throw error
     throw new Problem(409, 'idempotency_conflict', 'agents.proof.taken')
   }
+}
+
+/** The text, and what tools make of it when they save it: with the line ends of Windows, without the last line feed. */
+function savedForms(text: string): string[] {
+  const ofWindows = text.replaceAll('\n', '\r\n')
+  return [text, text.replace(/\n$/, ''), ofWindows, ofWindows.replace(/\r\n$/, '')]
 }
 
 function quote(text: string): string {

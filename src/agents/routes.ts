@@ -231,7 +231,7 @@ function readKey(form: BindForm, res: Response): SshPublicKey | null {
   } catch (error) {
     if (!(error instanceof SshKeyError)) throw error
     form.errors.publicKey = pageOf(res).t(`agents.key_problem.${error.problem}`, { limit: longestKeyText })
-    if (error.problem === 'private_key') form.publicKey = ''
+    if (error.problem === 'private_key' || error.problem === 'putty_file') form.publicKey = ''
     return null
   }
 }

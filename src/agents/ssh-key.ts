@@ -31,7 +31,14 @@ export interface SshPublicKey {
   application: string | null
 }
 
-type SshKeyProblem = 'missing' | 'too_long' | 'private_key' | 'unreadable' | 'type_not_allowed' | 'too_weak'
+type SshKeyProblem =
+  | 'missing'
+  | 'too_long'
+  | 'private_key'
+  | 'putty_file'
+  | 'unreadable'
+  | 'type_not_allowed'
+  | 'too_weak'
 
 export class SshKeyError extends Error {
   readonly problem: SshKeyProblem
@@ -42,11 +49,17 @@ export class SshKeyError extends Error {
   }
 }
 
-/** Reads a line of a `.pub` file: type, base64 and a comment that may be absent. Throws `SshKeyError`. */
+/**
+ * Reads a line of a `.pub` file: type, base64 and a comment that may be absent; or the same key as PuTTYgen saves it
+ * (RFC 4716). Throws `SshKeyError`.
+ */
 export function parsePublicKey(text: string): SshPublicKey {
   if (text.trim() === '') throw new SshKeyError('missing')
   if (text.length > longestKeyText) throw new SshKeyError('too_long')
   if (/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) throw new SshKeyError('private_key')
+  // The whole pair is in it, the private key too.
+  if (/^PuTTY-User-Key-File-/m.test(text)) throw new SshKeyError('putty_file')
+  if (text.trim().startsWith(SSH2_BEGIN)) return readPublicKey(dearmor(text))
   const [, type = '', base64 = '', comment = ''] = /^(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?$/.exec(text.trim()) ?? []
   if (!/^[\w.@-]{3,64}$/.test(type)) throw new SshKeyError('unreadable')
   if (!isKeyType(type)) throw new SshKeyError('type_not_allowed')
@@ -55,6 +68,21 @@ export function parsePublicKey(text: string): SshPublicKey {
   const key = readPublicKey(blob)
   if (key.type !== type) throw new SshKeyError('unreadable')
   return { ...key, comment: comment.trim() }
+}
+
+const SSH2_BEGIN = '---- BEGIN SSH2 PUBLIC KEY ----'
+
+/** The key inside, by RFC 4716 §3: headers, of which a backslash continues one in the next line, then base64. */
+function dearmor(text: string): Buffer {
+  const joined = text.trim().replaceAll(/\r\n?/g, '\n').replaceAll('\\\n', '')
+  const [, body = ''] = /^---- BEGIN SSH2 PUBLIC KEY ----\n([\s\S]*)\n---- END SSH2 PUBLIC KEY ----$/.exec(joined) ?? []
+  const base64 = body
+    .split('\n')
+    .filter(line => !line.includes(':'))
+    .join('')
+  const blob = Buffer.from(base64, 'base64')
+  if (base64 === '' || blob.toString('base64') !== base64) throw new SshKeyError('unreadable')
+  return blob
 }
 
 /** Reads a key as it is stored. Throws `SshKeyError`. */

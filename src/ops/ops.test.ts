@@ -43,6 +43,24 @@ test('a worker answers machines only', async () => {
   await worker.running.stop()
 })
 
+test('metrics are for the networks and the token that the operator names', async () => {
+  const token = 'a token of sixteen or more'.replaceAll(' ', '-')
+  const { browser } = await app.another({ role: 'web', metrics: { networks: ['192.0.2.0/24', 'fd00::/8'], token } })
+  const stranger = browser()
+  const ask = async (headers: Record<string, string>) => (await stranger.get('/metrics', { headers })).status
+
+  assert.equal(await ask({}), 404)
+  assert.equal(await ask({ 'X-Forwarded-For': '192.0.2.1', 'X-Real-IP': '192.0.2.1' }), 404)
+  for (const wrong of ['', 'Bearer', `Bearer ${token}x`, `Basic ${token}`, token]) {
+    assert.equal(await ask({ Authorization: wrong }), 404, wrong)
+  }
+  assert.equal(await ask({ Authorization: `Bearer ${token}` }), 200)
+  assert.ok(!app.logs.some(line => line.includes(token)))
+
+  const { browser: near } = await app.another({ role: 'web', metrics: { networks: ['127.0.0.1'], token: null } })
+  assert.equal((await near().get('/metrics', { headers: { 'X-Forwarded-For': '203.0.113.9' } })).status, 200)
+})
+
 test('without its database a process is alive, not ready, and ready again by itself', async () => {
   const postgres = await restartablePostgres()
   const { browser } = await app.another({ databaseUrl: postgres.url, role: 'web' })

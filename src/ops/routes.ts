@@ -1,6 +1,9 @@
-import { Router } from 'express'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { type Request, Router } from 'express'
+import type { Config } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import type { SpillStatus } from '../storage/spill.ts'
+import { isWithin } from '../web/network.ts'
 
 /** For machines: is the process alive, can it serve, what are its numbers. */
 export function opsRoutes(
@@ -8,6 +11,7 @@ export function opsRoutes(
   isDraining: () => boolean,
 ): Router {
   const works = deps.config.role !== 'web'
+  const mayRead = readersOf(deps.config.metrics)
   const router = Router()
 
   router.get('/health', (_req, res) => {
@@ -33,7 +37,8 @@ export function opsRoutes(
       .json({ status: ready ? 'ok' : 'unavailable', ...Object.fromEntries(states), ...spill })
   })
 
-  router.get('/metrics', async (_req, res) => {
+  router.get('/metrics', async (req, res, next) => {
+    if (!mayRead(req)) return next()
     if (works) {
       const { pictures, bytes, limitBytes } = await deps.spill.status()
       deps.metrics.spilledPictures.set(pictures)
@@ -44,6 +49,25 @@ export function opsRoutes(
   })
 
   return router
+}
+
+/**
+ * The address is that of the connection: what a header says of it anybody can write. Behind a proxy that is the proxy's,
+ * so one on this machine has to keep `/metrics` to itself.
+ */
+function readersOf({ networks, token }: Config['metrics']): (req: Request) => boolean {
+  const isNear = isWithin(networks)
+  const expected = token === null ? null : digestOf(token)
+  return req => {
+    if (isNear(req.socket.remoteAddress ?? '')) return true
+    const [, given] = /^Bearer +(\S+)$/i.exec(req.get('Authorization') ?? '') ?? []
+    // Digests have one length, as the comparison in constant time wants it.
+    return expected !== null && given !== undefined && timingSafeEqual(digestOf(given), expected)
+  }
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }
 
 function viewSpill({ pictures, bytes, limitBytes, broken }: SpillStatus) {
