@@ -52,8 +52,12 @@ export async function prepareFolder(folder: string): Promise<string> {
   }
 }
 
-/** Writes a picture as `<name>.<its extension>`, whole or not at all; gives its path. Throws `Failure`. */
-export async function savePicture(answer: Response, folder: string, name: string): Promise<string> {
+/** Writes a picture as `<name>.<its extension>`, whole or not at all. Throws `Failure`. */
+export async function savePicture(
+  answer: Response,
+  folder: string,
+  name: string,
+): Promise<{ file: string; mimeType: MimeType }> {
   const mimeType = answer.headers.get('Content-Type')?.split(';')[0] ?? ''
   if (!isPictureType(mimeType) || !answer.body) throw new Failure('The server sent something that is not a picture')
   const file = path.join(folder, `${name}.${extensions[mimeType]}`)
@@ -64,7 +68,7 @@ export async function savePicture(answer: Response, folder: string, name: string
     const { buffer } = await handle.read(Buffer.alloc(16), 0, 16, 0)
     if (typeOf(buffer) !== mimeType) throw new Failure('The server sent something that is not a picture')
     await rename(draft, file)
-    return file
+    return { file, mimeType }
   } catch (error) {
     if (error instanceof Failure) throw error
     if (error instanceof Error && 'syscall' in error && 'path' in error) {

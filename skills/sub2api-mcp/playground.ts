@@ -9,6 +9,8 @@ const NAMESPACE = 'sub2api-playground'
 const Challenge = z.object({ challenge_id: z.string(), namespace: z.string(), message: z.string() })
 const Login = z.object({ access_token: z.string().regex(/^[\x21-\x7e]{16,1024}$/) })
 const Created = z.object({ task_id: z.string(), status: z.string(), message: z.string().nullish() })
+/** `index` and `condition` are told by newer servers only. */
+const Image = z.object({ index: z.int().min(0).optional(), condition: z.string().optional() })
 const Task = z.object({
   task_id: z.string(),
   status: z.string(),
@@ -19,7 +21,8 @@ const Task = z.object({
   error: z.string().nullish(),
   failure: z.string().nullish().catch(null),
   charged: z.unknown().optional(),
-  result: z.object({ images: z.array(z.unknown()) }).nullish(),
+  result: z.object({ images: z.array(Image) }).nullish(),
+  kept: z.array(Image).nullish(),
 })
 const Tasks = z.object({ tasks: z.array(Task), next_cursor: z.string().nullish() })
 export type Task = z.infer<typeof Task>
@@ -29,11 +32,15 @@ export interface Playground {
   /** May be repeated: the server knows the idempotency key, and pays once. */
   createTask(payload: object, idempotencyKey: string, signal: AbortSignal): Promise<z.infer<typeof Created>>
   findTask(taskId: string, signal: AbortSignal): Promise<Task>
+  /** The task as it is then: it may have ended before. */
+  cancelTask(taskId: string, signal: AbortSignal): Promise<Task>
   /** The task when it is over, or as it stands after so many seconds. */
   waitFor(taskId: string, seconds: number, signal: AbortSignal, tell: (task: Task) => Promise<void>): Promise<Task>
   listTasks(filter: Record<string, string>, signal: AbortSignal): Promise<z.infer<typeof Tasks>>
   /** Gives the answer with the bytes of picture `index` to `take`; once more when the connection breaks. */
   download<T>(taskId: string, index: number, signal: AbortSignal, take: (answer: Response) => Promise<T>): Promise<T>
+  /** A WebP of at most 480 pixels; null where there is none. */
+  thumbnail(taskId: string, index: number, signal: AbortSignal): Promise<Buffer | null>
 }
 
 export function createPlayground(transport: Transport, namedKey: string | null): Playground {
@@ -70,6 +77,10 @@ export function createPlayground(transport: Transport, namedKey: string | null):
 
   return {
     findTask,
+    cancelTask(taskId, signal) {
+      const path = `${pathOf(taskId)}/cancel`
+      return signedIn(signal, async bearer => read(Task, await transport.json('POST', path, { token: bearer, signal })))
+    },
     async createTask(payload, idempotencyKey, signal) {
       let unclear = false
       const headers = { 'Idempotency-Key': idempotencyKey }
@@ -110,6 +121,19 @@ export function createPlayground(transport: Transport, namedKey: string | null):
     download(taskId, index, signal, take) {
       const path = `${pathOf(taskId)}/download?index=${index}`
       return signedIn(signal, async bearer => take(await transport.open('GET', path, { token: bearer, signal })))
+    },
+    async thumbnail(taskId, index, signal) {
+      const path = `${pathOf(taskId)}/thumbnail?index=${index}`
+      try {
+        return await signedIn(signal, async bearer => {
+          const answer = await transport.open('GET', path, { token: bearer, signal })
+          return Buffer.from(await answer.arrayBuffer())
+        })
+      } catch (error) {
+        // It is only shown beside the file: an older server has none, and a broken line is no reason to fail.
+        if (!(error instanceof Failure) && !(error instanceof TypeError)) throw error
+        return null
+      }
     },
   }
 }

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import { Failure } from './failure.ts'
 import { prepareFolder, readReferences, savePicture } from './pictures.ts'
-import { createPlayground, type Task } from './playground.ts'
+import { createPlayground, isOver, type Task } from './playground.ts'
 import { createTransport } from './transport.ts'
 
 const url = playgroundUrl(process.env.SUB2API_PLAYGROUND_URL || 'http://127.0.0.1:8081')
@@ -16,7 +18,7 @@ const server = new McpServer(
   {
     instructions:
       'Makes pictures on a Sub2API Image Playground. create_image answers at once with a task id; ask image_status ' +
-      'with wait_seconds until the task is completed, then download_image. Pictures cost the account money: never ' +
+      'with wait_seconds until the task is completed, then download_image; cancel_image stops one. Pictures cost the account money: never ' +
       'again for a task that is queued or processing.',
   },
 )
@@ -130,7 +132,9 @@ server.registerTool(
   'download_image',
   {
     title: 'Download pictures',
-    description: 'Saves the pictures of a completed task as files on this machine and returns their paths.',
+    description:
+      'Saves the pictures of a task that is over as files on this machine; returns their paths, links to them, and small ' +
+      'previews. Of a failed task there may be a preview or a part of a picture.',
     inputSchema: {
       task_id: taskId,
       folder: z
@@ -139,34 +143,82 @@ server.registerTool(
         .optional()
         .describe('Where to put them; else SUB2API_DOWNLOAD_DIR, else the working directory of this server'),
     },
-    outputSchema: { task_id: z.string(), status: z.string(), files: z.array(z.string()) },
+    outputSchema: {
+      task_id: z.string(),
+      status: z.string(),
+      files: z.array(z.string()),
+      error: z.string().nullish().describe('What is missing, where something is'),
+    },
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   },
-  ({ task_id: id, folder }, { signal }) =>
-    answer(async () => {
-      const { status, pictures, error } = factsOf(await playground.findTask(id, signal))
-      if (status === 'failed') throw new Failure(`The task failed: ${error ?? 'no reason was given'}`)
-      if (status !== 'completed') throw new Failure(`The task is ${status}: there is nothing to download yet`)
+  ({ task_id: id, folder }, { signal }) => {
+    const beside: CallToolResult['content'] = []
+    return answer(async () => {
+      const task = await playground.findTask(id, signal)
+      const { status, error = null } = task
+      const pictures = picturesOf(task)
+      if (status === 'failed' && pictures.length === 0) {
+        throw new Failure(`The task failed: ${error ?? 'no reason was given'}`)
+      }
+      if (!isOver(task)) throw new Failure(`The task is ${status}: there is nothing to download yet`)
       const target = await prepareFolder(folder ?? (process.env.SUB2API_DOWNLOAD_DIR || '.'))
       const files: string[] = []
-      for (let index = 0; index < pictures; index++) {
-        const save = (bytes: Response) => savePicture(bytes, target, `${id}-${index + 1}`)
-        files.push(await playground.download(id, index, signal, save))
+      for (const { index, condition } of pictures) {
+        const name = `${id}-${index + 1}${condition === 'whole' ? '' : `-${condition}`}`
+        const saved = await playground.download(id, index, signal, bytes => savePicture(bytes, target, name))
+        files.push(saved.file)
+        const preview = await playground.thumbnail(id, index, signal)
+        if (preview) beside.push({ type: 'image', data: preview.toString('base64'), mimeType: 'image/webp' })
+        const uri = pathToFileURL(saved.file).href
+        beside.push({ type: 'resource_link', uri, name: path.basename(saved.file), mimeType: saved.mimeType })
       }
-      return { task_id: id, status, files }
-    }),
+      return { task_id: id, status, files, error }
+    }, beside)
+  },
 )
 
+server.registerTool(
+  'cancel_image',
+  {
+    title: 'Cancel a task',
+    description:
+      'Stops a task that is queued or processing. What the gateway is making already may be charged all the same; the ' +
+      'answer says how the task stands.',
+    inputSchema: z.strictObject({ task_id: taskId }),
+    outputSchema: TaskFacts,
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
+  },
+  ({ task_id: id }, { signal }) => answer(async () => factsOf(await playground.cancelTask(id, signal))),
+)
+
+const LONGEST_FAREWELL_MS = 500
+// Whoever started it has gone, and nobody hears an answer: what is under way is broken off, and cleared up.
+process.stdin.once('end', () => {
+  setTimeout(() => process.exit(), LONGEST_FAREWELL_MS).unref()
+  void server.close()
+})
 await server.connect(new StdioServerTransport())
 
-function factsOf({ result, failure, ...task }: Task) {
-  return { ...task, reason: failure ?? null, pictures: result?.images.length ?? 0 }
+function factsOf({ result, kept, failure, ...task }: Task) {
+  return { ...task, reason: failure ?? null, pictures: picturesOf({ result, kept }).length }
 }
 
-async function answer(act: () => Promise<Record<string, unknown>>): Promise<CallToolResult> {
+/** Those that can be downloaded and shown. */
+function picturesOf({ result, kept }: Pick<Task, 'result' | 'kept'>): { index: number; condition: string }[] {
+  const images = result?.images ?? kept ?? []
+  return images
+    .map(({ condition = 'whole', index }, place) => ({ condition, index: index ?? place }))
+    .filter(({ condition }) => condition !== 'undecodable')
+}
+
+/** `beside`: what is shown beside the answer. */
+async function answer(
+  act: () => Promise<Record<string, unknown>>,
+  beside: CallToolResult['content'] = [],
+): Promise<CallToolResult> {
   try {
     const structuredContent = await act()
-    return { structuredContent, content: [{ type: 'text', text: JSON.stringify(structuredContent) }] }
+    return { structuredContent, content: [{ type: 'text', text: JSON.stringify(structuredContent) }, ...beside] }
   } catch (error) {
     const text = error instanceof Failure ? error.message : `A mistake in this server: ${nameOf(error)}`
     // Whatever was quoted by a server or a tool: what looks like a bearer token does not leave.

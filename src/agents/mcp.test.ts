@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -6,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { before, suite, type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import sharp from 'sharp'
@@ -13,7 +15,7 @@ import { z } from 'zod'
 import { blobOf, boundKey, expireTokensOf } from '../testing/agents.ts'
 import { intercept } from '../testing/intercept.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
-import { type TestApp, testApp } from '../testing/server.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
 
 const entry = path.join(import.meta.dirname, '../../skills/sub2api-mcp/server.ts')
@@ -26,7 +28,13 @@ before(async () => {
 
 const Result = z.object({
   isError: z.boolean().optional(),
-  content: z.array(z.object({ type: z.literal('text'), text: z.string() })),
+  content: z.array(
+    z.discriminatedUnion('type', [
+      z.object({ type: z.literal('text'), text: z.string() }),
+      z.object({ type: z.literal('image'), data: z.base64(), mimeType: z.string() }),
+      z.object({ type: z.literal('resource_link'), uri: z.string(), name: z.string(), mimeType: z.string() }),
+    ]),
+  ),
   structuredContent: z.record(z.string(), z.unknown()).optional(),
 })
 
@@ -56,11 +64,17 @@ async function connect(t: TestContext, environment: Record<string, string>) {
   async function call(name: string, given: Record<string, unknown> = {}) {
     const onprogress = ({ message }: { message?: string | undefined }) => void progress.push(message ?? '')
     const result = Result.parse(await client.callTool({ name, arguments: given }, undefined, { onprogress }))
-    const text = result.content.map(part => part.text).join('')
+    const text = result.content.map(part => (part.type === 'text' ? part.text : '')).join('')
     assert.doesNotMatch(text, /ssh_[\w-]{16}|sk-[0-9a-f]{32}|PRIVATE KEY|A mistake in this server/)
-    return { failed: result.isError === true, text, data: result.structuredContent ?? {} }
+    const shown = result.content.filter(part => part.type !== 'text')
+    return { failed: result.isError === true, text, data: result.structuredContent ?? {}, shown }
   }
-  return { home, client, call, progress }
+  return { home, client, call, progress, transport }
+}
+
+/** The SDK keeps it to itself. */
+function childOf(transport: StdioClientTransport): ChildProcess {
+  return (transport as unknown as { _process: ChildProcess })._process
 }
 
 async function aliceAtWork(t: TestContext, environment: Record<string, string> = {}) {
@@ -93,7 +107,7 @@ suite('the MCP server', { concurrency: 4 }, () => {
   test('a client creates pictures, waits for them, lists them and keeps them', async t => {
     const { home, client, call, progress, person } = await aliceAtWork(t)
     const names = (await client.listTools()).tools.map(tool => tool.name)
-    assert.deepEqual(names, ['create_image', 'image_status', 'list_images', 'download_image'])
+    assert.deepEqual(names, ['create_image', 'image_status', 'list_images', 'download_image', 'cancel_image'])
 
     const held = app.mock.control.fault({ match: { prompt: 'two boats' }, hold: 'before_headers' })
     const made = await call('create_image', { prompt: 'two boats', n: 2, format: 'webp' })
@@ -124,6 +138,13 @@ suite('the MCP server', { concurrency: 4 }, () => {
     const folder = path.join(home, 'pictures')
     assert.deepEqual(kept.data.files, [path.join(folder, `${id}-1.webp`), path.join(folder, `${id}-2.webp`)])
     assert.deepEqual((await readdir(folder)).sort(), [`${id}-1.webp`, `${id}-2.webp`])
+    assert.deepEqual(
+      kept.shown.map(part => (part.type === 'image' ? part.mimeType : `${part.mimeType} ${fileURLToPath(part.uri)}`)),
+      [1, 2].flatMap(number => ['image/webp', `image/webp ${path.join(folder, `${id}-${number}.webp`)}`]),
+    )
+    const [preview] = kept.shown
+    const { width } = await sharp(Buffer.from(preview?.type === 'image' ? preview.data : '', 'base64')).metadata()
+    assert.equal(width, 480)
     const { rows } = await app.db.pool.query<{ token: string }>(
       'select token from pictures where job_id = $1 order by position',
       [id],
@@ -132,6 +153,56 @@ suite('the MCP server', { concurrency: 4 }, () => {
       const own = await readFile(path.join(folder, `${id}-${index + 1}.webp`))
       assert.ok(own.equals((await person.get(`/files/${token}`)).body))
     }
+  })
+
+  test('a task is cancelled, and another person cannot', async t => {
+    const { call, person } = await aliceAtWork(t)
+    const held = app.mock.control.fault({ match: { prompt: 'not any more' }, hold: 'before_headers' })
+    const { data } = await call('create_image', { prompt: 'not any more' })
+    await app.mock.control.waitForCalls(1, { email: person.email, state: 'held' })
+    const other = await connect(t, { SUB2API_SSH_KEY: (await boundKey(app, await charlie(app))).file })
+    assert.match((await other.call('cancel_image', { task_id: data.task_id })).text, /not found/i)
+    assert.equal((await call('cancel_image', { task_id: data.task_id })).failed, false)
+    const ended = await call('image_status', { task_id: data.task_id, wait_seconds: 50 })
+    assert.equal(ended.data.status, 'failed')
+    app.mock.control.release(held)
+    assert.equal((await call('cancel_image', { task_id: data.task_id })).data.status, 'failed')
+  })
+
+  test('a picture in the trash shifts no other, and what a failed task left is downloaded as what it is', async t => {
+    const { call, person, home } = await aliceAtWork(t)
+    const made = await call('create_image', { prompt: 'two of them', n: 2 })
+    await call('image_status', { task_id: made.data.task_id, wait_seconds: 50 })
+    const { rows } = await app.db.pool.query<{ id: string }>(
+      'select id from pictures where job_id = $1 order by position',
+      [made.data.task_id],
+    )
+    await person.post(`/library/${rows[0]!.id}/delete`)
+    const left = await call('download_image', { task_id: made.data.task_id })
+    assert.deepEqual(left.data.files, [path.join(home, `${String(made.data.task_id)}-2.png`)])
+
+    app.mock.control.fault({ match: { prompt: 'cut off' }, end: 'before_completed' })
+    const cut = await call('create_image', { prompt: 'cut off' })
+    await call('image_status', { task_id: cut.data.task_id, wait_seconds: 50 })
+    const preview = await call('download_image', { task_id: cut.data.task_id })
+    assert.deepEqual(preview.data.files, [path.join(home, `${String(cut.data.task_id)}-2-preview.png`)])
+    assert.equal(preview.data.status, 'failed')
+  })
+
+  test('it ends within a second of its input, also while it waits for a task', async t => {
+    const { call, person, transport } = await aliceAtWork(t)
+    const held = app.mock.control.fault({ match: { prompt: 'for ever' }, hold: 'before_headers' })
+    const { data } = await call('create_image', { prompt: 'for ever' })
+    await app.mock.control.waitForCalls(1, { email: person.email, state: 'held' })
+    const child = childOf(transport)
+    const waiting = call('image_status', { task_id: data.task_id, wait_seconds: 50 }).catch(() => null)
+    await until('it to ask', async () => (await call('list_images')).failed === false)
+    const ended = once(child, 'exit')
+    child.stdin!.end()
+    const [code] = (await ended) as [number | null]
+    assert.equal(code, 0)
+    await waiting
+    app.mock.control.release(held)
   })
 
   test('references make an edit, and what is not a picture stays here', async t => {

@@ -164,6 +164,20 @@ suite('the scripts of the skill', { concurrency: 4 }, () => {
     for (const file of done.answer.files as string[]) assert.equal((await sharp(file).metadata()).format, 'webp')
   })
 
+  test('a picture in the trash shifts no other, and what is missing is said', async () => {
+    const { home, person, create, download } = await aliceAtWork()
+    app.mock.control.fault({ match: { prompt: 'two of three' }, deliver: 2 })
+    const made = await create(['--prompt', 'two of three', '--n', '3', '--wait', '--quiet'])
+    assert.equal(made.answer.error, '2 of 3 pictures came.')
+    const { rows } = await app.db.pool.query<{ id: string }>(
+      'select id from pictures where job_id = $1 order by position',
+      [made.answer.task_id],
+    )
+    await person.post(`/library/${rows[0]!.id}/delete`)
+    const left = await download(['--task-id', String(made.answer.task_id), '--download-path', 'left'])
+    assert.deepEqual(left.answer.files, [path.join(home, 'left', `${String(made.answer.task_id)}-2.png`)])
+  })
+
   test('a file is named after what was really made', async () => {
     const { home, create } = await aliceAtWork()
     const done = await create(['--prompt', 'a stone', '--format', 'jpeg', '--output', 'stone.png', '--quiet'])

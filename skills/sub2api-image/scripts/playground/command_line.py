@@ -106,12 +106,14 @@ def finish(playground, args, task_id, destination):
             return {"task_id": task_id, "status": status, "message": message}
         pictures = (task.get("result") or {}).get("images") or []
         answer = {"task_id": task_id, "status": status, "message": "Made: %d" % len(pictures)}
+        if task.get("error"):
+            answer["error"] = str(task["error"])
         if destination is not None:
             answer["files"] = [
                 playground.download(
-                    task_id, index, lambda chunks: destination.save(chunks, task_id, index, len(pictures))
+                    task_id, index, lambda chunks, index=index: destination.save(chunks, task_id, index, len(pictures))
                 )
-                for index in range(len(pictures))
+                for index in (_index_of(picture, place) for place, picture in enumerate(pictures))
             ]
         return answer
     except PlaygroundError as error:
@@ -119,6 +121,12 @@ def finish(playground, args, task_id, destination):
         raise
     except KeyboardInterrupt:
         raise PlaygroundError("Interrupted; the task goes on", task_id=task_id) from None
+
+
+def _index_of(picture, place):
+    """The number of a picture among those that were made: one in the trash keeps its own."""
+    index = picture.get("index") if isinstance(picture, dict) else None
+    return index if isinstance(index, int) else place
 
 
 def _print(stream, content):
