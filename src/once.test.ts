@@ -67,6 +67,20 @@ test('Try again pressed twenty times is one paid call, also when that ends badly
   }
 })
 
+test('what was tried again well in one tab is found from another, and not paid again', async () => {
+  const person = await alice(app)
+  mock.control.fault({ match: { prompt: 'a pier in two tabs' }, reply: 'moderation' })
+  const id = await ask(person, 'a pier in two tabs')
+  await jobEnd(db, id)
+  const tabs = [await formOn(person, '/images', 'form[action$="/retry"]')]
+  tabs.push(await formOn(person, `/images/${id}`, 'form[action$="/retry"]'))
+  const [first, second] = await Promise.all(tabs.map(({ action, fields }) => person.post(action, fields)))
+  assert.equal(first!.location, second!.location)
+  assert.equal((await jobEnd(db, jobOf(first!.location))).state, 'done')
+  assert.equal((await person.post(tabs[1]!.action, tabs[1]!.fields)).location, first!.location)
+  assert.equal(paidCalls(person).length, 2)
+})
+
 test('a tile that was tried again gets a key for the next time', async () => {
   const person = await alice(app)
   mock.control.fault({ match: { prompt: 'a pier in vain' }, reply: 'moderation' })

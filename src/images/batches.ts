@@ -66,7 +66,7 @@ export async function startBatch(
     }
     const batch = await queries.insertBatch(tx, { id: randomUUID(), userId, submission })
     for (const [line, request] of requests.entries()) {
-      await enqueue(tx, request, derivedSubmission(`line ${line} of ${batch.id}`), { id: batch.id, line })
+      await enqueue(tx, request, derivedSubmission(`line ${line} of ${batch.id}`), { batch: { id: batch.id, line } })
     }
     return batch
   })

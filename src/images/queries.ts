@@ -55,6 +55,8 @@ export const ImageJob = z.object({
   cost: z.number().nullable(),
   costUntil: z.date().nullable(),
   batchId: z.string().nullable(),
+  /** Key of the button that asked for it again. */
+  form: z.string().nullable(),
   evidence: Evidence.nullable(),
 })
 export type ImageJob = z.output<typeof ImageJob>
@@ -113,6 +115,7 @@ interface NewJob {
   keySecret: Buffer
   caller: { address: string; userAgent: string }
   batch: { id: string; line: number } | null
+  form: string | null
 }
 
 export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
@@ -121,9 +124,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
     ImageJob,
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
        background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
-       caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before)
+       caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before, form)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-       $23, $24, $25, $26)
+       $23, $24, $25, $26, $27)
      returning *`,
     [
       job.id,
@@ -152,6 +155,7 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       job.estimateStale,
       job.waits?.for ?? null,
       job.waits?.until ?? null,
+      job.form,
     ],
   )
 }

@@ -41,19 +41,21 @@ export interface Started {
 
 /**
  * Puts a job into the queue: row and message commit together. The same `submission` (a UUID) makes the same job, however
- * often it comes. Throws `Refusal` 409 without a usable key, 429 when too many of the user's jobs wait, and 503 when too
- * much is asked at once.
+ * often it comes. `form`: key of the button that asked again. Throws `Refusal` 409 without a usable key, 429 when too
+ * many of the user's jobs wait, and 503 when too much is asked at once.
  */
 export async function startImage(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
   requester: Requester,
   request: ImageRequest,
   submission: string,
+  form: string | null = null,
 ): Promise<Started> {
   const { userId } = requester
   const known = await queries.findJobBySubmission(deps.db, userId, submission)
   if (known) return { job: known, again: true }
-  const queue = await prepare(deps, requester, [request])
+  const enqueue = await prepare(deps, requester, [request])
+  const queue: Enqueue = (tx, asked, once) => enqueue(tx, asked, once, { form })
   return inTurn(deps.db, queries.startsLock, requester, tx => startInTurn(deps, tx, queue, userId, request, submission))
 }
 
@@ -80,7 +82,7 @@ type Enqueue = (
   tx: Db,
   request: ImageRequest,
   submission: string,
-  batch?: { id: string; line: number },
+  from?: { batch: { id: string; line: number } } | { form: string | null },
 ) => Promise<queries.ImageJob>
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
@@ -98,7 +100,7 @@ export async function prepare(
   const full = fullWindow(account?.keyState ?? null)
   for (const request of requests) await checkReferences(deps.db, userId, request)
 
-  return async (tx, request, submission, batch) => {
+  return async (tx, request, submission, from) => {
     const id = randomUUID()
     const keySecret = sshKeyId
       ? sealBindingKeyForJob(deps, userId, id, sshKeyId, chosen)
@@ -118,7 +120,8 @@ export async function prepare(
       estimate: price,
       estimateStale: price !== null && !isCurrent(account),
       waits: full && { for: full.window, until: full.resetsAt },
-      batch: batch ?? null,
+      batch: from && 'batch' in from ? from.batch : null,
+      form: from && 'form' in from ? from.form : null,
     })
     for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
     await deps.jobs.send(tx, 'image', { jobId: id })
@@ -127,8 +130,8 @@ export async function prepare(
 }
 
 /**
- * The same request as a job that ended, as a new job. One `form` is one job, however that ends; without one a second
- * click finds the first one's job as long as that has not ended badly too.
+ * The same request as a job that ended, as a new job. A second click, here or in another tab, finds the first one's job
+ * as long as that has not ended badly too; one of the same `form` finds it however it ended.
  */
 export async function retryImage(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
@@ -138,13 +141,13 @@ export async function retryImage(
 ): Promise<Started> {
   // Not ended after all: there is nothing to try again.
   if (ended.state === 'queued' || ended.state === 'running') return { job: ended, again: true }
-  if (form) return startImage(deps, requester, requestOf(ended), submissionOf(form, `retry of ${ended.id}`))
   let last = ended
   for (;;) {
     const submission = derivedSubmission(`retry of ${last.id}`)
     const again = await queries.findJobBySubmission(deps.db, requester.userId, submission)
-    if (!again) return startImage(deps, requester, requestOf(last), submission)
-    if (['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
+    if (!again) return startImage(deps, requester, requestOf(last), submission, form)
+    const isAsked = form !== null && again.form === form
+    if (isAsked || ['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
     last = again
   }
 }
