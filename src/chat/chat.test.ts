@@ -384,3 +384,13 @@ test('code that a grammar cannot bear is shown in full, while others are answere
   const shown = page.html.querySelectorAll('.answer figure.code').filter(each => each.text.includes(`>${code}`))
   assert.equal(shown.length, 5)
 })
+
+test('a message of nothing but line ends holds nobody up', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  const stream = await openStream(app.url, person, `/chat/${id}/events`)
+  await say(person, `a${'\n'.repeat(90_000)}b`, id)
+  await until('it to be shown', async () => stream.events.some(({ data }) => /class="said">a\n{90000}b</.test(data)))
+  await replyIn(db, id, 'done')
+  stream.close()
+})

@@ -193,7 +193,14 @@ function isWriting(growth: Growth) {
 export function tidy(html: string): string {
   const parts = html.split(/(<(pre|textarea)\b[\s\S]*?<\/\2>)/)
   // Of three in a row the first is between, the second the whole element, the third its name.
-  return parts
-    .map((part, index) => (index % 3 === 0 ? part.replace(/\n\s*(?=<|$)/g, '') : index % 3 === 1 ? part : ''))
-    .join('')
+  return parts.map((part, index) => (index % 3 === 0 ? withoutIndents(part) : index % 3 === 1 ? part : '')).join('')
+}
+
+/** White space from a line's end to the next element. Each run is looked at once, however long somebody made it. */
+function withoutIndents(html: string): string {
+  return html.replace(/\s+/g, (run, at: number) => {
+    const next = html[at + run.length]
+    const end = next === '<' || next === undefined ? run.indexOf('\n') : -1
+    return end < 0 ? run : run.slice(0, end)
+  })
 }

@@ -93,6 +93,7 @@ function smallest(models: readonly ChatModel[]): ChatModel | undefined {
 /** One line without the decoration that models add all the same; empty when it is no title. */
 export function cleanTitle(text: string): string {
   const line = splitThoughts(text).words.trim().split('\n', 1)[0]!
+  if (line.length > 4 * LONGEST) return ''
   const bare = line.replace(/^[\s#*"'“”‘’「《`]+|[\s*"'“”‘’」》`。.]+$/g, '').replace(/\s+/g, ' ')
   return bare.length > LONGEST || !isVisible(bare) ? '' : bare.toWellFormed()
 }

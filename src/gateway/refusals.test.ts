@@ -27,3 +27,12 @@ test('the detail of a refusal has no credential in it', async t => {
   assert.match(detail, /^bad Bearer \[secret\]; \[secret\]; \[secret\]; \[secret\];/)
   assert.ok(!detail.includes(apiKey.reveal()) && !detail.includes('\u0000') && detail.length === 2000)
 })
+
+test('a refusal as long as a book is read to its beginning', async t => {
+  const message = 'no lim 5h '.repeat(80_000)
+  const { gateway } = await scriptedServer(t, (_req, res) => {
+    res.writeHead(429).end(JSON.stringify(handler('rate_limit_error', message)))
+  })
+  const { error } = await gather(gateway)
+  assert.ok(error instanceof GatewayError && error.facts.detail!.length <= 2_000)
+})

@@ -4,6 +4,8 @@ import { type FailureFacts, type FailureReason, GatewayError } from './errors.ts
 import { scrub } from './scrub.ts'
 import { type WindowName, windowIn } from './windows.ts'
 
+const LONGEST_MESSAGE = 8_000
+
 /** What a refusal says, in whichever of the gateway's shapes it came. */
 export interface Refusal {
   /** `reason`, or the string `code`, top level or inside `error`. */
@@ -66,7 +68,9 @@ export function parseRefusal(text: string): Refusal {
  * The gateway bills pictures that it delivered: a refusal in its own words before any picture costs nothing; after one it
  * costs that picture; what a proxy in between says of a call that it had passed on proves nothing.
  */
-export function refusalError(refusal: Refusal, context: RefusalContext): GatewayError {
+export function refusalError(given: Refusal, context: RefusalContext): GatewayError {
+  // A proxy's page may be a megabyte, and what it says is searched for many words.
+  const refusal = { ...given, message: given.message.slice(0, LONGEST_MESSAGE) }
   const reason = context.movedTo ? 'gateway_moved' : reasonOf(refusal, context.status)
   const charged = chargedFor(refusal, context)
   const facts: FailureFacts = {
