@@ -1,4 +1,5 @@
 import { start as startAttaching } from './chat-files.js'
+import { start as startPlace } from './chat-place.js'
 import { explain, start as startSending } from './chat-send.js'
 import { drawTail } from './chat-tail.js'
 import { toast } from './toast.js'
@@ -16,6 +17,7 @@ scrolling()
 copying()
 decorate(document)
 if (follow) polling()
+startPlace()
 // The latest is what one comes for.
 if (follow && !location.hash) scrollTo(0, end())
 
@@ -80,8 +82,9 @@ function polling() {
   const ask = async () => {
     if (isConnected || document.hidden) return
     const shown = document.getElementById('chat-pulse').dataset.v
+    const first = document.querySelector('#thread > .message')?.id.slice(2) ?? ''
     try {
-      await window.htmx.ajax('GET', `${follow.dataset.pulse}v=${encodeURIComponent(shown)}`, {
+      await window.htmx.ajax('GET', `${follow.dataset.pulse}from=${first}&v=${encodeURIComponent(shown)}`, {
         source: '#chat-pulse',
         swap: 'none',
       })

@@ -23,7 +23,7 @@ import { type Conversation, findConversation } from './conversation-queries.ts'
 import { withPictures } from './export.ts'
 import { type ChatForm, chatFields, chooseModel, readChatForm } from './form.ts'
 import { findText, listAttachments } from './message-queries.ts'
-import { atOf, done, myConversation, myReply, originOf } from './mine.ts'
+import { done, isElsewhere, myConversation, myReply, originOf } from './mine.ts'
 import { listChatModels } from './models.ts'
 import { deleteDraft, findSettings, type Settings, setChoice, upsertDraft } from './own-queries.ts'
 import { showPage } from './page.ts'
@@ -135,7 +135,7 @@ export function askRoutes(deps: Deps): Router {
       const address = `/chat/${asked.conversationId}`
       if (!wantsFragment(req)) return res.redirect(303, address)
       // On another branch than the newest the page would not see what was asked: it goes there.
-      if (!conversation || atOf(req)) return void res.set('HX-Redirect', address).status(204).end()
+      if (!conversation || isElsewhere(req)) return void res.set('HX-Redirect', address).status(204).end()
       // The box was emptied when it was sent; what was said, and the button to stop, come by the page's stream.
       if (isComposer) sendFragments(res, renderView(pageOf(res), 'chat/_asked', { submission: randomUUID() }))
       else res.status(204).end()

@@ -4,16 +4,23 @@ import { listToolCalls, type ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
 import {
   type Attachment,
+  findLeafBelow,
   listAttachments,
+  listBelow,
   listBranch,
+  listBranchEnd,
   listMessages,
   listTexts,
   type Message,
 } from './message-queries.ts'
 import { listReplies, type Reply } from './reply-queries.ts'
 
-/** What stands in the texts that are attached in a branch, by their ids; for where it is sent on, not for showing. */
-export async function loadTexts(db: Db, { userId }: Conversation, { turns }: Branch): Promise<Map<string, string>> {
+/** What stands in the texts that are attached to these, by their ids; for where it is sent on, not for showing. */
+export async function loadTexts(
+  db: Db,
+  { userId }: Conversation,
+  turns: readonly Turn[],
+): Promise<Map<string, string>> {
   const ids = turns.flatMap(turn => turn.attachments.flatMap(each => each.textId ?? []))
   const texts = ids.length > 0 ? await listTexts(db, userId, [...new Set(ids)]) : []
   return new Map(texts.map(({ id, text }) => [id, text]))
@@ -35,6 +42,51 @@ export interface Branch {
 /** From the first message of a conversation down to `leaf`; empty when there is none yet. */
 export async function loadBranch(db: Db, conversation: Conversation, leaf: string | null): Promise<Branch> {
   return load(db, conversation, leaf ? await listBranch(db, conversation, leaf) : [])
+}
+
+/** Which part of a conversation is to be shown; of the newest branch the end, where it says nothing. */
+export interface Part {
+  /** A message whose branch is shown, and that is to be in sight. */
+  at: string | null
+  /** What stands above a message, instead of the end. */
+  before: string | null
+  /** Where the page that asks begins: it hears of all from there on. */
+  from: string | null
+}
+
+export interface BranchPart extends Branch {
+  /** The end of the branch; null while the conversation is empty. */
+  leaf: string | null
+  /** It reaches to the end of the branch. */
+  isEnd: boolean
+}
+
+/** As much as a page shows at once; of a page that stays open, as much as it is told of again. */
+const PAGE = 40
+const LONGEST_PAGE = 400
+
+export async function loadPart(db: Db, conversation: Conversation, part: Part): Promise<BranchPart> {
+  const { at } = part
+  // A branch that is gone gives way to the newest.
+  const leaf = (at && (await findLeafBelow(db, conversation, at))) ?? conversation.head
+  const messages = leaf ? await listPart(db, conversation, leaf, part) : []
+  return { ...(await load(db, conversation, messages)), leaf, isEnd: messages.at(-1)?.id === (leaf ?? undefined) }
+}
+
+async function listPart(db: Db, conversation: Conversation, leaf: string, part: Part): Promise<Message[]> {
+  const { at, before, from } = part
+  if (before) {
+    const above = await listBranchEnd(db, conversation, before, PAGE + 1)
+    if (above.length > 1) return above.slice(0, -1)
+  }
+  if (from) {
+    const since = await listBranchEnd(db, conversation, leaf, LONGEST_PAGE, from)
+    if (since[0]?.id === from) return since
+  }
+  const end = await listBranchEnd(db, conversation, leaf, PAGE)
+  if (!at || end.some(message => message.id === at)) return end
+  const above = await listBranchEnd(db, conversation, at, PAGE / 2)
+  return above.length > 0 ? [...above, ...(await listBelow(db, conversation, at, PAGE / 2))] : end
 }
 
 /** All branches, parents before children. */

@@ -65,7 +65,12 @@ export function callRoutes(deps: Deps): Router {
     error: string,
     told: Terms['told'] = [],
   ): Promise<void> {
-    const { view } = await loadThread(db, conversation, call.messageId, accountOf(res))
+    const { view } = await loadThread(
+      db,
+      conversation,
+      { at: call.messageId, before: null, from: null },
+      accountOf(res),
+    )
     const card = view.messages.find(message => message.id === call.messageId)
     if (card?.role !== 'tool') throw new Refusal(404, 'errors.not_found')
     const { prompt, size } = values

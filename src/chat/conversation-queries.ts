@@ -84,6 +84,25 @@ export function listConversations(db: Db, userId: number, options: ListOptions):
   )
 }
 
+/** Of each conversation the newest message with these words, by conversation. */
+export async function listFound(
+  db: Db,
+  userId: number,
+  conversationIds: readonly string[],
+  search: string,
+): Promise<Map<string, string>> {
+  const rows = await db.many(
+    z.object({ conversationId: z.string(), id: z.string() }),
+    `select distinct on (m.conversation_id) m.conversation_id, m.id
+     from chat_messages m left join replies r on r.message_id = m.id
+     where m.user_id = $1 and m.conversation_id = any($2) and m.deleted_at is null
+       and (normalize(m.text) ilike $3 or normalize(r.text) ilike $3)
+     order by m.conversation_id, m.number desc`,
+    [userId, conversationIds, likePattern(search)],
+  )
+  return new Map(rows.map(row => [row.conversationId, row.id]))
+}
+
 /** Composed (NFC), as the texts are compared: `é` may be typed as one character or as two. */
 function likePattern(words: string): string {
   return `%${words.normalize().replace(/[\\%_]/g, '\\$&')}%`

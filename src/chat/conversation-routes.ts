@@ -14,7 +14,7 @@ import {
 } from './conversation-queries.ts'
 import { exportMarkdown } from './export.ts'
 import { findLeafBelow } from './message-queries.ts'
-import { atOf, done, myConversation, originOf } from './mine.ts'
+import { done, myConversation, originOf, partOf } from './mine.ts'
 import { tellPages } from './news-queries.ts'
 import { listUnfinished, stopReply } from './reply-queries.ts'
 import { Instructions, OnOff } from './settings-routes.ts'
@@ -67,7 +67,7 @@ export function conversationRoutes(deps: Deps): Router {
 
   router.get('/chat/:id/export.md', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    const at = atOf(req)
+    const { at } = partOf(req)
     const branch = await loadBranch(
       db,
       conversation,

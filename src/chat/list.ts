@@ -1,7 +1,7 @@
 import type { Db } from '../db/db.ts'
 import type { Page } from '../web/page.ts'
 import { type Cursor, cursorOf } from '../web/paging.ts'
-import { type Conversation, listConversations, listPinned } from './conversation-queries.ts'
+import { type Conversation, listConversations, listFound, listPinned } from './conversation-queries.ts'
 import type { ListView, RowView } from './view.ts'
 
 const ROWS_PER_PAGE = 40
@@ -26,28 +26,37 @@ export async function loadList(db: Db, page: Page, userId: number, wishes: ListW
   ])
   const shown = rows.slice(0, ROWS_PER_PAGE)
   const last = shown.at(-1)
+  const found = search
+    ? await listFound(
+        db,
+        userId,
+        shown.map(each => each.id),
+        search,
+      )
+    : new Map<string, string>()
   const query = new URLSearchParams({
     ...(search && { q: search }),
     ...(last && { before: cursorOf(last.updatedAt, last.id) }),
   })
   return {
     pinned: pinned.map(each => viewRow(each, current)),
-    days: byDay(page, shown, before?.at ?? null, current),
+    days: byDay(page, shown, found, before?.at ?? null, current),
     older: rows.length > ROWS_PER_PAGE ? `/chat/list?${query}` : null,
     search,
     open,
   }
 }
 
-export function viewRow(conversation: Conversation, current: string | null): RowView {
+export function viewRow(conversation: Conversation, current: string | null, found: string | null = null): RowView {
   const { id, title, pinnedAt, deletedAt } = conversation
-  return { id, title, pinned: pinnedAt !== null, deleted: deletedAt !== null, current: id === current }
+  return { id, title, pinned: pinnedAt !== null, deleted: deletedAt !== null, current: id === current, found }
 }
 
 /** A page that goes on within a day does not name it again. */
 function byDay(
   page: Page,
   rows: readonly Conversation[],
+  found: ReadonlyMap<string, string>,
   before: Date | null,
   current: string | null,
 ): ListView['days'] {
@@ -59,6 +68,6 @@ function byDay(
   const days = Map.groupBy(rows, row => page.day(row.updatedAt))
   return [...days].map(([day, list]) => ({
     label: words.get(day) ?? day,
-    rows: list.map(row => viewRow(row, current)),
+    rows: list.map(row => viewRow(row, current, found.get(row.id))),
   }))
 }

@@ -7,7 +7,7 @@ import { Refusal } from '../web/errors.ts'
 import type { EventStreams } from '../web/event-stream.ts'
 import { pageOf, renderView, sendFragments } from '../web/render.ts'
 import { followThread, tidy } from './live.ts'
-import { atOf, myConversation } from './mine.ts'
+import { myConversation, partOf } from './mine.ts'
 import { loadThread } from './thread.ts'
 
 /** How an open page hears of what is new. */
@@ -34,17 +34,29 @@ export function liveRoutes(deps: Deps, streams: EventStreams): Router {
       account: async () => accountOf(res),
       refresh: () => reloadViewer(deps, res),
     }
-    followThread(deps, page, conversation, atOf(req), stream, typeof req.query.v === 'string' ? req.query.v : '')
+    followThread(deps, page, conversation, partOf(req), stream, typeof req.query.v === 'string' ? req.query.v : '')
+  })
+
+  // What stands above a message, into the page that has that.
+  router.get('/chat/:id/older', async (req, res) => {
+    const conversation = await myConversation(db, req, res)
+    const { view } = await loadThread(db, conversation, partOf(req), accountOf(res))
+    sendFragments(res, renderView(pageOf(res), 'chat/_above', { thread: view }))
   })
 
   // For browsers, and networks, that let no stream through.
   router.get('/chat/:id/pulse', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    const { view } = await loadThread(db, conversation, atOf(req), accountOf(res))
+    const part = partOf(req)
+    const { view } = await loadThread(db, conversation, part, accountOf(res))
     if (view.pulse === req.query.v) return res.status(204).end()
     await reloadViewer(deps, res)
     const page = pageOf(res)
-    sendFragments(res, renderView(page, 'chat/_sync', { thread: view }), renderView(page, 'chat/_balance', {}))
+    sendFragments(
+      res,
+      renderView(page, 'chat/_sync', { thread: view, anew: view.first !== part.from }),
+      renderView(page, 'chat/_balance', {}),
+    )
   })
 
   return router

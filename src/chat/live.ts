@@ -2,6 +2,7 @@ import type { Account } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import type { EventStream } from '../web/event-stream.ts'
 import type { Views } from '../web/views.gen.ts'
+import type { Part } from './branch.ts'
 import { type Delta, listDeltas } from './claim-queries.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { listReplies } from './reply-queries.ts'
@@ -24,7 +25,7 @@ export function followThread(
   deps: Pick<Deps, 'db' | 'listener' | 'log'>,
   page: Page,
   conversation: Conversation,
-  at: string | null,
+  part: Part,
   stream: EventStream,
   /** The pulse of what the browser shows already. */
   shown: string,
@@ -35,6 +36,8 @@ export function followThread(
   /** Answers whose cost the page shows. */
   const told = new Set<string>()
   let title = conversation.title
+  /** The first message that the page is told of. */
+  let first = part.from
   let busy = false
 
   const unheard = deps.listener.on(conversation.id, payload => {
@@ -69,14 +72,16 @@ export function followThread(
   async function tellChange(): Promise<void> {
     const current = await findConversation(db, conversation.userId, conversation.id)
     if (!current || current.deletedAt) return stream.end()
-    const next = await loadThread(db, current, at, await page.account())
+    const next = await loadThread(db, current, { ...part, from: first }, await page.account())
     const before = thread
     thread = next
     const has = readPulse(shown)
-    if (before) {
+    const anew = first !== next.view.first
+    first = next.view.first
+    if (before && !anew) {
       tellDifference(before, next)
-    } else if (stream.again || has.tag !== next.view.tag) {
-      stream.send(page.render('chat/_sync', { thread: next.view }))
+    } else if (before || stream.again || has.tag !== next.view.tag) {
+      stream.send(page.render('chat/_sync', { thread: next.view, anew }))
       showCosts(next.view.messages)
     } else {
       // The page came with the beginning of this answer: what follows it is still to be told.

@@ -96,6 +96,42 @@ export function listBranch(db: Db, conversation: Conversation, leaf: string): Pr
   )
 }
 
+/** The last `limit` messages of the branch down to `leaf`, in their order; fewer when `first` is met before. */
+export function listBranchEnd(
+  db: Db,
+  conversation: Conversation,
+  leaf: string,
+  limit: number,
+  first: string | null = null,
+): Promise<Message[]> {
+  return db.many(
+    Message,
+    `with recursive branch as (
+       select m.*, 1 as height from chat_messages m where id = $1 and conversation_id = $2 and deleted_at is null
+       union all
+       select p.*, height + 1 from chat_messages p join branch b on p.id = b.parent_id
+       where height < $3 and b.id is distinct from $4::uuid)
+     select * from branch order by height desc`,
+    [leaf, conversation.id, limit, first],
+  )
+}
+
+/** The next `limit` messages below one, along the newest branch through it. */
+export function listBelow(db: Db, conversation: Conversation, id: string, limit: number): Promise<Message[]> {
+  return db.many(
+    Message,
+    `with recursive below as (
+       select m.*, 0 as depth from chat_messages m where id = $1 and conversation_id = $2
+       union all
+       select c.*, depth + 1 from below b cross join lateral (
+         select * from chat_messages
+         where conversation_id = $2 and parent_id = b.id and deleted_at is null order by number desc limit 1) c
+       where depth < $3)
+     select * from below where depth > 0 order by depth`,
+    [id, conversation.id, limit],
+  )
+}
+
 /** Every message of the conversation, all branches, parents before children. */
 export function listMessages(db: Db, conversation: Conversation): Promise<Message[]> {
   return db.many(
@@ -111,12 +147,13 @@ export async function findLeafBelow(
   conversation: Conversation,
   messageId: string | null,
 ): Promise<string | null> {
+  // Two statements, so that each finds its row in an index.
+  const start = messageId === null ? '$1::uuid is null and parent_id is null' : 'id = $1'
   const row = await db.maybeOne(
     z.object({ id: z.string() }),
     `with recursive down as (
        (select id, number from chat_messages
-        where conversation_id = $2 and deleted_at is null
-          and case when $1::uuid is null then parent_id is null else id = $1 end
+        where conversation_id = $2 and deleted_at is null and ${start}
         order by number desc limit 1)
        union all
        select c.id, c.number from down d cross join lateral (
@@ -128,15 +165,22 @@ export async function findLeafBelow(
   return row?.id ?? null
 }
 
-/** Messages that stand beside another under the same parent, in their order. */
-export function listSiblings(db: Db, conversation: Conversation): Promise<{ id: string; parentId: string | null }[]> {
+/** What stands under these parents, null for the beginning of the conversation, in its order. */
+export async function listChildren(
+  db: Db,
+  conversation: Conversation,
+  parents: readonly (string | null)[],
+): Promise<{ id: string; parentId: string | null }[]> {
   return db.many(
     z.object({ id: z.string(), parentId: z.string().nullable() }),
     `select id, parent_id from (
-       select id, parent_id, number, count(*) over (partition by parent_id) as beside
-       from chat_messages where conversation_id = $1 and deleted_at is null) m
-     where beside > 1 order by number`,
-    [conversation.id],
+       select id, parent_id, number from chat_messages
+       where conversation_id = $1 and parent_id = any($2::uuid[]) and deleted_at is null
+       union all
+       select id, parent_id, number from chat_messages
+       where $3 and conversation_id = $1 and parent_id is null and deleted_at is null) m
+     order by number`,
+    [conversation.id, parents.filter(each => each !== null), parents.includes(null)],
   )
 }
 

@@ -9,7 +9,7 @@ import { inTurn } from '../web/turns.ts'
 import { checkReply, decideReply } from './check.ts'
 import { askingLock, findConversation, setHead } from './conversation-queries.ts'
 import { deleteMessages, findLeafBelow, restoreMessages } from './message-queries.ts'
-import { atOf, done, myConversation, myMessage, myReply } from './mine.ts'
+import { done, isElsewhere, myConversation, myMessage, myReply } from './mine.ts'
 import { tellPages } from './news-queries.ts'
 
 /** A message goes with all that follows from it, and comes back as it was. */
@@ -43,7 +43,7 @@ export function messageRoutes(deps: Deps): Router {
     })
     const address = `/chat/${conversation.id}?removed=${message.id}`
     if (!wantsFragment(req)) return res.redirect(303, address)
-    if (atOf(req)) return void res.set('HX-Redirect', address).status(204).end()
+    if (isElsewhere(req)) return void res.set('HX-Redirect', address).status(204).end()
     sendFragments(
       res,
       renderView(pageOf(res), 'chat/_removed', { removed: { conversationId: conversation.id, messageId: message.id } }),

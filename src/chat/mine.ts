@@ -6,6 +6,7 @@ import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { wantsFragment } from '../web/render.ts'
+import type { Part } from './branch.ts'
 import { findToolCall, type ToolCall } from './call-queries.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { findMessage, type Message } from './message-queries.ts'
@@ -56,11 +57,20 @@ export async function myCall(
   return { conversation, call }
 }
 
-/** The message whose branch is to be shown, or is shown where a button was pressed; null: the newest branch. */
-export function atOf(req: Request): string | null {
-  const shown =
-    req.method === 'POST' ? URL.parse(req.get('HX-Current-URL') ?? '')?.searchParams.get('at') : req.query.at
-  return z.guid().safeParse(shown).data ?? null
+/** Which part of the conversation is to be shown. */
+export function partOf(req: Request): Part {
+  const { at, before, from } = req.query
+  return { at: asId(at), before: asId(before), from: asId(from) }
+}
+
+/** A button was pressed on a page that would not hear of what comes at the end of the conversation. */
+export function isElsewhere(req: Request): boolean {
+  const shown = URL.parse(req.get('HX-Current-URL') ?? '')?.searchParams
+  return asId(shown?.get('at')) !== null || asId(shown?.get('before')) !== null
+}
+
+function asId(value: unknown): string | null {
+  return z.guid().safeParse(value).data ?? null
 }
 
 /** Under which address the reader knows this installation. */
@@ -72,6 +82,6 @@ export function originOf({ config }: Pick<Deps, 'config'>, req: Request): string
 export function done(req: Request, res: Response, conversation: Conversation): void {
   const address = `/chat/${conversation.id}`
   if (!wantsFragment(req)) res.redirect(303, address)
-  else if (atOf(req)) res.set('HX-Redirect', address).status(204).end()
+  else if (isElsewhere(req)) res.set('HX-Redirect', address).status(204).end()
   else res.status(204).end()
 }

@@ -13,7 +13,7 @@ import { viewAttachments } from './attachments.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { type ChatForm, chooseModel, readChatForm } from './form.ts'
 import { loadList, viewRow } from './list.ts'
-import { atOf } from './mine.ts'
+import { partOf } from './mine.ts'
 import { listChatModels } from './models.ts'
 import { findDraft, findSettings, type Settings } from './own-queries.ts'
 import { loadThread } from './thread.ts'
@@ -39,8 +39,9 @@ export async function showPage(
   const { userId } = signedIn(res)
   const settings = await findSettings(db, userId)
   const list = await listOf(db, req, res, conversation?.id ?? null)
-  const thread = conversation && (await loadThread(db, conversation, atOf(req), accountOf(res))).view
   const { card } = said
+  const part = card ? { ...partOf(req), at: card.id } : partOf(req)
+  const thread = conversation && (await loadThread(db, conversation, part, accountOf(res))).view
   if (thread && card) thread.messages = thread.messages.map(each => (each.id === card.id ? card : each))
   const form = said.form ?? (await firstForm(db, req, res, userId, conversation))
   const deletedId = z.guid().safeParse(req.query.deleted).data

@@ -59,7 +59,9 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   if (!conversation) return
   const message = await findMessage(deps.db, conversation, claimed.messageId)
   const branch = await loadBranch(deps.db, conversation, message?.parentId ?? null)
-  const { input, pictures } = await tellHistory(deps, branch, await loadTexts(deps.db, conversation, branch))
+  // What an answer holds as a text is for its reader.
+  const said = branch.turns.filter(turn => turn.kind === 'user')
+  const { input, pictures } = await tellHistory(deps, branch, await loadTexts(deps.db, conversation, said))
   const settings = await findSettings(deps.db, claimed.userId)
   const mayPaint = await offersPictures(deps, claimed)
   const key = openKey(deps, claimed)

@@ -91,9 +91,8 @@ export const Snapshot = z.object({
 export type Snapshot = z.output<typeof Snapshot>
 
 export async function takeSnapshot(db: Db, conversation: Conversation): Promise<Snapshot> {
-  const branches = await loadAllBranches(db, conversation)
-  const texts = await loadTexts(db, conversation, branches)
-  const { turns } = branches
+  const { turns } = await loadAllBranches(db, conversation)
+  const texts = await loadTexts(db, conversation, turns)
   const isOver = (turn: Branch['turns'][number]) => turn.kind !== 'assistant' || turn.reply.finishedAt !== null
   const kept = new Set(turns.filter(isOver).map(turn => turn.message.id))
   return {

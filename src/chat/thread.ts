@@ -10,14 +10,14 @@ import type { JobView } from '../images/view.ts'
 import type { StoredFile } from '../library/queries.ts'
 import { moneyOf } from '../spend/evidence.ts'
 import { sentencesOf } from '../spend/sentences.ts'
-import { type Branch, loadBranch, type Turn } from './branch.ts'
+import { type Branch, loadPart, type Part, type Turn } from './branch.ts'
 import type { ToolCall } from './call-queries.ts'
 import { mayCheckReply } from './check.ts'
 import { type Delta, listDeltas } from './claim-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
 import { placeDrawn } from './drawn-view.ts'
 import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
-import { type Attachment, findLeafBelow, listSiblings } from './message-queries.ts'
+import { type Attachment, listChildren } from './message-queries.ts'
 import type { Reply } from './reply-queries.ts'
 import type { ToolProblem } from './tools.ts'
 import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
@@ -38,26 +38,27 @@ export interface Thread {
   growth: Growth | null
 }
 
-/**
- * One branch of a conversation as a page shows it: the newest, or the one through the message `at`. `account` pays for
- * what is offered.
- */
+/** Part of one branch of a conversation as a page shows it. `account` pays for what is offered. */
 export async function loadThread(
   db: Db,
   conversation: Conversation,
-  at: string | null,
+  part: Part,
   account: Account | null,
 ): Promise<Thread> {
-  // A branch that is gone gives way to the newest.
-  const leaf = (at && (await findLeafBelow(db, conversation, at))) ?? conversation.head
-  const [branch, siblings] = await Promise.all([loadBranch(db, conversation, leaf), listSiblings(db, conversation)])
+  const branch = await loadPart(db, conversation, part)
+  const { leaf, isEnd } = branch
+  const siblings = await listChildren(
+    db,
+    conversation,
+    branch.turns.map(turn => turn.message.parentId),
+  )
   const jobs = await loadJobs(db, conversation.userId, branch)
   const last = branch.turns.at(-1)
   const writing = last?.kind === 'assistant' && last.reply.finishedAt === null ? last.message.id : null
   const growth = writing ? await loadGrowth(db, writing) : null
   const beside = Map.groupBy(siblings, each => each.parentId)
   const messages = branch.turns.map((turn): MessageView => {
-    const view = viewTurn(turn, branch, { jobs, account, growth, isLeaf: turn === last })
+    const view = viewTurn(turn, branch, { jobs, account, growth, isLeaf: isEnd && turn === last })
     return { ...view, branches: branchesOf(beside.get(turn.message.parentId) ?? [], turn.message.id) }
   })
   const tagged = messages.map(message => ({ ...message, tag: tagOf(message) }))
@@ -71,8 +72,12 @@ export async function loadThread(
       messages: tagged,
       tag: threadTag(tagged),
       pulse: pulseOf(tagged),
-      at,
-      leaf: last?.message.id ?? null,
+      at: part.at,
+      leaf,
+      first: branch.turns[0]?.message.id ?? null,
+      hasOlder: Boolean(branch.turns[0]?.message.parentId),
+      newer: isEnd || part.before ? null : (last?.message.id ?? null),
+      isEnd,
       writing,
       unfinished: [...jobs.values()].filter(job => job.isUnfinished).map(job => job.view),
     },

@@ -25,6 +25,8 @@ export interface RowView {
   /** Just deleted: the row offers to undo it. */
   deleted: boolean
   current: boolean
+  /** The newest message that has the words that are searched for. */
+  found: string | null
 }
 
 export interface ThreadView {
@@ -39,6 +41,14 @@ export interface ThreadView {
   at: string | null
   /** What the next message goes below; null: it begins the conversation. */
   leaf: string | null
+  /** The first of `messages`. */
+  first: string | null
+  /** Something stands above it. */
+  hasOlder: boolean
+  /** The last message, from where its branch can be read on; null where that is not known, or is the end. */
+  newer: string | null
+  /** The messages go on to the end of the branch: the page is kept up to date. */
+  isEnd: boolean
   /** The answer that is being written; null when none is. */
   writing: string | null
   /** Changes with everything that a page without a stream must hear of. */

@@ -162,6 +162,10 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     pulse: 'x.7.1',
     at: 'u1',
     leaf: 'a2',
+    first: 'u1',
+    hasOlder: true,
+    newer: null,
+    isEnd: true,
     writing: 'a2',
     unfinished: jobs.slice(0, 1),
   }
@@ -172,10 +176,12 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     pinned: false,
     messages: [user],
     at: null,
+    hasOlder: false,
     writing: null,
     unfinished: [],
   }
-  const row: RowView = { id: 'c1', title: 'A <lighthouse>', pinned: true, deleted: false, current: true }
+  const middle: ThreadView = { ...resting, hasOlder: true, newer: 'u1', isEnd: false }
+  const row: RowView = { id: 'c1', title: 'A <lighthouse>', pinned: true, deleted: false, current: true, found: 'm1' }
   const list: ListView = {
     pinned: [row],
     days: [{ label: 'Today', rows: [{ ...row, id: 'c2', title: '', pinned: false, current: false }] }],
@@ -211,6 +217,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
   return {
     'chat/_answer': answers.map(message => ({ message })),
     'chat/_answer_foot': answers.map(message => ({ message })),
+    'chat/_above': [{ thread }, { thread: resting }],
     'chat/_around': [{ thread }, { thread: resting }],
     'chat/_aside': [{ list }, { list: none }],
     'chat/_asked': [{ submission: 's' }],
@@ -235,6 +242,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     ],
     'chat/_list': [{ list }, { list: none }, { list: { ...none, search: '' } }],
     'chat/_message': [user, answer, tool].map(message => ({ message })),
+    'chat/_older': [{ thread }, { thread: resting }],
     'chat/_parent': [{ parent: 'a1' }, { parent: null }],
     'chat/_paid': answers.map(message => ({ message })),
     'chat/_pulse': [{ pulse: 'x.7.1' }],
@@ -245,12 +253,16 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     'chat/_row': [{ row }],
     'chat/_rows': [{ list }],
     'chat/_submission': [{ submission: 's' }],
-    'chat/_sync': [{ thread }],
+    'chat/_sync': [
+      { thread, anew: false },
+      { thread: resting, anew: true },
+    ],
     'chat/_tool': tools.map(message => ({ message })),
     'chat/_user': [{ message: user }, { message: { ...user, id: 'u2', text: '', branches: answers[4]!.branches } }],
     'chat/index': [
       { list, thread, composer: { ...composer, writing: 'a2' }, settings, deleted: null, removed: null },
       { list: none, thread: resting, composer, settings, deleted: null, removed: null },
+      { list: none, thread: middle, composer, settings, deleted: null, removed: null },
       {
         list: none,
         thread: null,
@@ -265,6 +277,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
 
 /** Fragments that are not one element with one id. */
 export const chatExceptions: readonly (readonly [string, string])[] = [
+  ['chat/_above', 'messages above those on the page, and the link to more'],
   ['chat/_around', 'what stands around the thread, in several places'],
   ['chat/_asked', 'the fields of the composer that are new after a message'],
   ['chat/_attached', 'part of a message, which is what has an address'],

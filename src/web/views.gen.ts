@@ -15,6 +15,7 @@ export interface Views {
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
   'agents/show': import('../agents/view.ts').SshKeyPage
+  'chat/_above': { thread: import('../chat/view.ts').ThreadView }
   'chat/_answer': { message: import('../chat/view.ts').AnswerView }
   'chat/_answer_foot': { message: import('../chat/view.ts').AnswerView }
   'chat/_around': { thread: import('../chat/view.ts').ThreadView }
@@ -32,6 +33,7 @@ export interface Views {
   'chat/_head': { thread: import('../chat/view.ts').ThreadView | null; settings: import('../chat/view.ts').ChatSettingsView }
   'chat/_list': { list: import('../chat/view.ts').ListView }
   'chat/_message': { message: import('../chat/view.ts').MessageView }
+  'chat/_older': { thread: import('../chat/view.ts').ThreadView }
   'chat/_paid': { message: import('../chat/view.ts').AnswerView }
   'chat/_parent': { parent: string | null }
   'chat/_pulse': { pulse: string }
@@ -42,7 +44,7 @@ export interface Views {
   'chat/_row': { row: import('../chat/view.ts').RowView }
   'chat/_rows': { list: import('../chat/view.ts').ListView }
   'chat/_submission': { submission: string }
-  'chat/_sync': { thread: import('../chat/view.ts').ThreadView }
+  'chat/_sync': { thread: import('../chat/view.ts').ThreadView; anew: boolean }
   'chat/_tool': { message: import('../chat/view.ts').ToolView }
   'chat/_user': { message: import('../chat/view.ts').UserView }
   'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }

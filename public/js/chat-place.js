@@ -1,0 +1,33 @@
+/** Where the reader is in the conversation: at the message that the address names, and there still when older ones come above. */
+export function start() {
+  const named = goToNamed()
+  addEventListener('hashchange', goToNamed)
+  const asked = new URLSearchParams(location.search)
+  if (!document.getElementById('follow') && !named) {
+    const shown = asked.has('before') ? document.querySelector('#thread > :last-child') : messageOf(asked.get('at'))
+    shown?.scrollIntoView({ block: 'end', behavior: 'instant' })
+  }
+
+  document.addEventListener('htmx:before:swap', event => {
+    if (!event.detail.ctx.sourceElement?.closest?.('#older-messages')) return
+    const below = document.querySelector('#above > .thread > .message, #thread > .message')
+    const { top } = below.getBoundingClientRect()
+    // Once it stands there, and before it is painted.
+    queueMicrotask(() => {
+      // Most browsers hold it by themselves, but none at the very top of the page.
+      scrollBy({ top: below.getBoundingClientRect().top - top, behavior: 'instant' })
+    })
+  })
+}
+
+/** A message further up than this page begins has a page of its own. */
+function goToNamed() {
+  const named = /^#m-([0-9a-f-]{36})$/.exec(location.hash)?.[1]
+  const isAsked = new URLSearchParams(location.search).get('at') === named
+  if (named && !messageOf(named) && !isAsked) location.replace(`${location.pathname}?at=${named}${location.hash}`)
+  return named
+}
+
+function messageOf(id) {
+  return document.getElementById(`m-${id}`)
+}
