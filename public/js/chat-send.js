@@ -111,6 +111,9 @@ async function follow(address) {
   draft.set('conversation', address.split('/').at(-1))
   draft.delete('submission')
   draft.delete('file')
-  await fetch('/chat/draft', { method: 'POST', body: draft, headers: { 'HX-Request': 'true' } }).catch(() => {})
+  const headers = { 'HX-Request': 'true' }
+  const kept = await fetch('/chat/draft', { method: 'POST', body: draft, headers }).catch(() => null)
+  // Else they stay in this tab, for the next time.
+  if (kept?.ok) forgetTyped(say())
   location.href = address
 }

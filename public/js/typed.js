@@ -27,6 +27,11 @@ export function start() {
 
   document.addEventListener('input', onInput)
   addEventListener('submit', onSubmit)
+  document.addEventListener('htmx:config:request', ({ detail }) => unsaved.delete(detail.ctx.sourceElement))
+  document.addEventListener('htmx:finally:request', ({ detail }) => {
+    const { sourceElement: source, response } = detail.ctx
+    if (source?.matches('[hx-post$="/draft"]') && !response?.raw.ok) unsaved.add(source)
+  })
   document.addEventListener('htmx:after:request', onAnswer)
   document.addEventListener('htmx:before:swap', () => {
     const field = document.activeElement
@@ -66,12 +71,10 @@ function onSubmit(event) {
 /** A form is taken as it was sent: what was typed since is not. */
 function onAnswer({ detail }) {
   const { sourceElement: source, request, response } = detail.ctx
-  if (!response.raw.ok) return
-  unsaved.delete(source)
-  if (!source.matches('form') || request.submitter?.matches('[data-not-taken]')) return
+  if (!response.raw.ok || !source?.matches('form') || request.submitter?.matches('[data-not-taken]')) return
   for (const field of source.elements) {
     const key = keyOf(field)
-    if (key && typed[key]?.value === request.body.get(field.name)?.replaceAll('\r\n', '\n')) delete typed[key]
+    if (key && typed[key]?.value === request.body?.get(field.name)?.replaceAll('\r\n', '\n')) delete typed[key]
   }
   keep()
 }

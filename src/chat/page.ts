@@ -80,8 +80,9 @@ async function firstForm(
   // An edited message is sent to the same address, but is not the composer's.
   const kept = takeKeptForm(req, res, ({ path, fields }) =>
     conversation
-      ? ['/chat/draft', `/chat/${conversation.id}/messages`].includes(path) && fields.conversation === conversation.id
-      : ['/chat/draft', '/chat'].includes(path) && fields.conversation === undefined,
+      ? ['/chat/draft', '/chat/key', `/chat/${conversation.id}/messages`].includes(path) &&
+        fields.conversation === conversation.id
+      : ['/chat/draft', '/chat/key', '/chat'].includes(path) && fields.conversation === undefined,
   )
   if (kept) return readChatForm(kept)
   return readChatForm(await findDraft(db, userId, conversation?.id ?? 'new'))

@@ -116,6 +116,27 @@ test('a second message while the first is on its way, or being answered, stays w
   await page.waitForSelector('.answer.state-done >> nth=2')
 })
 
+test('what is typed in one tab outlives what is sent from another', { skip }, async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  const { page, context } = await openPage(browser, app.url, person)
+  await page.goto(`/chat/${id}`)
+  await page.fill('#say', 'still thinking')
+  await until('the draft', async () =>
+    /still thinking/.test((await person.get(`/chat/${id}`)).html.querySelector('#say')?.text ?? ''),
+  )
+  const other = await context.newPage()
+  await other.goto(`/chat/${id}`)
+  await other.fill('#say', 'sent from the other')
+  await other.press('#say', 'Enter')
+  await page.waitForSelector('.answer.state-done >> nth=1')
+  assert.equal(await page.inputValue('#say'), 'still thinking')
+  await page.reload()
+  assert.equal(await page.inputValue('#say'), 'still thinking')
+  await page.press('#say', 'Enter')
+  await page.waitForSelector('.said:has-text("still thinking")')
+})
+
 test('of two messages below the same answer the second is refused, and keeps its words', async () => {
   const person = await alice(app)
   const { id, reply } = await talk(db, person, 'hello')

@@ -42,7 +42,7 @@ export function batchRoutes(deps: Deps): Router {
 
   router.get('/images/batch', async (req, res) => {
     await keepCurrent(deps, res)
-    const kept = takeKeptForm(req, res, ({ path }) => path === '/images/batch')
+    const kept = takeKeptForm(req, res, ({ path }) => /^\/images\/batch(\/key)?$/.test(path))
     if (kept) {
       const { prompts, submission } = Fields.parse(kept)
       const batch = await formOf(res, prompts, readForm({ ...kept, prompt: '' }), {})

@@ -40,7 +40,7 @@ const JOBS_PER_PAGE = 24
 const UNFINISHED_JOBS = 64
 const Submission = z.guid()
 /** What the composer is sent to. */
-const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/references'])
+const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
 
 /** Asking for pictures, and watching them being made. */
 export function imageRoutes(deps: Deps): Router {

@@ -21,7 +21,7 @@ export function showKeptForm(): RequestHandler {
       if (req.method === 'POST' && keptForm.path === pathOf(req)) delete req.session.keptForm
       // A draft is no request of its own: its room puts it back.
       else if (!keptForm.path.endsWith('/draft')) {
-        pageOf(res).keptForm = typedForm(keptForm.path, keptForm.fields, keptForm.typed)
+        pageOf(res).keptForm = typedForm(keptForm.path, keptForm.fields, keptForm.typed ?? [])
       }
     }
     next()

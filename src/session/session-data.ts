@@ -6,8 +6,8 @@ import type { Config } from '../config.ts'
 export interface KeptForm {
   path: string
   fields: Record<string, string | string[]>
-  /** The names of those that people write in. */
-  typed: string[]
+  /** The names of those that people write in; sessions of an earlier version do not have them. */
+  typed?: string[]
 }
 
 declare module 'express-session' {
