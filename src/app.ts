@@ -9,6 +9,7 @@ import { agentRoutes } from './agents/routes.ts'
 import { chatRoutes } from './chat/routes.ts'
 import type { Deps } from './deps.ts'
 import { imageRoutes } from './images/routes.ts'
+import { operatorNotes } from './images/silent-edits.ts'
 import { fileRoutes } from './library/files.ts'
 import { libraryRoutes } from './library/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
@@ -50,7 +51,13 @@ export function createApp(deps: Deps): App {
   app.set('query parser', readQuery)
 
   app.use(requestLog(log, deps.metrics))
-  app.use(opsRoutes(deps, () => draining))
+  app.use(
+    opsRoutes(
+      deps,
+      () => draining,
+      () => operatorNotes(deps.db),
+    ),
+  )
   if (config.role !== 'worker') app.use(website())
   app.use(notFound)
   app.use(whenSignedOut(deps))

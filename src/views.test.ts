@@ -157,11 +157,14 @@ const unknownPrice: QuoteView = {
   n: 1,
   refused: null,
   overBalance: null,
+  byTokens: null,
   terms: '',
 }
 const quotes: QuoteView[] = [
   { ...unknownPrice, each: 0.2, total: 0.8, n: 4, terms: '0.2/0.2/0.2' },
   { ...unknownPrice, each: 0.2, total: 0.8, least: 0.4, overBalance: 0.1 },
+  { ...unknownPrice, byTokens: { usd: 0.21, isSeen: false } },
+  { ...unknownPrice, each: 0.2, total: 0.2, byTokens: { usd: 0.21, isSeen: true } },
   unknownPrice,
   ...(['not_a_size', 'multiple_of_16', 'longest_edge', 'ratio', 'too_few_pixels', 'too_many_pixels'] as const).map(
     rule => ({ ...unknownPrice, refused: { rule, nearest: '1024x1024' } }),
@@ -303,7 +306,14 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { keys },
     { keys: { keys: [], groups: [], submission: 's', next: '/account', error: null, unavailable: true } },
   ],
-  'account/index': [{ keys, signIns: [signIn, { ...signIn, id: 't', current: false }], pendingNotice: 'Done' }],
+  'account/index': [
+    {
+      keys,
+      signIns: [signIn, { ...signIn, id: 't', current: false }],
+      editPreviews: { on: true, byTokens: 0.21, byPicture: null },
+      pendingNotice: 'Done',
+    },
+  ],
   'images/_batch': [{ batch }, { batch: { ...batch, paused: true } }],
   'images/_batch_form': [{ batch: batchForm }],
   'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],
@@ -435,7 +445,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

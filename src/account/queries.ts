@@ -21,6 +21,8 @@ const Account = z.object({
   keyAllowsImages: z.boolean().nullable(),
   keyPrices: Prices.nullable(),
   keySecret: z.instanceof(Buffer).nullable(),
+  /** Whether edits come with previews; null: as the operator has it. */
+  editPreviews: z.boolean().nullable(),
   /** Null until it was first read. */
   keyState: KeyState.nullable(),
   keyCheckedAt: z.date().nullable(),
@@ -37,6 +39,14 @@ export async function upsertBalance(db: Db, userId: number, balance: number): Pr
     `insert into accounts (user_id, balance, balance_at) values ($1, $2, now())
      on conflict (user_id) do update set balance = $2, balance_at = now()`,
     [userId, balance],
+  )
+}
+
+export async function setEditPreviews(db: Db, userId: number, wanted: boolean): Promise<void> {
+  await db.run(
+    `insert into accounts (user_id, edit_previews) values ($1, $2)
+     on conflict (user_id) do update set edit_previews = $2`,
+    [userId, wanted],
   )
 }
 

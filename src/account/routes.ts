@@ -13,6 +13,7 @@ import { localPath, parse } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { refreshBalance } from './balance.ts'
 import { chooseFrom } from './choose.ts'
+import { editPreviews, editTokenCost } from './edit-previews.ts'
 import {
   chooseKey,
   fetchKeyRing,
@@ -25,7 +26,7 @@ import {
 } from './keys.ts'
 import * as queries from './queries.ts'
 import { topUpAddress } from './top-up.ts'
-import type { KeysView } from './view.ts'
+import type { EditPreviewsView, KeysView } from './view.ts'
 import { accountOf, reloadViewer } from './viewer.ts'
 
 const ACCOUNT = '/account'
@@ -71,6 +72,12 @@ export function accountRoutes(deps: Deps): Router {
     await reloadViewer(deps, res)
     if (!wantsFragment(req)) return res.redirect(303, '/account')
     sendFragments(res, renderView(pageOf(res), 'account/_balances', {}))
+  })
+
+  router.post('/account/edit-previews', async (req, res) => {
+    const { wanted } = parse(z.object({ wanted: z.enum(['yes', 'no']) }), req.body)
+    await queries.setEditPreviews(deps.db, signedIn(res).userId, wanted === 'yes')
+    res.redirect(303, '/account#edit-previews')
   })
 
   router.post('/account/key', async (req, res) => {
@@ -126,7 +133,14 @@ export function accountRoutes(deps: Deps): Router {
       lastSeenAt: signIn.lastSeenAt,
       current: signIn.id === signInId,
     }))
-    render(res, 'account/index', { keys, signIns, pendingNotice: null })
+    render(res, 'account/index', { keys, signIns, editPreviews: viewEditPreviews(res), pendingNotice: null })
+  }
+
+  /** With an example, so that one knows what it may come to. */
+  function viewEditPreviews(res: Response): EditPreviewsView {
+    const previews = editPreviews(deps.config, accountOf(res))
+    const example = { size: '1024x1024', quality: 'high', n: 1, references: 1, previews: previews || 1 }
+    return { on: previews > 0, byTokens: editTokenCost(example), byPicture: accountOf(res)?.keyPrices?.['1K'] ?? null }
   }
 
   return router

@@ -48,6 +48,14 @@ export interface KeyView {
   chosen: boolean
 }
 
+/** The choice of previews for edits; in US dollars what one edit of 1024² comes to, by tokens and by picture. */
+export interface EditPreviewsView {
+  on: boolean
+  byTokens: number
+  /** Null when the key's price is not known. */
+  byPicture: number | null
+}
+
 /** The keys part of the account page. `unavailable`: the gateway could not be asked. */
 export interface KeysView {
   keys: KeyView[]

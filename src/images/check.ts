@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { findReceipt } from '../spend/queries.ts'
 import { decide, settle, type Tell } from '../spend/settle.ts'
+import { noteEditBilling } from './edit-queries.ts'
 import { type ImageJob, setVerdict } from './queries.ts'
 
 /** Whether the usage rows, or the person, could still tell more about it. */
@@ -8,7 +9,10 @@ export function mayCheck(job: ImageJob): boolean {
   return job.charged === 'unknown' && job.finishedAt !== null && job.calledAt !== null
 }
 
-export const tellPicture: Tell = (tx, receipt, verdict) => setVerdict(tx, receipt.userId, receipt.subject, verdict)
+export const tellPicture: Tell = async (tx, receipt, verdict) => {
+  await setVerdict(tx, receipt.userId, receipt.subject, verdict)
+  if (verdict.billingMode) await noteEditBilling(tx, receipt.subject, verdict.billingMode === 'token')
+}
 
 /** Looks at once whether a job whose outcome is not known was charged. Throws `SignedOut`. */
 export async function checkJob(deps: Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log'>, job: ImageJob): Promise<void> {

@@ -5,6 +5,7 @@ import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { capabilities } from './capabilities.ts'
+import { editTerms } from './edit-terms.ts'
 import { viewMask, viewReferences } from './job-view.ts'
 import type { FieldErrors, FormValues } from './prompt.ts'
 import { findMask } from './queries.ts'
@@ -14,7 +15,7 @@ import type { ComposerView } from './view.ts'
 
 /** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
 export async function composer(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<Deps, 'db' | 'config'>,
   res: Response,
   values: FormValues,
   back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][] } = {},
@@ -29,7 +30,7 @@ export async function composer(
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
     models: [...capabilities],
-    quote: quote(account, values, back),
+    quote: quote(account, values, { ...back, edit: await editTerms(deps, account) }),
     submission: back.submission ?? randomUUID(),
     obstacle: obstacleTo(account, 'pictures'),
   }

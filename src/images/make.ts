@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { editPreviews } from '../account/edit-previews.ts'
 import { openJobKey } from '../account/key.ts'
 import { windowOpensAt } from '../account/key-windows.ts'
-import { forgetKeyState } from '../account/queries.ts'
+import { findAccount, forgetKeyState } from '../account/queries.ts'
+import type { Config } from '../config.ts'
 import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
@@ -37,7 +39,8 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
     return finish(deps, claimed, { state: 'failed', reason: 'bad_request', field: 'image', charged: 'no' })
   }
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
-  const job = run.mayCall() ? await persist(deps, () => queries.markCalled(deps.db, claimed, tokens)) : null
+  const previews = await previewsOf(deps, claimed)
+  const job = run.mayCall() ? await persist(deps, () => queries.markCalled(deps.db, claimed, tokens, previews)) : null
   if (!job) return giveBack(deps, claimed)
   if (!run.mayCall()) {
     await persist(deps, () => queries.unmarkCalled(deps.db, job))
@@ -57,9 +60,8 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
   let half: Buffer | null = null
   let ending: queries.Ending
   try {
-    const partialImages = inputs ? deps.config.partialImagesEdits : deps.config.partialImages
     const caller = { address: job.callerAddress, userAgent: job.callerUserAgent }
-    const options = { signal, stream: partialImages > 0, partialImages }
+    const options = { signal, stream: previews > 0, partialImages: previews }
     const events = inputs
       ? deps.gateway.editImage(caller, key, { ...requestOf(job), ...inputs }, options)
       : deps.gateway.generateImage(caller, key, requestOf(job), options)
@@ -118,6 +120,11 @@ async function comeBack(
   const opens = new Date(Math.max(notBefore.getTime(), (await windowOpensAt(deps, job, window)).getTime()))
   await tell(deps, job, () => forgetKeyState(deps.db, job.userId, job.keyId))
   return { notBefore: opens, retryAt: opens, waitsFor: window }
+}
+
+async function previewsOf(deps: Deps, job: queries.ClaimedJob): Promise<Config['partialImages']> {
+  if (job.referenceTokens.length === 0) return deps.config.partialImages
+  return editPreviews(deps.config, await persist(deps, () => findAccount(deps.db, job.userId)))
 }
 
 /** Null when no secret opens it any more: trying again would not help. */

@@ -23,6 +23,8 @@ export const ImageJob = z.object({
   moderation: z.string(),
   referenceTokens: z.array(z.string()),
   maskId: z.string().nullable(),
+  /** Previews asked for; 0: not streamed. Null before the call. */
+  previews: z.number().nullable(),
   estimate: z.number().nullable(),
   estimateStale: z.boolean(),
   /** Of the SSH key that asked, if it was not a person in a browser. */
@@ -292,13 +294,18 @@ export function claimJobs(
  * The last step before the gateway is asked: from here on the job is never sent again by itself. Null when the claim no
  * longer holds, it was cancelled or withdrawn first, or the key was told to wait meanwhile.
  */
-export function markCalled(db: Db, job: ClaimedJob, tokens: readonly string[]): Promise<ClaimedJob | null> {
+export function markCalled(
+  db: Db,
+  job: ClaimedJob,
+  tokens: readonly string[],
+  previews: number,
+): Promise<ClaimedJob | null> {
   return db.maybeOne(
     ClaimedJob,
-    `update image_jobs set called_at = now(), tokens = $3
+    `update image_jobs set called_at = now(), tokens = $3, previews = $4
      where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and withdrawn_at is null
        and ${keyMayBeUsed} returning *`,
-    [job.id, job.claim, tokens],
+    [job.id, job.claim, tokens, previews],
   )
 }
 

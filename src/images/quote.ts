@@ -1,6 +1,8 @@
+import { editTokenCost } from '../account/edit-previews.ts'
 import { priceRange } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import { defaultModel, findCapability } from './capabilities.ts'
+import type { EditTerms } from './edit-terms.ts'
 import { type FormValues, readWholeNumber, sizeOf } from './prompt.ts'
 import { refuseSize } from './sizes.ts'
 import { type Doubt, isOverBalance, writeTerms } from './terms.ts'
@@ -13,14 +15,17 @@ import type { QuoteView } from './view.ts'
 export function quote(
   account: Account | null,
   values: FormValues,
-  { times = 1, told = [] }: { times?: number; told?: readonly Doubt['why'][] } = {},
+  { times = 1, told = [], edit }: { times?: number; told?: readonly Doubt['why'][]; edit?: EditTerms } = {},
 ): QuoteView {
   const model = findCapability(values.model) ?? defaultModel
   const size = sizeOf(values)
   const refused = refuseSize(model, size)
   const n = Math.min(Math.max(readWholeNumber(values.n) ?? 1, 1), model.maxCount)
   const prices = account?.keyPrices
-  if (refused || !prices) return { each: null, total: null, least: null, n, refused, overBalance: null, terms: '' }
+  const byTokens = refused || !edit ? null : tokensOf(values, size, n, edit)
+  if (refused || !prices) {
+    return { each: null, total: null, least: null, n, refused, overBalance: null, terms: '', byTokens }
+  }
   const { least, most } = priceRange(prices, size)
   const total = most * n
   const isOver = isOverBalance(account, total * times)
@@ -31,6 +36,20 @@ export function quote(
     n,
     refused,
     overBalance: isOver ? account.balance : null,
+    byTokens,
     terms: writeTerms({ prices, told: isOver ? [...told, 'over_balance'] : told }),
   }
+}
+
+/** Where previews make an edit one that is billed by tokens, or may. */
+function tokensOf(
+  values: FormValues,
+  size: string,
+  n: number,
+  { previews, byTokens }: EditTerms,
+): QuoteView['byTokens'] {
+  const references = values.references.length
+  if (references === 0 || previews === 0 || byTokens === false) return null
+  const usd = editTokenCost({ size, quality: values.quality, n, references, previews })
+  return { usd, isSeen: byTokens === true }
 }

@@ -21,6 +21,7 @@ import { defaultModel, findCapability } from './capabilities.ts'
 import { checkJob, decideJob } from './check.ts'
 import { composer } from './composer.ts'
 import { editForm } from './edit.ts'
+import { editTerms } from './edit-terms.ts'
 import { iterationRoutes } from './iteration-routes.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
@@ -108,7 +109,9 @@ export function imageRoutes(deps: Deps): Router {
 
   router.get('/images/quote', async (req, res) => {
     await keepCurrent(deps, res)
-    sendFragments(res, renderView(pageOf(res), 'images/_quote', { quote: quote(accountOf(res), readForm(req.query)) }))
+    const account = accountOf(res)
+    const priced = quote(account, readForm(req.query), { edit: await editTerms(deps, account) })
+    sendFragments(res, renderView(pageOf(res), 'images/_quote', { quote: priced }))
   })
 
   router.post('/images/draft', async (req, res) => {

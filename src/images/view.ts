@@ -192,6 +192,8 @@ export interface QuoteView {
   refused: { rule: SizeRule; nearest: string } | null
   /** The balance, in US dollars, where it does not cover the price; else null. */
   overBalance: number | null
+  /** Of an edit whose previews may have it billed by tokens: US dollars, and whether this key was seen to. */
+  byTokens: { usd: number; isSeen: boolean } | null
   /** What is told of the price here, for `readTerms`. */
   terms: string
 }

@@ -9,6 +9,8 @@ import { isWithin } from '../web/network.ts'
 export function opsRoutes(
   deps: Pick<Deps, 'config' | 'db' | 'storage' | 'spill' | 'metrics' | 'log'>,
   isDraining: () => boolean,
+  /** What an operator should know though all is well. */
+  notesOf: () => Promise<string[]>,
 ): Router {
   const works = deps.config.role !== 'web'
   const mayRead = readersOf(deps.config.metrics)
@@ -31,10 +33,14 @@ export function opsRoutes(
     ])
     const ready = results.every(result => result.status === 'fulfilled')
     for (const result of results) if (result.status === 'rejected') deps.log.warn({ err: result.reason }, 'not ready')
+    const notes = ready ? await notesOf() : []
     const spill = works ? { spill: viewSpill(await deps.spill.status()) } : {}
-    res
-      .status(ready ? 200 : 503)
-      .json({ status: ready ? 'ok' : 'unavailable', ...Object.fromEntries(states), ...spill })
+    res.status(ready ? 200 : 503).json({
+      status: ready ? 'ok' : 'unavailable',
+      ...Object.fromEntries(states),
+      ...spill,
+      ...(notes.length > 0 && { notes }),
+    })
   })
 
   router.get('/metrics', async (req, res, next) => {

@@ -27,6 +27,8 @@ export interface Verdict {
   cost: number | null
   /** The gateway's number of the row that explains it. */
   usageId: number | null
+  /** `token` or `image`, as the row says; null without one. */
+  billingMode: string | null
   /** Null for a call that was known to be charged. */
   evidence: Evidence | null
 }

@@ -34,5 +34,6 @@ export async function fileReceipt(tx: Db, call: EndedCall, tell: Tell): Promise<
     ? null
     : { outcome: 'too_early' as const, at: new Date(), until, usageId: null, candidates: [] }
   const receipt = await queries.upsertReceipt(tx, { ...rest, calledAt, certain, worksSeconds, evidence })
-  if (evidence && receipt.usageId === null) await tell(tx, receipt, { charged, cost: null, usageId: null, evidence })
+  if (evidence && receipt.usageId === null)
+    await tell(tx, receipt, { charged, cost: null, usageId: null, billingMode: null, evidence })
 }

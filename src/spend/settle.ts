@@ -86,7 +86,13 @@ export async function decide(
     if (usageId !== null && !row) return false
     if (row && (await queries.isTaken(tx, receipt.userId, row.usageId))) return false
     const evidence: Evidence = { outcome: 'decided', at: new Date(), until: null, usageId, candidates: [] }
-    const verdict: Verdict = { charged: row ? 'yes' : 'no', cost: row?.cost ?? null, usageId, evidence }
+    const verdict: Verdict = {
+      charged: row ? 'yes' : 'no',
+      cost: row?.cost ?? null,
+      usageId,
+      billingMode: null,
+      evidence,
+    }
     await queries.recordVerdict(tx, open, verdict, null)
     await tell(tx, open, verdict)
     await queries.lookAgainAtUnclear(tx, receipt.userId)
@@ -107,11 +113,11 @@ async function verdictOn(tx: Db, receipt: queries.Receipt, { rows, isWhole }: Us
   const isOver = receipt.worksUntil.getTime() <= Date.now()
   if (!isOver) return open('too_early', [])
   if (isWhole && strange.length === 0)
-    return { charged: 'no', cost: null, usageId: null, evidence: evidenceOf('not_charged') }
+    return { charged: 'no', cost: null, usageId: null, billingMode: null, evidence: evidenceOf('not_charged') }
   return open('unclear', strange)
 }
 
-const noAmount: Verdict = { charged: 'yes', cost: null, usageId: null, evidence: null }
+const noAmount: Verdict = { charged: 'yes', cost: null, usageId: null, billingMode: null, evidence: null }
 
 function billed(receipt: queries.Receipt, row: Usage, isTaken: boolean): Verdict {
   const isFree = row.actualCost === 0 && !receipt.certain
@@ -119,13 +125,20 @@ function billed(receipt: queries.Receipt, row: Usage, isTaken: boolean): Verdict
     charged: isFree ? 'no' : 'yes',
     cost: row.actualCost,
     usageId: isTaken ? null : row.id,
+    billingMode: row.billingMode,
     evidence: receipt.certain ? null : { ...evidenceOf(isFree ? 'not_charged' : 'charged'), usageId: row.id },
   }
 }
 
 function open(outcome: 'too_early' | 'unclear', rows: readonly Usage[]): Verdict {
   const candidates = rows.map(row => ({ usageId: row.id, at: row.createdAt, model: row.model, cost: row.actualCost }))
-  return { charged: 'unknown', cost: null, usageId: null, evidence: { ...evidenceOf(outcome), candidates } }
+  return {
+    charged: 'unknown',
+    cost: null,
+    usageId: null,
+    billingMode: null,
+    evidence: { ...evidenceOf(outcome), candidates },
+  }
 }
 
 function unheard(receipt: queries.Receipt): Verdict {

@@ -114,7 +114,16 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
       mayCheck: true,
     })),
   ]
-  const quote = { each: 0.2, total: 0.4, least: null, n: 2, refused: null, overBalance: null, terms: '' }
+  const quote = {
+    each: 0.2,
+    total: 0.4,
+    least: null,
+    n: 2,
+    refused: null,
+    overBalance: null,
+    terms: '',
+    byTokens: null,
+  }
   const tool: ToolView = {
     ...common,
     id: 't1',
