@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
 import sharp from 'sharp'
 import { z } from 'zod'
 import { blobOf, boundKey } from '../testing/agents.ts'
@@ -646,6 +647,24 @@ test('counts, sizes and qualities are limited', async t => {
   assert.equal((await create({ n: 4 })).failure.reason, 'pictures_per_day')
   assert.equal((await create({ n: 2 })).status, 202)
   assert.equal((await create()).failure.reason, 'jobs_at_once')
+})
+
+test('the OpenAPI document is one that generators of clients can use', async () => {
+  const text = await (await fetch(`${app.url}/api/playground/openapi.json`)).text()
+  const config = await createConfig({ extends: ['recommended'] })
+  const problems = await lintFromString({ source: text, config })
+  assert.deepEqual(
+    problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer}`),
+    [],
+  )
+  const Document = z.object({ paths: z.record(z.string(), z.object({ post: z.looseObject({}).optional() })) })
+  const { paths } = Document.parse(JSON.parse(text))
+  const payload = JSON.stringify(paths[`${API}/tasks`]!.post!.requestBody)
+  assert.doesNotMatch(payload, /"integer"/)
+  assert.match(payload, /"prompt":\{"type":"string","minLength":1,"maxLength":32000\}/)
+  assert.match(payload, /"data_url":\{"anyOf":\[\{"type":"string",/)
+  const proof = paths[`${API}/proofs/{nonce}`]!.post!
+  assert.deepEqual([proof.operationId, proof.security], ['proveKey', []])
 })
 
 test('the OpenAPI document describes what is really answered', async () => {

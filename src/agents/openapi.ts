@@ -20,6 +20,7 @@ export function openApi(origin: string | null): Json {
       title: 'Sub2API Image Playground',
       version: '1',
       description: 'Pictures for scripts, signed in with an SSH key.',
+      license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: origin ?? '/' }],
     components: {
@@ -28,22 +29,32 @@ export function openApi(origin: string | null): Json {
     },
     paths: {
       '/api/playground/ssh/challenge': {
-        post: operation('A text to sign', { reads: schemas.ChallengeRequest, answers: schemas.ChallengeAnswer }),
+        post: operation('createChallenge', 'A text to sign', {
+          reads: schemas.ChallengeRequest,
+          answers: schemas.ChallengeAnswer,
+        }),
       },
       '/api/playground/ssh/login': {
-        post: operation('A bearer token for a signed challenge', {
+        post: operation('signIn', 'A bearer token for a signed challenge', {
           reads: schemas.LoginRequest,
           answers: schemas.LoginAnswer,
         }),
       },
+      '/api/playground/ssh/proofs/{nonce}': {
+        parameters: [{ name: 'nonce', in: 'path', required: true, schema: { type: 'string' } }],
+        post: operation('proveKey', 'Prove that you hold a key that waits to be bound', {
+          content: { 'text/plain': { schema: schemaOf(schemas.Signature, 'input') } },
+          answers: schemas.ProofAnswer,
+        }),
+      },
       '/api/playground/ssh/logout': {
-        post: operation('End this token', { answers: schemas.LogoutAnswer, bearer: true }),
+        post: operation('signOut', 'End this token', { answers: schemas.LogoutAnswer, bearer: true }),
       },
       '/api/playground/ssh/me': {
-        get: operation('Who asks, and what they may', { answers: schemas.MeAnswer, bearer: true }),
+        get: operation('getMe', 'Who asks, and what they may', { answers: schemas.MeAnswer, bearer: true }),
       },
       '/api/playground/ssh/tasks': {
-        post: operation('Ask for pictures', {
+        post: operation('createTask', 'Ask for pictures', {
           reads: schemas.Payload,
           answers: schemas.CreatedAnswer,
           status: 202,
@@ -53,11 +64,11 @@ export function openApi(origin: string | null): Json {
               name: 'Idempotency-Key',
               in: 'header',
               description: 'The same key and body answer the same task.',
-              schema: { type: 'string', pattern: '^[ -~]{1,128}$' },
+              schema: { type: 'string', minLength: 1, maxLength: 128, pattern: '^[ -~]+$' },
             },
           ],
         }),
-        get: operation('Tasks, newest first', {
+        get: operation('listTasks', 'Tasks, newest first', {
           answers: schemas.TasksAnswer,
           bearer: true,
           parameters: queryParameters(schemas.TasksQuery),
@@ -65,30 +76,44 @@ export function openApi(origin: string | null): Json {
       },
       '/api/playground/ssh/tasks/{id}': {
         parameters: [idParameter],
-        get: operation('How a task stands', { answers: schemas.TaskAnswer, bearer: true }),
+        get: operation('getTask', 'How a task stands', { answers: schemas.TaskAnswer, bearer: true }),
       },
       '/api/playground/ssh/tasks/{id}/cancel': {
         parameters: [idParameter],
-        post: operation('Cancel a task', { answers: schemas.TaskAnswer, bearer: true }),
+        post: operation('cancelTask', 'Cancel a task', { answers: schemas.TaskAnswer, bearer: true }),
       },
       '/api/playground/ssh/tasks/{id}/download': {
         parameters: [idParameter, ...queryParameters(schemas.DownloadQuery)],
         get: {
+          operationId: 'downloadPicture',
           summary: 'The bytes of a picture',
           security: [{ bearer: [] }],
-          responses: pictureResponses,
+          responses: pictureResponses(['image/png', 'image/jpeg', 'image/webp', 'image/*', 'application/octet-stream']),
+        },
+      },
+      '/api/playground/ssh/tasks/{id}/thumbnail': {
+        parameters: [idParameter, ...queryParameters(schemas.PictureQuery)],
+        get: {
+          operationId: 'getThumbnail',
+          summary: 'A picture, small: at most 480 pixels',
+          security: [{ bearer: [] }],
+          responses: pictureResponses(['image/webp']),
         },
       },
       '/api/playground/assets/{token}': {
         parameters: [
-          { name: 'token', in: 'path', required: true, schema: { type: 'string' } },
+          { name: 'token', in: 'path', required: true, schema: { type: 'string', minLength: 32, maxLength: 32 } },
           { name: 'download', in: 'query', schema: { const: '1' } },
           { name: 'filename', in: 'query', schema: { type: 'string' } },
         ],
         get: {
+          operationId: 'getAsset',
           summary: 'A stored picture, also to the browser of its owner',
           security: [{ bearer: [] }, {}],
-          responses: { ...pictureResponses, 307: { description: 'The same at the address in front of the bucket' } },
+          responses: {
+            ...pictureResponses(['image/png', 'image/jpeg', 'image/webp', 'application/octet-stream']),
+            307: { description: 'The same at the address in front of the bucket' },
+          },
         },
       },
     },
@@ -101,34 +126,44 @@ const failure = {
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } },
 }
 
-const pictureResponses = {
-  200: { description: 'The whole', content: { 'image/png': {}, 'image/jpeg': {}, 'image/webp': {} } },
-  206: { description: 'The range asked for' },
-  304: { description: 'As it was, by If-None-Match' },
-  416: { description: 'A range beyond its end' },
-  default: failure,
+const failures = { '4XX': failure, '5XX': failure }
+
+function pictureResponses(types: readonly string[]): Json {
+  return {
+    200: { description: 'The whole', content: Object.fromEntries(types.map(type => [type, {}])) },
+    206: { description: 'The range asked for' },
+    304: { description: 'As it was, by If-None-Match' },
+    416: { description: 'A range beyond its end' },
+    ...failures,
+  }
 }
 
 interface Facts {
+  /** A JSON body, or one of another kind. */
   reads?: z.ZodType
+  content?: Json
   answers: z.ZodType
   status?: number
   bearer?: boolean
   parameters?: Json[]
 }
 
-function operation(summary: string, { reads, answers, status = 200, bearer, parameters }: Facts): Json {
+function operation(
+  operationId: string,
+  summary: string,
+  { reads, content, answers, status = 200, bearer, parameters }: Facts,
+): Json {
   const envelope = z.object({ code: z.literal(0), message: z.string(), data: answers })
+  const body = content ?? (reads && { 'application/json': { schema: schemaOf(reads, 'input') } })
   return {
+    operationId,
     summary,
-    ...(bearer && { security: [{ bearer: [] }] }),
+    security: bearer ? [{ bearer: [] }] : [],
     ...(parameters && { parameters }),
-    ...(reads && {
-      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(reads, 'input') } } },
-    }),
+    ...(body && { requestBody: { required: true, content: body } }),
     responses: {
       [status]: { description: 'Success', content: { 'application/json': { schema: schemaOf(envelope, 'output') } } },
-      default: failure,
+      ...failures,
     },
   }
 }
@@ -139,6 +174,12 @@ function queryParameters(query: z.ZodObject): Json[] {
 }
 
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io }) as Json
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io,
+    override({ zodSchema, jsonSchema }) {
+      // By the time that the payload is parsed, its numbers stand for what was sent.
+      if (zodSchema === schemas.DataUrl) delete jsonSchema.anyOf
+    },
+  }) as Json
   return rest
 }

@@ -1,24 +1,38 @@
 import { z } from 'zod'
+import { defaultModel } from '../images/capabilities.ts'
+import { longestSignatureText } from './signature.ts'
+import { longestKeyText } from './ssh-key.ts'
 
-// What the JSON routes read and answer. The OpenAPI document is generated from these.
+// What the JSON routes read and answer. The OpenAPI document is generated from these; `meta` is for it alone: limits are told by
+// those who know the words for them.
 
+/** The body is parsed after its data URLs went to files: each has left its number. */
+export const DataUrl = z.union([z.string(), z.int().min(0)]).meta({
+  type: 'string',
+  description: 'A base64 data URL of a PNG, JPEG or WebP picture of at most 20 MiB',
+  minLength: 1,
+  maxLength: 28_000_000,
+})
 const base64Picture = {
   name: z.string().nullish(),
   mime_type: z.string().nullish(),
-  data_url: z.union([z.string(), z.int().min(0)]).nullish(),
+  data_url: DataUrl.nullish(),
 }
 const Picture = z.object({
   ...base64Picture,
-  asset_token: z.string().nullish(),
+  asset_token: z
+    .string()
+    .meta({ description: 'Of a picture of your own: its token, or its id', minLength: 32, maxLength: 36 })
+    .nullish(),
   image_url: z.string().nullish(),
   remote_url: z.string().nullish(),
 })
 const typedNumber = z.union([z.number(), z.string()]).nullish()
 
 export const Payload = z.object({
-  prompt: z.string(),
-  model: z.string().nullish(),
-  size: z.string().nullish(),
+  prompt: z.string().meta({ minLength: 1, maxLength: defaultModel.maxPromptLength }),
+  model: z.string().meta({ maxLength: 64 }).nullish(),
+  size: z.string().meta({ description: '`1024x1024`, or `auto`', maxLength: 32 }).nullish(),
   quality: z.string().nullish(),
   mode: z.enum(['generate', 'edit']).nullish(),
   n: typedNumber,
@@ -56,8 +70,13 @@ function nameIn(object: unknown, place: string, known: readonly string[]): strin
   return name === undefined ? null : place + name
 }
 
-export const ChallengeRequest = z.object({ public_key: z.string() })
-export const LoginRequest = z.object({ public_key: z.string(), challenge_id: z.string(), signature: z.string() })
+const PublicKey = z.string().meta({ minLength: 1, maxLength: longestKeyText })
+export const Signature = z
+  .string()
+  .meta({ description: 'Armored SSHSIG', minLength: 1, maxLength: longestSignatureText })
+export const ChallengeRequest = z.object({ public_key: PublicKey })
+export const LoginRequest = z.object({ public_key: PublicKey, challenge_id: z.string(), signature: Signature })
+export const ProofAnswer = z.object({ message: z.string(), fingerprint: z.string() })
 
 export const TaskStatus = z.enum(['queued', 'processing', 'completed', 'failed'])
 export type TaskStatus = z.output<typeof TaskStatus>
