@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { access, mkdir, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { before, test } from 'node:test'
+import { z } from 'zod'
 import { keepHouse } from './housekeeping.ts'
+import { filePicture, storePicture } from './library/keep.ts'
+import { keepUpload } from './library/uploads.ts'
 import { openStorage, type Storage, StorageError } from './storage/storage.ts'
 import { houseOf } from './testing/house.ts'
 import { alice, type Person } from './testing/people.ts'
@@ -57,6 +61,78 @@ test('bytes that could not be deleted are deleted an hour later', async () => {
   await keepHouse(house())
 
   assert.equal(await isStored(picture), false)
+})
+
+test('one object that cannot be deleted keeps no other', async () => {
+  const owner = await alice(app)
+  const pictures: MadePicture[] = []
+  for (let i = 0; i < 5; i++) pictures.push(await madeLongAgo(owner, `one of five, no. ${i}`))
+  for (const picture of pictures) await throwAway(picture, '31 days')
+  const [stuck] = pictures.map(({ token }) => token).toSorted()
+  const failing: Storage = {
+    ...storage,
+    async delete(name) {
+      if (name.startsWith(stuck!)) throw new StorageError('delete', { cause: 'forbidden' })
+      await storage.delete(name)
+    },
+  }
+
+  await keepHouse({ ...house(), storage: failing })
+
+  const left = await app.db.many(z.object({ token: z.string() }), 'select token from files where token = any($1)', [
+    pictures.map(({ token }) => token),
+  ])
+  assert.deepEqual(left, [{ token: stuck }])
+  await keepHouse(house())
+  for (const picture of pictures) assert.equal(await isStored(picture), false)
+})
+
+test('bytes that were stored and never filed are found a day later, those on their way are left alone', async () => {
+  const owner = await alice(app)
+  const { token } = await makePicture(app, owner, 'to be brought again')
+  const { body } = await owner.get(`/files/${token}`)
+  const brings = await alice(app)
+  // The process dies when the bytes are there and their row is not.
+  const broken = { ...app.db, transaction: () => Promise.reject(new Error('killed')) }
+  const deps = { ...house(), db: broken }
+  const { id: userId } = await app.db.one(z.object({ id: z.number() }), 'select id from users where email = $1', [
+    brings.email,
+  ])
+  await assert.rejects(keepUpload(deps, userId, body), /killed/)
+  const named = () => app.db.many(z.object({ token: z.string() }), 'select token from named_files')
+  const [orphan] = await named()
+  assert.ok(await storage.head(orphan!.token))
+
+  await keepHouse(house())
+  assert.ok(await storage.head(orphan!.token), 'it might still be on its way')
+  await app.db.run(`update named_files set named_at = now() - interval '25 hours'`)
+  await keepHouse(house())
+
+  assert.equal(await storage.head(orphan!.token), null)
+  assert.equal(await storage.head(`${orphan!.token}.thumb`), null)
+  assert.deepEqual(await named(), [])
+})
+
+test('a second copy that could not be deleted at once is deleted later', async () => {
+  const owner = await alice(app)
+  const { token } = await makePicture(app, owner, 'the same again')
+  const { body } = await owner.get(`/files/${token}`)
+  const { id: userId } = await app.db.one(z.object({ id: z.number() }), 'select id from users where email = $1', [
+    owner.email,
+  ])
+  const failing = { ...storage, delete: () => Promise.reject(new StorageError('delete', { cause: 'out of order' })) }
+  const stored = await storePicture({ storage }, 'a-second-copy-of-the-very-same-1', body)
+  const picture = { model: '', prompt: '', requestedSize: '', quality: '', position: 0, jobId: randomUUID() }
+  await filePicture({ ...house(), storage: failing }, stored, {
+    ...picture,
+    userId,
+    token: 'a-second-copy-of-the-very-same-1',
+  })
+  assert.ok(await storage.head('a-second-copy-of-the-very-same-1'))
+
+  await app.db.run(`update named_files set named_at = now() - interval '25 hours'`)
+  await keepHouse(house())
+  assert.equal(await storage.head('a-second-copy-of-the-very-same-1'), null)
 })
 
 test('a file that no picture uses yet is left alone for a day', async () => {

@@ -3,7 +3,7 @@ import { CHALLENGE_SECONDS } from './agents/sign-in.ts'
 import { forgetDeleted } from './chat/forget.ts'
 import type { Deps } from './deps.ts'
 import { deleteUnusedMasks } from './images/queries.ts'
-import { emptyTrash } from './library/keep.ts'
+import { deleteOrphans, emptyTrash } from './library/keep.ts'
 import { resealAll } from './reseal.ts'
 import { deletePanelCalls } from './session/panel-queries.ts'
 import { deleteStaleSignIns } from './session/queries.ts'
@@ -24,6 +24,7 @@ export async function startHousekeeping(deps: Deps): Promise<void> {
 export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | 'log' | 'sealer'>): Promise<void> {
   const parts = {
     pictures: () => emptyTrash(deps, TRASH_DAYS),
+    orphans: () => deleteOrphans(deps),
     conversations: () => forgetDeleted(deps, TRASH_DAYS),
     masks: () => deleteUnusedMasks(deps.db),
     signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),

@@ -58,7 +58,7 @@ export function readRequest(payload: Payload, t: Translate): ImageRequest {
 
 /** Keeps the pictures that came along and names them in the request. Throws `Problem` 400 and `StorageError`. */
 export async function keepPictures(
-  deps: Pick<Deps, 'db' | 'storage'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
   userId: number,
   payload: Payload,
   files: TaskBody['files'],
@@ -81,7 +81,7 @@ export async function keepPictures(
 type Image = NonNullable<Payload['images']>[number]
 
 async function keepImage(
-  deps: Pick<Deps, 'db' | 'storage'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
   userId: number,
   image: Image,
   field: string,

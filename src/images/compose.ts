@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { fileComposed, newToken, storePicture } from '../library/keep.ts'
+import { keepComposed } from '../library/keep.ts'
 import { findFile, type Picture, restoreComposed } from '../library/queries.ts'
 import { semaphore } from '../storage/semaphore.ts'
 import { Refusal } from '../web/errors.ts'
@@ -25,8 +25,6 @@ export async function keepMasked(deps: Pick<Deps, 'db' | 'storage' | 'log'>, res
     if (!isSameShape(file, result)) throw new Refusal(409, 'images.keep_masked.other_shape')
     const [original, edited] = await Promise.all([deps.storage.read(file.token), deps.storage.read(result.token)])
     if (!original || !edited) throw new Refusal(409, 'images.keep_masked.no_mask')
-    const token = newToken()
-    const stored = await storePicture(deps, token, await pasteMasked(original, edited, mask.bytes))
-    return fileComposed(deps, stored, { result, token, original: file.token })
+    return keepComposed(deps, await pasteMasked(original, edited, mask.bytes), { result, original: file.token })
   })
 }

@@ -9,6 +9,7 @@ import sharp from 'sharp'
 import { z } from 'zod'
 import { keepHouse } from '../housekeeping.ts'
 import { keepUpload } from '../library/uploads.ts'
+import { createLog } from '../log.ts'
 import { openStorage } from '../storage/storage.ts'
 import type { Page } from '../testing/browser.ts'
 import { houseOf } from '../testing/house.ts'
@@ -292,11 +293,12 @@ test('the fields of a form with files may be as long as those of one without', a
 test('a store that hangs with one file lets others through', async () => {
   const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
   const userIds = [await alice(app), await alice(app)].map(({ email }) => app.mock.control.user(email).id)
+  const log = createLog('silent')
   const gate = Promise.withResolvers<void>()
   const stuck = { ...storage, put: () => gate.promise }
   const uploads = [
-    keepUpload({ db: app.db, storage: stuck }, userIds[0]!, await png('#a02')),
-    keepUpload({ db: app.db, storage }, userIds[1]!, await png('#a03')),
+    keepUpload({ db: app.db, log, storage: stuck }, userIds[0]!, await png('#a02')),
+    keepUpload({ db: app.db, log, storage }, userIds[1]!, await png('#a03')),
   ]
   try {
     const sql = 'select 1 from files where user_id = $1'

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { type Salvaged, salvage } from '../storage/salvage.ts'
+import { StorageError } from '../storage/storage.ts'
 import { contentTypeOf } from './formats.ts'
 import * as queries from './queries.ts'
 
@@ -78,18 +79,41 @@ export async function filePicture(
 /** As stored, if nothing else is said of it. */
 type NewPicture = Omit<queries.NewPicture, 'condition'> & Partial<Pick<queries.NewPicture, 'condition'>>
 
-/** Files a picture that was pasted together from `result` and its original; answers its id. */
-export async function fileComposed(
+/** Stores and files a picture that was pasted together from `result` and its original; answers its id. */
+export async function keepComposed(
   deps: Pick<Deps, 'db' | 'storage' | 'log'>,
-  stored: Stored,
-  { result, token, original }: { result: queries.Picture; token: string; original: string },
+  bytes: Buffer,
+  { result, original }: { result: queries.Picture; original: string },
 ): Promise<string> {
-  const { id, kept } = await deps.db.transaction(async tx => {
-    const file = await insertStored(tx, stored, { token, userId: result.userId })
-    return { id: await queries.upsertComposed(tx, result, file.token, original), kept: file.token }
-  })
-  if (kept !== token) await deleteSecondCopy(deps, token)
+  const { id } = await storeNamed(
+    deps,
+    token => storePicture(deps, token, bytes),
+    async (tx, token, stored) => {
+      const file = await insertStored(tx, stored, { token, userId: result.userId })
+      return { token: file.token, id: await queries.upsertComposed(tx, result, file.token, original) }
+    },
+  )
   return id
+}
+
+/**
+ * Stores bytes under a new token and files them. The token is named in a row before: whatever happens in between,
+ * housekeeping finds the bytes. `file` answers the token under which the person has them, maybe an older one.
+ */
+export async function storeNamed<Stored, Filed extends { token: string }>(
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  store: (token: string) => Promise<Stored>,
+  file: (tx: Db, token: string, stored: Stored) => Promise<Filed>,
+): Promise<Filed> {
+  const token = newToken()
+  await queries.insertNamed(deps.db, token)
+  const stored = await store(token)
+  const filed = await deps.db.transaction(async tx => {
+    if (!(await queries.deleteNamed(tx, token))) throw new Error(`${token} took longer than a day to be stored`)
+    return file(tx, token, stored)
+  })
+  if (filed.token !== token) await deleteSecondCopy(deps, token)
+  return filed
 }
 
 function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string; userId: number }) {
@@ -99,24 +123,55 @@ function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string
   return queries.insertFile(tx, { token, userId, sha256, bytes, ...facts, originalBytes: original?.bytes ?? null })
 }
 
-async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'>, token: string): Promise<void> {
-  // The picture is kept: bytes too many are no reason to call it lost.
-  await deleteBytes(deps, token).catch(error =>
-    deps.log.warn({ err: error, token }, 'the second copy of a picture could not be deleted'),
-  )
+async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'> & { db: Db }, token: string): Promise<void> {
+  await queries.insertNamed(deps.db, token)
+  try {
+    await deleteBytes(deps, token)
+    await queries.deleteNamed(deps.db, token)
+  } catch (error) {
+    // The picture is kept: bytes too many are no reason to call it lost, and housekeeping finds them.
+    deps.log.warn({ err: error, token }, 'the second copy of a picture could not be deleted')
+  }
 }
 
-/** Deletes for good what has been in the trash for `days`; answers how many files went. Throws `StorageError`. */
-export async function emptyTrash(deps: Pick<Deps, 'db' | 'storage'>, days: number): Promise<number> {
+/** Deletes for good what has been in the trash for `days`; answers how many files went. What fails waits for the next time. */
+export async function emptyTrash(deps: Pick<Deps, 'db' | 'storage' | 'log'>, days: number): Promise<number> {
   await queries.deleteTrashed(deps.db, days)
+  return deleteAll(deps, queries.listUnusedFiles, queries.deleteUnusedFile)
+}
+
+/** Deletes bytes that were named and never filed, because whoever brought them or this process went away. */
+export function deleteOrphans(deps: Pick<Deps, 'db' | 'storage' | 'log'>): Promise<number> {
+  return deleteAll(deps, queries.listOrphans, queries.deleteOrphan)
+}
+
+const AT_ONCE = 500
+const FAILURES = 20
+
+/** Row and bytes together: while the storage fails the row stays, or nobody would know of the bytes any more. */
+async function deleteAll(
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  list: (db: Db, after: string, limit: number) => Promise<string[]>,
+  deleteRow: (tx: Db, token: string) => Promise<boolean>,
+): Promise<number> {
   let deleted = 0
-  for (const token of await queries.listUnusedFiles(deps.db)) {
-    // Row and bytes together: while the storage fails the row stays, or nobody would know of the bytes any more.
-    await deps.db.transaction(async tx => {
-      if (!(await queries.deleteUnusedFile(tx, token))) return
-      await deleteBytes(deps, token)
-      deleted++
-    })
+  let failures = 0
+  for (let tokens = await list(deps.db, '', AT_ONCE); tokens.length > 0; ) {
+    for (const token of tokens) {
+      try {
+        await deps.db.transaction(async tx => {
+          if (!(await deleteRow(tx, token))) return
+          await deleteBytes(deps, token)
+          deleted++
+        })
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+        deps.log.warn({ err: error, token }, 'bytes could not be deleted')
+        // One object that cannot be deleted keeps no other; a store that is away is left alone.
+        if (++failures >= FAILURES) return deleted
+      }
+    }
+    tokens = await list(deps.db, tokens.at(-1)!, AT_ONCE)
   }
   return deleted
 }

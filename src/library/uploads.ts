@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts'
 import { endJpegFile } from '../storage/salvage.ts'
 import { semaphore } from '../storage/semaphore.ts'
 import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../storage/thumbnails.ts'
-import { deleteBytes, newToken, thumbnailName } from './keep.ts'
+import { storeNamed, thumbnailName } from './keep.ts'
 import * as queries from './queries.ts'
 
 /** The gateway silently cuts longer files. */
@@ -35,7 +35,7 @@ const aFewAtATime = semaphore(4)
  * `StorageError`.
  */
 export async function keepUpload(
-  deps: Pick<Deps, 'db' | 'storage'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
   userId: number,
   source: Buffer | Readable | { file: string },
 ): Promise<queries.StoredFile> {
@@ -66,22 +66,36 @@ async function receive(source: Buffer | Readable, file: string): Promise<string>
   return file
 }
 
-async function store(deps: Pick<Deps, 'db' | 'storage'>, userId: number, file: string): Promise<queries.StoredFile> {
+async function store(
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  userId: number,
+  file: string,
+): Promise<queries.StoredFile> {
   const { size } = await stat(file)
   if (size > UPLOAD_BYTES) throw new UploadRefused('too_large')
   const { thumbnail, ...facts } = await digest(file)
   const sha256 = await hash(file)
   const known = await queries.findFileByHash(deps.db, userId, sha256)
   if (known) return known
-  const token = newToken()
-  await Promise.all([
-    deps.storage.put(token, { file, size }, { contentType: `image/${facts.format}` }),
-    deps.storage.put(thumbnailName(token), thumbnail, { contentType: 'image/webp' }),
-  ])
-  const row = { token, userId, sha256, bytes: size, originalFormat: null, originalBytes: null, ...facts }
-  const kept = await queries.insertFile(deps.db, row)
-  if (kept.token !== token) await deleteBytes(deps, token)
-  return kept
+  return storeNamed(
+    deps,
+    async token => {
+      await Promise.all([
+        deps.storage.put(token, { file, size }, { contentType: `image/${facts.format}` }),
+        deps.storage.put(thumbnailName(token), thumbnail, { contentType: 'image/webp' }),
+      ])
+    },
+    (tx, token) =>
+      queries.insertFile(tx, {
+        token,
+        userId,
+        sha256,
+        bytes: size,
+        originalFormat: null,
+        originalBytes: null,
+        ...facts,
+      }),
+  )
 }
 
 async function hash(file: string): Promise<Buffer> {
