@@ -19,38 +19,45 @@ export async function resealAll(deps: Pick<Deps, 'db' | 'sealer'>): Promise<numb
   if (older.length === 0) return 0
   const counts = [
     await each(
-      () => account.listKeysSealedWith(db, older, AT_ONCE),
+      after => account.listKeysSealedWith(db, older, after, AT_ONCE),
       row => account.replaceSealedKey(db, row, resealChosenKey(deps, row.userId, row.keySecret)),
+      row => String(row.userId),
     ),
     await each(
-      () => agents.listKeysSealedWith(db, older, AT_ONCE),
+      after => agents.listKeysSealedWith(db, older, after, AT_ONCE),
       row => agents.replaceSealedKey(db, row, resealBindingKey(deps, row.userId, row.id, row.keySecret)),
+      row => row.id,
     ),
     await each(
-      () => images.listKeysSealedWith(db, older, AT_ONCE),
+      after => images.listKeysSealedWith(db, older, after, AT_ONCE),
       row => images.replaceSealedKey(db, row, resealJobKey(deps, row.userId, row.id, row.keySecret)),
+      row => row.id,
     ),
     await each(
-      () => session.listSignInsSealedWith(db, older, AT_ONCE),
+      after => session.listSignInsSealedWith(db, older, after, AT_ONCE),
       row => session.replaceTokens(db, row, resealTokens(deps, row)),
+      row => row.id,
     ),
   ]
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-async function each<Row>(list: () => Promise<Row[]>, replace: (row: Row) => Promise<number>): Promise<number> {
+/** Page by page, each row once: one that cannot be opened keeps none behind it. */
+async function each<Row>(
+  list: (after: string | null) => Promise<Row[]>,
+  replace: (row: Row) => Promise<number>,
+  idOf: (row: Row) => string,
+): Promise<number> {
   let total = 0
-  for (;;) {
-    let replaced = 0
-    for (const row of await list()) {
+  for (let rows = await list(null); rows.length > 0; rows = await list(idOf(rows.at(-1)!))) {
+    for (const row of rows) {
       try {
-        replaced += await replace(row)
+        total += await replace(row)
       } catch (error) {
         // Of no use to anybody: its owner signs in or chooses again.
         if (!(error instanceof SealBroken)) throw error
       }
     }
-    if (replaced === 0) return total
-    total += replaced
   }
+  return total
 }

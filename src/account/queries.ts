@@ -141,11 +141,12 @@ export async function clearChosenKey(db: Db, userId: number): Promise<void> {
 const SealedKey = z.object({ userId: z.number(), keySecret: z.instanceof(Buffer) })
 
 /** Chosen keys that were sealed with one of these. */
-export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number) {
+export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], after: string | null, limit: number) {
   return db.many(
     SealedKey,
-    `select user_id, key_secret from accounts where substring(key_secret from 2 for 4) = any($1::bytea[]) limit $2`,
-    [sealedWith, limit],
+    `select user_id, key_secret from accounts where substring(key_secret from 2 for 4) = any($1::bytea[])
+       and ($2::bigint is null or user_id > $2) order by user_id limit $3`,
+    [sealedWith, after, limit],
   )
 }
 

@@ -186,12 +186,12 @@ export function markBoundKeyGone(db: Db, sshKey: SshKey): Promise<SshKey | null>
 const SealedKey = z.object({ id: z.string(), userId: z.number(), keySecret: z.instanceof(Buffer) })
 
 /** API keys of SSH keys that were sealed with one of these. */
-export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number) {
+export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], after: string | null, limit: number) {
   return db.many(
     SealedKey,
     `select id, user_id, key_secret from ssh_keys
-     where substring(key_secret from 2 for 4) = any($1::bytea[]) limit $2`,
-    [sealedWith, limit],
+     where substring(key_secret from 2 for 4) = any($1::bytea[]) and ($2::uuid is null or id > $2) order by id limit $3`,
+    [sealedWith, after, limit],
   )
 }
 

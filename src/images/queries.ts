@@ -735,12 +735,12 @@ export async function listMakers(db: Db, userId: number, sshKeyIds: readonly str
 const SealedKey = z.object({ id: z.string(), userId: z.number(), keySecret: z.instanceof(Buffer) })
 
 /** Keys of jobs, of paused batches for instance, that were sealed with one of these. */
-export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number) {
+export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], after: string | null, limit: number) {
   return db.many(
     SealedKey,
     `select id, user_id, key_secret from image_jobs
-     where substring(key_secret from 2 for 4) = any($1::bytea[]) limit $2`,
-    [sealedWith, limit],
+     where substring(key_secret from 2 for 4) = any($1::bytea[]) and ($2::uuid is null or id > $2) order by id limit $3`,
+    [sealedWith, after, limit],
   )
 }
 

@@ -11,6 +11,7 @@ import { alice, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 import type { SshPair } from '../testing/ssh.ts'
 import { translator } from '../web/i18n.ts'
+import { createSealer } from './sealer.ts'
 
 const t = translator('en')
 
@@ -95,6 +96,35 @@ test('housekeeping seals anew what an older secret sealed, so that it can be dro
   await app.db.run('delete from sign_ins')
   assert.equal((await askForTask(running.url, pair)).status, 202, 'with nobody there to ask for the API key anew')
   await running.stop()
+})
+
+test('a page of seals that are broken keeps no good one behind it from being sealed anew', async () => {
+  const { person, stop } = await before()
+  await stop()
+  const secret = randomBytes(32).toString('hex')
+  const rotated = { ...app.config, sessionSecrets: [secret, ...app.config.sessionSecrets] }
+  // More than are looked at in one go, and all of them before hers: sealed for somebody else.
+  await app.db.run(
+    `insert into ssh_keys (id, user_id, name, type, blob, fingerprint, key_id, key_name, key_allows_images, key_secret)
+     select ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid, user_id, 'broken', type,
+       blob || convert_to(i::text, 'utf8'), fingerprint || i, key_id, key_name, key_allows_images, key_secret
+     from ssh_keys join users on users.id = user_id, generate_series(1, 501) as i where email = $1`,
+    [person.email],
+  )
+  const storage = openStorage({ localDirectory: app.config.dataDirectory, s3: null, keepLocal: false })
+  await keepHouse(houseOf({ ...app, config: rotated }, storage))
+
+  const Seal = z.object({ name: z.string(), id: z.string() })
+  const { older } = createSealer([secret, ...app.config.sessionSecrets])
+  const left = await app.db.many(
+    Seal,
+    `select k.name, k.id from ssh_keys k join users u on u.id = k.user_id
+     where u.email = $1 and substring(key_secret from 2 for 4) = any($2)`,
+    [person.email, older],
+  )
+  assert.equal(left.length, 501)
+  assert.ok(left.every(({ name }) => name === 'broken'))
+  await app.db.run(`delete from ssh_keys where name = 'broken'`)
 })
 
 test('what no secret opens any more costs nothing, and is told to whoever can choose again', async () => {

@@ -103,12 +103,19 @@ export function finishRefresh(db: Db, signIn: SignIn, tokens: SealedTokens): Pro
 }
 
 /** Sign-ins of which a token was sealed with one of these. */
-export function listSignInsSealedWith(db: Db, sealedWith: readonly Buffer[], limit: number): Promise<SignIn[]> {
+export function listSignInsSealedWith(
+  db: Db,
+  sealedWith: readonly Buffer[],
+  after: string | null,
+  limit: number,
+): Promise<SignIn[]> {
   return db.many(
     SignIn,
-    `select * from sign_ins where substring(access_token from 2 for 4) = any($1::bytea[])
-       or substring(refresh_token from 2 for 4) = any($1::bytea[]) limit $2`,
-    [sealedWith, limit],
+    `select * from sign_ins
+     where (substring(access_token from 2 for 4) = any($1::bytea[])
+         or substring(refresh_token from 2 for 4) = any($1::bytea[]))
+       and ($2::uuid is null or id > $2) order by id limit $3`,
+    [sealedWith, after, limit],
   )
 }
 
