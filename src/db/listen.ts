@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Database } from './db.ts'
 
@@ -13,8 +14,21 @@ export interface Listener {
 
 const RETRY_MS = 500
 
+/** How often the connection is asked whether it lives, and how long it may take to say so. */
+interface Heartbeat {
+  everyMs: number
+  patienceMs: number
+}
+
+const usualHeartbeat: Heartbeat = { everyMs: 15_000, patienceMs: 10_000 }
+
 /** One connection of its own for the process, made anew when it breaks. `log` hears of that. */
-export function listen(db: Database, channel: string, log: (error: Error) => void): Listener {
+export function listen(
+  db: Database,
+  channel: string,
+  log: (error: Error) => void,
+  heartbeat: Heartbeat = usualHeartbeat,
+): Listener {
   const subjects = new Map<string, Set<(payload: string | null) => void>>()
   const { connectionString } = db.pool.options
   let client: pg.Client | null = null
@@ -30,12 +44,16 @@ export function listen(db: Database, channel: string, log: (error: Error) => voi
   }
 
   async function open(): Promise<void> {
-    const next = new pg.Client({ connectionString, application_name: 'sub2api-playground listener', keepAlive: true })
-    next.on('error', log)
-    next.on('end', () => {
-      if (client === next) client = null
-      connect()
+    const next = new pg.Client({
+      connectionString,
+      application_name: 'sub2api-playground listener',
+      keepAlive: true,
+      keepAliveInitialDelayMillis: heartbeat.everyMs,
+      connectionTimeoutMillis: heartbeat.patienceMs,
+      query_timeout: heartbeat.patienceMs,
     })
+    next.on('error', log)
+    next.on('end', () => gone(next))
     next.on('notification', ({ payload = '' }) => {
       for (const heard of subjects.get(payload.split(' ', 1)[0]!) ?? []) heard(payload)
     })
@@ -43,11 +61,35 @@ export function listen(db: Database, channel: string, log: (error: Error) => voi
       await next.connect()
       await next.query(`listen ${pg.escapeIdentifier(channel)}`)
       client = next
+      void listenToHeart(next)
       for (const each of subjects.values()) for (const heard of each) heard(null)
     } catch (error) {
       log(error as Error)
       await next.end().catch(() => undefined)
     }
+  }
+
+  /** A connection that a balancer or a NAT has dropped is silent, not closed: nobody would hear anything for hours. */
+  async function listenToHeart(current: pg.Client): Promise<void> {
+    while (client === current) {
+      await delay(heartbeat.everyMs, undefined, { ref: false })
+      if (client !== current) return
+      try {
+        await current.query('select')
+      } catch (error) {
+        if (client !== current) return
+        log(error as Error)
+        gone(current)
+        // Its farewell would wait for an answer, too.
+        current.connection.stream.destroy()
+      }
+    }
+  }
+
+  function gone(current: pg.Client): void {
+    if (client !== current) return
+    client = null
+    connect()
   }
 
   connect()
