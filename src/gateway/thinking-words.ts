@@ -11,9 +11,9 @@ export interface ThinkingSieve {
   end(): Piece[]
 }
 
-const opening = /^[ \t]{0,3}<think(?:ing)?>/i
+/** At the start of a line: where thoughts begin, and where code begins or ends. */
+const mark = /^(?:[ \t]{0,3}<think(?:ing)?>| {0,3}(?:`{3,}|~{3,}))/gim
 const closing = /<\/think(?:ing)?>\s*/i
-const fence = /^ {0,3}(?:`{3,}|~{3,})/
 /** What may become a tag or a fence at the start of a line, or a closing tag anywhere. */
 const beginsLine = /^[ \t]{0,3}(?:<(?:t(?:h(?:i(?:n(?:k(?:i(?:n(?:g)?)?)?)?)?)?)?)?|`{1,2}|~{1,2})?$/i
 const beginsClosing = /<(?:\/(?:t(?:h(?:i(?:n(?:k(?:i(?:n(?:g)?)?)?)?)?)?)?)?)?$/i
@@ -51,21 +51,27 @@ export function thinkingSieve(): ThinkingSieve {
     if (isAfter) held = held.trimStart()
     if (held === '') return false
     isAfter = false
-    if (isLineStart) {
-      if (!isEnd && beginsLine.test(held)) return false
-      const tag = isCode ? null : opening.exec(held)
-      if (tag) {
-        held = held.slice(tag[0].length)
-        isThinking = true
-        return true
-      }
-      if (fence.test(held)) isCode = !isCode
+    const tag = nextTag()
+    const lastLine = held.lastIndexOf('\n') + 1
+    const isOpen = !isEnd && (lastLine > 0 || isLineStart) && beginsLine.test(held.slice(lastLine))
+    const end = tag ? tag.index : isOpen ? lastLine : held.length
+    if (end > 0) {
+      pieces.push({ kind: 'text', text: held.slice(0, end) })
+      isLineStart = held[end - 1] === '\n'
     }
-    const end = held.indexOf('\n') + 1 || held.length
-    pieces.push({ kind: 'text', text: held.slice(0, end) })
-    isLineStart = held[end - 1] === '\n'
-    held = held.slice(end)
-    return true
+    held = held.slice(tag ? end + tag[0].length : end)
+    isThinking = tag !== null
+    return isThinking
+  }
+
+  /** The next one that counts; on the way to it code begins and ends. */
+  function nextTag(): RegExpExecArray | null {
+    mark.lastIndex = isLineStart ? 0 : held.indexOf('\n') + 1 || held.length
+    for (let found = mark.exec(held); found; found = mark.exec(held)) {
+      if (!found[0].includes('<')) isCode = !isCode
+      else if (!isCode) return found
+    }
+    return null
   }
 
   return { write: text => write(text), end: () => write('', true) }
