@@ -93,6 +93,7 @@ const done: JobView = {
   finishedAt: now,
   waitsUntil: null,
   waitsFor: null,
+  keyId: 1,
   place: null,
   preview: null,
   references: [],
@@ -445,7 +446,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {
@@ -578,7 +579,7 @@ function createSamplePage(lang: Language, guest = false) {
           name: 'Alice',
           isAdmin: false,
           balance: 12.5,
-          key: { name: 'mine', group: 'images', allowsImages: true },
+          key: { id: 2, name: 'mine', group: 'images', allowsImages: true },
         },
     url: '/images?x=1',
     mockGuide: '/mock',

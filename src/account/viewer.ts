@@ -45,7 +45,12 @@ function toViewer(who: SignedIn, account: queries.Account | null): Viewer {
     isAdmin: who.role === 'admin',
     balance: account?.balance ?? null,
     key: account?.keyId
-      ? { name: account.keyName ?? '', group: account.keyGroup, allowsImages: account.keyAllowsImages ?? false }
+      ? {
+          id: account.keyId,
+          name: account.keyName ?? '',
+          group: account.keyGroup,
+          allowsImages: account.keyAllowsImages ?? false,
+        }
       : null,
   }
 }

@@ -303,7 +303,7 @@ describe('a window of the key that is full', () => {
   test('is shown on Account and in the form, and waited for: nothing is sent before', async () => {
     const person = await payingWith('Weekend', { ...full, rate_limit_1d: 5, usage_1d: 2, window_1d_start: hoursAgo(3) })
     const row = words(await person.get('/account'), '#keys .key-row.chosen')
-    assert.match(row, /5-hour limit \$1\.00 of \$1\.00, opens .*daily limit \$2\.00 of \$5\.00, begins again/)
+    assert.match(row, /5-hour limit \$1\.00 of \$1\.00 · opens .*daily limit \$2\.00 of \$5\.00 · begins again/)
     const page = await person.get('/images')
     assert.match(words(page, '#blocked'), /5-hour limit of your key Weekend/)
     assert.equal(page.html.querySelector('#blocked button')!.text, 'Use Main')
@@ -313,7 +313,7 @@ describe('a window of the key that is full', () => {
     const opens = Date.parse(full.window_5h_start) + 5 * 3_600_000
     assert.deepEqual([job.state, job.notBefore?.getTime()], ['queued', opens])
     const tile = words(await person.get('/images'), `#job-${id}`)
-    assert.match(tile, /For the key’s 5-hour limit, waits until/)
+    assert.match(tile, /Waits until .* for the key’s 5-hour limit/)
     assert.equal((await person.post(`/images/${id}/cancel`)).status, 303)
     assert.equal((await jobRow(app.db, id)).state, 'cancelled')
     assert.equal(control.calls({ email: person.email }).length, 0)
@@ -329,7 +329,7 @@ describe('a window of the key that is full', () => {
     })
     assert.ok(Math.abs(job.notBefore!.getTime() - (Date.now() + 6 * 86_400_000)) < 60_000)
     assert.equal(job.attempts, 0, 'to wait is no attempt')
-    assert.match(words(await person.get(`/images/${id}`), '.wait-state'), /weekly limit, waits until/)
+    assert.match(words(await person.get(`/images/${id}`), '.wait-state'), /Waits until .* for the key’s weekly limit/)
     assert.match(words(await person.get('/images'), '#blocked'), /weekly limit/, 'and now the form knows too')
   })
 
@@ -342,6 +342,33 @@ describe('a window of the key that is full', () => {
     assert.equal((await jobEnd(app.db, id)).state, 'done')
   })
 
+  test('need not be waited for: another key pays at once, if its owner says so', async () => {
+    const person = await payingWith('Weekend', full)
+    const id = await ask(person, 'not that long')
+    const main = keyNamed(person, 'Main')
+    assert.equal(
+      (await person.get(`/images/${id}`)).html.querySelector(`#move-${id}`),
+      null,
+      'with no other key chosen',
+    )
+    const changed = await person.post('/images/key', { prompt: '', key_id: String(main.id) }, htmx)
+    assert.equal(words(changed, `#move-${id} button`), 'Pay with Main now', 'on the open page too')
+    assert.equal(words(await person.get('/images'), `#move-${id} button`), 'Pay with Main now')
+
+    const stranger = await charlie(app)
+    assert.equal((await stranger.post(`/images/${id}/move`)).status, 404)
+    assert.equal((await jobRow(app.db, id)).state, 'queued')
+    assert.equal((await person.post(`/images/${id}/move`, {}, htmx)).status, 200)
+    assert.equal((await jobEnd(app.db, id)).state, 'done')
+    const calls = control.calls({ email: person.email, path: '/v1/images/generations' })
+    assert.deepEqual(
+      calls.map(call => call.apiKeyId),
+      [main.id],
+    )
+    await person.post(`/images/${id}/move`)
+    assert.equal((await jobRow(app.db, id)).state, 'done', 'and never twice')
+  })
+
   test('holds an answer back in the same way', async () => {
     for (const fields of [full, {}]) {
       const person = await payingWith('Weekend', fields)
@@ -350,7 +377,7 @@ describe('a window of the key that is full', () => {
       assert.equal(said.status, 303)
       await until('the wait, in the thread and in the form', async () => {
         const page = await person.get(said.location)
-        const waits = /5-hour limit, waits until/.test(words(page, '.progressing'))
+        const waits = /Waits until .* for the key’s 5-hour limit/.test(words(page, '.progressing'))
         return waits && /5-hour limit/.test(words(page, '#blocked'))
       })
     }

@@ -113,6 +113,7 @@ function viewJob(
     finishedAt: job.finishedAt && (job.madeAt ?? job.finishedAt),
     waitsUntil: wait?.until ?? null,
     waitsFor: wait?.until ? job.waitsFor : null,
+    keyId: job.keyId,
     place: wait?.place ?? null,
     preview:
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },

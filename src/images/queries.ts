@@ -317,6 +317,30 @@ export async function unmarkCalled(db: Db, job: ClaimedJob): Promise<void> {
   )
 }
 
+/** For a job that waits for a window of its key: another one of the same person pays. Null when it does not wait any more. */
+export function changeKey(
+  db: Db,
+  job: ImageJob,
+  key: Pick<NewJob, 'keyId' | 'keySecret' | 'estimate' | 'estimateStale' | 'waits'>,
+): Promise<ImageJob | null> {
+  return db.maybeOne(
+    ImageJob,
+    `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
+       not_before = $8, retry_at = null, version = version + 1
+     where id = $1 and user_id = $2 and state = 'queued' and waits_for is not null and ssh_key_id is null returning *`,
+    [
+      job.id,
+      job.userId,
+      key.keyId,
+      key.keySecret,
+      key.estimate,
+      key.estimateStale,
+      key.waits?.for ?? null,
+      key.waits?.until ?? null,
+    ],
+  )
+}
+
 export async function setTokens(db: Db, job: ClaimedJob, tokens: readonly string[]): Promise<void> {
   await db.run(`update image_jobs set tokens = $3 where id = $1 and claim = $2`, [job.id, job.claim, tokens])
 }

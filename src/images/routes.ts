@@ -32,7 +32,7 @@ import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits } from './references.ts'
 import { requesterOf } from './requester.ts'
-import { requestOf, retryImage, startImage, submissionOf } from './start.ts'
+import { payInstead, requestOf, retryImage, startImage, submissionOf } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, type Terms, toldOf, wordDoubts, writeTerms } from './terms.ts'
 import type { ComposerView, JobView, OpenJob } from './view.ts'
 
@@ -137,10 +137,18 @@ export function imageRoutes(deps: Deps): Router {
     const submission = Submission.safeParse(req.body?.submission).data
     const form = await composer(deps, res, values, { errors, ...(submission && { submission }) })
     const page = pageOf(res)
+    // What waits for the old key may be paid with this one.
+    const { userId } = signedIn(res)
+    const open = await queries.listUnfinished(db, userId, UNFINISHED_JOBS)
+    const { shown: changed, unfinished } = await withUnfinished(
+      userId,
+      open.filter(job => job.waitsFor !== null),
+    )
     sendFragments(
       res,
       renderView(page, 'images/_composer', { composer: form }),
       renderView(page, 'account/_key_changed', {}),
+      renderView(page, 'images/_tiles', { changed, unfinished }),
     )
   })
 
@@ -193,6 +201,17 @@ export function imageRoutes(deps: Deps): Router {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     // Null: it ended while the button was pressed, and the tile says how.
     await answerTiles(res, [cancelled ?? (await myJob(req, res))])
+  })
+
+  router.post('/images/:id/move', async (req, res) => {
+    const waiting = await myJob(req, res)
+    refuseUnknownFields(req, ['terms'])
+    await keepCurrent(deps, res)
+    if (asksFirst(req, res, [waiting])) return
+    // Null: it waits no more, and the tile says what it does.
+    const moved = await payInstead(deps, requesterOf(res), waiting)
+    if (!wantsFragment(req)) return res.redirect(303, `/images/${waiting.id}`)
+    await answerTiles(res, [moved ?? (await myJob(req, res))])
   })
 
   router.post('/images/:id/retry', async (req, res) => {

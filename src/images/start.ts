@@ -92,12 +92,7 @@ export async function prepare(
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {
   const { userId, account, signInId, sshKeyId, caller } = requester
-  const { keyId, keySecret: chosen } = account ?? {}
-  const obstacle = obstacleTo(account, 'pictures')
-  if (!keyId || !chosen || obstacle?.blocks) {
-    throw new Refusal(409, `images.blocked.${obstacle?.why ?? 'no_key'}`, { key: obstacle?.key })
-  }
-  const full = fullWindow(account?.keyState ?? null)
+  const { keyId, chosen, waits } = usableKey(account)
   for (const request of requests) await checkReferences(deps.db, userId, request)
 
   return async (tx, request, submission, from) => {
@@ -119,7 +114,7 @@ export async function prepare(
       sshKeyId: sshKeyId ?? null,
       estimate: price,
       estimateStale: price !== null && !isCurrent(account),
-      waits: full && { for: full.window, until: full.resetsAt },
+      waits,
       batch: from && 'batch' in from ? from.batch : null,
       form: from && 'form' in from ? from.form : null,
     })
@@ -150,6 +145,40 @@ export async function retryImage(
     if (isAsked || ['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
     last = again
   }
+}
+
+/**
+ * A job that waits for a window of its key is paid with the requester's key instead, at once. Null when it does not wait
+ * any more. Throws `Refusal` 409 without a usable key.
+ */
+export async function payInstead(
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer'>,
+  { userId, account }: Requester,
+  job: queries.ImageJob,
+): Promise<queries.ImageJob | null> {
+  const { keyId, chosen, waits } = usableKey(account)
+  const price = estimate(account, job)
+  const moved = await queries.changeKey(deps.db, job, {
+    keyId,
+    keySecret: sealKeyForJob(deps, userId, job.id, chosen),
+    estimate: price,
+    estimateStale: price !== null && !isCurrent(account),
+    waits,
+  })
+  // Only a wake-up: the message of the job is long gone.
+  if (moved) await deps.jobs.send(deps.db, 'image', { jobId: job.id })
+  return moved
+}
+
+/** The key that pays, sealed, and what it has to wait for. Throws `Refusal` 409. */
+function usableKey(account: Payer | null) {
+  const { keyId, keySecret: chosen } = account ?? {}
+  const obstacle = obstacleTo(account, 'pictures')
+  if (!keyId || !chosen || obstacle?.blocks) {
+    throw new Refusal(409, `images.blocked.${obstacle?.why ?? 'no_key'}`, { key: obstacle?.key })
+  }
+  const full = fullWindow(account?.keyState ?? null)
+  return { keyId, chosen, waits: full && { for: full.window, until: full.resetsAt } }
 }
 
 /** Every reference is a file of this person, and the mask as large as the first of them. Throws `Refusal` 422. */

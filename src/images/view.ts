@@ -74,6 +74,8 @@ export interface JobView {
   estimate: number | null
   /** The window of its key that `waitsUntil` is the end of; null when it waits for something else. */
   waitsFor: WindowName | null
+  /** Of the key that pays. */
+  keyId: number
   /** The same for what has not turned out not to be made: once it has ended, only for the pictures that came. */
   estimateLeft: number | null
   /** Name of the SSH key that asked; null when it was a person in a browser. */

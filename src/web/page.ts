@@ -14,7 +14,7 @@ export interface Viewer {
   isAdmin: boolean
   /** US dollars, as last heard from the gateway; null before the first answer. */
   balance: number | null
-  key: { name: string; group: string | null; allowsImages: boolean } | null
+  key: { id: number; name: string; group: string | null; allowsImages: boolean } | null
 }
 
 /** What every template may use beside its own data. */
