@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { noChromium, openPage, startChromium } from './testing/chromium.ts'
 import { talk } from './testing/conversations.ts'
+import { ask, jobEnd } from './testing/jobs.ts'
 import { alice, charlie, type Person } from './testing/people.ts'
 import { testApp, until } from './testing/server.ts'
 
@@ -99,6 +100,25 @@ test('what is typed while a picture is being asked for stays', { skip }, async (
   go()
   await page.waitForSelector('.job:has-text("a fox")')
   assert.equal(await page.inputValue('#prompt'), 'a fox in the snow')
+})
+
+test('settings of another picture that are asked for are not overwritten by what was typed before', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const job = await ask(person, 'a lighthouse')
+  await jobEnd(db, job)
+  const { page } = await openPage(browser, app.url, person)
+  await page.goto('/images')
+  await page.fill('#prompt', 'something else')
+  await page.goto(`/images?from=${job}`)
+  const quoted = page.waitForResponse(/\/images\/quote/)
+  await page.selectOption('#composer [name="n"]', '2')
+  await quoted
+  await page.waitForSelector('#quote:has-text("2")')
+  assert.equal(await page.inputValue('#prompt'), 'a lighthouse')
+  await page.goto('/images')
+  assert.equal(await page.inputValue('#prompt'), 'something else')
 })
 
 test('an open edit of a message outlives what comes into its thread meanwhile', { skip }, async () => {

@@ -21,9 +21,10 @@ export function start() {
   const [navigation] = performance.getEntriesByType('navigation')
   // A page that came as an answer has taken what was sent; one that was gone back to, or asked for anew, has not.
   if (document.referrer && navigation?.type !== 'back_forward') typed = only(([, { leaving }]) => !leaving)
-  // A page of settings that were asked for has them.
+  // A page of settings that were asked for has those, and no words of before.
   const asked = new URLSearchParams(location.search)
-  if (!asked.has('from') && !asked.has('edit')) putBack()
+  if (asked.has('from') || asked.has('edit')) typed = {}
+  putBack()
 
   document.addEventListener('input', onInput)
   addEventListener('submit', onSubmit)
