@@ -247,6 +247,18 @@ test('nobody looks into, or decides about, what is another’s', async () => {
   }
 })
 
+test('what was not made is no part of the estimate that stands for the cost', async () => {
+  const person = await alice(app)
+  app.mock.control.fault({ match: { prompt: 'one of three' }, deliver: 1, noUsage: true })
+  const id = await ask(person, 'one of three', { n: '3', size: '1024x1024' })
+  assert.equal((await jobEnd(app.db, id)).state, 'done')
+  for (const address of ['/images', `/images/${id}`]) {
+    const shown = (await person.get(address)).html.querySelector(`#job-${id}`)!.text
+    assert.match(shown, /≈\s+\$0\.134/)
+    assert.doesNotMatch(shown, /0\.402/)
+  }
+})
+
 test('a job that is not in doubt is left as it is', async () => {
   const person = await alice(app)
   const id = await ask(person, 'all went well')
