@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { ConfigError, loadConfig } from './config.ts'
+import { ConfigError, loadConfig, variables } from './config.ts'
 
 const directory = mkdtempSync(path.join(tmpdir(), 'playground-config-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
@@ -100,8 +100,52 @@ test('R2 is configured whole or not at all', () => {
     bucket: 'b',
     accessKeyId: 'i',
     secretAccessKey: 'k',
+    isPublic: false,
     prefix: 'a/b',
   })
+})
+
+test('a public address of the bucket is a path as people write it, and public only where pictures are', () => {
+  const base = 'https://cdn.example.com/my%20pictures/m%C3%A9t%C3%A9o'
+  const s3 = (more: NodeJS.ProcessEnv) => loadConfig({ ...minimum, ...rest, ...more }).s3!
+  assert.equal(s3({ PLAYGROUND_IMAGE_CDN_BASE: base }).prefix, 'my pictures/météo')
+  assert.equal(s3({ PLAYGROUND_IMAGE_CDN_BASE: 'https://cdn.example.com/图片/' }).prefix, '图片')
+  assert.equal(s3({ PLAYGROUND_IMAGE_CDN_BASE: base }).isPublic, false)
+  assert.equal(s3({ PLAYGROUND_PUBLIC_ASSETS: 'true' }).isPublic, false)
+  assert.equal(s3({ PLAYGROUND_IMAGE_CDN_BASE: base, PLAYGROUND_PUBLIC_ASSETS: 'true' }).isPublic, true)
+  const broken = problemsOf({ ...minimum, ...rest, PLAYGROUND_IMAGE_CDN_BASE: 'https://cdn.example.com/50%' })
+  assert.deepEqual(broken, ['PLAYGROUND_IMAGE_CDN_BASE must have a path whose % signs begin UTF-8 escapes'])
+})
+
+test('an endpoint that names the bucket is refused: objects would lie under the bucket in the bucket', () => {
+  const problem = 'R2_ENDPOINT must not name the bucket, which R2_BUCKET does: objects would lie under it once more'
+  const named = (R2_ENDPOINT: string) => problemsOf({ ...minimum, ...rest, R2_BUCKET: 'pics', R2_ENDPOINT })
+  for (const endpoint of [
+    'https://account.r2.cloudflarestorage.com/pics',
+    'https://minio.example.com/pics/',
+    'https://pics.account.r2.cloudflarestorage.com',
+    'https://pics.s3.amazonaws.com',
+    'https://pics.s3.eu-central-1.amazonaws.com',
+  ]) {
+    assert.deepEqual(named(endpoint), [problem], endpoint)
+  }
+  for (const endpoint of ['https://pics.example.com', 'https://s3.example.com/storage/v1/s3', 'http://pics:9000']) {
+    assert.deepEqual(named(endpoint), [], endpoint)
+  }
+})
+
+test('every variable has its effect through docker-compose.yml, and its row in both tables', () => {
+  const root = path.join(import.meta.dirname, '..')
+  const read = (file: string) => readFileSync(path.join(root, file), 'utf8')
+  for (const file of ['README.md', 'README_CN.md']) {
+    const missing = variables().filter(name => !new RegExp(`^\\|.*\`${name}\`.*\\|.*\\|`, 'm').test(read(file)))
+    assert.deepEqual(missing, [], file)
+  }
+  const compose = read('docker-compose.yml').replaceAll(/^\s*#.*$/gm, '')
+  assert.deepEqual(
+    variables().filter(name => !compose.includes(`\${${name}:`)),
+    [],
+  )
 })
 
 test('a secret of its own is only for a process that shares its data with nobody', () => {

@@ -29,7 +29,9 @@ export interface Config {
     bucket: string
     accessKeyId: string
     secretAccessKey: string
-    /** Path of the CDN base: object key = prefix + `/` + token. */
+    /** At the CDN everybody who knows an object's address may see it, as here. */
+    isPublic: boolean
+    /** Path of the CDN base, decoded: object key = prefix + `/` + token. */
     prefix: string
   }
   /** Public address in front of the bucket, without a slash at the end: an object's address is this, `/` and its token. */
@@ -110,6 +112,9 @@ const networks = z
   )
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true')
 
+/** The variables that an operator may set. */
+export const variables = () => Object.keys(Environment.shape).filter(name => name !== 'PLAYGROUND_MOCK_GUIDE')
+
 const Environment = z.object({
   PLAYGROUND_ROLE: z.enum(['all', 'web', 'worker'], 'must be all, web or worker').default('all'),
   HOST: z.string().default('0.0.0.0'),
@@ -136,7 +141,9 @@ const Environment = z.object({
   R2_BUCKET: z.string().optional(),
   R2_ACCESS_KEY_ID: z.string().optional(),
   R2_SECRET_ACCESS_KEY: z.string().optional(),
-  PLAYGROUND_IMAGE_CDN_BASE: address.optional(),
+  PLAYGROUND_IMAGE_CDN_BASE: address
+    .refine(text => decoded(new URL(text).pathname) !== null, 'must have a path whose % signs begin UTF-8 escapes')
+    .optional(),
   PLAYGROUND_KEEP_LOCAL_ASSETS: yesOrNo.default(false),
   PLAYGROUND_PUBLIC_ASSETS: yesOrNo.default(false),
   PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
@@ -178,6 +185,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       `R2_* must be given all or not at all: ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing`,
     )
   }
+  const { R2_ENDPOINT: endpoint, R2_BUCKET: bucket } = given
+  if (endpoint && bucket && namesBucket(endpoint, bucket)) {
+    problems.push('R2_ENDPOINT must not name the bucket, which R2_BUCKET does: objects would lie under it once more')
+  }
   const shared = given.DATABASE_URL
     ? 'DATABASE_URL is given'
     : given.PLAYGROUND_ROLE && given.PLAYGROUND_ROLE !== 'all'
@@ -210,9 +221,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
             bucket: env.R2_BUCKET,
             accessKeyId: env.R2_ACCESS_KEY_ID,
             secretAccessKey: env.R2_SECRET_ACCESS_KEY,
-            prefix: env.PLAYGROUND_IMAGE_CDN_BASE
-              ? new URL(env.PLAYGROUND_IMAGE_CDN_BASE).pathname.replace(/^\/|\/$/g, '')
-              : '',
+            isPublic: env.PLAYGROUND_PUBLIC_ASSETS && env.PLAYGROUND_IMAGE_CDN_BASE !== undefined,
+            prefix: prefixOf(env.PLAYGROUND_IMAGE_CDN_BASE),
           }
         : null,
     cdnBase: env.PLAYGROUND_IMAGE_CDN_BASE ?? null,
@@ -235,6 +245,30 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     logLevel: env.LOG_LEVEL,
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
   })
+}
+
+/** In its path, or, as AWS and R2 do it, in front of the host. */
+function namesBucket(endpoint: string, bucket: string): boolean {
+  const url = URL.parse(endpoint)
+  if (!url) return false
+  const inPath = decoded(url.pathname)?.split('/').includes(bucket)
+  const isBucketHost = /^(s3[.-].*amazonaws\.com|.*\br2\.cloudflarestorage\.com)/.test(
+    url.hostname.slice(bucket.length + 1),
+  )
+  return inPath || (url.hostname.startsWith(`${bucket.toLowerCase()}.`) && isBucketHost)
+}
+
+/** A CDN decodes the path of an address to find the object's key. */
+function prefixOf(cdnBase: string | undefined): string {
+  return cdnBase ? decoded(new URL(cdnBase).pathname)!.replace(/^\/|\/$/g, '') : ''
+}
+
+function decoded(path: string): string | null {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return null
+  }
 }
 
 function meaning(name: string): string {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createApp } from './app.ts'
 import { tellAnswer } from './chat/check.ts'
 import { CHANNEL } from './chat/news-queries.ts'
@@ -20,11 +21,13 @@ import { createMetrics } from './metrics.ts'
 import { createSealer } from './secrets/sealer.ts'
 import { startSettling } from './spend/worker.ts'
 import { planStop, stopAll } from './stopping.ts'
+import { proveStorage } from './storage/prove.ts'
 import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
 import { loadStaticFiles } from './web/static.ts'
 
 const DRAIN_LIMIT_MS = 10_000
+const FIRST_PROOF_MS = 200
 
 export interface Running {
   /** Where it listens, e.g. `http://127.0.0.1:8081`. */
@@ -54,7 +57,14 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
       { localDirectory: path.join(config.dataDirectory, 'assets'), s3: config.s3, keepLocal: config.keepLocalAssets },
       log,
     )
-    stops.push(() => storage.close())
+    const proving = new AbortController()
+    stops.push(async () => {
+      proving.abort()
+      await storage.close()
+    })
+    // A store that is away keeps nobody from the pages, and nobody waits for one that is slow.
+    const proof = proveStorage(storage, log, proving.signal)
+    await Promise.race([proof, delay(FIRST_PROOF_MS, undefined, { ref: false })])
     const spill = openSpill(config.spill.directory, config.spill.limitBytes)
     const gateway = createGateway({
       upstream: config.upstream,

@@ -195,6 +195,7 @@ const mask = { id: 'm1', url: '/images/masks/m1', width: 1536, height: 1024 }
 const others = [{ id: 9, name: 'other <b>', group: null, allowsImages: true }]
 const obstacles: ObstacleView[] = [
   ...keyProblems,
+  'no_store' as const,
   'no_key' as const,
   'group_no_images' as const,
   'no_balance' as const,

@@ -2,6 +2,9 @@ import { fullWindow, problemNow } from './key-state.ts'
 import type { Account } from './queries.ts'
 import type { ObstacleView } from './view.ts'
 
+/** Whatever the key: no picture could be kept. */
+export const noStore: ObstacleView = { why: 'no_store', key: '', blocks: true, until: null, others: [] }
+
 type Payer = Pick<Account, 'keyId' | 'keyName' | 'keyAllowsImages' | 'keyState'> &
   Partial<Pick<Account, 'balance' | 'otherKeys'>>
 

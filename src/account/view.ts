@@ -22,7 +22,7 @@ export interface OtherKey {
 
 /** What stands in the way of paying with the chosen key. */
 export interface ObstacleView {
-  why: 'no_key' | 'group_no_images' | 'no_balance' | KeyProblem | `window_${WindowName}`
+  why: 'no_store' | 'no_key' | 'group_no_images' | 'no_balance' | KeyProblem | `window_${WindowName}`
   /** Name of the chosen key; empty without one. */
   key: string
   /** Nothing is even asked of the gateway. */

@@ -46,7 +46,7 @@ export function checkLines(prompts: string, values: FormValues, t: Translate): C
  * however often it comes. Throws `Refusal` as `startImage` does.
  */
 export async function startBatch(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
   requester: Requester,
   requests: readonly ImageRequest[],
   submission: string,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Response } from 'express'
-import { obstacleTo } from '../account/obstacle.ts'
+import { noStore, obstacleTo } from '../account/obstacle.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
@@ -15,7 +15,7 @@ import type { ComposerView } from './view.ts'
 
 /** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
 export async function composer(
-  deps: Pick<Deps, 'db' | 'config'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'config'>,
   res: Response,
   values: FormValues,
   back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][] } = {},
@@ -32,6 +32,6 @@ export async function composer(
     models: [...capabilities],
     quote: quote(account, values, { ...back, edit: await editTerms(deps, account) }),
     submission: back.submission ?? randomUUID(),
-    obstacle: obstacleTo(account, 'pictures'),
+    obstacle: deps.storage.isProven() ? obstacleTo(account, 'pictures') : noStore,
   }
 }

@@ -45,7 +45,7 @@ export interface Started {
  * many of the user's jobs wait, and 503 when too much is asked at once.
  */
 export async function startImage(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
   requester: Requester,
   request: ImageRequest,
   submission: string,
@@ -87,11 +87,12 @@ type Enqueue = (
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
-  deps: Pick<Deps, 'jobs' | 'sealer'> & { db: Db },
+  deps: Pick<Deps, 'jobs' | 'sealer' | 'storage'> & { db: Db },
   requester: Requester,
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {
   const { userId, account, signInId, sshKeyId, caller } = requester
+  if (!deps.storage.isProven()) throw new Refusal(503, 'images.blocked.no_store', {}, 10)
   const { keyId, chosen, waits } = usableKey(account)
   for (const request of requests) await checkReferences(deps.db, userId, request)
 
@@ -129,7 +130,7 @@ export async function prepare(
  * as long as that has not ended badly too; one of the same `form` finds it however it ended.
  */
 export async function retryImage(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
   requester: Requester,
   ended: queries.ImageJob,
   form: string | null,

@@ -23,7 +23,7 @@ export function startImageWorker(deps: Deps): Promise<Worker<queries.ClaimedJob>
     slots: runningHere,
     running: deps.metrics.jobsRunning,
     // Nothing is begun that could not be kept.
-    claim: async slots => ((await hasRoom()) ? claim(slots) : []),
+    claim: async slots => (deps.storage.isProven() && (await hasRoom()) ? claim(slots) : []),
     run: (job, run) => makePictures(deps, job, run),
     listCancelled: claims => queries.listCancelled(deps.db, claims),
     extendLeases: claims => queries.extendLeases(deps.db, claims, leaseSeconds),

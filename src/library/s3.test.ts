@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { before, test } from 'node:test'
 import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -14,16 +15,19 @@ import { openStorage } from '../storage/storage.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import { atEnd } from '../testing/database.ts'
 import { houseOf } from '../testing/house.ts'
+import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
-import { type TestApp, testApp } from '../testing/server.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
 
 const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
 const base = new URL('https://img.example.com/meteor-images')
 let app: TestApp
 let bucket: S3Client
+/** Of the server; buckets are its folders. */
+let directory: string
 before(async () => {
-  const directory = await mkdtemp(path.join(tmpdir(), 'playground-s3-'))
+  directory = await mkdtemp(path.join(tmpdir(), 'playground-s3-'))
   const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as new (
     options: object,
   ) => { run(): Promise<AddressInfo>; close(): Promise<void> }
@@ -119,4 +123,52 @@ test('a bucket that answers no more is an outage, not a missing picture', async 
   assert.equal((await browser.get(`/files/${picture.token}`)).status, 503)
   assert.equal((await browser.get('/ready')).status, 503)
   assert.equal((await browser.get('/library')).status, 200)
+})
+
+test('objects that anybody may see behind a CDN may be kept by it for a day, others by their reader alone', async () => {
+  const cacheOf = async (isPublic: boolean, name: string) => {
+    const storage = openStorage({ localDirectory: '', s3: { ...app.config.s3!, isPublic }, keepLocal: false })
+    await storage.put(name, Buffer.from('bytes'), { contentType: 'image/png' })
+    await storage.put(`${name}-2`, { stream: Readable.from([Buffer.from('x')]), size: 1 }, { contentType: 'image/png' })
+    await storage.close()
+    const heads = [name, `${name}-2`].map(each =>
+      bucket.send(new HeadObjectCommand({ Bucket: 'pictures', Key: `meteor-images/${each}` })),
+    )
+    return new Set((await Promise.all(heads)).map(head => head.CacheControl))
+  }
+  assert.deepEqual([...(await cacheOf(true, 'for-anybody'))], ['public, max-age=86400'])
+  assert.deepEqual([...(await cacheOf(false, 'for-its-owner'))], ['private, max-age=31536000, immutable'])
+})
+
+test('while its store has not answered since the start a process takes no picture, says so, and goes on by itself', async () => {
+  const s3 = { ...app.config.s3!, bucket: 'made-later' }
+  const house = await testApp({ s3, worker: { ...app.config.worker, tickSeconds: 0.1 } })
+  const person = await alice(house)
+  const page = await person.get('/images')
+  assert.match(page.html.querySelector('#blocked')!.text, /This server cannot keep pictures at the moment/)
+  const refused = await person.post('/images', { prompt: 'too early' })
+  assert.equal(refused.status, 503)
+  assert.equal(refused.html.querySelector('textarea[name="prompt"]')?.text.trim(), 'too early')
+  const token = await tokenOf(house, await boundKey(house, person))
+  const byScript = await fetch(`${house.url}/api/playground/ssh/tasks`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+    body: JSON.stringify({ prompt: 'too early' }),
+  })
+  assert.equal(byScript.status, 503)
+  assert.equal(((await byScript.json()) as { reason: string }).reason, 'unavailable')
+  assert.equal((await person.get('/ready')).status, 503)
+
+  // Another process, whose store answers, has taken one.
+  const other = (await house.another({ role: 'web', s3: app.config.s3 })).browser()
+  await other.post('/login', { email: person.email, password: 'long enough' })
+  const id = await ask(other, 'waits for the store')
+  await until('the worker to look', async () => house.logs.filter(line => line.includes('has not answered')).length > 2)
+  assert.deepEqual([(await jobRow(house.db, id)).state, (await jobRow(house.db, id)).attempts], ['queued', 0])
+  assert.equal(house.mock.control.calls().length, 0)
+
+  await mkdir(path.join(directory, 'made-later'))
+  assert.equal((await jobEnd(house.db, id)).state, 'done')
+  assert.equal((await person.get('/ready')).status, 200)
+  assert.equal((await person.get('/images')).html.querySelector('#blocked')!.text.trim(), '')
 })

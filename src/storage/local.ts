@@ -11,6 +11,7 @@ import { absent, probeFolder, sweepTemporary, writeWhole } from './whole-files.t
  * is flushed, renamed over the target, and the folder is flushed: after a power cut the object is whole or absent.
  */
 export function openLocal(directory: string): Storage {
+  let isProven = false
   const pathOf = (name: string) => {
     assertObjectName(name)
     return join(directory, name.slice(0, 2), name)
@@ -44,7 +45,11 @@ export function openLocal(directory: string): Storage {
       await guarded('delete', () => unlink(path).catch(absent))
     },
 
-    ready: () => guarded('ready', () => probeFolder(join(directory, 're'))),
+    async ready() {
+      await guarded('ready', () => probeFolder(join(directory, 're')))
+      isProven = true
+    },
+    isProven: () => isProven,
     sweepTemporary: olderThanMs => guarded('sweep', () => sweep(directory, Date.now() - olderThanMs)),
     close: async () => {},
   }

@@ -39,6 +39,7 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
     },
 
     ready: () => truth.ready(),
+    isProven: () => truth.isProven(),
     sweepTemporary: olderThanMs => copy.sweepTemporary(olderThanMs),
 
     async close() {

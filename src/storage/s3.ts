@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { guarded, StorageError, type StorageOperation } from './errors.ts'
@@ -12,7 +13,8 @@ interface S3Patience {
 }
 
 const usualPatience: S3Patience = { connect: 3_000, idle: 20_000, answer: 15_000 }
-const cacheControl = 'private, max-age=31536000, immutable'
+// A picture that was deleted for good has to leave shared caches soon after.
+const cacheControl = { private: 'private, max-age=31536000, immutable', public: 'public, max-age=86400' }
 const probeName = 'ready-probe'
 const probeEveryMs = 30_000
 
@@ -25,6 +27,7 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
   let connection: Promise<Connection> | null = null
   const connected = () => (connection ??= connect(config, patience))
 
+  const CacheControl = cacheControl[config.isPublic ? 'public' : 'private']
   const prefix = config.prefix.replace(/^\/+|\/+$/g, '')
   const objectAt = (name: string) => {
     assertObjectName(name)
@@ -47,7 +50,7 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
     })
 
   async function putBytes(name: string, bytes: Uint8Array, contentType: string) {
-    const object = { ...objectAt(name), ContentType: contentType, CacheControl: cacheControl }
+    const object = { ...objectAt(name), ContentType: contentType, CacheControl }
     await guarded('put', async () => {
       const { client, sdk } = await connected()
       await client.send(new sdk.PutObjectCommand({ ...object, Body: bytes }))
@@ -55,7 +58,7 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
   }
 
   async function putStream(name: string, bytes: { stream: Readable; size: number }, contentType: string) {
-    const object = { ...objectAt(name), ContentType: contentType, CacheControl: cacheControl }
+    const object = { ...objectAt(name), ContentType: contentType, CacheControl }
     const source = exactly(bytes)
     const body = Readable.from(source.chunks(), { objectMode: false })
     // The SDK pipes the stream and never hears that it broke: end the request ourselves, or it waits for the rest.
@@ -74,6 +77,14 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
   }
 
   let probedAt = Number.NEGATIVE_INFINITY
+
+  /** What every picture needs: a key that may only write shows here, not when a picture has been paid for. */
+  async function probe({ client, sdk }: Connection, object: Place, signal: { abortSignal: AbortSignal }) {
+    await client.send(new sdk.PutObjectCommand({ ...object, Body: Buffer.from('ready') }), signal)
+    const { Body } = await client.send(new sdk.GetObjectCommand(object), signal)
+    if ((await Body?.transformToString()) !== 'ready') throw new Error('an object came back as another')
+    await client.send(new sdk.DeleteObjectCommand(object), signal)
+  }
 
   return {
     put: (name, bytes, { contentType }) =>
@@ -110,14 +121,17 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
       )
     },
 
-    /** Writes a small object, at most every half minute: stores bill for writes. */
+    /** Stores bill for writes. */
     async ready() {
       if (performance.now() - probedAt < probeEveryMs) return
-      await ask('ready', probeName, ({ client, sdk }, object, signal) =>
-        client.send(new sdk.PutObjectCommand({ ...object, Body: Buffer.from('ready') }), signal),
-      )
+      const place = objectAt(`${probeName}-${randomBytes(6).toString('hex')}`)
+      await guarded('ready', async () => {
+        const s3 = await connected()
+        await answerWithin(patience.answer, signal => probe(s3, place, signal))
+      })
       probedAt = performance.now()
     },
+    isProven: () => probedAt > 0,
 
     sweepTemporary: async () => 0,
 
@@ -129,11 +143,11 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
 }
 
 type Connection = Awaited<ReturnType<typeof connect>>
-type Question<T> = (
-  s3: Connection,
-  object: { Bucket: string; Key: string },
-  options: { abortSignal: AbortSignal },
-) => Promise<T>
+interface Place {
+  Bucket: string
+  Key: string
+}
+type Question<T> = (s3: Connection, object: Place, options: { abortSignal: AbortSignal }) => Promise<T>
 
 async function connect(config: S3Config, patience: S3Patience) {
   const sdk = await import('@aws-sdk/client-s3')

@@ -325,7 +325,7 @@ async function startS3(directory: string) {
   const { port } = await server.run()
   const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
   const endpoint = `http://127.0.0.1:${port}`
-  const config: S3Config = { endpoint, region: 'auto', bucket: 'pictures', ...credentials, prefix: '' }
+  const config: S3Config = { endpoint, region: 'auto', bucket: 'pictures', ...credentials, isPublic: false, prefix: '' }
   return { config, credentials, stop: () => server.close() }
 }
 

@@ -29,8 +29,10 @@ export interface Storage {
   onlyInBucket(name: string): Promise<boolean>
   /** Absent is fine. */
   delete(name: string): Promise<void>
-  /** A cheap check that it can be written to. */
+  /** Writes, reads and deletes a small object; a bucket is asked every half minute at most. */
   ready(): Promise<void>
+  /** Whether `ready()` has ever succeeded: until then nothing is known of credentials and rights. */
+  isProven(): boolean
   /** Deletes what crashed writes left behind longer ago than this; gives the number of files. */
   sweepTemporary(olderThanMs: number): Promise<number>
   close(): Promise<void>
@@ -54,6 +56,8 @@ export interface S3Config {
   bucket: string
   accessKeyId: string
   secretAccessKey: string
+  /** Whoever knows an object's address may see it, at a CDN too. */
+  isPublic: boolean
   /** Keys are `prefix/name`, or `name` when it is empty. Slashes around it are ignored, so a URL's path will do. */
   prefix: string
 }

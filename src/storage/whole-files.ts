@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /**
@@ -40,11 +40,12 @@ async function put(path: string, fill: Fill, place: (temporary: string, path: st
   }
 }
 
-/** Throws unless files can be written in this folder. */
+/** Throws unless files can be written, read and deleted in this folder. */
 export async function probeFolder(directory: string): Promise<void> {
   const path = temporaryBeside(join(directory, 'ready'))
   await using file = await openNew(path)
   await file.writeFile('ready')
+  await readFile(path)
   await rm(path)
 }
 

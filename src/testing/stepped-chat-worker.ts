@@ -98,6 +98,7 @@ const deps: Deps = {
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
 }
+await deps.storage.ready()
 await startImageWorker(deps)
 const worker = await startChatWorker({ ...deps, db: stepped(database) })
 log.info({ url: 'http://nowhere' }, 'ready')

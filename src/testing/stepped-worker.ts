@@ -161,6 +161,7 @@ const deps: Deps = {
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
 }
+await deps.storage.ready()
 const worker = await startImageWorker(deps)
 startSettling(deps, tellPicture)
 log.info({ url: 'http://nowhere' }, 'ready')
