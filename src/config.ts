@@ -4,6 +4,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import type { Timeouts } from './gateway/client.ts'
 import { isNetwork } from './web/network.ts'
+import type { BodyPace } from './web/slow-bodies.ts'
 
 export interface Config {
   role: 'all' | 'web' | 'worker'
@@ -59,6 +60,8 @@ export interface Config {
     /** How long a paid picture waits for a database or a store that is away. */
     persistSeconds: number
   }
+  /** How slowly the body of a request may arrive. Not in the environment either. */
+  bodies: BodyPace
   /** How long an event stream is kept, in seconds. Not in the environment either. */
   streams: {
     /** Between two signs of life. */
@@ -236,6 +239,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,
     },
     worker: { tickSeconds: 1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 120 },
+    // 270 bytes a second: slower than any line that a page would still load over.
+    bodies: { windowSeconds: 60, leastBytes: 16 * 1024 },
     streams: { keepAliveSeconds: 20, stalledSeconds: 60, checkSignInSeconds: 60 },
     gatewayTimeouts: {},
     partialImages: env.PLAYGROUND_PARTIAL_IMAGES as Config['partialImages'],

@@ -24,6 +24,7 @@ import { planStop, stopAll } from './stopping.ts'
 import { proveStorage } from './storage/prove.ts'
 import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
+import { watchBodies } from './web/slow-bodies.ts'
 import { loadStaticFiles } from './web/static.ts'
 
 const DRAIN_LIMIT_MS = 10_000
@@ -96,7 +97,8 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     }
     const app = createApp(deps)
     stops.push(async () => app.close())
-    const server = createServer({ keepAliveTimeout: 65_000 }, app.handler)
+    const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 60_000, requestTimeout: 0 }, app.handler)
+    watchBodies(server, config.bodies)
     const workers: { stop(): Promise<void> }[] = []
     const stopWorkers = () => Promise.all(workers.map(worker => worker.stop()))
     stops.push(async () => void (await Promise.all([closeServer(server, plan.leaving), stopWorkers()])))
