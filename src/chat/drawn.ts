@@ -2,9 +2,10 @@ import type { Deps } from '../deps.ts'
 import type { Drawn, ResponseEvent } from '../gateway/client.ts'
 import { pictureSieve } from '../gateway/picture-words.ts'
 import { deleteBytes, filePicture, newToken, storePicture } from '../library/keep.ts'
+import { deleteNamed, insertNamed } from '../library/queries.ts'
 import { StorageError } from '../storage/storage.ts'
 import { NotAPicture } from '../storage/thumbnails.ts'
-import { persist } from '../worker.ts'
+import { Left, persist } from '../worker.ts'
 import type { Turn } from './branch.ts'
 import type { ClaimedReply } from './claim-queries.ts'
 import { insertAttachments, insertText } from './message-queries.ts'
@@ -82,7 +83,7 @@ async function keepOne(deps: Deps, reply: ClaimedReply, drawn: Named): Promise<v
   try {
     if (bytes) return await keepPicture(deps, reply, drawn, bytes)
   } catch (error) {
-    if (!(error instanceof NotAPicture || error instanceof StorageError)) throw error
+    if (!(error instanceof NotAPicture || error instanceof StorageError || error instanceof Left)) throw error
     deps.log.warn({ err: error, reply: reply.messageId }, 'a picture of an answer is kept as its letters')
   }
   const letters = drawn.letters || (bytes?.toString('base64') ?? '')
@@ -94,6 +95,7 @@ async function keepPicture(deps: Deps, reply: ClaimedReply, drawn: Named, bytes:
   const { userId, messageId, model } = reply
   const { index, name, isPreview } = drawn
   const token = newToken()
+  await persist(deps, () => insertNamed(deps.db, token))
   const stored = await persist(deps, () => storePicture(deps, token, bytes))
   if (stored.condition === 'undecodable') {
     await deleteBytes(deps, token)
@@ -110,6 +112,7 @@ async function keepPicture(deps: Deps, reply: ClaimedReply, drawn: Named, bytes:
   }
   await persist(deps, () =>
     deps.db.transaction(async tx => {
+      await deleteNamed(tx, token)
       const kept = await filePicture({ ...deps, db: tx }, stored, picture)
       await insertAttachments(tx, messageId, [{ position: index, name, token: kept, textId: null, isPreview }])
     }),
