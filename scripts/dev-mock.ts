@@ -1,63 +1,104 @@
 // Usage: npm run dev:mock
 // Postgres in a throw-away directory, a mock gateway and the app, in one process tree; nothing is left when it ends.
 // PORT (8081) and MOCK_PORT (8082) choose the ports, MOCK_LATENCY_MS how long a picture takes.
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { loadConfig } from '../src/config.ts'
-import { startEmbeddedPostgres } from '../src/db/embedded.ts'
-import { start } from '../src/main.ts'
+
+process.stdout.write('\n  Starting Postgres, a mock gateway and the playground …\n')
+// After that line: they take a moment to load.
+const { ConfigError, loadConfig } = await import('../src/config.ts')
+const { startEmbeddedPostgres } = await import('../src/db/embedded.ts')
+const { start } = await import('../src/main.ts')
 
 const port = process.env.PORT ?? '8081'
 const site = `http://localhost:${port}`
-const directory = await mkdtemp(path.join(tmpdir(), 'playground-mock-'))
-const postgres = await startEmbeddedPostgres({ directory: path.join(directory, 'postgres'), throwaway: true })
+const stops: (() => unknown)[] = []
+let stopping = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(0))
 
-const mock = spawn(process.execPath, [path.join(import.meta.dirname, '../src/gateway/mock/main.ts')], {
-  env: {
-    MOCK_LATENCY_MS: '6000',
-    ...process.env,
-    PORT: process.env.MOCK_PORT ?? '8082',
-    MOCK_EXIT_WITH_PARENT: '1',
-    PLAYGROUND_URL: site,
-  },
-  stdio: ['pipe', 'pipe', 'inherit'],
-})
-const [line] = (await once(createInterface(mock.stdout), 'line')) as [string]
-const mockUrl = line.slice(line.indexOf('http'))
-
-const app = await start(
-  loadConfig({
-    LOG_LEVEL: 'warn',
-    ...process.env,
-    PORT: port,
-    SUB2API_UPSTREAM: mockUrl,
-    DATABASE_URL: postgres.url,
-    SESSION_SECRET: randomBytes(32).toString('hex'),
-    PLAYGROUND_DATA_DIR: directory,
-    PLAYGROUND_MOCK_GUIDE: mockUrl,
-  }),
-)
-process.stdout.write(`
+try {
+  const directory = await mkdtemp(path.join(tmpdir(), 'playground-mock-'))
+  stops.push(() => rm(directory, { recursive: true, force: true }))
+  // Before anything is started: what is wrong with the settings is told at once.
+  const configure = (gateway: string, database: string) =>
+    loadConfig({
+      LOG_LEVEL: 'warn',
+      ...process.env,
+      PORT: port,
+      SUB2API_UPSTREAM: gateway,
+      DATABASE_URL: database,
+      SESSION_SECRET: randomBytes(32).toString('hex'),
+      PLAYGROUND_DATA_DIR: directory,
+      PLAYGROUND_MOCK_GUIDE: gateway,
+    })
+  configure('http://127.0.0.1', 'postgres://127.0.0.1')
+  const postgres = await startEmbeddedPostgres({ directory: path.join(directory, 'postgres'), throwaway: true })
+  stops.push(() => postgres.stop())
+  const gateway = await startMock()
+  const app = await start(configure(gateway, postgres.url))
+  stops.push(() => app.stop())
+  process.stdout.write(`
   The playground:  ${site}
-  Sign in with any e-mail and password. ${mockUrl} tells which e-mails act out something special.
+  Sign in with any e-mail and password. ${gateway} tells which e-mails act out something special.
   Nothing here is real or kept. Ctrl-C ends it.
 
 `)
+} catch (error) {
+  if (!stopping) process.stderr.write(`${sentenceOf(error)}\n`)
+  await stop(error instanceof ConfigError ? 78 : 1)
+}
 
-let stopping = false
-async function stop(): Promise<void> {
+/** Its address. */
+async function startMock(): Promise<string> {
+  const mock = spawn(process.execPath, [path.join(import.meta.dirname, '../src/gateway/mock/main.ts')], {
+    env: {
+      MOCK_LATENCY_MS: '6000',
+      ...process.env,
+      PORT: process.env.MOCK_PORT ?? '8082',
+      MOCK_EXIT_WITH_PARENT: '1',
+      PLAYGROUND_URL: site,
+    },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  stops.push(() => mock.kill())
+  return addressOf(mock)
+}
+
+async function addressOf(mock: ChildProcess): Promise<string> {
+  let complaint = ''
+  mock.stderr!.on('data', (chunk: Buffer) => {
+    complaint += chunk.toString('utf8')
+  })
+  for await (const line of createInterface(mock.stdout!)) {
+    if (!line.includes('http')) continue
+    mock.stdout!.resume()
+    mock.stderr!.pipe(process.stderr)
+    return line.slice(line.indexOf('http'))
+  }
+  const [why] = /^\w*Error\b.*: .*$/m.exec(complaint) ?? [complaint.trim().split('\n')[0]]
+  throw new Error(`The mock gateway could not start, see MOCK_PORT: ${why}`)
+}
+
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EADDRINUSE' ? `Port ${port} is taken: choose another with PORT.` : error.message
+}
+
+/** The last first; whatever fails, the rest goes too. */
+async function stop(exitCode: number): Promise<void> {
   if (stopping) return
   stopping = true
-  await app.stop()
-  mock.kill()
-  await postgres.stop()
-  await rm(directory, { recursive: true, force: true })
-  process.exit(0)
+  for (const undo of stops.toReversed()) {
+    try {
+      await undo()
+    } catch (error) {
+      process.stderr.write(`${sentenceOf(error)}\n`)
+    }
+  }
+  process.exit(exitCode)
 }
-process.on('SIGINT', () => void stop())
-process.on('SIGTERM', () => void stop())

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { startMockGateway } from './gateway/mock/server.ts'
 import { openBrowser } from './testing/browser.ts'
@@ -77,4 +79,33 @@ test('npm start needs the gateway’s address alone, survives its own violent en
   second.npm.kill('SIGTERM')
   assert.deepEqual(await second.ended, [0, null])
   await until('the end of Postgres', async () => !existsSync(pidFile))
+})
+
+test('dev:mock says at once that it starts, words a mistake in a sentence, and leaves nothing behind', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const takenPort = String((taken.address() as AddressInfo).port)
+  const mistakes: [NodeJS.ProcessEnv, RegExp, number][] = [
+    [
+      { PLAYGROUND_PARTIAL_IMAGES: '9' },
+      /^The configuration has a mistake:\n- PLAYGROUND_PARTIAL_IMAGES must be .*\n$/,
+      78,
+    ],
+    [{ MOCK_PORT: takenPort }, /^The mock gateway could not start, see MOCK_PORT: .*EADDRINUSE.*\n$/, 1],
+    [{ HOST: '127.0.0.1', PORT: takenPort }, /^Port \d+ is taken: choose another with PORT\.\n$/, 1],
+  ]
+  for (const [environment, sentence, exitCode] of mistakes) {
+    const temporary = await mkdtemp(path.join(directory, 'tmp-'))
+    const child = spawn(process.execPath, [path.join(import.meta.dirname, '../scripts/dev-mock.ts')], {
+      env: { PATH: process.env.PATH, TMPDIR: temporary, PORT: '0', MOCK_PORT: '0', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = once(child, 'exit')
+    const [said, complaint] = await Promise.all([text(child.stdout), text(child.stderr)])
+    assert.deepEqual(await ended, [exitCode, null])
+    assert.match(said, /^\n {2}Starting /)
+    assert.match(complaint, sentence)
+    assert.deepEqual(await readdir(temporary), [])
+  }
+  taken.close()
 })
