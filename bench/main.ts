@@ -1,4 +1,4 @@
-// Usage: npm run bench [-- start|view|create|poll|chat|long|hostile|pictures|memory|uploads|visible|agents …]
+// Usage: npm run bench [-- start|view|create|poll|queue|crowd|chat|long|hostile|pictures|memory|uploads|visible|agents …]
 // Measures the app as it is deployed: processes of its own, Postgres on disk, a mock gateway that answers at once. Says
 // what was measured, also where it falls short; exits 0 either way.
 import { cpus } from 'node:os'
@@ -9,6 +9,7 @@ import { firstView } from './first-view.ts'
 import { hostile } from './hostile.ts'
 import { long } from './long.ts'
 import { memory, pictures } from './pictures.ts'
+import { crowd, queue } from './queue.ts'
 import { openSite, type Site } from './site.ts'
 import { start } from './start.ts'
 import { uploads, visible } from './uploads.ts'
@@ -25,6 +26,8 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   view: firstView,
   create,
   poll,
+  queue,
+  crowd,
   chat,
   long,
   hostile,

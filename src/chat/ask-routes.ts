@@ -10,7 +10,7 @@ import { submissionOf } from '../images/start.ts'
 import { createIntake } from '../library/intake.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
-import { isForLater, Refusal } from '../web/errors.ts'
+import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -140,7 +140,7 @@ export function askRoutes(deps: Deps): Router {
       if (isComposer) sendFragments(res, renderView(pageOf(res), 'chat/_asked', { submission: randomUUID() }))
       else res.status(204).end()
     } catch (error) {
-      if (!(error instanceof Refusal) || error.status === 404) throw error
+      if (!(error instanceof Refusal) || error.status === 404 || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
       res.status(isForLater(error) ? error.status : 422)
       // Shown again, the form goes on from where the conversation is now.

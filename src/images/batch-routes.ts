@@ -7,7 +7,7 @@ import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
-import { isForLater, Refusal } from '../web/errors.ts'
+import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
@@ -88,7 +88,7 @@ export function batchRoutes(deps: Deps): Router {
       if (wantsFragment(req)) return res.set('HX-Redirect', url).status(204).end()
       res.redirect(303, url)
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      if (!(error instanceof Refusal) || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
       await answer(isForLater(error) ? error.status : 422, { form: t(error.key, error.params) })
     }

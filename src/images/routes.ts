@@ -10,7 +10,7 @@ import { createIntake } from '../library/intake.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
 import { rowOf } from '../spend/evidence.ts'
-import { isForLater, Refusal } from '../web/errors.ts'
+import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -101,7 +101,7 @@ export function imageRoutes(deps: Deps): Router {
       await queries.upsertDraft(db, job.userId, values)
       await answerStarted(req, res, job, again, { values, told: seen?.told ?? [] })
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      if (!(error instanceof Refusal) || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
       await refuse(isForLater(error) ? error.status : 422, { form: pageOf(res).t(error.key, error.params) })
     }
@@ -359,9 +359,7 @@ export function imageRoutes(deps: Deps): Router {
 
   async function answerRefused(req: Request, res: Response, form: ComposerView): Promise<void> {
     if (wantsFragment(req)) {
-      // Only this status is swapped in; what is to come again is sent again by the page.
-      if (res.statusCode !== 503) res.status(422)
-      return sendFragments(res, renderView(pageOf(res), 'images/_composer', { composer: form }))
+      return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
     }
     const { userId } = signedIn(res)
     const jobs = await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })

@@ -33,6 +33,11 @@ export function isForLater({ status }: Refusal): boolean {
   return status === 429 || status === 503
 }
 
+/** The page sends it again by itself and still has all that was typed: what is turned away in a crowd is answered in few words. */
+export function isForPage(req: Request, { status }: Refusal): boolean {
+  return status === 503 && wantsFragment(req)
+}
+
 export const notFound: RequestHandler = () => {
   throw new Refusal(404, 'errors.not_found')
 }
@@ -41,7 +46,8 @@ export const notFound: RequestHandler = () => {
 export function errorHandler(log: Logger): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     const refusal = toRefusal(error, res)
-    if (refusal.status >= 500) {
+    // An answer we chose is no fault to look into; a crowd of them least of all.
+    if (refusal.status >= 500 && !(error instanceof Refusal)) {
       log.error(
         { err: error, requestId: res.locals.requestId, method: req.method, path: loggedPath(req) },
         'request failed',
