@@ -579,7 +579,7 @@ export function listUnfinished(db: Db, userId: number, limit: number): Promise<I
     ImageJob,
     `select * from image_jobs where user_id = $1
        and (state in ('queued', 'running') or (cost is null and cost_until > now()))
-     order by state = 'queued', created_at, id limit $2`,
+     order by case state when 'running' then 0 when 'queued' then 1 else 2 end, created_at, id limit $2`,
     [userId, limit],
   )
 }
