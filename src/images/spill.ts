@@ -11,8 +11,8 @@ import type { ClaimedJob, Ending } from './queries.ts'
 import * as queries from './spill-queries.ts'
 import { recover } from './sweep.ts'
 
-// A database that hangs is not waited for with bytes in memory.
-const BIND_MS = 5_000
+// A database that hangs is not waited for with bytes in memory: of two minutes five seconds.
+const BIND_SHARE = 1 / 24
 
 /** Away, or too slow for a process that has to end. */
 export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable | Left {
@@ -29,7 +29,8 @@ export async function spillPicture(deps: Deps, job: ClaimedJob, position: number
     .owner()
     .then(owner => queries.bindToSpill(deps.db, job, owner))
     .catch(error => deps.log.warn({ err: error, job: job.id }, 'a job could not be bound to this spill yet'))
-  await Promise.race([bound, delay(BIND_MS, undefined, { ref: false, signal: deps.leaving }).catch(() => undefined)])
+  const patience = deps.config.worker.persistSeconds * 1000 * BIND_SHARE
+  await Promise.race([bound, delay(patience, undefined, { ref: false, signal: deps.leaving }).catch(() => undefined)])
   await deps.spill.put(job.id, position, bytes)
   deps.log.warn({ job: job.id, position }, 'a picture was spilled')
 }
