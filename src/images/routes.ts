@@ -382,7 +382,11 @@ export function imageRoutes(deps: Deps): Router {
   ): Promise<{ shown: JobView[]; unfinished: OpenJob[] }> {
     const open = await queries.listUnfinished(db, userId, UNFINISHED_JOBS)
     const waits = await waitsOf(db, userId, [...jobs, ...open])
-    const unfinished = open.map(job => ({ state: job.state, tag: tagOf(job, waits.get(job.id) ?? null) }))
+    // Of what is shown, as it is shown: what has changed since is still to be told.
+    const asShown = new Map(jobs.map(job => [job.id, job]))
+    const unfinished = open
+      .map(job => asShown.get(job.id) ?? job)
+      .map(job => ({ state: job.state, tag: tagOf(job, waits.get(job.id) ?? null) }))
     return { shown: await viewJobs(db, userId, jobs, waits), unfinished }
   }
 
