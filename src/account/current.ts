@@ -18,7 +18,8 @@ export async function keepCurrent(deps: CurrentDeps, res: Response): Promise<boo
   if (isCurrent(account)) return false
   const { userId, signInId } = signedIn(res)
   const keyId = account?.keyId ?? null
-  await askPatiently(deps, `key ${keyId} of user ${userId}`, async () => {
+  // By sign-in: another browser's may have ended, which is no matter of this one.
+  await askPatiently(deps, `key ${keyId} of sign-in ${signInId}`, async () => {
     const ring = await withAccessToken(deps, signInId, (token, caller) => fetchKeyRing(deps, caller, token), RING_CALLS)
     await updateChosenKey(deps, { userId, keyId }, ring)
   })
