@@ -12,11 +12,12 @@ export function start() {
     if (!event.detail.ctx.sourceElement?.closest?.('#older-messages')) return
     const below = document.querySelector('#above > .thread > .message, #thread > .message')
     const { top } = below.getBoundingClientRect()
-    // Once it stands there, and before it is painted.
-    queueMicrotask(() => {
+    document.addEventListener(
+      'htmx:after:swap',
       // Most browsers hold it by themselves, but none at the very top of the page.
-      scrollBy({ top: below.getBoundingClientRect().top - top, behavior: 'instant' })
-    })
+      () => scrollBy({ top: below.getBoundingClientRect().top - top, behavior: 'instant' }),
+      { once: true },
+    )
   })
 }
 

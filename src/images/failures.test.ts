@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import type { Config } from '../config.ts'
@@ -22,11 +19,10 @@ before(async () => {
 })
 
 /** Starts a worker for the tests of this group and stops it after them. */
-function worker(changes: Partial<Config> | (() => Promise<Partial<Config>>) = {}): void {
+function worker(changes: Partial<Config> = {}): void {
   let running: Running
   before(async () => {
-    const settings = typeof changes === 'function' ? await changes() : changes
-    running = (await app.another({ role: 'worker', ...settings })).running
+    running = (await app.another({ role: 'worker', ...changes })).running
   })
   after(() => running.stop())
 }
@@ -298,22 +294,6 @@ describe('a gateway nobody can reach', () => {
     const row = await jobEnd(app.db, id)
     assert.deepEqual([row.state, row.failureReason, row.charged], ['failed', 'gateway_down', 'no'])
     await checkTile(row)
-  })
-})
-
-describe('a store that fails', () => {
-  let folder: string
-  worker(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'playground-broken-'))
-    // Where the folder of the pictures should be: no user, not even root, can write into a file's inside.
-    await writeFile(path.join(folder, 'assets'), '')
-    return { dataDirectory: folder }
-  })
-  after(() => rm(folder, { recursive: true }))
-
-  test('the picture was made and charged, and could not be stored', async () => {
-    const row = await fail({})
-    assert.deepEqual([row.state, row.failureReason, row.charged], ['failed', 'storage', 'yes'])
   })
 })
 

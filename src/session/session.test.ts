@@ -547,7 +547,7 @@ test('another browser of mine can be ended, and is signed out at its next reques
   assert.equal(ended.location, '/login?next=%2Flibrary&expired=1')
   assert.equal(
     (await there.get(ended.location)).html.querySelector('.notice[role="status"]')?.text.trim(),
-    t('session.expired'),
+    t('session.expired_plain'),
   )
 })
 

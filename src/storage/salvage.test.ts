@@ -62,10 +62,11 @@ for (const format of ['gif', 'avif'] as const) {
 test('what nothing here can open is kept as it came', async () => {
   const avif = half(await noise().avif({ effort: 0 }).toBuffer())
   const png = (await noise().png().toBuffer()).subarray(0, 30)
-  const webp = half(await noise().webp({ lossless: true }).toBuffer())
+  const webp = (await noise().webp({ lossless: true }).toBuffer()).subarray(0, 60)
   for (const bytes of [Buffer.from('<svg/>'), Buffer.from('no picture'), avif, png, webp]) {
     const kept = await salvage(bytes)
-    assert.deepEqual([kept.condition, kept.digest.format, kept.original], ['undecodable', 'bin', null])
+    assert.deepEqual([kept.condition, kept.digest.format], ['undecodable', 'bin'])
+    assert.ok(kept.original === null)
     assert.ok(kept.bytes.equals(bytes))
     assert.equal((await sharp(kept.digest.thumbnail).metadata()).format, 'webp')
   }

@@ -34,7 +34,9 @@ export interface Salvaged {
  */
 export async function salvage(received: Buffer): Promise<Salvaged> {
   try {
-    return { condition: 'whole', bytes: received, digest: await digest(received), original: null, detail: '' }
+    const facts = await digest(received)
+    const bytes = lacksEnd(received) ? withEnd(received) : received
+    return { condition: 'whole', bytes, digest: facts, original: null, detail: '' }
   } catch (error) {
     if (!(error instanceof NotAPicture)) throw error
     const { reason } = error
@@ -43,11 +45,20 @@ export async function salvage(received: Buffer): Promise<Salvaged> {
 }
 
 /** The end marker of a JPEG (ITU-T T.81, B.1.1.3): viewers do without it, decoders do not. */
-export const endOfJpeg = Buffer.from([0xff, 0xd9])
+const endOfJpeg = Buffer.from([0xff, 0xd9])
+
+function withEnd(jpeg: Buffer): Buffer {
+  return Buffer.concat([jpeg, endOfJpeg])
+}
+
+/** A decoder that has all it needs does not miss the marker, which is nowhere in the pixels (B.1.1.5). */
+function lacksEnd(received: Buffer): boolean {
+  return drawnFormatOf(received) === 'jpeg' && !received.subarray(-64 * 1024).includes(endOfJpeg)
+}
 
 async function endedJpeg(received: Buffer): Promise<Salvaged | null> {
   if (drawnFormatOf(received) !== 'jpeg') return null
-  const bytes = Buffer.concat([received, endOfJpeg])
+  const bytes = withEnd(received)
   // A scan that stops half-way would pass with a warning.
   const facts = await digest(bytes, 'warning').catch(nullIfNone)
   return facts && { condition: 'whole', bytes, digest: facts, original: null, detail: '' }
