@@ -247,6 +247,28 @@ test('nobody looks into, or decides about, what is another’s', async () => {
   }
 })
 
+test('a call of long ago, further back than the rows can be read, leaves the verdict on a newer one as it is', async () => {
+  const person = await alice(app)
+  const old = await broken(person, 'of long ago', { cut: 'before_headers', noUsage: true })
+  const late = await broken(person, 'of today', { cut: 'before_headers', noUsage: true })
+  const other = app.mock.control.addKey(person.email, { name: 'Elsewhere' })
+  const row = { user_id: other.user_id, api_key_id: other.id, group_id: null, model: 'gpt-image-2', image_count: 1 }
+  const yesterday = new Date(Date.now() - 86_400_000).toISOString()
+  for (let id = 900_000; id < 901_001; id++) {
+    const bill = { id, request_id: `client:${id}`, total_cost: 1, actual_cost: 1, created_at: yesterday }
+    app.mock.state.usage.push({ ...row, ...bill })
+  }
+  await app.db.run(
+    `update receipts set works_until = now() - interval '1 second', look_at = now(),
+       called_at = case when subject = $1 then now() - interval '40 days' else called_at end where subject in ($1, $2)`,
+    [old, late],
+  )
+  await settled(late, 'no')
+  await until('the old one to be left to the person', async () => (await outcomeOf(old)) === 'unclear')
+  const notice = (await person.get(`/images/${old}`)).html.querySelector('.money')!.text
+  assert.match(notice, /could not be read that far back.*It was not charged/s)
+})
+
 test('what was not made is no part of the estimate that stands for the cost', async () => {
   const person = await alice(app)
   app.mock.control.fault({ match: { prompt: 'one of three' }, deliver: 1, noUsage: true })

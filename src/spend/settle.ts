@@ -100,7 +100,7 @@ export async function decide(
   })
 }
 
-async function verdictOn(tx: Db, receipt: queries.Receipt, { rows, isWhole }: UsageList): Promise<Verdict> {
+async function verdictOn(tx: Db, receipt: queries.Receipt, { rows, since }: UsageList): Promise<Verdict> {
   const own = rows.find(row => receipt.requestId !== null && row.requestId === receipt.requestId)
   if (own) return billed(receipt, own, await queries.isTaken(tx, receipt.userId, own.id))
   const near = rows.filter(row => mayBe(row, receipt))
@@ -112,6 +112,7 @@ async function verdictOn(tx: Db, receipt: queries.Receipt, { rows, isWhole }: Us
   if (receipt.certain) return only && isAlone ? billed(receipt, only, false) : noAmount
   const isOver = receipt.worksUntil.getTime() <= Date.now()
   if (!isOver) return open('too_early', [])
+  const isWhole = since.getTime() < receipt.calledAt.getTime() - CLOCKS_MS
   if (isWhole && strange.length === 0)
     return { charged: 'no', cost: null, usageId: null, billingMode: null, evidence: evidenceOf('not_charged') }
   return open('unclear', strange)

@@ -6,11 +6,11 @@ import type { Secret } from '../secrets/secret.ts'
 const PAGE_SIZE = 200
 const MOST_PAGES = 5
 
-/** The usage rows of a person since a time, as far as they could be read. */
+/** The newest usage rows of a person, as far as they could be read. */
 export interface UsageList {
   rows: Usage[]
-  /** They reach back to that time: a call without a row among them has none. */
-  isWhole: boolean
+  /** They reach back to then: a call after that without a row among them has none. */
+  since: Date
 }
 
 /**
@@ -24,11 +24,12 @@ export async function readUsage(
   since: Date,
 ): Promise<UsageList> {
   const rows: Usage[] = []
-  for (let page = 1; page <= MOST_PAGES; page++) {
+  let oldest = new Date()
+  for (let page = 1; page <= MOST_PAGES && oldest >= since; page++) {
     const answer = await deps.gateway.listUsage(caller, token, { page, size: PAGE_SIZE })
     rows.push(...answer.rows)
-    const isWhole = answer.isLast || answer.rows.some(row => row.createdAt !== null && row.createdAt < since)
-    if (isWhole) return { rows, isWhole }
+    if (answer.isLast) return { rows, since: new Date(0) }
+    for (const { createdAt } of answer.rows) if (createdAt && createdAt < oldest) oldest = createdAt
   }
-  return { rows, isWhole: false }
+  return { rows, since: oldest }
 }
