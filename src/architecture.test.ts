@@ -18,7 +18,7 @@ const rooms: Record<string, readonly string[]> = {
 }
 const groundFloor = ['db', 'web', 'gateway', 'storage', 'secrets']
 /** The words every room shares; they know no feature. */
-const commons = ['config.ts', 'deps.ts', 'jobs.ts', 'log.ts', 'metrics.ts', 'stopping.ts', 'worker.ts']
+const commons = ['config.ts', 'deps.ts', 'jobs.ts', 'log.ts', 'metrics.ts', 'refiler.ts', 'stopping.ts', 'worker.ts']
 
 interface Source {
   name: string

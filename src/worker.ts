@@ -164,6 +164,11 @@ export class Left extends Error {
   override readonly name = 'Left'
 }
 
+/** Store or database are away, or too slow for a process that has to end. */
+export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable | Left {
+  return error instanceof StorageError || error instanceof DatabaseUnavailable || error instanceof Left
+}
+
 /** `work`, unless it still hangs a moment after the process should be gone: then it throws `Left`. */
 export async function beforeLeaving<T>(deps: Pick<Deps, 'leaving'>, work: Promise<T>): Promise<T> {
   const over = new AbortController()

@@ -2,6 +2,7 @@ import type { Db } from '../db/db.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { listToolCalls, type ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
+import { listWaiting, type Waiting } from './drawn-queries.ts'
 import {
   type Attachment,
   findLeafBelow,
@@ -29,7 +30,7 @@ export async function loadTexts(
 /** One message with everything that belongs to it. */
 export type Turn = { message: Message; attachments: Attachment[] } & (
   | { kind: 'user' }
-  | { kind: 'assistant'; reply: Reply }
+  | { kind: 'assistant'; reply: Reply; waiting: Waiting[] }
   | { kind: 'tool'; call: ToolCall; pictures: Picture[] }
 )
 
@@ -99,6 +100,7 @@ async function load(db: Db, { userId }: Conversation, messages: Message[]): Prom
   const idsOf = (role: Message['role']) => messages.filter(each => each.role === role).map(each => each.id)
   const replies = await listReplies(db, idsOf('assistant'))
   const calls = await listToolCalls(db, idsOf('tool'))
+  const waiting = Map.groupBy(await listWaiting(db, idsOf('assistant')), each => each.messageId)
   const attachments = await listAttachments(db, [...idsOf('user'), ...idsOf('assistant')])
   const jobs = calls.flatMap(call => call.jobId ?? [])
   const tokens = [...attachments.flatMap(each => each.token ?? []), ...calls.flatMap(call => call.sources)]
@@ -111,7 +113,8 @@ async function load(db: Db, { userId }: Conversation, messages: Message[]): Prom
   const turns = messages.map((message): Turn => {
     const common = { message, attachments: attachmentsOf.get(message.id) ?? [] }
     if (message.role === 'user') return { ...common, kind: 'user' }
-    if (message.role === 'assistant') return { ...common, kind: 'assistant', reply: replyOf.get(message.id)! }
+    if (message.role === 'assistant')
+      return { ...common, kind: 'assistant', reply: replyOf.get(message.id)!, waiting: waiting.get(message.id) ?? [] }
     const call = callOf.get(message.id)!
     return { ...common, kind: 'tool', call, pictures: (call.jobId && picturesOf.get(call.jobId)) || [] }
   })

@@ -1,5 +1,6 @@
 import type { StoredFile } from '../library/queries.ts'
 import { escapeHtml } from '../web/render.ts'
+import type { Waiting } from './drawn-queries.ts'
 import type { Attachment } from './message-queries.ts'
 import type { DrawnView } from './view.ts'
 
@@ -13,16 +14,18 @@ const THUMB_EDGE = 480
 export function placeDrawn(
   html: string,
   attachments: readonly Attachment[],
+  waiting: readonly Waiting[],
   files: ReadonlyMap<string, StoredFile>,
 ): { html: string; drawn: DrawnView } {
   const left = new Map(attachments.map(each => [each.position, each]))
+  const waits = new Set(waiting.map(each => each.position))
   let missing = 0
   const placed = html.replace(place, (whole, number: string, name: string) => {
     const attachment = left.get(Number(number) - 1)
     left.delete(Number(number) - 1)
     if (attachment?.textId) return ''
     const shown = attachment?.token && files.get(attachment.token)
-    if (!shown) missing++
+    if (!shown && !waits.has(Number(number) - 1)) missing++
     return shown ? picture(shown, name || escapeHtml(attachment.name)) : whole
   })
   const behind = [...left.values()].flatMap(({ token, name }) => {
@@ -34,6 +37,7 @@ export function placeDrawn(
     drawn: {
       letters: attachments.flatMap(({ textId, name }) => (textId ? { url: `/chat/texts/${textId}`, name } : [])),
       hasPreview: attachments.some(each => each.isPreview),
+      waits: waiting.length === 0 ? null : waiting.some(each => each.isSilent) ? 'away' : 'store',
       isMissing: missing > 0,
     },
   }

@@ -152,7 +152,7 @@ test('letters that are no picture are kept to be downloaded, said so, and not se
     assert.ok(row.text.length < 100)
     const { links, text, files } = await shown(person, id)
     assert.deepEqual([links.length, files.length], [1, 0])
-    assert.match(text, /could not be shown/)
+    assert.match(text, /could not be stored or shown/)
     const address = links[0]!.getAttribute('href')!
     const file = await person.get(address)
     assert.ok(file.text.startsWith('![x](data:image/png;base64,') && file.text.length > 1_400)

@@ -27,7 +27,7 @@ function branch(turns: { user?: string; assistant?: string; pictures?: string[] 
     })
     if (turn.assistant === undefined) return { kind: 'user', message: { ...message, role: 'user' }, attachments }
     const reply = { text: turn.assistant } as Extract<Turn, { kind: 'assistant' }>['reply']
-    return { kind: 'assistant', message: { ...message, role: 'assistant' }, attachments, reply }
+    return { kind: 'assistant', message: { ...message, role: 'assistant' }, attachments, reply, waiting: [] }
   })
   return { turns: built, files }
 }

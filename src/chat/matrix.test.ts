@@ -7,8 +7,8 @@ import type { Point } from '../gateway/mock/faults.ts'
 import { answerCalls, say } from '../testing/conversations.ts'
 import { atEnd, type RestartablePostgres, restartablePostgres } from '../testing/database.ts'
 import { alice, type Person } from '../testing/people.ts'
-import { startProcess } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { type SteppedChat, startSteppedChat } from '../testing/stepped-chat.ts'
 
 // Once means once: every step of a turn with a picture, from the first model call to the second, × what can go away
 // under it. All turns of an outage stand at their steps when it strikes, in a worker process of their own; then a second
@@ -51,7 +51,7 @@ before(async () => {
   atEnd(() => db.close())
 })
 
-const outages: { name: string; strike(doomed: Doomed): Promise<void>; ends: Record<string, End> }[] = [
+const outages: { name: string; strike(doomed: SteppedChat): Promise<void>; ends: Record<string, End> }[] = [
   {
     name: 'the worker is killed',
     async strike({ child }) {
@@ -97,16 +97,16 @@ for (const outage of outages) {
     }
     const inside = moments.filter(moment => !held[moment.split(' ')[1]!])
     const stepOf = (moment: string) => `${turns.get(moment)!.id} ${moment}`
-    const doomed = await startStepped(inside.map(stepOf))
+    const doomed = await startSteppedChat(app, inside.map(stepOf))
     for (const moment of moments.filter(each => each.startsWith('close'))) await paint(turns.get(moment)!)
     const others = inside.filter(moment => moment !== 'call painted').map(stepOf)
-    await until('the steps', async () => others.every(step => doomed.reached.has(step)))
+    await doomed.reached(...others)
     await app.mock.control.waitForCalls(4, { prompt: outage.name, state: 'held' })
     await paint(turns.get('call painted')!)
-    await until('the picture', async () => doomed.reached.has(stepOf('call painted')))
+    await doomed.reached(stepOf('call painted'))
 
     await outage.strike(doomed)
-    const other = await startStepped([])
+    const other = await startSteppedChat(app)
 
     for (const moment of moments) {
       await t.test(moment, async () => {
@@ -142,18 +142,18 @@ test('a worker that is told to stop gives back the answer that it has claimed an
     turns.push({ person, id: await say(person, `given back when ${step}`) })
   }
   const steps = turns.map(({ id }, i) => `${id} answer ${['claimed', 'marked'][i]}`)
-  const stopped = await startStepped(steps)
-  await until('the steps', async () => steps.every(step => stopped.reached.has(step)))
+  const stopped = await startSteppedChat(app, steps)
+  await stopped.reached(...steps)
 
   const ended = once(stopped.child, 'exit')
   stopped.child.send('stop')
-  await until('the stop to begin', async () => stopped.reached.has('stopping'))
+  await stopped.reached('stopping')
   stopped.child.send('go on')
   await ended
 
   for (const { id } of turns) assert.deepEqual((await rowsOf(id)).replies, ['queued'])
   assert.equal(answerCalls(app.mock, { prompt: 'given back' }).length, 0)
-  const other = await startStepped([])
+  const other = await startSteppedChat(app)
   for (const { id } of turns) {
     await until('the answer', async () => (await rowsOf(id)).replies[0] === 'done')
   }
@@ -162,21 +162,6 @@ test('a worker that is told to stop gives back the answer that it has claimed an
 })
 
 const words = (outage: string, moment: string) => `draw a pier, ${outage}: ${moment};`
-
-interface Doomed {
-  child: Awaited<ReturnType<typeof startProcess>>['child']
-  reached: Set<string>
-}
-
-async function startStepped(steps: string[]): Promise<Doomed> {
-  const reached = new Set<string>()
-  const environment = {
-    TEST_CONFIG: JSON.stringify({ ...app.config, role: 'worker' }),
-    TEST_STEPS: JSON.stringify(steps),
-  }
-  const { child } = await startProcess(app, environment, 'stepped-chat-worker.ts', step => reached.add(String(step)))
-  return { child, reached }
-}
 
 async function paint({ person, id }: Turn): Promise<void> {
   const action = await until('a card', async () => {

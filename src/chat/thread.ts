@@ -134,7 +134,7 @@ function viewTurn(turn: Turn, branch: Branch, context: Context): MessageView {
 type Rest<T> = Omit<T, 'id' | 'conversationId' | 'createdAt' | 'tag' | 'branches'>
 
 function viewReply(
-  { reply, attachments }: Extract<Turn, { kind: 'assistant' }>,
+  { reply, attachments, waiting }: Extract<Turn, { kind: 'assistant' }>,
   { files }: Branch,
   { growth, isLeaf }: Context,
 ): Rest<AnswerView> {
@@ -144,7 +144,7 @@ function viewReply(
     state: reply.state,
     model: reply.model,
     effort: reply.effort,
-    ...placeDrawn(grown ? grown.markdown.html : (reply.html ?? ''), attachments, files),
+    ...placeDrawn(grown ? grown.markdown.html : (reply.html ?? ''), attachments, waiting, files),
     tail: grown ? grown.markdown.tail : '',
     reasoning: grown ? grown.reasoning : reply.reasoning,
     seq: grown ? grown.seq : -1,
@@ -238,6 +238,8 @@ function tagOf(message: MessageView): string {
           message.waitsUntil?.getTime(),
           message.money?.word,
           message.money?.candidates.length,
+          message.isOver && message.drawn.waits,
+          message.isOver && message.drawn.isMissing,
         ]
       : message.role === 'tool'
         ? [message.state, message.job?.id]

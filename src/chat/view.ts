@@ -137,6 +137,8 @@ export interface DrawnView {
   letters: { url: string; name: string }[]
   /** One is the preview of a picture that never came. */
   hasPreview: boolean
+  /** One is safe on a worker's disk and waits for the store; `away`: that worker has not been heard of for a while. */
+  waits: 'store' | 'away' | null
   /** One never came, or is gone. */
   isMissing: boolean
 }

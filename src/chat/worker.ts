@@ -3,6 +3,7 @@ import { type Run, startWorker, type Worker } from '../worker.ts'
 import { findToolCall } from './call-queries.ts'
 import { type ClaimedReply, claimReplies, extendReplyLeases, listCancelledReplies } from './claim-queries.ts'
 import { findConversation } from './conversation-queries.ts'
+import { createDrawnRefiler, forgetUnspilled } from './drawn-spill.ts'
 import { findLeafBelow } from './message-queries.ts'
 import { findSettings } from './own-queries.ts'
 import { closePainted, paintUnasked } from './paint.ts'
@@ -17,6 +18,7 @@ const RUNNING_PER_USER = 4
 /** Writes answers in this process. */
 export async function startChatWorker(deps: Deps): Promise<Pick<Worker<ClaimedReply>, 'stop'>> {
   const { leaseSeconds } = deps.config.worker
+  const bringHome = createDrawnRefiler(deps)
   const worker = await startWorker<ClaimedReply>(deps, {
     queue: 'reply',
     slots: RUNNING_HERE,
@@ -30,8 +32,14 @@ export async function startChatWorker(deps: Deps): Promise<Pick<Worker<ClaimedRe
     },
     listCancelled: claims => listCancelledReplies(deps.db, claims),
     extendLeases: claims => extendReplyLeases(deps.db, claims, leaseSeconds),
-    sweep: claimsHere => sweepAbandonedReplies(deps, leaseSeconds, claimsHere),
-    tick: () => closePainted(deps),
+    async sweep(claimsHere) {
+      await sweepAbandonedReplies(deps, leaseSeconds, claimsHere)
+      await forgetUnspilled(deps)
+    },
+    async tick(claimsHere) {
+      await closePainted(deps)
+      await bringHome(claimsHere)
+    },
   })
 
   const unheard = deps.listener.on('stop', payload => {

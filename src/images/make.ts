@@ -13,14 +13,14 @@ import { newToken } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { beforeLeaving, persist, type Run } from '../worker.ts'
+import { beforeLeaving, isOutage, persist, type Run } from '../worker.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
 import { keepRemains } from './remains.ts'
-import { isOutage, leaveInSpill, spillPicture } from './spill.ts'
+import { leaveInSpill, spillPicture } from './spill.ts'
 
 const HOLD_MS = 1_000
 

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { appendFile, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { before, test } from 'node:test'
-import { promisify } from 'node:util'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { type Db, openDatabase } from '../db/db.ts'
@@ -13,6 +10,7 @@ import { openBrowser } from '../testing/browser.ts'
 import { atEnd, restartablePostgres } from '../testing/database.ts'
 import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
 import { assertNoSecrets } from '../testing/leaks.ts'
+import { filesIn, replaceByFile, spills } from '../testing/outage.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type Step, startSteppedWorker } from '../testing/stepped.ts'
@@ -34,11 +32,7 @@ const Waiting = z.object({ madeAt: z.date().nullable(), spilledBy: z.string().nu
 const waiting = (id: string, db: Db = app.db) => db.one(Waiting, 'select * from image_jobs where id = $1', [id])
 const made = (id: string, db: Db = app.db) => until('it to be made', async () => (await waiting(id, db)).madeAt)
 
-/** What was on its way is over: files on the disk, none that is not whole. */
-async function filesOf({ directory }: Config['spill']): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  return entries.filter(entry => entry.isFile()).map(entry => path.join(entry.parentPath, entry.name))
-}
+const filesOf = ({ directory }: Config['spill']) => filesIn(directory)
 
 async function picturesOf(person: Person, id: string): Promise<Buffer[]> {
   const page = (await person.get(`/images/${id}`)).html
@@ -203,18 +197,18 @@ test('a worker that never comes back: the operator gives it up, and if it does c
   const lost = await startSteppedWorker(app, { spill }, {}, 'down')
   await made(id)
   const { spilledBy } = await waiting(id)
-  assert.equal((await spills('--release', spilledBy!)).match(/answers/)?.length, 1)
+  assert.equal((await spills(app, '--release', spilledBy!)).match(/answers/)?.length, 1)
   assert.equal((await jobRow(app.db, id)).state, 'running', 'it answers')
   await lost.kill()
-  await until('its lease to end', async () => (await spills()).includes(`${spilledBy}  1 jobs since`) && isSilent())
+  await until('its lease to end', async () => (await spills(app)).includes(`${spilledBy}  1 jobs since`) && isSilent())
   const other = await startSteppedWorker(app, { spill: disk() })
 
-  assert.match(await spills('--release', spilledBy!, '--dry-run'), /would release 1 jobs/)
+  assert.match(await spills(app, '--release', spilledBy!, '--dry-run'), /would release 1 jobs/)
   assert.equal((await jobRow(app.db, id)).state, 'running')
-  assert.match(await spills('--release', spilledBy!), /released 1 jobs/)
+  assert.match(await spills(app, '--release', spilledBy!), /released 1 jobs/)
   const row = await jobEnd(app.db, id)
   assert.deepEqual([row.state, row.failureReason, row.charged, row.keySecret], ['failed', 'storage', 'yes', null])
-  assert.match(await spills(), /no job waits/)
+  assert.match(await spills(app), /no job waits/)
 
   const back = await startSteppedWorker(app, { spill })
   await jobIn(app.db, id, 'done')
@@ -222,20 +216,9 @@ test('a worker that never comes back: the operator gives it up, and if it does c
   await Promise.all([back.kill(), other.kill()])
 
   async function isSilent() {
-    return (await spills()).includes('not heard of since')
+    return (await spills(app)).includes('not heard of since')
   }
 })
-
-async function spills(...options: string[]): Promise<string> {
-  const script = path.join(import.meta.dirname, '../../scripts/spills.ts')
-  const env = {
-    DATABASE_URL: app.db.url,
-    SUB2API_UPSTREAM: app.mock.url,
-    SESSION_SECRET: app.config.sessionSecrets.join(','),
-    PLAYGROUND_DATA_DIR: app.config.dataDirectory,
-  }
-  return (await promisify(execFile)(process.execPath, [script, ...options], { env })).stdout
-}
 
 /** A worker in this process, and everybody's store, which goes away when a file is in its place. */
 async function withOutage(
@@ -255,18 +238,6 @@ async function withOutage(
   } finally {
     await back()
     await running.stop()
-  }
-}
-
-/** A folder cannot be written to while a file is in its place; the function returned puts it back. */
-async function replaceByFile(folder: string): Promise<() => Promise<void>> {
-  const aside = `${folder}-away`
-  await rename(folder, aside)
-  await writeFile(folder, 'a file where a folder should be')
-  return async () => {
-    if (!existsSync(aside)) return
-    await rm(folder, { force: true })
-    await rename(aside, folder)
   }
 }
 

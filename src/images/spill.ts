@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { listPositions } from '../library/queries.ts'
-import { StorageError } from '../storage/storage.ts'
-import { beforeLeaving, Left } from '../worker.ts'
+import { createRefiler } from '../refiler.ts'
+import { beforeLeaving, isOutage } from '../worker.ts'
 import { fileMade } from './file-made.ts'
 import { finish } from './finish.ts'
 import type { ClaimedJob, Ending } from './queries.ts'
@@ -13,11 +12,6 @@ import { recover } from './sweep.ts'
 
 // A database that hangs is not waited for with bytes in memory: of two minutes five seconds.
 const BIND_SHARE = 1 / 24
-
-/** Away, or too slow for a process that has to end. */
-export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable | Left {
-  return error instanceof StorageError || error instanceof DatabaseUnavailable || error instanceof Left
-}
 
 /**
  * Puts a paid picture aside on this machine because store or database are away; `bringHome` files it when they are back.
@@ -54,25 +48,9 @@ export async function leaveInSpill(deps: Deps, job: ClaimedJob, kept: number, en
   )
 }
 
-/** Files what waits in the spill of this machine, and ends its jobs; call it again and again. */
-export function createRefiler(deps: Deps): (claimsHere: readonly string[]) => Promise<void> {
-  const longest = Math.min(15_000, (deps.config.worker.leaseSeconds * 1000) / 3)
-  let wait = 0
-  let next = 0
-  return async claimsHere => {
-    if (performance.now() < next) return
-    const works = await deps.spill.list()
-    if (works.length === 0) return
-    try {
-      await bringHome(deps, works, claimsHere)
-      wait = 0
-    } catch (error) {
-      if (!isOutage(error)) throw error
-      wait = Math.min(longest, Math.max(250, wait * 2))
-      deps.log.warn({ err: error, works: works.length }, 'the spill waits')
-    }
-    next = performance.now() + wait
-  }
+/** Files what waits of jobs in the spill of this machine, and ends them; call it again and again. */
+export function createJobRefiler(deps: Deps): (claimsHere: readonly string[]) => Promise<void> {
+  return createRefiler(deps, 'job', (works, claimsHere) => bringHome(deps, works, claimsHere))
 }
 
 async function bringHome(deps: Deps, works: readonly string[], claimsHere: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import type { Deps } from '../deps.ts'
 import { startWorker, type Worker } from '../worker.ts'
 import { makePictures } from './make.ts'
 import * as queries from './queries.ts'
-import { createRefiler, unbindUnspilled } from './spill.ts'
+import { createJobRefiler, unbindUnspilled } from './spill.ts'
 import { sweepAbandoned } from './sweep.ts'
 
 /** Makes pictures in this process. */
@@ -31,6 +31,6 @@ export function startImageWorker(deps: Deps): Promise<Worker<queries.ClaimedJob>
       await sweepAbandoned(deps, leaseSeconds, claimsHere)
       await unbindUnspilled(deps, claimsHere)
     },
-    tick: createRefiler(deps),
+    tick: createJobRefiler(deps),
   })
 }

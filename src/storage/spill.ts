@@ -3,6 +3,9 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { absent, linkWhole, noFolder, probeFolder, writeWhole } from './whole-files.ts'
 
+/** What the pictures of a work are for: a job, or an answer that brought them by itself. */
+export type SpillKind = 'job' | 'answer'
+
 /** Bytes that wait on this machine: of which work, and the how-manieth of it. */
 export interface Spilled {
   work: string
@@ -30,8 +33,8 @@ export interface Spill {
   put(work: string, position: number, bytes: Uint8Array): Promise<void>
   putNote(work: string, note: string): Promise<void>
   readNote(work: string): Promise<string | null>
-  /** Ids of works that have a folder, even an empty one. */
-  list(): Promise<string[]>
+  /** Works that have a folder, even an empty one. */
+  list(kind: SpillKind): Promise<string[]>
   listOf(work: string): Promise<Spilled[]>
   /** Null when they are gone, or not what was written: such a file is put aside, as `<name>.damaged`. */
   read(spilled: Spilled): Promise<Buffer | null>
@@ -43,7 +46,17 @@ export interface Spill {
   status(): Promise<SpillStatus>
 }
 
-const isWork = (entry: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(entry)
+const ANSWER = 'answer-'
+const isId = (name: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)
+const isWorkOf: Record<SpillKind, (entry: string) => boolean> = {
+  job: isId,
+  answer: entry => entry.startsWith(ANSWER) && isId(entry.slice(ANSWER.length)),
+}
+
+/** Of an answer; of a job it is the id. */
+export const answerWork = (messageId: string) => `${ANSWER}${messageId}`
+export const messageOf = (work: string) => work.slice(ANSWER.length)
+
 const NOTE = 'ending.json'
 
 export function openSpill(directory: string, limitBytes: number): Spill {
@@ -60,12 +73,13 @@ export function openSpill(directory: string, limitBytes: number): Spill {
       .sort((a, b) => a.position - b.position)
   }
 
-  async function list(): Promise<string[]> {
-    return (await readdir(directory).catch(noFolder)).filter(isWork)
+  async function list(kind: SpillKind): Promise<string[]> {
+    return (await readdir(directory).catch(noFolder)).filter(isWorkOf[kind])
   }
 
   async function status(): Promise<SpillStatus> {
-    const spilled = (await Promise.all((await list()).map(listOf))).flat()
+    const works = [...(await list('job')), ...(await list('answer'))]
+    const spilled = (await Promise.all(works.map(listOf))).flat()
     const sizes = await Promise.all(spilled.map(({ file }) => stat(file).catch(absent)))
     const bytes = sizes.reduce((sum, found) => sum + (found?.size ?? 0), 0)
     return { pictures: spilled.length, bytes, limitBytes, broken: state === 'broken' }

@@ -56,7 +56,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     waitsFor: null,
     cutBy: null,
     failure: null,
-    drawn: { letters: [], hasPreview: false, isMissing: false },
+    drawn: { letters: [], hasPreview: false, waits: null, isMissing: false },
     sentences: { what: 'images.state.unknown', next: [] },
     money: null,
     mayCheck: false,
@@ -96,7 +96,12 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     {
       ...answer,
       id: 'a9',
-      drawn: { letters: [{ url: '/chat/texts/t1', name: 'picture-1.base64.txt' }], hasPreview: true, isMissing: true },
+      drawn: {
+        letters: [{ url: '/chat/texts/t1', name: 'picture-1.base64.txt' }],
+        hasPreview: true,
+        waits: 'away',
+        isMissing: true,
+      },
     },
     ...failureReasons.map((reason, index) => ({
       ...answer,

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { startChatWorker } from '../chat/worker.ts'
 import type { Config } from '../config.ts'
@@ -11,8 +12,8 @@ import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
 import { planStop } from '../stopping.ts'
-import { openSpill } from '../storage/spill.ts'
-import { openStorage } from '../storage/storage.ts'
+import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
+import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
 
 // A worker process made of the same parts as any other, whose database stands still at a step of a turn (`<conversation>
@@ -20,12 +21,14 @@ import { loadStaticFiles } from '../web/static.ts'
 const config = JSON.parse(process.env.TEST_CONFIG!) as Config
 const steps = new Set(JSON.parse(process.env.TEST_STEPS!) as string[])
 const resumed = Promise.withResolvers<void>()
+let storeIsDown = process.env.TEST_STORE === 'down'
 
 process.on('message', order => {
   if (order === 'stop') {
     void worker.stop().then(() => process.exit(0))
     process.send!('stopping')
-  } else resumed.resolve()
+  } else if (order === 'store up') storeIsDown = false
+  else resumed.resolve()
 })
 process.on('disconnect', () => process.exit())
 
@@ -38,12 +41,14 @@ async function reach(step: string): Promise<void> {
 const Turn = z.object({ conversationId: z.string(), purpose: z.string() })
 const Call = z.object({ conversationId: z.string() })
 
+async function turnOf(messageId: unknown): Promise<string> {
+  const find = 'select conversation_id, purpose from replies where message_id = $1'
+  const { conversationId, purpose } = await database.one(Turn, find, [messageId])
+  return `${conversationId} ${purpose}`
+}
+
 /** The statements that are steps are known by their text: the queries have no other mark. */
 function stepped<D extends Db>(db: D): D {
-  const turnOf = async (messageId: unknown) => {
-    const row = await db.one(Turn, 'select conversation_id, purpose from replies where message_id = $1', [messageId])
-    return `${row.conversationId} ${row.purpose}`
-  }
   return {
     ...db,
     async maybeOne(schema, sql, params) {
@@ -54,10 +59,16 @@ function stepped<D extends Db>(db: D): D {
       await reach(`${turn} marked`)
       return row
     },
+    async one(schema, sql, params) {
+      const row = await db.one(schema, sql, params)
+      if (sql.includes('insert into drawn_waiting')) await reach(`${await turnOf(params![0])} told`)
+      return row
+    },
     async transaction(work) {
       let ended = ''
-      const result = await db.transaction(tx =>
-        work({
+      let filed = false
+      const result = await db.transaction(async tx => {
+        const done = await work({
           ...tx,
           async maybeOne(schema, sql, params) {
             if (!sql.includes('update replies set state = $3')) return tx.maybeOne(schema, sql, params)
@@ -67,18 +78,53 @@ function stepped<D extends Db>(db: D): D {
             return tx.maybeOne(schema, sql, params)
           },
           async run(sql, params) {
+            if (sql.includes('delete from drawn_waiting where message_id')) filed = true
             if (sql.includes('update tool_calls set state = $3')) {
               const find = 'select conversation_id from tool_calls where message_id = $1'
               await reach(`${(await db.one(Call, find, [params![0]])).conversationId} call painted`)
             }
             return tx.run(sql, params)
           },
-        }),
-      )
+        })
+        if (filed) await reach('picture committing')
+        return done
+      })
       await reach(ended)
+      if (filed) await reach('picture filed')
       return result
     },
   } as D
+}
+
+function breakable(storage: Storage): Storage {
+  return {
+    ...storage,
+    async put(name, bytes, options) {
+      if (storeIsDown) throw new StorageError('put', { cause: new Error('the test says so') })
+      await storage.put(name, bytes, options)
+      if (name.endsWith('.thumb')) await reach('picture stored')
+    },
+  }
+}
+
+function steppedSpill(spill: Spill): Spill {
+  return {
+    ...spill,
+    async putNote(work, note) {
+      await spill.putNote(work, note)
+      await reach(`${await turnOf(messageOf(work))} noted`)
+    },
+    async put(work, position, bytes) {
+      const turn = await turnOf(messageOf(work))
+      if (steps.has(`${turn} half_spilled`)) {
+        const file = `${config.spill.directory}/${work}/.0123456789abcdef01234567.tmp`
+        await writeFile(file, bytes.subarray(0, 1000))
+        await reach(`${turn} half_spilled`)
+      }
+      await spill.put(work, position, bytes)
+      await reach(`${turn} spilled`)
+    },
+  }
 }
 
 const plan = planStop(0)
@@ -92,8 +138,10 @@ const deps: Deps = {
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
   jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
   listener: listen(database, 'chat', () => {}),
-  storage: openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
-  spill: openSpill(config.spill.directory, config.spill.limitBytes),
+  storage: breakable(
+    openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
+  ),
+  spill: steppedSpill(openSpill(config.spill.directory, config.spill.limitBytes)),
   sealer: createSealer(config.sessionSecrets),
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
