@@ -3,6 +3,7 @@ import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { SignedOut, withAccessToken, withSomeAccessToken } from '../session/tokens.ts'
 import { askPatiently, FRESH_MS } from './ask-patiently.ts'
+import { fullWindow } from './key-state.ts'
 import { fetchKeyRing, RING_CALLS, updateChosenKey } from './keys.ts'
 import type { Account } from './queries.ts'
 import { accountOf, findUsableAccount, reloadViewer } from './viewer.ts'
@@ -45,6 +46,11 @@ export async function currentAccount(
 /** Whether the price was read lately; else it is the last one known. */
 export function isCurrent(account: Pick<Account, 'keyCheckedAt'> | null): boolean {
   return account?.keyCheckedAt != null && Date.now() - account.keyCheckedAt.getTime() < FRESH_MS
+}
+
+/** The chosen key, when it was learnt lately that none of its windows is full: nothing waits for it any more. */
+export function openKeyOf(account: Account | null): number | null {
+  return account && isCurrent(account) && !fullWindow(account.keyState) ? account.keyId : null
 }
 
 /** Null when the person is signed in nowhere. */

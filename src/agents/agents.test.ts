@@ -734,7 +734,7 @@ test('an API key that cannot pay any more is a refusal with its reason, before a
   assert.equal(app.mock.control.calls({ email: person.email }).length, 0)
 })
 
-test('a full window of the API key is told as a wait with its end', async () => {
+test('a full window of the API key is told as a wait with its end, to every task that it holds', async () => {
   const { token, key, person } = await atWork()
   const { keyId } = await app.db.one(z.object({ keyId: z.number() }), 'select key_id from ssh_keys where blob = $1', [
     blobOf(key),
@@ -753,6 +753,14 @@ test('a full window of the API key is told as a wait with its end', async () => 
   const told = await wait('told by the gateway')
   assert.deepEqual([told.status, told.waiting], ['queued', 'key_window_5h'])
   assert.equal(Date.parse(String(told.retry_at)), began.getTime() + 5 * 3_600_000)
+
+  const held = await wait('held by the first one, before anybody asked about the key again')
+  assert.deepEqual([held.status, held.waiting, held.retry_at], ['queued', 'key_window_5h', told.retry_at])
+  const list = await ask('GET', `${API}/tasks`, { token })
+  assert.deepEqual(
+    (list.data.tasks as { waiting: string }[]).map(task => task.waiting),
+    ['key_window_5h', 'key_window_5h'],
+  )
 
   await app.db.run(`update ssh_keys set key_checked_at = now() - interval '6 minutes' where blob = $1`, [blobOf(key)])
   const known = await wait('known before')

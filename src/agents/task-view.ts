@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { describeJob, safeOf } from '../images/job-view.ts'
-import type { ImageJob } from '../images/queries.ts'
+import { type ImageJob, listWaits, type Wait } from '../images/queries.ts'
 import { contentTypeOf } from '../library/formats.ts'
 import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -34,9 +34,11 @@ export async function viewTasks(
 ): Promise<TaskAnswer[]> {
   if (jobs.length === 0) return []
   const ids = jobs.map(job => job.id)
-  const [all, tasks] = await Promise.all([
+  const queued = jobs.filter(job => job.state === 'queued').map(job => job.id)
+  const [all, tasks, waits] = await Promise.all([
     listPicturesOfJobs(deps.db, owner.userId, ids),
     queries.listTasks(deps.db, owner.id, ids),
+    queued.length > 0 ? listWaits(deps.db, owner.userId, queued) : [],
   ])
   const byJob = Map.groupBy(all, picture => picture.jobId)
   const conversations = new Map(tasks.map(task => [task.jobId, task.conversationId]))
@@ -66,7 +68,10 @@ export async function viewTasks(
       estimate: job.estimate,
       estimate_stale: job.estimateStale,
       cost: job.cost,
-      ...waitOf(job),
+      ...waitOf(
+        job,
+        waits.find(({ id }) => id === job.id),
+      ),
       kept: job.finishedAt ? images : [],
     }
   })
@@ -98,11 +103,10 @@ function imagesOf(job: ImageJob, pictures: readonly Picture[], origin: string): 
     }))
 }
 
-function waitOf(job: ImageJob): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
-  const { state, notBefore, waitsFor } = job
+function waitOf(job: ImageJob, wait?: Pick<Wait, 'until' | 'window'>): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
   if (safeOf(job)) return { waiting: 'store', retry_at: null }
-  if (state !== 'queued' || !notBefore || notBefore <= new Date()) return { waiting: null, retry_at: null }
-  return { waiting: waitsFor ? `key_window_${waitsFor}` : 'gateway', retry_at: notBefore.toISOString() }
+  if (!wait?.until) return { waiting: null, retry_at: null }
+  return { waiting: wait.window ? `key_window_${wait.window}` : 'gateway', retry_at: wait.until.toISOString() }
 }
 
 /** Of a completed task: what it lost. */

@@ -17,7 +17,7 @@ import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
-import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place } from './ask.ts'
+import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place, payInstead } from './ask.ts'
 import { keepFiles } from './attachments.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { withPictures } from './export.ts'
@@ -66,6 +66,14 @@ export function askRoutes(deps: Deps): Router {
   router.post('/chat/:id/messages/:message/stop', async (req, res) => {
     const { conversation, reply } = await myReply(db, req, res)
     await stopReply(db, reply)
+    done(req, res, conversation)
+  })
+
+  router.post('/chat/:id/messages/:message/move', async (req, res) => {
+    const { conversation, reply } = await myReply(db, req, res)
+    refuseUnknownFields(req, [])
+    await keepCurrent(deps, res)
+    await payInstead(deps, requesterOf(res), reply)
     done(req, res, conversation)
   })
 

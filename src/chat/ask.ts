@@ -24,7 +24,7 @@ import {
   type Message,
 } from './message-queries.ts'
 import { tellPages } from './news-queries.ts'
-import { countUnfinished, findReply, insertReply, type Reply } from './reply-queries.ts'
+import { changeReplyKey, countUnfinished, findReply, insertReply, type Reply, releaseReplies } from './reply-queries.ts'
 
 export const LONGEST_MESSAGE = 100_000
 export const MOST_ATTACHMENTS = 16
@@ -170,6 +170,31 @@ export async function addAnswer(
     caller,
     waits: key.waits,
   })
+  await deps.jobs.send(tx, 'reply', { messageId })
+  await tellPages(tx, conversationId, 'change')
+}
+
+/**
+ * An answer that waits for a window of its key is paid with the asker's key instead, at once; nothing when it waits no
+ * more. Throws `Refusal` 409 without a usable key.
+ */
+export async function payInstead(deps: AskDeps, { userId, account }: Requester, reply: Reply): Promise<void> {
+  const key = usableKey(account)
+  const keySecret = sealKeyForReply(deps, userId, reply.messageId, key.keySecret)
+  await deps.db.transaction(async tx => {
+    if (await changeReplyKey(tx, reply, { ...key, keySecret })) await wake(deps, tx, reply)
+  })
+}
+
+/** What waits for a window of this key need not wait any more: it is open. */
+export async function letGo(deps: Pick<Deps, 'db' | 'jobs'>, userId: number, keyId: number): Promise<void> {
+  await deps.db.transaction(async tx => {
+    for (const reply of await releaseReplies(tx, userId, keyId)) await wake(deps, tx, reply)
+  })
+}
+
+/** The message that came with it is long gone. */
+async function wake(deps: Pick<Deps, 'jobs'>, tx: Db, { messageId, conversationId }: Reply): Promise<void> {
   await deps.jobs.send(tx, 'reply', { messageId })
   await tellPages(tx, conversationId, 'change')
 }

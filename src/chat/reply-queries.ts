@@ -156,6 +156,30 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
   return asked === 1
 }
 
+/** For an answer that waits for a window of its key: another one pays. False when it does not wait any more. */
+export async function changeReplyKey(
+  tx: Db,
+  reply: Reply,
+  key: Pick<NewReply, 'keyId' | 'keySecret' | 'waits'>,
+): Promise<boolean> {
+  const changed = await tx.run(
+    `update replies set key_id = $3, key_secret = $4, waits_for = $5, not_before = $6, version = version + 1
+     where message_id = $1 and user_id = $2 and state = 'queued' and waits_for is not null`,
+    [reply.messageId, reply.userId, key.keyId, key.keySecret, key.waits?.for ?? null, key.waits?.until ?? null],
+  )
+  return changed === 1
+}
+
+/** A window of the key has opened before its time: nothing waits for it any more. Those that did. */
+export function releaseReplies(tx: Db, userId: number, keyId: number): Promise<Reply[]> {
+  return tx.many(
+    Reply,
+    `update replies set not_before = null, waits_for = null, version = version + 1
+     where user_id = $1 and key_id = $2 and state = 'queued' and waits_for is not null returning *`,
+    [userId, keyId],
+  )
+}
+
 /** What was found out about the money for an answer. Null when it is gone. */
 export function setReplyVerdict(tx: Db, userId: number, messageId: string, verdict: Verdict): Promise<Reply | null> {
   const { charged, cost, evidence } = verdict

@@ -1,9 +1,11 @@
 import { Router } from 'express'
-import { keepCurrent } from '../account/current.ts'
+import { keepCurrent, openKeyOf } from '../account/current.ts'
+import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { requireSignIn } from '../session/guard.ts'
 import type { EventStreams } from '../web/event-stream.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { letGo } from './ask.ts'
 import { askRoutes } from './ask-routes.ts'
 import { callRoutes } from './call-routes.ts'
 import { conversationRoutes } from './conversation-routes.ts'
@@ -32,6 +34,8 @@ export function chatRoutes(deps: Deps, streams: EventStreams): Router {
   router.get('/chat/:id', async (req, res) => {
     const conversation = await myConversation(deps.db, req, res)
     await keepCurrent(deps, res)
+    const openKey = openKeyOf(accountOf(res))
+    if (openKey) await letGo(deps, conversation.userId, openKey)
     await showPage(deps, req, res, conversation)
   })
 

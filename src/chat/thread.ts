@@ -151,6 +151,7 @@ function viewReply(
     stopping: reply.state === 'running' && reply.cancelRequestedAt !== null,
     waitsUntil: reply.state === 'queued' ? reply.notBefore : null,
     waitsFor: reply.state === 'queued' ? reply.waitsFor : null,
+    keyId: reply.keyId,
     cutBy: reply.cutBy,
     failure: reply.failureReason && {
       reason: reply.failureReason,

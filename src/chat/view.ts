@@ -104,6 +104,8 @@ export interface AnswerView extends Common {
   waitsUntil: Date | null
   /** The window of its key that opens then. */
   waitsFor: WindowName | null
+  /** That pays. */
+  keyId: number | null
   /** What made the model stop early; null when it came to its end. */
   cutBy: string | null
   failure: {

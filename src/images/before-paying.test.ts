@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import type { Key as MockKey } from '../gateway/mock/state.ts'
 import type { Page } from '../testing/browser.ts'
+import { answerCalls, replyIn, say } from '../testing/conversations.ts'
 import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -333,13 +334,32 @@ describe('a window of the key that is full', () => {
     assert.match(words(await person.get('/images'), '#blocked'), /weekly limit/, 'and now the form knows too')
   })
 
+  test('holds back every picture of the key, and each of them says so and can be paid with another', async () => {
+    const person = await payingWith('Weekend', full)
+    const first = await ask(person, 'told to wait')
+    const id = await ask(person, 'asked for before the other was told')
+    const opens = Date.parse(full.window_5h_start) + 5 * 3_600_000
+    await app.db.run(`update image_jobs set retry_at = not_before where id = $1`, [first])
+    await app.db.run(`update image_jobs set waits_for = null, not_before = null where id = $1`, [id])
+    const wait = (await person.get(`/images/${id}`)).html.querySelector('.wait-state')!
+    assert.match(wait.text, /Waits until .* for the key’s 5-hour limit/s)
+    assert.equal(wait.querySelector('time')!.getAttribute('datetime'), new Date(opens).toISOString())
+
+    const changed = await person.post('/images/key', { prompt: '', key_id: String(keyNamed(person, 'Main').id) }, htmx)
+    assert.equal(words(changed, `#move-${id} button`), 'Pay with Main now')
+    assert.equal((await person.post(`/images/${id}/move`)).status, 303)
+    assert.equal((await jobEnd(app.db, id)).state, 'done')
+    assert.equal((await jobRow(app.db, first)).state, 'queued')
+  })
+
   test('that opens before its time lets go of what waits', async () => {
     const person = await payingWith('Weekend', full)
     const id = await ask(person, 'sooner than thought')
     control.key(keyNamed(person, 'Weekend').id, { usage_5h: 0 })
     await age(person)
+    await person.get('/account')
     await person.get('/images')
-    assert.equal((await jobEnd(app.db, id)).state, 'done')
+    assert.equal((await jobEnd(app.db, id)).state, 'done', 'whichever page has learnt it')
   })
 
   test('need not be waited for: another key pays at once, if its owner says so', async () => {
@@ -381,6 +401,58 @@ describe('a window of the key that is full', () => {
         return waits && /5-hour limit/.test(words(page, '#blocked'))
       })
     }
+  })
+})
+
+describe('an answer that waits for a window of its key', () => {
+  const full = { rate_limit_1d: 1, usage_1d: 1, window_1d_start: new Date(Date.now() - 3_600_000).toISOString() }
+
+  async function waitingAnswer(): Promise<{ person: Person; conversation: string; address: string }> {
+    const person = await payingWith('Weekend', full)
+    const conversation = await say(person, 'can it wait?')
+    const { messageId } = await replyIn(app.db, conversation, 'queued')
+    return { person, conversation, address: `/chat/${conversation}/messages/${messageId}` }
+  }
+
+  test('is called off without having cost anything', async () => {
+    const { person, conversation, address } = await waitingAnswer()
+    const page = await person.get(`/chat/${conversation}`)
+    assert.match(words(page, '.answer-wait'), /Waits until .* for the key’s daily limit/)
+    assert.equal(page.html.querySelector('.answer-wait form')!.getAttribute('action'), `${address}/stop`)
+    assert.equal((await person.post(`${address}/stop`)).status, 303)
+    assert.equal((await replyIn(app.db, conversation, 'stopped')).charged, 'no')
+    assert.equal(answerCalls(app.mock, { email: person.email }).length, 0)
+  })
+
+  test('is paid with another key at once, if its owner says so, and never twice', async () => {
+    const { person, conversation, address } = await waitingAnswer()
+    const main = keyNamed(person, 'Main')
+    await person.post('/chat/key', { text: '', conversation, key_id: String(main.id) })
+    const page = await person.get(`/chat/${conversation}`)
+    assert.equal(words(page, `.answer-wait form[action="${address}/move"] button`), 'Pay with Main now')
+    assert.equal((await (await charlie(app)).post(`${address}/move`)).status, 404)
+    assert.equal((await person.post(`${address}/move`, { terms: 'any' })).status, 422)
+    assert.equal((await replyIn(app.db, conversation, 'queued')).state, 'queued')
+
+    assert.equal((await person.post(`${address}/move`)).status, 303)
+    await replyIn(app.db, conversation, 'done')
+    await person.post(`${address}/move`)
+    const calls = answerCalls(app.mock, { email: person.email })
+    assert.deepEqual(
+      calls.map(call => call.apiKeyId),
+      [main.id],
+    )
+  })
+
+  test('is let go when the window opens before its time', async () => {
+    const { person, conversation } = await waitingAnswer()
+    control.key(keyNamed(person, 'Weekend').id, { usage_1d: 0 })
+    await person.get(`/chat/${conversation}`)
+    assert.equal((await replyIn(app.db, conversation, 'queued')).state, 'queued', 'as far as is known')
+    await age(person)
+    await person.get('/images')
+    await person.get(`/chat/${conversation}`)
+    await replyIn(app.db, conversation, 'done')
   })
 })
 

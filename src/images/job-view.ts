@@ -112,7 +112,7 @@ function viewJob(
     startedAt: job.startedAt,
     finishedAt: job.finishedAt && (job.madeAt ?? job.finishedAt),
     waitsUntil: wait?.until ?? null,
-    waitsFor: wait?.until ? job.waitsFor : null,
+    waitsFor: wait?.window ?? null,
     keyId: job.keyId,
     place: wait?.place ?? null,
     preview:

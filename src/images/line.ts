@@ -19,10 +19,10 @@ export async function waitsOf(db: Db, userId: number, jobs: readonly ImageJob[])
   const [line, waits] = [await lineOf(db), await listWaits(db, userId, ids)]
   const createdAt = new Map(queued.map(job => [job.id, job.createdAt]))
   return new Map(
-    waits.map(({ id, until, inLine }) => {
+    waits.map(({ id, until, window, inLine }) => {
       const isBehind = line.places.size >= LINE_LENGTH && createdAt.get(id)! < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
-      return [id, { until, place: inLine ? place : null }]
+      return [id, { until, window, place: inLine ? place : null }]
     }),
   )
 }

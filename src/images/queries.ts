@@ -224,6 +224,8 @@ export interface Wait {
   place: number | null
   /** Nothing is sent before: the gateway told the job, or another of its key, to come again then. */
   until: Date | null
+  /** The window of its key that opens then, if it is that. */
+  window: WindowName | null
 }
 
 /** The front of the line, in the order of `claimJobs`: everybody's first job, then everybody's second, and so on. */
@@ -242,19 +244,23 @@ export function listLine(db: Db): Promise<{ id: string; place: number }[]> {
   )
 }
 
+const QueuedJob = z.object({
+  id: z.string(),
+  until: z.date().nullable(),
+  window: z.enum(windowNames).nullable(),
+  inLine: z.boolean(),
+})
+
 /** Of these jobs, those that are queued: whether they stand in line, or until when they wait for something else. */
-export function listWaits(
-  db: Db,
-  userId: number,
-  ids: readonly string[],
-): Promise<{ id: string; until: Date | null; inLine: boolean }[]> {
+export function listWaits(db: Db, userId: number, ids: readonly string[]): Promise<z.output<typeof QueuedJob>[]> {
   return db.many(
-    z.object({ id: z.string(), until: z.date().nullable(), inLine: z.boolean() }),
-    `select id, until, (${claimable}) as in_line from image_jobs, lateral (
-       select max(time) as until from (
-         select image_jobs.not_before as time
-         union all select told.retry_at from image_jobs told where told.key_id = image_jobs.key_id and ${isTold}) times
-       where time > now()) wait
+    QueuedJob,
+    `select id, until, opens as window, (${claimable}) as in_line from image_jobs left join lateral (
+       select until, opens from (
+         select image_jobs.not_before, image_jobs.waits_for
+         union all select told.retry_at, told.waits_for from image_jobs told
+           where told.key_id = image_jobs.key_id and ${isTold}) times (until, opens)
+       where until > now() order by until desc, opens limit 1) wait on true
      where user_id = $1 and id = any($2) and state = 'queued'`,
     [userId, ids],
   )
@@ -317,6 +323,10 @@ export async function unmarkCalled(db: Db, job: ClaimedJob): Promise<void> {
   )
 }
 
+// Itself, or because another of its key has been told.
+const awaitsWindow = `(waits_for is not null or exists (
+  select from image_jobs told where told.key_id = image_jobs.key_id and told.waits_for is not null and ${isTold}))`
+
 /** For a job that waits for a window of its key: another one of the same person pays. Null when it does not wait any more. */
 export function changeKey(
   db: Db,
@@ -327,7 +337,7 @@ export function changeKey(
     ImageJob,
     `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
        not_before = $8, retry_at = null, version = version + 1
-     where id = $1 and user_id = $2 and state = 'queued' and waits_for is not null and ssh_key_id is null returning *`,
+     where id = $1 and user_id = $2 and state = 'queued' and ${awaitsWindow} and ssh_key_id is null returning *`,
     [
       job.id,
       job.userId,

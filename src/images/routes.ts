@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { chooseKeyNamed } from '../account/choose.ts'
-import { keepCurrent } from '../account/current.ts'
-import { fullWindow } from '../account/key-state.ts'
+import { keepCurrent, openKeyOf } from '../account/current.ts'
 import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
@@ -64,7 +63,8 @@ export function imageRoutes(deps: Deps): Router {
     const older = jobs.length > JOBS_PER_PAGE && last ? `/images?before=${cursorOf(last.createdAt, last.id)}` : null
     const days = byDay(res, shown, cursor?.at ?? null)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
-    if (await keepCurrent(deps, res)) await letGo(res)
+    await keepCurrent(deps, res)
+    await letGo(res)
     const form = await firstForm(req, res)
     render(res, 'images/index', {
       composer: await composer(deps, res, form),
@@ -140,9 +140,10 @@ export function imageRoutes(deps: Deps): Router {
     // What waits for the old key may be paid with this one.
     const { userId } = signedIn(res)
     const open = await queries.listUnfinished(db, userId, UNFINISHED_JOBS)
+    const waits = await waitsOf(db, userId, open)
     const { shown: changed, unfinished } = await withUnfinished(
       userId,
-      open.filter(job => job.waitsFor !== null),
+      open.filter(job => waits.get(job.id)?.window),
     )
     sendFragments(
       res,
@@ -329,9 +330,9 @@ export function imageRoutes(deps: Deps): Router {
 
   /** Of what waits for a window of the key that has opened before its time. */
   async function letGo(res: Response): Promise<void> {
-    const { userId, keyId = null, keyState = null } = accountOf(res) ?? {}
-    if (!userId || !keyId || fullWindow(keyState)) return
-    const [released] = await queries.releaseWindow(db, userId, keyId)
+    const { userId } = signedIn(res)
+    const keyId = openKeyOf(accountOf(res))
+    const [released] = keyId ? await queries.releaseWindow(db, userId, keyId) : []
     // Only a wake-up: the messages of the jobs are long gone.
     if (released) await deps.jobs.send(db, 'image', { jobId: released.id })
   }

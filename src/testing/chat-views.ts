@@ -54,6 +54,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     stopping: false,
     waitsUntil: null,
     waitsFor: null,
+    keyId: 1,
     cutBy: null,
     failure: null,
     drawn: { letters: [], hasPreview: false, waits: null, isMissing: false },
@@ -76,9 +77,18 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     reasoning: '',
     seq: 7,
   }
+  const waiting: AnswerView = {
+    ...writing,
+    id: 'a0',
+    state: 'queued',
+    waitsUntil: createdAt,
+    waitsFor: '7d',
+    keyId: 77,
+  }
   const answers: AnswerView[] = [
     answer,
     writing,
+    waiting,
     { ...writing, id: 'a3', stopping: true },
     { ...writing, id: 'a4', state: 'queued', waitsUntil: createdAt },
     {
@@ -231,6 +241,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
   return {
     'chat/_answer': answers.map(message => ({ message })),
     'chat/_answer_foot': answers.map(message => ({ message })),
+    'chat/_answer_wait': [{ message: waiting, until: createdAt, window: '7d' }],
     'chat/_above': [{ thread }, { thread: resting }],
     'chat/_around': [{ thread }, { thread: resting }],
     'chat/_aside': [{ list }, { list: none }],

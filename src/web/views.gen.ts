@@ -18,6 +18,7 @@ export interface Views {
   'chat/_above': { thread: import('../chat/view.ts').ThreadView }
   'chat/_answer': { message: import('../chat/view.ts').AnswerView }
   'chat/_answer_foot': { message: import('../chat/view.ts').AnswerView }
+  'chat/_answer_wait': { message: import('../chat/view.ts').AnswerView; until: Date; window: import('../gateway/windows.ts').WindowName }
   'chat/_around': { thread: import('../chat/view.ts').ThreadView }
   'chat/_aside': { list: import('../chat/view.ts').ListView }
   'chat/_asked': { submission: string }
