@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { describeJob, safeOf } from '../images/job-view.ts'
-import { type ImageJob, listWaits, type Wait } from '../images/queries.ts'
+import { waitsOf } from '../images/line.ts'
+import type { ImageJob, Wait } from '../images/queries.ts'
 import { contentTypeOf } from '../library/formats.ts'
 import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -34,11 +35,10 @@ export async function viewTasks(
 ): Promise<TaskAnswer[]> {
   if (jobs.length === 0) return []
   const ids = jobs.map(job => job.id)
-  const queued = jobs.filter(job => job.state === 'queued').map(job => job.id)
   const [all, tasks, waits] = await Promise.all([
     listPicturesOfJobs(deps.db, owner.userId, ids),
     queries.listTasks(deps.db, owner.id, ids),
-    queued.length > 0 ? listWaits(deps.db, owner.userId, queued) : [],
+    waitsOf(deps.db, owner.userId, jobs),
   ])
   const byJob = Map.groupBy(all, picture => picture.jobId)
   const conversations = new Map(tasks.map(task => [task.jobId, task.conversationId]))
@@ -68,10 +68,7 @@ export async function viewTasks(
       estimate: job.estimate,
       estimate_stale: job.estimateStale,
       cost: job.cost,
-      ...waitOf(
-        job,
-        waits.find(({ id }) => id === job.id),
-      ),
+      ...waitOf(job, waits.get(job.id)),
       kept: job.finishedAt ? images : [],
     }
   })
@@ -103,8 +100,9 @@ function imagesOf(job: ImageJob, pictures: readonly Picture[], origin: string): 
     }))
 }
 
-function waitOf(job: ImageJob, wait?: Pick<Wait, 'until' | 'window'>): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
+function waitOf(job: ImageJob, wait?: Wait): Pick<TaskAnswer, 'waiting' | 'retry_at'> {
   if (safeOf(job)) return { waiting: 'store', retry_at: null }
+  if (wait?.blocked) return { waiting: wait.blocked, retry_at: null }
   if (!wait?.until) return { waiting: null, retry_at: null }
   return { waiting: wait.window ? `key_window_${wait.window}` : 'gateway', retry_at: wait.until.toISOString() }
 }

@@ -51,7 +51,7 @@ export function describeJob(job: ImageJob, t: Translate): string {
 /** Changes with everything that a tile shows. */
 export function tagOf(job: ImageJob, wait: Wait | null): string {
   const until = wait?.until ? Math.ceil(wait.until.getTime() / 1000).toString(36) : 0
-  return [job.id, job.version, wait?.place ?? 0, until, safeOf(job)?.away ? 1 : 0].join('.')
+  return [job.id, job.version, wait?.place ?? 0, until, wait?.blocked ?? (safeOf(job)?.away ? 1 : 0)].join('.')
 }
 
 /** Once all is made, or nobody is heard of any more who could go on: until then it is a job under way like others. */
@@ -115,6 +115,7 @@ function viewJob(
     waitsFor: wait?.window ?? null,
     keyId: job.keyId,
     place: wait?.place ?? null,
+    blocked: wait?.blocked ?? null,
     preview:
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },
     references: job.referenceTokens.map(token => references.get(token)).filter(reference => reference !== undefined),

@@ -1,9 +1,11 @@
 import type { Db } from '../db/db.ts'
 import { type ImageJob, LINE_LENGTH, listLine, listWaits, type Wait } from './queries.ts'
+import { type Blockage, findBlockage } from './readiness-queries.ts'
 
 /** The front of everybody's line, as this process asked for it last. */
 interface Line {
   places: ReadonlyMap<string, number>
+  blocked: Blockage | null
   at: Date
 }
 
@@ -22,7 +24,7 @@ export async function waitsOf(db: Db, userId: number, jobs: readonly ImageJob[])
     waits.map(({ id, until, window, inLine }) => {
       const isBehind = line.places.size >= LINE_LENGTH && createdAt.get(id)! < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
-      return [id, { until, window, place: inLine ? place : null }]
+      return [id, { until, window, place: inLine ? place : null, blocked: inLine ? line.blocked : null }]
     }),
   )
 }
@@ -45,5 +47,5 @@ function lineOf(db: Db): Promise<Line> {
 async function askLine(db: Db): Promise<Line> {
   const at = new Date()
   const rows = await listLine(db)
-  return { places: new Map(rows.map(row => [row.id, row.place])), at }
+  return { places: new Map(rows.map(row => [row.id, row.place])), blocked: await findBlockage(db), at }
 }

@@ -5,6 +5,7 @@ import { type WindowName, windowNames } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
 import type { PersonLock } from '../web/turns.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
+import type { Blockage } from './readiness-queries.ts'
 
 export const ImageJob = z.object({
   id: z.string(),
@@ -226,6 +227,8 @@ export interface Wait {
   until: Date | null
   /** The window of its key that opens then, if it is that. */
   window: WindowName | null
+  /** Why nothing that stands in line is begun. */
+  blocked: Blockage | null
 }
 
 /** The front of the line, in the order of `claimJobs`: everybody's first job, then everybody's second, and so on. */

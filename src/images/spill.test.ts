@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFile, readFile, stat } from 'node:fs/promises'
+import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import { z } from 'zod'
@@ -292,15 +292,55 @@ test('a page, a poll and the JSON face say that it is safe, and a cancel throws 
   })
 })
 
+/** What a tile and the JSON face say of a job that a script asked for. */
+async function saidOf(person: Person, token: string, id: string): Promise<{ tile: string; waiting: unknown }> {
+  const answer = await fetch(`${app.url}/api/playground/ssh/tasks/${id}`, {
+    headers: { Authorization: `Bearer ${token}` },
+  })
+  const { data } = z.object({ data: z.object({ waiting: z.unknown() }) }).parse(await answer.json())
+  return { tile: (await person.get(`/images/${id}`)).html.querySelector('.wait')!.text, waiting: data.waiting }
+}
+
+async function askByScript(token: string, prompt: string): Promise<string> {
+  const answer = await fetch(`${app.url}/api/playground/ssh/tasks`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+    body: JSON.stringify({ prompt }),
+  })
+  return z.object({ data: z.object({ task_id: z.string() }) }).parse(await answer.json()).data.task_id
+}
+
+test('while no worker has a store that answers, what waits says so', async () => {
+  const person = await alice(app)
+  const token = await tokenOf(app, await boundKey(app, person))
+  await app.db.pool.query('delete from image_workers')
+  const blocked = path.join(app.config.dataDirectory, 'blocked')
+  await writeFile(blocked, 'a file where a folder should be')
+  const { running } = await app.another({ role: 'worker', spill: disk(), dataDirectory: blocked })
+  const id = await askByScript(token, 'before the store answers')
+  await until('the reason', async () => (await saidOf(person, token, id)).waiting === 'store')
+  assert.match((await saidOf(person, token, id)).tile, /the store for pictures has not answered yet/)
+  assert.equal((await jobRow(app.db, id)).attempts, 0)
+
+  await rm(blocked)
+  assert.equal((await jobEnd(app.db, id)).state, 'done')
+  await running.stop()
+})
+
 test('when the spill is full no new picture is begun, until there is room again', async () => {
   const person = await alice(app)
+  const token = await tokenOf(app, await boundKey(app, person))
+  await app.db.pool.query('delete from image_workers')
   await withOutage(disk(1), async ({ machine, back }) => {
     const first = await ask(person, 'fills the spill')
     await made(first)
-    const second = await ask(person, 'comes too late')
+    const second = await askByScript(token, 'comes too late')
     const ready = JSON.parse((await machine.get('/ready')).text)
     assert.deepEqual([ready.spill.state, ready.spill.pictures, ready.spill.limit_bytes], ['full', 1, 1])
-    await sweeps()
+    await until('the reason', async () => (await saidOf(person, token, second)).waiting === 'spill')
+    assert.match((await saidOf(person, token, second)).tile, /no room to keep more of them/)
+    const chinese = await person.get(`/images/${second}`, { headers: { 'Accept-Language': 'zh-CN' } })
+    assert.match(chinese.html.querySelector('.wait')!.text, /临时空间也已用完/)
     assert.deepEqual([(await jobRow(app.db, second)).state, (await jobRow(app.db, second)).attempts], ['queued', 0])
 
     await back()

@@ -37,6 +37,8 @@ export interface JobView {
   waitsUntil: Date | null
   /** Place in the queue from 1, 100 for whatever is behind the 99th; null unless queued for that. */
   place: number | null
+  /** Why nothing that stands in the queue is begun just now. */
+  blocked: 'store' | 'spill' | null
   /** The newest partial image; null when there is none yet. `step` 0–2: later ones are sharper. */
   preview: { url: string; step: number } | null
   /** What it starts from; any make it an edit. */
