@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { installedChromium } from './chromium-from-npm.ts'
 import type { Person } from './people.ts'
 
-const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-const found = places.find(place => place && existsSync(place))
+const found = installedChromium()
 
 /** Why tests in a real browser cannot run here; false where they can. `CHROMIUM` names one that is not found by itself. */
 export const noChromium: string | false = found ? false : 'there is no Chromium here'
@@ -11,7 +10,12 @@ export const noChromium: string | false = found ? false : 'there is no Chromium 
 export async function startChromium(): Promise<Browser> {
   const args =
     '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
-  return chromium.launch({ executablePath: found!, args: args.split(' ') })
+  const { CHROMIUM_LIBRARIES: libraries, CHROMIUM_FONTS: fonts, ...env } = process.env
+  return chromium.launch({
+    executablePath: found!,
+    args: args.split(' '),
+    env: { ...env, ...(libraries && { LD_LIBRARY_PATH: libraries }), ...(fonts && { FONTCONFIG_FILE: fonts }) },
+  })
 }
 
 /** A page of a person who is signed in already. What it complains about, errors and refused requests, is in `complaints`. */

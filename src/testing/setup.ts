@@ -1,24 +1,29 @@
-import { mkdtemp, readFile, statfs } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PgBoss } from 'pg-boss'
 import { openDatabase } from '../db/db.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
+import { provideChromium } from './chromium-from-npm.ts'
 
 /** Migrated, with pg-boss's schema installed; every test database is a copy of it. */
 export const TEMPLATE = 'template_app'
 
 let server: EmbeddedPostgres | undefined
+let browser: string | undefined
 
 /** `node --test --test-global-setup`: runs once, before the test files, and its environment reaches them. */
 export async function globalSetup(): Promise<void> {
+  browser = await mkdtemp(path.join(tmpdir(), 'playground-chromium-'))
+  await provideChromium(browser)
   server = await startTestServer(await temporaryDirectory())
   process.env.TEST_DATABASE_URL = server.url
 }
 
 export async function globalTeardown(): Promise<void> {
   await server?.stop()
+  if (browser) await rm(browser, { recursive: true, force: true })
 }
 
 /** A throwaway server with the template in it; when this process ends without stopping it, it stops by itself. */
