@@ -1,4 +1,4 @@
-// Usage: npm run dev:mock
+// Usage: npm run dev:mock, or npm run dev:seed to find a hundred pictures, conversations and jobs in every state
 // Postgres in a throw-away directory, a mock gateway and the app, in one process tree; nothing is left when it ends.
 // PORT (8081) and MOCK_PORT (8082) choose the ports, MOCK_LATENCY_MS how long a picture takes.
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -41,9 +41,10 @@ try {
   const gateway = await startMock()
   const app = await start(configure(gateway, postgres.url))
   stops.push(() => app.stop())
+  const who = process.argv.includes('--seed') ? await fill(gateway) : 'any e-mail'
   process.stdout.write(`
   The playground:  ${site}
-  Sign in with any e-mail and password. ${gateway} tells which e-mails act out something special.
+  Sign in with ${who} and any password. ${gateway} tells which e-mails act out something special.
   Nothing here is real or kept. Ctrl-C ends it.
 
 `)
@@ -66,6 +67,12 @@ async function startMock(): Promise<string> {
   })
   stops.push(() => mock.kill())
   return addressOf(mock)
+}
+
+async function fill(gateway: string): Promise<string> {
+  process.stdout.write('  Making pictures and conversations …\n')
+  const { seed } = await import('./seed.ts')
+  return seed(site, gateway)
 }
 
 async function addressOf(mock: ChildProcess): Promise<string> {
