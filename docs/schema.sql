@@ -1,0 +1,548 @@
+-- What migrations/ make. Written by npm run docs.
+
+create table accounts (
+  user_id bigint not null,
+  balance double precision,
+  balance_at timestamp with time zone,
+  key_id bigint,
+  key_name text,
+  key_group text,
+  key_allows_images boolean,
+  key_prices jsonb,
+  key_secret bytea,
+  edit_previews boolean,
+  key_state jsonb,
+  key_checked_at timestamp with time zone,
+  other_keys jsonb default '[]'::jsonb not null,
+  constraint accounts_pkey PRIMARY KEY (user_id)
+);
+
+create table agent_tasks (
+  job_id uuid not null,
+  ssh_key_id uuid not null,
+  body_hash bytea not null,
+  conversation_id text,
+  constraint agent_tasks_pkey PRIMARY KEY (job_id)
+);
+
+create table chat_attachments (
+  message_id uuid not null,
+  "position" integer not null,
+  name text not null,
+  token text,
+  text_id uuid,
+  is_preview boolean default false not null,
+  constraint chat_attachments_pkey PRIMARY KEY (message_id, "position"),
+  constraint chat_attachments_check CHECK ((num_nonnulls(token, text_id) = 1))
+);
+
+create table chat_drafts (
+  user_id bigint not null,
+  place text not null,
+  form jsonb not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint chat_drafts_pkey PRIMARY KEY (user_id, place)
+);
+
+create table chat_messages (
+  id uuid not null,
+  conversation_id uuid not null,
+  user_id bigint not null,
+  parent_id uuid,
+  number bigint generated always as identity not null,
+  role text not null,
+  submission uuid,
+  text text default ''::text not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  deleted_at timestamp with time zone,
+  constraint chat_messages_user_id_submission_key UNIQUE (user_id, submission),
+  constraint chat_messages_pkey PRIMARY KEY (id),
+  constraint chat_messages_role_check CHECK ((role = ANY (ARRAY['user'::text, 'assistant'::text, 'tool'::text]))),
+  constraint submission_of_a_form CHECK (((role <> 'tool'::text) OR (submission IS NULL)))
+);
+
+create table chat_settings (
+  user_id bigint not null,
+  instructions text default ''::text not null,
+  ask_before_paying boolean default true not null,
+  list_open boolean default true not null,
+  model text,
+  effort text,
+  constraint chat_settings_pkey PRIMARY KEY (user_id)
+);
+
+create table chat_texts (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  name text not null,
+  text text not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  constraint chat_texts_pkey PRIMARY KEY (id)
+);
+
+create table conversations (
+  id uuid not null,
+  user_id bigint not null,
+  title text not null,
+  instructions text default ''::text not null,
+  head uuid,
+  pinned_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  updated_at timestamp(3) with time zone default clock_timestamp() not null,
+  named_at timestamp with time zone,
+  deleted_at timestamp(3) with time zone,
+  constraint conversations_pkey PRIMARY KEY (id)
+);
+
+create table drawn_waiting (
+  message_id uuid not null,
+  "position" integer not null,
+  spilled_by uuid not null,
+  heard_at timestamp with time zone default now() not null,
+  constraint drawn_waiting_pkey PRIMARY KEY (message_id, "position")
+);
+
+create table edit_billing (
+  user_id bigint not null,
+  key_id bigint not null,
+  by_tokens boolean not null,
+  seen_at timestamp with time zone default now() not null,
+  constraint edit_billing_pkey PRIMARY KEY (user_id, key_id)
+);
+
+create table files (
+  token text not null,
+  user_id bigint not null,
+  sha256 bytea not null,
+  bytes bigint not null,
+  format text not null,
+  width integer not null,
+  height integer not null,
+  has_alpha boolean not null,
+  color text not null,
+  created_at timestamp with time zone default now() not null,
+  original_format text,
+  original_bytes bigint,
+  constraint files_user_id_sha256_key UNIQUE (user_id, sha256),
+  constraint files_pkey PRIMARY KEY (token),
+  constraint files_check CHECK (((original_format IS NULL) = (original_bytes IS NULL)))
+);
+
+create table image_batches (
+  id uuid not null,
+  user_id bigint not null,
+  submission uuid not null,
+  state text default 'running'::text not null,
+  version integer default 1 not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  constraint image_batches_user_id_submission_key UNIQUE (user_id, submission),
+  constraint image_batches_pkey PRIMARY KEY (id),
+  constraint image_batches_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text])))
+);
+
+create table image_drafts (
+  user_id bigint not null,
+  form jsonb not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint image_drafts_pkey PRIMARY KEY (user_id)
+);
+
+create table image_jobs (
+  id uuid not null,
+  user_id bigint not null,
+  submission uuid not null,
+  sign_in_id uuid,
+  state text default 'queued'::text not null,
+  version integer default 1 not null,
+  model text not null,
+  prompt text not null,
+  size text not null,
+  quality text not null,
+  n integer not null,
+  format text not null,
+  compression integer,
+  background text not null,
+  moderation text not null,
+  estimate double precision,
+  key_id bigint not null,
+  key_secret bytea,
+  caller_address text not null,
+  caller_user_agent text not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  called_at timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  preview_step integer,
+  tokens text[] default '{}'::text[] not null,
+  request_id text,
+  failure_reason text,
+  charged text,
+  failure_detail text,
+  failure_field text,
+  retry_at timestamp with time zone,
+  cost double precision,
+  cost_until timestamp with time zone,
+  reference_tokens text[] default '{}'::text[] not null,
+  mask_id uuid,
+  ssh_key_id uuid,
+  batch_id uuid,
+  batch_line integer,
+  withdrawn_at timestamp with time zone,
+  evidence jsonb,
+  form uuid,
+  spilled_by uuid,
+  made_at timestamp with time zone,
+  previews integer,
+  waits_for text,
+  estimate_stale boolean default false not null,
+  constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
+  constraint image_jobs_pkey PRIMARY KEY (id),
+  constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
+  constraint image_jobs_check1 CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) OR (key_secret IS NULL))),
+  constraint image_jobs_check2 CHECK (((state <> 'running'::text) OR ((claim IS NOT NULL) AND (lease_until IS NOT NULL)))),
+  constraint image_jobs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text]))),
+  constraint image_jobs_waits_for_check CHECK ((waits_for = ANY (ARRAY['5h'::text, '1d'::text, '7d'::text])))
+);
+
+create table image_masks (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  width integer not null,
+  height integer not null,
+  bytes bytea not null,
+  created_at timestamp with time zone default now() not null,
+  constraint image_masks_pkey PRIMARY KEY (id)
+);
+
+create unlogged table image_previews (
+  job_id uuid not null,
+  bytes bytea not null,
+  constraint image_previews_pkey PRIMARY KEY (job_id)
+);
+
+create table image_workers (
+  id uuid not null,
+  blocked text,
+  heard_at timestamp with time zone default now() not null,
+  constraint image_workers_pkey PRIMARY KEY (id),
+  constraint image_workers_blocked_check CHECK ((blocked = ANY (ARRAY['store'::text, 'spill'::text])))
+);
+
+create table migrations (
+  name text not null,
+  applied_at timestamp with time zone default now() not null,
+  sha256 text not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table named_files (
+  token text not null,
+  named_at timestamp with time zone default now() not null,
+  constraint named_files_pkey PRIMARY KEY (token)
+);
+
+create unlogged table panel_calls (
+  user_id bigint not null,
+  minute timestamp with time zone not null,
+  calls integer not null,
+  usage_calls integer not null,
+  constraint panel_calls_pkey PRIMARY KEY (user_id)
+);
+
+create table pictures (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  token text not null,
+  job_id uuid,
+  "position" integer default 0 not null,
+  model text not null,
+  prompt text not null,
+  requested_size text not null,
+  quality text not null,
+  favourite boolean default false not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  deleted_at timestamp(3) with time zone,
+  origin text default 'made'::text not null,
+  source_tokens text[] default '{}'::text[] not null,
+  changed_outside real,
+  composed_from uuid,
+  condition text default 'whole'::text not null,
+  constraint pictures_job_id_position_key UNIQUE (job_id, "position"),
+  constraint pictures_pkey PRIMARY KEY (id),
+  constraint pictures_condition_check CHECK ((condition = ANY (ARRAY['whole'::text, 'preview'::text, 'incomplete'::text, 'undecodable'::text]))),
+  constraint pictures_origin_check CHECK ((origin = ANY (ARRAY['made'::text, 'uploaded'::text, 'composed'::text])))
+);
+
+create unlogged table rate_limits (
+  key text not null,
+  points integer default 0 not null,
+  expire bigint,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+);
+
+create table receipts (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  sign_in_id uuid,
+  kind text not null,
+  subject uuid not null,
+  key_id bigint not null,
+  model text not null,
+  request_id text,
+  called_at timestamp with time zone not null,
+  ended_at timestamp with time zone not null,
+  certain boolean not null,
+  works_until timestamp with time zone not null,
+  look_at timestamp with time zone,
+  looks integer default 0 not null,
+  usage_id bigint,
+  cost double precision,
+  evidence jsonb,
+  constraint receipts_kind_subject_key UNIQUE (kind, subject),
+  constraint receipts_user_id_usage_id_key UNIQUE (user_id, usage_id),
+  constraint receipts_pkey PRIMARY KEY (id),
+  constraint receipts_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text, 'title'::text])))
+);
+
+create table replies (
+  message_id uuid not null,
+  conversation_id uuid not null,
+  user_id bigint not null,
+  sign_in_id uuid,
+  state text default 'queued'::text not null,
+  version integer default 1 not null,
+  purpose text not null,
+  model text not null,
+  effort text,
+  key_id bigint,
+  key_secret bytea,
+  caller_address text not null,
+  caller_user_agent text not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  called_at timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  text text default ''::text not null,
+  reasoning text default ''::text not null,
+  html text,
+  cut_by text,
+  input_tokens integer,
+  cached_tokens integer,
+  output_tokens integer,
+  reasoning_tokens integer,
+  request_id text,
+  failure_reason text,
+  charged text,
+  failure_detail text,
+  retry_at timestamp with time zone,
+  cost double precision,
+  evidence jsonb,
+  waits_for text,
+  constraint replies_pkey PRIMARY KEY (message_id),
+  constraint replies_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
+  constraint replies_check1 CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) OR (key_secret IS NULL))),
+  constraint replies_check2 CHECK (((state <> 'running'::text) OR ((claim IS NOT NULL) AND (lease_until IS NOT NULL)))),
+  constraint replies_purpose_check CHECK ((purpose = ANY (ARRAY['answer'::text, 'close'::text]))),
+  constraint replies_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'unknown'::text, 'stopped'::text]))),
+  constraint replies_waits_for_check CHECK ((waits_for = ANY (ARRAY['5h'::text, '1d'::text, '7d'::text])))
+);
+
+create table reply_deltas (
+  message_id uuid not null,
+  seq integer not null,
+  kind text not null,
+  text text not null,
+  constraint reply_deltas_pkey PRIMARY KEY (message_id, seq),
+  constraint reply_deltas_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'reasoning'::text])))
+);
+
+create table sessions (
+  sid text not null,
+  sess jsonb not null,
+  expire timestamp with time zone not null,
+  constraint sessions_pkey PRIMARY KEY (sid)
+);
+
+create table sign_ins (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  access_token bytea not null,
+  renew_at timestamp with time zone not null,
+  refresh_token bytea,
+  token_version integer default 1 not null,
+  refreshing_until timestamp with time zone,
+  address text not null,
+  user_agent text not null,
+  created_at timestamp with time zone default now() not null,
+  last_seen_at timestamp with time zone default now() not null,
+  constraint sign_ins_pkey PRIMARY KEY (id)
+);
+
+create table ssh_challenges (
+  hash bytea not null,
+  ssh_key_id uuid not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint ssh_challenges_pkey PRIMARY KEY (hash)
+);
+
+create table ssh_keys (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  name text not null,
+  type text not null,
+  blob bytea not null,
+  fingerprint text not null,
+  key_id bigint not null,
+  key_name text not null,
+  key_group text,
+  key_allows_images boolean not null,
+  key_prices jsonb,
+  key_checked_at timestamp with time zone default now() not null,
+  key_secret bytea,
+  pictures_per_day integer,
+  jobs_at_once integer,
+  sizes text[],
+  qualities text[],
+  spend_per_day numeric(12,4),
+  spend_total numeric(12,4),
+  proof_nonce text,
+  proof_text text,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  proved_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  key_state jsonb,
+  constraint ssh_keys_proof_nonce_key UNIQUE (proof_nonce),
+  constraint ssh_keys_pkey PRIMARY KEY (id),
+  constraint ssh_keys_check CHECK (((revoked_at IS NOT NULL) OR (key_secret IS NOT NULL)))
+);
+
+create table ssh_tokens (
+  id uuid default gen_random_uuid() not null,
+  hash bytea not null,
+  ssh_key_id uuid not null,
+  address text not null,
+  user_agent text not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  expires_at timestamp with time zone not null,
+  last_used_at timestamp with time zone,
+  constraint ssh_tokens_hash_key UNIQUE (hash),
+  constraint ssh_tokens_pkey PRIMARY KEY (id)
+);
+
+create table tool_calls (
+  message_id uuid not null,
+  conversation_id uuid not null,
+  user_id bigint not null,
+  state text not null,
+  version integer default 1 not null,
+  call_id text not null,
+  name text not null,
+  arguments text not null,
+  problem text,
+  prompt text default ''::text not null,
+  size text default ''::text not null,
+  n integer default 1 not null,
+  sources text[] default '{}'::text[] not null,
+  job_id uuid,
+  output text,
+  constraint tool_calls_pkey PRIMARY KEY (message_id),
+  constraint tool_calls_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'painting'::text, 'done'::text, 'failed'::text, 'declined'::text, 'refused'::text])))
+);
+
+create table users (
+  id bigint not null,
+  email text not null,
+  name text not null,
+  role text not null,
+  created_at timestamp with time zone default now() not null,
+  signed_in_at timestamp with time zone default now() not null,
+  constraint users_pkey PRIMARY KEY (id)
+);
+
+alter table accounts add constraint accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table agent_tasks add constraint agent_tasks_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table chat_attachments add constraint chat_attachments_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
+alter table chat_attachments add constraint chat_attachments_text_id_fkey FOREIGN KEY (text_id) REFERENCES chat_texts(id);
+alter table chat_drafts add constraint chat_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table chat_messages add constraint chat_messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
+alter table chat_messages add constraint chat_messages_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
+alter table chat_messages add constraint chat_messages_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table chat_settings add constraint chat_settings_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table chat_texts add constraint chat_texts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table drawn_waiting add constraint drawn_waiting_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
+alter table edit_billing add constraint edit_billing_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table files add constraint files_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table image_batches add constraint image_batches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;
+alter table image_jobs add constraint image_jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table pictures add constraint pictures_token_fkey FOREIGN KEY (token) REFERENCES files(token);
+alter table pictures add constraint pictures_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table receipts add constraint receipts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table replies add constraint replies_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
+alter table replies add constraint replies_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
+alter table replies add constraint replies_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table reply_deltas add constraint reply_deltas_message_id_fkey FOREIGN KEY (message_id) REFERENCES replies(message_id) ON DELETE CASCADE;
+alter table sign_ins add constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table ssh_keys add constraint ssh_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table ssh_tokens add constraint ssh_tokens_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table tool_calls add constraint tool_calls_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
+alter table tool_calls add constraint tool_calls_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
+alter table tool_calls add constraint tool_calls_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+CREATE INDEX agent_tasks_of_key ON public.agent_tasks USING btree (ssh_key_id);
+CREATE INDEX chat_attachments_by_text ON public.chat_attachments USING btree (text_id);
+CREATE INDEX chat_attachments_by_token ON public.chat_attachments USING btree (token);
+CREATE INDEX chat_messages_below ON public.chat_messages USING btree (conversation_id, parent_id, number);
+CREATE INDEX chat_messages_by_parent ON public.chat_messages USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX chat_messages_deleted ON public.chat_messages USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX chat_texts_of_user ON public.chat_texts USING btree (user_id);
+CREATE INDEX conversations_deleted ON public.conversations USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX conversations_of_user ON public.conversations USING btree (user_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX drawn_waiting_by_spill ON public.drawn_waiting USING btree (spilled_by);
+CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
+CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
+CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
+CREATE INDEX image_jobs_of_batch ON public.image_jobs USING btree (batch_id, batch_line) WHERE (batch_id IS NOT NULL);
+CREATE INDEX image_jobs_of_ssh_key ON public.image_jobs USING btree (ssh_key_id, created_at DESC, id DESC) WHERE (ssh_key_id IS NOT NULL);
+CREATE INDEX image_jobs_of_user ON public.image_jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX image_jobs_spilled ON public.image_jobs USING btree (spilled_by) WHERE (spilled_by IS NOT NULL);
+CREATE INDEX image_jobs_timed_out ON public.image_jobs USING btree (finished_at) WHERE (failure_reason = 'timeout'::text);
+CREATE INDEX image_jobs_told ON public.image_jobs USING btree (key_id, retry_at) WHERE (retry_at IS NOT NULL);
+CREATE INDEX image_jobs_unfinished ON public.image_jobs USING btree (state, user_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX image_jobs_windows ON public.image_jobs USING btree (key_id) WHERE ((state = 'queued'::text) AND (waits_for IS NOT NULL));
+CREATE INDEX image_masks_by_age ON public.image_masks USING btree (created_at);
+CREATE INDEX pictures_by_file ON public.pictures USING btree (token);
+CREATE INDEX pictures_by_source ON public.pictures USING gin (source_tokens) WHERE (source_tokens <> '{}'::text[]);
+CREATE UNIQUE INDEX pictures_composed ON public.pictures USING btree (composed_from) WHERE (composed_from IS NOT NULL);
+CREATE INDEX pictures_deleted ON public.pictures USING btree (user_id, deleted_at DESC, id DESC) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX pictures_kept ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX rate_limits_by_expiry ON public.rate_limits USING btree (expire);
+CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
+CREATE INDEX replies_of_conversation ON public.replies USING btree (conversation_id);
+CREATE INDEX replies_unfinished ON public.replies USING btree (state, user_id, created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expire);
+CREATE INDEX sign_ins_of_user ON public.sign_ins USING btree (user_id, last_seen_at DESC);
+CREATE INDEX ssh_challenges_by_age ON public.ssh_challenges USING btree (created_at);
+CREATE INDEX ssh_keys_of_user ON public.ssh_keys USING btree (user_id, created_at DESC);
+CREATE UNIQUE INDEX ssh_keys_once_per_user ON public.ssh_keys USING btree (user_id, fingerprint) WHERE (revoked_at IS NULL);
+CREATE UNIQUE INDEX ssh_keys_proved ON public.ssh_keys USING btree (fingerprint) WHERE ((proved_at IS NOT NULL) AND (revoked_at IS NULL));
+CREATE INDEX ssh_tokens_by_expiry ON public.ssh_tokens USING btree (expires_at);
+CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, created_at DESC);
+CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
+CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
