@@ -257,6 +257,19 @@ test('on a phone nothing is wider than the screen, and the composer is in sight'
   assert.deepEqual(complaints, [])
 })
 
+test('until the first words come, it is to be seen that the answer is being written', { skip }, async () => {
+  const { page, complaints } = await openPage(browser, app.url, await alice(app))
+  const held = mock.control.fault({ match: { prompt: 'take your time' }, hold: 'before_headers' })
+  await page.goto('/chat')
+  await say(page, 'take your time')
+  await page.waitForSelector('.answer.writing .forming', { state: 'attached' })
+  const box = await page.locator('.answer.writing .progressing').boundingBox()
+  assert.ok(box && box.width > 20 && box.height > 10)
+  mock.control.release(held)
+  await page.waitForSelector(answers(1))
+  assert.deepEqual(complaints, [])
+})
+
 test('words that are still coming have the emphasis that they end with', { skip }, async () => {
   const person = await alice(app)
   const { page, complaints } = await openPage(browser, app.url, person)

@@ -131,12 +131,16 @@ export async function isTaken(tx: Db, userId: number, usageId: number): Promise<
   return taken !== null
 }
 
+// Accounts of the gateway may map one image model to another, and bill it under that name.
+const isAlike = `(model = $3 or (model like 'gpt-image-%' and $3 like 'gpt-image-%'))`
+
 /** Other calls without a request id that the same row could explain. */
 export async function countRivals(tx: Db, receipt: Receipt): Promise<number> {
   const { count } = await tx.one(
     z.object({ count: z.number() }),
-    `select count(*) from receipts where user_id = $1 and key_id = $2 and model = $3 and id <> $4 and request_id is null
-       and usage_id is null and called_at < $6 and ended_at > $5`,
+    `select count(*) from receipts where user_id = $1 and key_id = $2 and ${isAlike} and id <> $4 and request_id is null
+       and usage_id is null and evidence->>'outcome' is distinct from 'decided'
+       and evidence->>'outcome' is distinct from 'not_charged' and called_at < $6 and ended_at > $5`,
     [receipt.userId, receipt.keyId, receipt.model, receipt.id, receipt.calledAt, receipt.endedAt],
   )
   return count

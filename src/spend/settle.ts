@@ -107,7 +107,8 @@ async function verdictOn(tx: Db, receipt: queries.Receipt, { rows, since }: Usag
   const explained = await queries.listExplained(tx, receipt.userId, near)
   const strange = near.filter(row => !explained.has(row.id))
   const [only] = strange
-  // A call that was answered well and without an id: what else can the one row be.
+  // Of a call that was answered, and without an id: what else can the one row be. Of one that may not have been billed at
+  // all it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
   const isAlone = strange.length === 1 && receipt.requestId === null && (await queries.countRivals(tx, receipt)) === 0
   if (receipt.certain) return only && isAlone ? billed(receipt, only, false) : noAmount
   const isOver = receipt.worksUntil.getTime() <= Date.now()
