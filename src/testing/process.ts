@@ -15,6 +15,7 @@ export async function startProcess(
   const { config } = app
   const child = spawn(process.execPath, [path.join(import.meta.dirname, entry)], {
     env: {
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       HOST: '127.0.0.1',
       PORT: '0',
       DATABASE_URL: app.db.url,

@@ -15,6 +15,8 @@ let browser: string | undefined
 
 /** `node --test --test-global-setup`: runs once, before the test files, and its environment reaches them. */
 export async function globalSetup(): Promise<void> {
+  // Halves what it costs to load the house, which every file and every process under test does.
+  process.env.NODE_COMPILE_CACHE ??= path.join(import.meta.dirname, '../../node_modules/.cache/node')
   browser = await mkdtemp(path.join(tmpdir(), 'playground-chromium-'))
   await provideChromium(browser)
   server = await startTestServer(await temporaryDirectory())
