@@ -4,6 +4,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser, Page, Route } from 'playwright-core'
 import sharp from 'sharp'
+import type { Page as Shown } from './testing/browser.ts'
 import { noChromium, openPage, startChromium } from './testing/chromium.ts'
 import { answerCalls } from './testing/conversations.ts'
 import { alice, type Person } from './testing/people.ts'
@@ -59,7 +60,6 @@ const room = {
     file: '#references [type="file"]',
     press: (page: Page) => page.click('.pay .primary'),
     stop: '.reference.uploading button',
-    refused: '.upload-refused',
     calls: ({ email }: Person) => mock.control.calls({ email }).filter(call => call.path.includes('/images/')),
     done: '.job.state-done',
   },
@@ -70,7 +70,6 @@ const room = {
     file: '#file',
     press: (page: Page) => page.press('#say', 'Enter'),
     stop: '.attachment.uploading button',
-    refused: '#attachments .refused',
     calls: ({ email }: Person) => answerCalls(mock, { email }),
     done: '.answer.state-done',
   },
@@ -104,6 +103,7 @@ for (const [name, at] of Object.entries(room)) {
     assert.match((await page.textContent('#held')) ?? '', /Waiting for your files/)
     await page.fill(at.text, 'as it was pressed, and changed since')
     await at.press(page)
+    await page.waitForSelector('#held:has-text("Still waiting") [data-call-off]')
     assert.deepEqual(at.calls(person), [])
     await uploads.arrive()
     await page.waitForSelector(at.done)
@@ -119,7 +119,9 @@ for (const [name, at] of Object.entries(room)) {
     )
   })
 
-  test(`${name}: a refused file sends nothing, and its refusal stays`, { skip }, async () => {
+  test(`${name}: a refused file sends nothing, however often one presses, until it is taken out`, {
+    skip,
+  }, async () => {
     const { person, page, uploads } = await enter()
     await page.setInputFiles(at.file, [await picture('#993366'), await heic()])
     await page.fill(at.text, 'from this photograph')
@@ -127,12 +129,34 @@ for (const [name, at] of Object.entries(room)) {
     await at.press(page)
     await page.waitForSelector('#held [data-call-off]:visible')
     await uploads.arrive()
-    await page.waitForSelector(`${at.refused}:has-text("photo.heic")`)
-    await page.waitForSelector('#held:has-text("Nothing was sent")')
+    await page.waitForSelector('.refused-file:has-text("photo.heic") [role="alert"]')
+    await page.waitForSelector('#held:has-text("could not be used")')
     assert.equal(await page.inputValue(at.text), 'from this photograph')
-    await page.click(`${at.refused} button`)
-    await page.waitForSelector(at.refused, { state: 'detached' })
+    await page.fill(at.text, 'from that photograph')
+    await page.waitForSelector('#held:has-text("could not be used")')
+    await at.press(page)
+    await page.reload()
+    await page.waitForSelector('.refused-file:has-text("photo.heic")')
+    await at.press(page)
+    await page.waitForSelector('#held:has-text("could not be used")')
+    assert.deepEqual(at.calls(person), [])
+    await page.click('.refused-file [data-remove]')
+    await page.waitForSelector('.refused-file', { state: 'detached' })
+    assert.equal(await page.isVisible('#held'), false)
     await onlyThis(page, person, 'another one')
+  })
+
+  test(`${name}: another file is chosen in the place of a refused one`, { skip }, async () => {
+    const { person, page, uploads } = await enter()
+    await page.setInputFiles(at.file, await heic())
+    await uploads.count()
+    await uploads.arrive()
+    await page.setInputFiles('.refused-file [type="file"]', await picture('#119933'))
+    await page.waitForSelector('.refused-file', { state: 'detached' })
+    await uploads.count()
+    await uploads.arrive()
+    await page.waitForSelector('.reference[data-token],.attachment:not(.uploading)')
+    await onlyThis(page, person, 'with the other one')
   })
 
   test(`${name}: × on a file that is on its way stops it and the press that waits for it`, { skip }, async () => {
@@ -170,7 +194,10 @@ for (const [name, at] of Object.entries(room)) {
     await uploads.count()
     await at.press(page)
     await uploads.breakOff()
-    await page.waitForSelector('#held:has-text("Nothing was sent")')
+    await page.waitForSelector('.refused-file:has-text("339966.png")')
+    await at.press(page)
+    await page.waitForSelector('#held:has-text("could not be used")')
+    await page.click('.refused-file [data-remove]')
     await onlyThis(page, person, 'over a good line')
   })
 
@@ -250,4 +277,99 @@ test('a picture added while the form was on its way stays in it', { skip }, asyn
   await presses.count()
   await presses.arrive()
   await until('an edit', async () => mock.control.calls({ email: person.email, path: '/v1/images/edits' })[0])
+})
+
+/** What a form without JavaScript sends, as it stands on its page, but for its files. */
+function fieldsOf(page: Shown, form: string): URLSearchParams {
+  const fields = page.html.querySelectorAll(`${form} :is(input, textarea)`).filter(field => {
+    const type = field.getAttribute('type')
+    return field.getAttribute('name') && type !== 'file'
+  })
+  return new URLSearchParams(
+    fields.map(field => [field.getAttribute('name')!, field.getAttribute('value') ?? field.textContent]),
+  )
+}
+
+const withoutScript = {
+  create: { path: '/images', form: '#composer', text: 'prompt', taken: 'reference', remove: '/images/references' },
+  chat: { path: '/chat', form: '#chat-composer', text: 'text', taken: 'attachment', remove: '/chat/draft' },
+}
+
+for (const [name, at] of Object.entries(withoutScript)) {
+  const { calls } = room[name as keyof typeof room]
+  const bring = async (person: Person) => {
+    const files = [await picture('#224466'), await heic()].map(({ name, buffer }) => [name, buffer] as const)
+    return person.upload(at.path, files, { [at.text]: 'from both' })
+  }
+
+  test(`${name}: without JavaScript a refused file comes back in its place, and is not left out`, async () => {
+    const person = await alice(app)
+    const page = await bring(person)
+    assert.equal(page.status, 422)
+    assert.match(page.html.querySelector('form .refused-file')!.text, /photo\.heic/)
+    const fields = fieldsOf(page, at.form)
+    assert.equal(fields.get(at.text), 'from both')
+    assert.equal(fields.getAll(at.taken).length, 1)
+
+    const pressed = await person.postRaw(at.path, fields.toString())
+    assert.equal(pressed.status, 422)
+    assert.match(pressed.text, /a file could not be used/)
+    assert.deepEqual(calls(person), [])
+
+    const button = pressed.html.querySelector('form .refused-file [name="remove"]')!
+    assert.equal(button.getAttribute('formaction'), at.remove)
+    fields.set('remove', button.getAttribute('value')!)
+    const removed = await person.postRaw(at.remove, fields.toString())
+    const mended = removed.location ? await person.get(removed.location) : removed
+    assert.equal(mended.html.querySelectorAll('form .refused-file').length, 0)
+    assert.equal(fieldsOf(mended, at.form).get(at.text), 'from both')
+    const sent = await person.postRaw(at.path, fieldsOf(mended, at.form).toString())
+    assert.equal(sent.status, 303)
+    await until('the call', async () => calls(person)[0])
+  })
+
+  test(`${name}: without JavaScript a file that is chosen anew takes the place of a refused one`, async () => {
+    const person = await alice(app)
+    const fields = fieldsOf(await bring(person), at.form)
+    const { name, buffer } = await picture('#553311')
+    const form = Object.fromEntries(fields)
+    assert.equal((await person.upload(at.path, [[name, buffer]], form)).status, 303)
+    await until('the call', async () => calls(person)[0])
+  })
+}
+
+test('a batch is not started while a refused file stands in its form', async () => {
+  const person = await alice(app)
+  const { name, buffer } = await heic()
+  await person.upload('/images/references', [[name, buffer]], { prompt: 'one of many' })
+  const page = await person.get('/images/batch')
+  const fields = fieldsOf(page, '#batch')
+  assert.match(page.html.querySelector('#batch .refused-file')!.text, /photo\.heic/)
+  fields.set('step', 'start')
+  const refused = await person.postRaw('/images/batch', fields.toString())
+  assert.equal(refused.status, 422)
+  assert.match(refused.html.querySelector('#batch-preview')!.text, /a file could not be used/)
+  assert.deepEqual(
+    mock.control.calls({ email: person.email }).filter(call => call.path.includes('/images/')),
+    [],
+  )
+
+  fields.set('remove', refused.html.querySelector('.refused-file [name="remove"]')!.getAttribute('value')!)
+  const mended = fieldsOf(await person.postRaw('/images/batch', fields.toString()), '#batch')
+  assert.deepEqual([mended.get('refused'), mended.get('prompts')], [null, 'one of many'])
+  mended.set('step', 'start')
+  assert.equal((await person.postRaw('/images/batch', mended.toString())).status, 303)
+})
+
+test('a picture that is gone when its form is sent is not left out', async () => {
+  const person = await alice(app)
+  const { token } = await makePicture(app, person, 'a harbour that goes')
+  await person.post('/images/draft', { prompt: 'the same at night', reference: token })
+  await app.db.run('delete from pictures where token = $1', [token])
+  await app.db.run('delete from files where token = $1', [token])
+  for (const path of ['/images', '/images?reference=00000000-0000-4000-8000-000000000000']) {
+    const fields = fieldsOf(await person.get(path), '#composer')
+    assert.equal(fields.get('refused'), 'gone ')
+    assert.equal((await person.postRaw('/images', fields.toString())).status, 422)
+  }
 })

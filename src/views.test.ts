@@ -180,12 +180,15 @@ const values = {
   height: '',
   compression: '',
   references: [],
+  refused: [],
   mask: '',
   ...stringValues(capabilities[0]!.defaults),
 }
+const refused = { value: 'damaged a <b>.png', name: 'a <b>.png', sentence: 'Not a picture' }
 const composer: ComposerView = {
   values: { ...values, model: 'gpt-image-2' },
   references: [],
+  refused: [],
   mask: null,
   errors: {},
   models: [...capabilities],
@@ -207,6 +210,7 @@ const obstacles: ObstacleView[] = [
 const badComposer: ComposerView = {
   ...composer,
   references: [reference, { ...reference, token: 'b' }],
+  refused: [refused],
   mask,
   models: [...capabilities, { ...capabilities[0]!, id: 'gpt-image-3', label: 'gpt-image-3', freeSize: null }],
   errors: { prompt: 'Too long', size: 'No', quality: 'No', n: 'No', format: 'No', form: 'No' },
@@ -335,7 +339,11 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ],
   'images/_reference': [{ reference }],
   'images/_references': [{ composer }, { composer: badComposer }],
-  'images/_refused': [{ name: 'a.gif', sentence: 'Not a picture' }],
+  'library/_not_arrived': [{ to: '/chat/draft' }],
+  'library/_refused': [
+    { file: refused, to: '/chat/draft', swaps: false },
+    { file: refused, to: '/images/batch', swaps: true },
+  ],
   'images/_variations': [{ job: done }],
   'spend/_verdict': monies.map(verdict => ({
     id: 'v',
@@ -445,7 +453,7 @@ const exceptions = new Map<string, string>([
   ['library/_older', 'pictures appended to those on the page'],
   ['images/_word', 'a word, not an element'],
   ...chatExceptions,
-  ['images/_refused', 'as many at once as files were refused'],
+  ['library/_refused', 'as many at once as files were refused'],
 ])
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */

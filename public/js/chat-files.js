@@ -1,5 +1,5 @@
 import { callOff } from './hold.js'
-import { pastedFiles, sentenceOf, upload } from './upload.js'
+import { pastedFiles, refusedItem, sentenceOf, upload } from './upload.js'
 
 let number = 0
 /** What is on its way: its place in the box → what came of it, null when it came to nothing. */
@@ -8,8 +8,9 @@ const coming = new Map()
 /** Files by picker, paste and drop: each is uploaded at once, shown with its progress, and sent along by its name. */
 export function start() {
   document.addEventListener('change', event => {
-    if (event.target.id !== 'file') return
-    add([...event.target.files])
+    if (!event.target.matches('#chat-composer [type="file"]')) return
+    const refused = event.target.closest('.refused-file')
+    for (const file of event.target.files) take(file, refused)
     event.target.value = ''
   })
   document.addEventListener('paste', event => {
@@ -36,7 +37,9 @@ export function start() {
   document.addEventListener('click', event => {
     const button = event.target.closest('[data-remove]')
     if (!button) return
-    button.closest('.attachment,.refused').remove()
+    // Without this script it asks the server for the form without that file.
+    event.preventDefault()
+    button.closest('.attachment,.refused-file').remove()
     callOff('missing')
     changed()
   })
@@ -51,9 +54,10 @@ function add(files) {
   for (const file of files) take(file)
 }
 
-function take(file) {
+/** `before`: in its place. */
+function take(file, before) {
   const list = document.getElementById('attachments')
-  const shown = document.createElement('span')
+  const shown = document.createElement('li')
   shown.className = 'attachment uploading'
   shown.id = `upload-${++number}`
   const name = document.createElement('span')
@@ -76,28 +80,28 @@ function take(file) {
     shown.append(preview)
   } else shown.append(name)
   shown.append(progress, cancel)
-  list.append(shown)
+  if (before) before.replaceWith(shown)
+  else list.append(shown)
 
   const { answer, stop } = upload(file, '/chat/files', progress)
-  cancel.addEventListener('click', stop)
+  cancel.addEventListener('click', () => {
+    shown.remove()
+    stop()
+  })
   coming.set(
     shown,
-    answer.then(document => arrive(shown, document)),
+    answer.then(html => arrive(file.name, shown, html)),
   )
 }
 
 /** Puts what the server made of a file into its place. */
-function arrive(shown, answer) {
+function arrive(name, shown, answer) {
   coming.delete(shown)
   if (!shown.isConnected) return null
-  const [item] = answer?.querySelectorAll('.attachment,.refused') ?? []
-  if (item) shown.replaceWith(item)
-  else {
-    shown.classList.remove('uploading')
-    shown.querySelector('progress').replaceWith(sentenceOf(answer) ?? shown.parentElement.dataset.failed)
-  }
+  const [item = refusedItem(name, sentenceOf(answer))] = answer?.querySelectorAll('.attachment,.refused-file') ?? []
+  shown.replaceWith(item)
   changed()
-  return item?.matches('.attachment') ? item : null
+  return item.matches('.attachment') ? item : null
 }
 
 /** The draft keeps them. */

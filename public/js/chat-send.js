@@ -1,5 +1,5 @@
 import { filesInBox } from './chat-files.js'
-import { forget, hold, isHeld } from './hold.js'
+import { forget, hold, isStopped } from './hold.js'
 import { forgetTyped } from './typed.js'
 
 /** The message on its way, until its answer came; null when none is. */
@@ -66,10 +66,11 @@ function onSubmit(event) {
   if (event.target.id !== 'chat-composer' || event.submitter?.matches('.stop') || pressed) return
   const items = filesInBox()
   const arrivals = items.filter(item => item instanceof Promise)
-  if (!isHeld() && (sent || arrivals.length === 0)) return forget()
+  const stopped = isStopped()
+  if (!stopped && (sent || arrivals.length === 0)) return forget()
   event.preventDefault()
   event.stopImmediatePropagation()
-  if (!isHeld()) void waitFor(arrivals, items)
+  if (!stopped) void waitFor(arrivals, items)
 }
 
 async function waitFor(arrivals, items) {

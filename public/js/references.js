@@ -1,5 +1,5 @@
-import { callOff, forget, hold, isHeld } from './hold.js'
-import { parse, pastedFiles, upload as sendFile, sentenceOf } from './upload.js'
+import { callOff, forget, hold, isHeld, isStopped } from './hold.js'
+import { parse, pastedFiles, refusedItem, upload as sendFile, sentenceOf } from './upload.js'
 
 let dragged = null
 /** What is on its way: its place in the list → its token, or null when it came to nothing. */
@@ -14,7 +14,8 @@ const list = () => document.getElementById('reference-list')
 
 document.addEventListener('change', event => {
   if (!event.target.matches('#references [type="file"]')) return
-  for (const file of event.target.files) upload(file)
+  const refused = event.target.closest('.refused-file')
+  for (const file of event.target.files) upload(file, refused)
   event.target.value = ''
 })
 document.addEventListener('paste', event => {
@@ -50,10 +51,11 @@ document.addEventListener('htmx:after:swap', putBackNewer)
 /** A picture waits for what it starts from, and is asked for as it was when Create was pressed. */
 function onSubmit(event) {
   if (event.target !== composer() || pressed) return
-  if (!isHeld() && coming.size === 0) return forget()
+  const stopped = isStopped()
+  if (!stopped && coming.size === 0) return forget()
   event.preventDefault()
   event.stopImmediatePropagation()
-  if (!isHeld()) void press()
+  if (!stopped) void press()
 }
 
 async function press() {
@@ -70,10 +72,11 @@ async function press() {
 /** What was added while the form was on its way is not in the one that comes back. */
 function findNewer({ detail: { ctx } }) {
   if (ctx.target !== composer()) return
-  const sent = new Set(new URLSearchParams(ctx.request.body).getAll('reference'))
+  const body = new URLSearchParams(ctx.request.body)
+  const sent = new Set(['reference', 'refused'].flatMap(name => body.getAll(name)))
   newer.set(
     ctx,
-    [...list().children].filter(item => !sent.has(item.dataset.token)),
+    [...list().children].filter(item => !sent.has(item.querySelector('input')?.value)),
   )
 }
 
@@ -87,7 +90,7 @@ function putBackNewer({ detail: { ctx } }) {
 /** Before htmx: what needs no server happens at once, and what is still being uploaded stays where it is. */
 function onClick(event) {
   const { target } = event
-  const item = target.closest('.reference')
+  const item = target.closest('.reference,.refused-file')
   const move = target.closest('[name="earlier"],[name="later"]')
   const use = target.closest('a[href^="/images?reference="]')
   if (item && move) {
@@ -100,10 +103,9 @@ function onClick(event) {
     const next = item.nextElementSibling ?? item.previousElementSibling
     item.remove()
     callOff('missing')
-    ;(next?.querySelector('[name="remove"]') ?? document.querySelector('#references [type="file"]')).focus()
+    ;(next?.querySelector('[name="remove"]') ?? document.querySelector('.reference-add input')).focus()
     void changed()
-  } else if (target.closest('[data-dismiss-refused]')) target.closest('li').remove()
-  else if (isPlain(event) && target.closest('[data-preview]')) preview(target.closest('[data-preview]'))
+  } else if (isPlain(event) && target.closest('[data-preview]')) preview(target.closest('[data-preview]'))
   else if (isPlain(event) && use) {
     use.closest('[popover]')?.hidePopover()
     document.getElementById('lightbox')?.close()
@@ -167,8 +169,8 @@ function showDrop(isOver) {
   composer()?.classList.toggle('dropping', isOver)
 }
 
-/** One file, one request: so each has its own progress and its own sentence when it is refused. */
-function upload(file) {
+/** One file, one request: so each has its own progress and its own sentence when it is refused. `before`: in its place. */
+function upload(file, before) {
   const words = document.getElementById('references').dataset
   const name = file.name || 'picture'
   const item = document.createElement('li')
@@ -189,36 +191,37 @@ function upload(file) {
   stopper.ariaLabel = stopper.title = words.stop
   stopper.textContent = '×'
   item.append(picture, progress, stopper)
-  list().append(item)
+  if (before) before.replaceWith(item)
+  else list().append(item)
 
   const { answer, stop } = sendFile(file, '/images/references', progress)
-  let isStopped = false
+  let isOver = false
   stopper.onclick = () => {
-    isStopped = true
+    isOver = true
     stop()
   }
-  expect(item, answer, () => !isStopped && words.failed.replace('{{name}}', name))
+  expect(item, answer, html => (isOver ? [] : [refusedItem(name, sentenceOf(html))]))
 }
 
 function addPicture(id) {
+  const words = document.getElementById('references').dataset
+  const { offline } = document.getElementById('toasts').dataset
   const item = document.createElement('li')
   item.className = 'reference uploading'
   list().append(item)
   const answer = send('/images/references', new URLSearchParams({ picture: id }))
     .then(async response => parse(await response.text()))
     .catch(() => null)
-  expect(item, answer, () => document.getElementById('toasts').dataset.offline)
+  expect(item, answer, html => [refusedItem(words.picture, sentenceOf(html) ?? offline)])
   composer().scrollIntoView({ block: 'nearest' })
 }
 
-/** Keeps `item` for a picture until the answer is there. `failure` words an answer that is none. */
-function expect(item, answer, failure) {
-  const token = answer.then(document => {
-    const items = [...(document?.querySelectorAll('.reference,.upload-refused') ?? [])]
-    const sentence = failure()
-    if (items.length === 0 && sentence) refuse(sentenceOf(document) ?? sentence)
+/** Keeps `item` for a picture until the answer is there; `instead` makes what stands there when that is none. */
+function expect(item, answer, instead) {
+  const token = answer.then(html => {
+    const items = [...(html?.querySelectorAll('.reference,.refused-file') ?? [])]
     coming.delete(item)
-    place(items, item)
+    place(items.length > 0 ? items : instead(html), item)
     return items.find(each => each.matches('.reference'))?.dataset.token ?? null
   })
   coming.set(item, token)
@@ -226,33 +229,15 @@ function expect(item, answer, failure) {
 
 /** Puts what the server answered where `waiting` stood; a picture that is there already stays where it is. */
 function place(items, waiting) {
+  const isThere = new Set([...list().querySelectorAll('input')].map(field => field.value))
   for (const item of items) {
-    if (item.matches('.upload-refused')) refuse(item)
-    else if (!document.getElementById(item.id)) {
-      if (waiting.isConnected) waiting.before(item)
-      else list().append(item)
-      window.htmx.process(item)
-    }
+    if (isThere.has(item.querySelector('input').value)) continue
+    if (waiting.isConnected) waiting.before(item)
+    else list().append(item)
+    window.htmx.process(item)
   }
   waiting.remove()
   void changed()
-}
-
-function refuse(what) {
-  const item = typeof what === 'string' ? document.createElement('li') : what
-  if (item !== what) {
-    item.className = 'field-error upload-refused'
-    item.role = 'alert'
-    item.textContent = what
-  }
-  const dismiss = document.createElement('button')
-  dismiss.type = 'button'
-  dismiss.className = 'icon-button small'
-  dismiss.dataset.dismissRefused = ''
-  dismiss.ariaLabel = document.getElementById('references').dataset.dismiss
-  dismiss.textContent = '×'
-  item.append(dismiss)
-  document.getElementById('refused-uploads').append(item)
 }
 
 /** Keeps the draft; and when another picture is the first now, the mask over the one before has no place any more. */

@@ -23,6 +23,17 @@ export function parse(html) {
   return new DOMParser().parseFromString(html.replaceAll(/<\/?hx-partial[^>]*>/g, ''), 'text/html')
 }
 
+/** What stands in the place of a file that did not arrive; `sentence`: why, where that is known. */
+export function refusedItem(name, sentence) {
+  const item = document.getElementById('not-arrived').content.firstElementChild.cloneNode(true)
+  for (const field of item.querySelectorAll('[name]')) field.value = `failed ${name}`
+  const words = item.querySelector('p span')
+  words.textContent = sentence ?? words.textContent.replace('{{name}}', name)
+  const remove = item.querySelector('[name="remove"]')
+  remove.ariaLabel = remove.title = remove.title.replace('{{name}}', name)
+  return item
+}
+
 /** What an error says to the person; null when the answer is none. */
 export function sentenceOf(answer) {
   return answer?.querySelector('.notice p')?.textContent.trim() ?? null

@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts'
 import { requesterOf } from '../images/requester.ts'
 import { submissionOf } from '../images/start.ts'
 import { createIntake } from '../library/intake.ts'
+import { viewRefused } from '../library/refused.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
@@ -90,20 +91,22 @@ export function askRoutes(deps: Deps): Router {
     res.attachment(text.name).set('Cache-Control', 'no-store').type('text/plain').send(text.text)
   })
 
+  // Kept while one types; without JavaScript, a file is taken out of it.
   router.post('/chat/draft', acceptUploads(uploadLimits), async (req, res) => {
-    const place = z.guid().safeParse(req.body?.conversation).data ?? 'new'
-    const { text, attachments, submission } = readChatForm(req.body)
-    await upsertDraft(db, signedIn(res).userId, place, { text, ...asFields(attachments) }, submission)
-    res.status(204).end()
+    const { userId } = signedIn(res)
+    const id = z.guid().safeParse(req.body?.conversation).data
+    const form = without(await readComposer(req, res), String(req.body?.remove ?? ''))
+    await upsertDraft(db, userId, id ?? 'new', draftOf(form), form.submission)
+    if (wantsFragment(req)) return res.status(204).end()
+    await showPage(deps, req, res, id ? await findConversation(db, userId, id) : null, { form })
   })
 
   // Another key in place of one that cannot pay now; what was typed comes along.
   router.post('/chat/key', acceptUploads(uploadLimits), async (req, res) => {
     const { userId } = signedIn(res)
-    const { form } = await readComposer(req, res)
+    const form = await readComposer(req, res)
     const conversation = z.guid().safeParse(req.body?.conversation).data
-    const { text, attachments, submission } = form
-    await upsertDraft(db, userId, conversation ?? 'new', { text, ...asFields(attachments) }, submission)
+    await upsertDraft(db, userId, conversation ?? 'new', draftOf(form), form.submission)
     const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
     const back = refused ? '/account#keys' : conversation ? `/chat/${conversation}` : '/chat'
     if (!wantsFragment(req)) return res.redirect(303, back)
@@ -116,19 +119,20 @@ export function askRoutes(deps: Deps): Router {
     sendFragments(
       res.status(attachments.length > 0 ? 200 : 422),
       ...attachments.map(attachment => renderView(page, 'chat/_attachment', { attachment })),
-      ...refused.map(sentence => renderView(page, 'chat/_refused', { sentence })),
+      ...viewRefused(page.t, refused, MOST_ATTACHMENTS).map(file =>
+        renderView(page, 'library/_refused', { file, to: '/chat/draft', swaps: false }),
+      ),
     )
   })
 
   async function ask(req: Request, res: Response, conversation: Conversation | null): Promise<void> {
     const { userId, caller } = signedIn(res)
     const { t } = pageOf(res)
-    const { form, refused } = await readComposer(req, res)
+    const form = await readComposer(req, res)
     await keepCurrent(deps, res)
     const choice = chooseModel(await listChatModels(deps, caller, accountOf(res)), form, await findSettings(db, userId))
     const unknown = unknownField(req, chatFields)
-    if (unknown) refused.push(t('errors.unknown_field', { field: unknown }))
-    const wrong = refused.length > 0 ? refused.join(' ') : whatIsWrong(form, t)
+    const wrong = unknown ? t('errors.unknown_field', { field: unknown }) : whatIsWrong(form, t)
     if (wrong) return refuse(req, res.status(422), conversation, form, wrong)
     const parentId = form.parent === null ? (conversation?.head ?? null) : form.parent && parseId(form.parent)
     const isComposer = !conversation || req.body?.conversation !== undefined
@@ -158,11 +162,17 @@ export function askRoutes(deps: Deps): Router {
   }
 
   /** With the files that came along: without JavaScript they are not kept beforehand. */
-  async function readComposer(req: Request, res: Response): Promise<{ form: ChatForm; refused: string[] }> {
+  async function readComposer(req: Request, res: Response): Promise<ChatForm> {
     const form = readChatForm(req.body)
-    const { attachments, refused } = await keepFiles(deps, intake, res, uploadsOf(req, 'file'))
+    const files = uploadsOf(req, 'file')
+    const { attachments, refused } = await keepFiles(deps, intake, res, files)
     const added = attachments.flatMap(({ value, name }) => readChatForm({ attachment: value, name }).attachments)
-    return { form: { ...form, attachments: [...form.attachments, ...added] }, refused }
+    return {
+      ...form,
+      attachments: [...form.attachments, ...added],
+      // They take the place of as many that were refused before.
+      refused: [...form.refused.slice(files.length), ...refused],
+    }
   }
 
   /** The same form with a sentence above it; nothing was asked. */
@@ -180,7 +190,8 @@ export function askRoutes(deps: Deps): Router {
   return router
 }
 
-function whatIsWrong({ text, attachments }: ChatForm, t: Translate): string | null {
+function whatIsWrong({ text, attachments, refused }: ChatForm, t: Translate): string | null {
+  if (refused.length > 0) return t('common.held_refused')
   if (!isVisible(text) && attachments.length === 0) return t('chat.empty_message')
   const count = characters(text)
   return count > LONGEST_MESSAGE ? t('chat.too_long', { count, limit: LONGEST_MESSAGE }) : null
@@ -190,9 +201,20 @@ function chosen({ model, effort }: Settings) {
   return model ? { model, effort } : {}
 }
 
-function asFields(attachments: ChatForm['attachments']): { attachment: string[]; name: string[] } {
+/** As its form would send it. */
+function draftOf({ text, attachments, refused }: ChatForm) {
+  const name = attachments.map(each => ('token' in each ? each.name : ''))
+  return { text, attachment: attachments.map(fieldOf), name, refused }
+}
+
+function without(form: ChatForm, value: string): ChatForm {
   return {
-    attachment: attachments.map(each => ('token' in each ? `picture:${each.token}` : `text:${each.textId}`)),
-    name: attachments.map(each => ('token' in each ? each.name : '')),
+    ...form,
+    attachments: form.attachments.filter(each => fieldOf(each) !== value),
+    refused: form.refused.filter(each => each !== value),
   }
+}
+
+function fieldOf(attachment: ChatForm['attachments'][number]): string {
+  return 'token' in attachment ? `picture:${attachment.token}` : `text:${attachment.textId}`
 }

@@ -1,7 +1,7 @@
 import type { Response } from 'express'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { type Intake, wordRefusal } from '../library/intake.ts'
+import type { Intake } from '../library/intake.ts'
 import { listFiles } from '../library/queries.ts'
 import { keepUpload } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
@@ -14,7 +14,7 @@ import { type NoText, readTextFile } from './text-file.ts'
 import { viewPicture } from './thread.ts'
 import type { AttachmentView } from './view.ts'
 
-/** Pictures go to the library, plain texts are kept beside it; what is neither is named. Throws like the intake. */
+/** Pictures go to the library, plain texts are kept beside it; what is neither is refused, as a field of the form. Throws like the intake. */
 export async function keepFiles(
   deps: Deps,
   intake: Intake,
@@ -39,12 +39,9 @@ export async function keepFiles(
       const { id } = await insertText(deps.db, userId, name, read.text)
       return { value: `text:${id}`, name, picture: null, isText: true }
     },
-    word(reason, name) {
-      const isOther = reason === 'not_an_image' || reason === 'unsupported_format'
-      return isOther ? t(`chat.no_text.${noText}`, { name }) : wordRefusal(t, reason, name, MOST_ATTACHMENTS)
-    },
+    reasonOf: reason => (reason === 'not_an_image' || reason === 'unsupported_format' ? noText : reason),
   })
-  return { attachments: kept, refused: refused.map(({ sentence }) => sentence) }
+  return { attachments: kept, refused }
 }
 
 /** What a form names, as far as it is still there. */

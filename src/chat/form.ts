@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readRefused } from '../library/refused.ts'
 import type { Question } from './ask.ts'
 import { type ChatModel, defaultOf } from './models.ts'
 
@@ -14,6 +15,7 @@ const Form = z.object({
   effort: text(20),
   parent: text(40),
   submission: text(40),
+  refused: z.unknown().optional(),
 })
 
 /** What the forms that ask something may send. */
@@ -28,6 +30,8 @@ export interface ChatForm {
   /** A message's id; '' for the beginning; null when the form did not say. */
   parent: string | null
   submission: string | null
+  /** Files that could not be used, as `refusedFile` names them. */
+  refused: string[]
 }
 
 /** Reads the composer or its draft. Attachments come as `picture:<token>` or `text:<id>`, each with its name beside it. */
@@ -40,6 +44,7 @@ export function readChatForm(body: unknown): ChatForm {
     effort: form.effort ?? '',
     parent: form.parent ?? null,
     submission: z.guid().safeParse(form.submission).data ?? null,
+    refused: readRefused(form.refused),
   }
 }
 

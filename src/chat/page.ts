@@ -5,10 +5,12 @@ import { obstacleTo } from '../account/obstacle.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { refusedFile, viewRefused } from '../library/refused.ts'
 import { signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
 import { parseCursor } from '../web/paging.ts'
 import { pageOf, render } from '../web/render.ts'
+import { MOST_ATTACHMENTS } from './ask.ts'
 import { viewAttachments } from './attachments.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { type ChatForm, chooseModel, readChatForm } from './form.ts'
@@ -100,11 +102,15 @@ async function composerOf(
   const account = accountOf(res)
   const models = await listChatModels(deps, caller, account)
   const choice = chooseModel(models, form.model ? form : {}, settings)
+  const attachments = await viewAttachments(deps.db, userId, form.attachments)
+  const isGone = attachments.length < form.attachments.length
+  const refused = isGone ? [...form.refused, refusedFile('gone', '')] : form.refused
   return {
     conversationId: thread?.id ?? null,
     parent: form.parent ?? thread?.leaf ?? null,
     text: form.text,
-    attachments: await viewAttachments(deps.db, userId, form.attachments),
+    attachments,
+    refused: viewRefused(pageOf(res).t, refused, MOST_ATTACHMENTS),
     models,
     model: choice.model,
     effort: choice.effort ?? '',

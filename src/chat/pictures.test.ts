@@ -293,7 +293,7 @@ test('a pasted picture and a text file go along, as a picture and as text', asyn
   assert.equal(kept.status, 200)
   const values = kept.html.querySelectorAll('[name="attachment"]').map(input => input.getAttribute('value')!)
   assert.equal(values.length, 2)
-  assert.match(kept.html.querySelector('.refused')!.text, /virus\.exe/)
+  assert.match(kept.html.querySelector('.refused-file')!.text, /virus\.exe/)
   const body = new URLSearchParams({ text: 'what is this?' })
   for (const value of values) {
     body.append('attachment', value)

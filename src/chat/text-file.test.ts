@@ -34,7 +34,7 @@ test('a text is read in whatever encoding it was saved', async () => {
   const uploads = files.map(([name, bytes]) => [name, bytes] as const)
   const { html } = await person.upload('/chat/files', uploads, {}, { htmx: true })
   assert.deepEqual(
-    html.querySelectorAll('.refused').map(each => each.text.trim()),
+    html.querySelectorAll('.refused-file p').map(each => each.text.trim()),
     [],
   )
   const ids = html
@@ -61,7 +61,7 @@ test('what is no text says why: empty, too long, or not to be read', async () =>
     {},
     { htmx: true },
   )
-  const [empty, long, longer, program] = html.querySelectorAll('.refused').map(each => each.text.trim())
+  const [empty, long, longer, program] = html.querySelectorAll('.refused-file p').map(each => each.text.trim())
   assert.match(empty!, /empty\.txt is empty/)
   assert.match(long!, /long\.csv is a text of more than 256 KB/)
   assert.match(longer!, /longer\.csv is a text of more than 256 KB/)

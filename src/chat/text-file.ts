@@ -8,7 +8,7 @@ const CONFIDENT = 50
 const ORDINARY = 0.6
 
 /** Why a file is no text: empty, a text that is too long, or something that no encoding makes sense of. */
-export type NoText = 'empty' | 'too_long' | 'unreadable'
+export type NoText = 'empty' | 'text_too_long' | 'unreadable'
 
 /**
  * The text of a plain text file of up to 256 KiB: UTF-8, UTF-16 with or without its mark, or what it most likely is of the
@@ -22,7 +22,7 @@ export async function readTextFile(file: string): Promise<{ text: string } | { r
   const isCut = bytesRead > LONGEST_TEXT_FILE
   const text = decodeText(buffer.subarray(0, Math.min(bytesRead, LONGEST_TEXT_FILE)), isCut)
   if (text === null) return { refused: 'unreadable' }
-  return isCut ? { refused: 'too_long' } : { text }
+  return isCut ? { refused: 'text_too_long' } : { text }
 }
 
 /** Null for what is no text. `isCut`: its last character may be half. */

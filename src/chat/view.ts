@@ -2,6 +2,7 @@ import type { ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import type { JobView, QuoteView } from '../images/view.ts'
+import type { RefusedView } from '../library/refused.ts'
 import type { MoneyView } from '../spend/evidence.ts'
 import type { Key } from '../web/i18n.ts'
 import type { ChatModel } from './models.ts'
@@ -168,6 +169,8 @@ export interface ChatComposerView {
   parent: string | null
   text: string
   attachments: AttachmentView[]
+  /** What should have been one: nothing is sent while it stands there. */
+  refused: RefusedView[]
   models: ChatModel[]
   model: string
   effort: string

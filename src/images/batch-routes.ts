@@ -17,6 +17,7 @@ import { composer } from './composer.ts'
 import { type FieldErrors, type FormValues, formFields, readForm } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
+import { rearranged } from './references.ts'
 import { requesterOf } from './requester.ts'
 import { submissionOf } from './start.ts'
 import { doubtsAbout, readTerms, type Terms, toldOf, wordDoubts } from './terms.ts'
@@ -57,6 +58,11 @@ export function batchRoutes(deps: Deps): Router {
     const { t } = pageOf(res)
     const values = readForm({ ...req.body, prompt: '' })
     await keepCurrent(deps, res)
+    if (req.body?.remove !== undefined) {
+      const batch = await formOf(res, prompts, rearranged(values, { remove: String(req.body.remove) }), {})
+      if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_form', { batch }))
+      return render(res, 'images/batch', { batch })
+    }
     if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, prompts, values, {}) })
     const unknown = unknownField(req, fields)
     const { lines, errors } = unknown
@@ -143,11 +149,21 @@ export function batchRoutes(deps: Deps): Router {
 
   /** The form with the settings of the composer. */
   async function formOf(res: Response, prompts: string, given: FormValues, errors: FieldErrors): Promise<BatchForm> {
-    const { values, references, mask, models, submission, obstacle, quote: each } = await composer(deps, res, given)
+    const {
+      values,
+      references,
+      refused,
+      mask,
+      models,
+      submission,
+      obstacle,
+      quote: each,
+    } = await composer(deps, res, given)
     return {
       prompts,
       values,
       references,
+      refused,
       mask,
       models,
       errors,

@@ -3,8 +3,10 @@ import type { Response } from 'express'
 import { noStore, obstacleTo } from '../account/obstacle.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
+import { refusedFile, viewRefused } from '../library/refused.ts'
 import { signedIn } from '../session/guard.ts'
-import { capabilities } from './capabilities.ts'
+import { pageOf } from '../web/render.ts'
+import { capabilities, defaultModel, findCapability } from './capabilities.ts'
 import { editTerms } from './edit-terms.ts'
 import { viewMask, viewReferences } from './job-view.ts'
 import type { FieldErrors, FormValues } from './prompt.ts'
@@ -23,10 +25,14 @@ export async function composer(
   const account = accountOf(res)
   const { userId } = signedIn(res)
   const references = await viewReferences(deps.db, userId, values.references)
+  const isGone = references.length < values.references.length
+  const refused = isGone ? [...values.refused, refusedFile('gone', '')] : values.refused
+  const { maxReferences } = findCapability(values.model) ?? defaultModel
   const mask = values.mask && references.length > 0 ? await findMask(deps.db, userId, values.mask) : null
   return {
-    values: { ...values, references: references.map(({ token }) => token), mask: mask?.id ?? '' },
+    values: { ...values, references: references.map(({ token }) => token), refused, mask: mask?.id ?? '' },
     references,
+    refused: viewRefused(pageOf(res).t, refused, maxReferences),
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
     models: [...capabilities],

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readRefused } from '../library/refused.ts'
 import type { Translate } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { halfWidth, plainSize } from '../web/typed.ts'
@@ -52,6 +53,7 @@ const Form = z.object({
     .catch(undefined),
   /** The same, in a draft. */
   references: z.array(z.string()).optional().catch(undefined),
+  refused: z.unknown().optional(),
   mask: text(40),
 })
 
@@ -76,6 +78,7 @@ export function readForm(body: unknown): FormValues {
     references: [...new Set([form.reference ?? form.references ?? []].flat())]
       .filter(token => /^[\w-]{20,64}$/.test(token))
       .slice(0, 100),
+    refused: readRefused(form.refused),
     mask: z.guid().safeParse(form.mask).data ?? '',
   }
 }
@@ -118,6 +121,7 @@ export function checkRequest(values: FormValues, t: Translate): { request: Image
     ...(values.references.length > model.maxReferences && {
       references: t('images.invalid.references', { max: model.maxReferences }),
     }),
+    ...(values.refused.length > 0 && { refused: t('common.held_refused') }),
   }
   if (Object.keys(errors).length > 0 || count === null) return { errors }
   return {
@@ -147,6 +151,7 @@ export function formOf(request: ImageRequest): FormValues {
       n: String(request.n),
       compression: request.compression === null ? '' : String(request.compression),
       mask: request.maskId ?? '',
+      refused: [],
       size: '',
       width: '',
       height: '',

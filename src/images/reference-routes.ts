@@ -1,7 +1,8 @@
-import { type Request, type Response, Router } from 'express'
+import { type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import type { Intake } from '../library/intake.ts'
+import { viewRefused } from '../library/refused.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
@@ -9,25 +10,23 @@ import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { defaultModel, findCapability } from './capabilities.ts'
 import { composer } from './composer.ts'
 import { viewReferences } from './job-view.ts'
-import { type FormValues, readForm } from './prompt.ts'
+import { readForm } from './prompt.ts'
 import * as queries from './queries.ts'
-import { type Kept, keepReferences, rearranged, tokensOf, uploadLimits } from './references.ts'
+import { type Kept, keepReferences, rearranged, tokensOf, uploadLimits, withKept } from './references.ts'
 
-const one = z.string().max(64).optional().catch(undefined)
+const one = z.string().max(300).optional().catch(undefined)
+const to = '/images/references'
 const Change = z.object({ remove: one, earlier: one, later: one, unmask: one })
 const Names = z
   .union([z.string(), z.array(z.string())])
   .optional()
   .catch(undefined)
 
-/** Answers with the whole form, as after a mistake in it. */
-type AnswerForm = (req: Request, res: Response, values: FormValues, sentence: string) => Promise<void>
-
 /**
  * Pictures to start from: uploaded, or taken from one's own. With JavaScript one file a request, answered with what to
  * put into the form; without, the whole form comes along and becomes the draft.
  */
-export function referenceRoutes(deps: Deps, intake: Intake, answerForm: AnswerForm): Router {
+export function referenceRoutes(deps: Deps, intake: Intake): Router {
   const { db } = deps
   const router = Router()
 
@@ -58,21 +57,21 @@ export function referenceRoutes(deps: Deps, intake: Intake, answerForm: AnswerFo
     const tokens = [...mine, ...kept.tokens]
     if (isFragment) {
       if (tokens.length > 0) await queries.appendDraftReferences(db, userId, before, tokens)
-      return answerAdded(res, { ...kept, tokens })
+      return answerAdded(res, { ...kept, tokens }, max)
     }
-    const values = { ...before, references: [...new Set([...before.references, ...tokens])] }
-    await queries.upsertDraft(db, userId, values)
-    if (kept.refused.length === 0) return res.redirect(303, '/images')
-    await answerForm(req, res, values, kept.refused.map(({ sentence }) => sentence).join(' '))
+    await queries.upsertDraft(db, userId, withKept(before, files.length, { ...kept, tokens }))
+    res.redirect(303, '/images')
   })
 
-  async function answerAdded(res: Response, { tokens, refused }: Kept): Promise<void> {
+  async function answerAdded(res: Response, { tokens, refused }: Kept, max: number): Promise<void> {
     const page = pageOf(res)
     const references = await viewReferences(db, signedIn(res).userId, tokens)
     sendFragments(
       res.status(references.length > 0 ? 200 : 422),
       ...references.map(reference => renderView(page, 'images/_reference', { reference })),
-      ...refused.map(({ name, sentence }) => renderView(page, 'images/_refused', { name, sentence })),
+      ...viewRefused(page.t, refused, max).map(file =>
+        renderView(page, 'library/_refused', { file, to, swaps: false }),
+      ),
     )
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
-import type { Intake, RefusedUpload } from '../library/intake.ts'
+import type { Intake } from '../library/intake.ts'
 import { findFile, findPicture } from '../library/queries.ts'
 import { keepUpload, UPLOAD_BYTES } from '../library/uploads.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -10,7 +10,8 @@ import type { FormValues } from './prompt.ts'
 export interface Kept {
   /** Of the files that were taken, in their order. */
   tokens: string[]
-  refused: RefusedUpload[]
+  /** The others, as fields of the form. */
+  refused: string[]
 }
 
 /** Keeps every file that is a picture; `room` is how many more may go along. Throws like the intake. */
@@ -27,6 +28,18 @@ export async function keepReferences(
   return { tokens: [...new Set(kept)], refused }
 }
 
+/**
+ * The form with files that came along in it. Where files are chosen in a form that is sent whole, they take the place of
+ * as many that were refused before.
+ */
+export function withKept(values: FormValues, chosen: number, { tokens, refused }: Kept): FormValues {
+  return {
+    ...values,
+    references: [...new Set([...values.references, ...tokens])],
+    refused: [...new Set([...values.refused.slice(chosen), ...refused])],
+  }
+}
+
 /** Tokens of this person's pictures, named by the id of a picture or the token of its file; others, and what cannot be shown, are left out. */
 export async function tokensOf(db: Deps['db'], userId: number, names: readonly string[]): Promise<string[]> {
   const tokens = new Set<string>()
@@ -38,7 +51,7 @@ export async function tokensOf(db: Deps['db'], userId: number, names: readonly s
   return [...tokens]
 }
 
-/** The form with one reference less, or in another place. A mask belongs to the first: with another first it goes. */
+/** The form with one reference, or refused file, less, or with one in another place. A mask belongs to the first: with another first it goes. */
 export function rearranged(
   values: FormValues,
   change: { remove?: string | undefined; earlier?: string | undefined; later?: string | undefined; unmask?: boolean },
@@ -52,8 +65,9 @@ export function rearranged(
   }
   move(change.earlier, -1)
   move(change.later, 1)
+  const refused = values.refused.filter(file => file !== change.remove)
   const keepsMask = !change.unmask && references[0] === values.references[0]
-  return { ...values, references, mask: keepsMask ? values.mask : '' }
+  return { ...values, references, refused, mask: keepsMask ? values.mask : '' }
 }
 
 /** Whether a body came from one of the buttons beside the references. */

@@ -6,6 +6,7 @@ import { keepCurrent, openKeyOf } from '../account/current.ts'
 import { accountOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
+import { refusedFile } from '../library/refused.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
 import { rowOf } from '../spend/evidence.ts'
@@ -29,7 +30,7 @@ import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, re
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
-import { isRearrangement, keepReferences, tokensOf, uploadLimits } from './references.ts'
+import { isRearrangement, keepReferences, tokensOf, uploadLimits, withKept } from './references.ts'
 import { requesterOf } from './requester.ts'
 import { payInstead, requestOf, retryImage, startImage, submissionOf } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, type Terms, toldOf, wordDoubts, writeTerms } from './terms.ts'
@@ -52,7 +53,7 @@ export function imageRoutes(deps: Deps): Router {
   const intake = createIntake(db)
   router.use('/images', requireSignIn(deps, ['prompt', 'prompts']))
   // Before `/images/:id`, which would take their addresses.
-  router.use(referenceRoutes(deps, intake, answerForm), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
+  router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
 
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
@@ -78,7 +79,7 @@ export function imageRoutes(deps: Deps): Router {
   router.post('/images', acceptUploads(uploadLimits), async (req, res) => {
     // A button that only moves a reference about must never pay for a picture.
     if (isRearrangement(req.body)) throw new Refusal(400, 'errors.bad_request')
-    const { values, refused } = await withUploads(req, res)
+    const values = await withUploads(req, res)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const refuse = async (status: number, errors: FieldErrors, told: Doubt['why'][] = []) => {
       // Whoever leaves for another key, or for the account, finds it again.
@@ -88,8 +89,7 @@ export function imageRoutes(deps: Deps): Router {
     const unknown = unknownField(req, [...formFields, 'file'])
     if (unknown) return refuse(422, { form: pageOf(res).t('errors.unknown_field', { field: unknown }) })
     const checked = checkRequest(values, pageOf(res).t)
-    if ('errors' in checked) return refuse(422, { ...checked.errors, ...refused })
-    if (refused) return refuse(422, refused)
+    if ('errors' in checked) return refuse(422, checked.errors)
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)
     const doubts = doubtsAbout(accountOf(res), [checked.request], seen)
@@ -260,25 +260,15 @@ export function imageRoutes(deps: Deps): Router {
   }
 
   /** The form, with the files that came along in it: without JavaScript they come with everything else. */
-  async function withUploads(req: Request, res: Response) {
+  async function withUploads(req: Request, res: Response): Promise<FormValues> {
     const values = readForm(req.body)
     const uploads = uploadsOf(req, 'file')
-    if (uploads.length === 0) return { values, refused: null }
+    if (uploads.length === 0) return values
     const { userId } = signedIn(res)
     const { t } = pageOf(res)
     const room = (findCapability(values.model) ?? defaultModel).maxReferences - values.references.length
     const kept = await keepReferences(deps, intake, userId, uploads, Math.max(0, room), t)
-    const references = [...new Set([...values.references, ...kept.tokens])]
-    const sentences = kept.refused.map(({ sentence }) => sentence)
-    return {
-      values: { ...values, references },
-      refused: sentences.length > 0 ? { references: sentences.join(' ') } : null,
-    }
-  }
-
-  async function answerForm(req: Request, res: Response, values: FormValues, sentence: string): Promise<void> {
-    const back = { errors: { references: sentence }, submission: randomUUID() }
-    await answerRefused(req, res.status(422), await composer(deps, res, values, back))
+    return withKept(values, uploads.length, kept)
   }
 
   async function myJob(req: Request, res: Response): Promise<queries.ImageJob> {
@@ -302,8 +292,9 @@ export function imageRoutes(deps: Deps): Router {
     const draft = readForm(await queries.findDraft(db, userId))
     if (typeof req.query.edit === 'string') return editForm(db, userId, req.query.edit, draft)
     if (req.query.reference !== undefined) {
-      const added = await tokensOf(db, userId, [req.query.reference].flat().slice(0, 16).map(String))
-      return { ...draft, references: [...new Set([...draft.references, ...added])] }
+      const names = [req.query.reference].flat().slice(0, 16).map(String)
+      const tokens = await tokensOf(db, userId, names)
+      return withKept(draft, 0, { tokens, refused: tokens.length < names.length ? [refusedFile('gone', '')] : [] })
     }
     return typeof req.query.size === 'string' ? withSize(draft, req.query.size) : draft
   }

@@ -1,6 +1,7 @@
 import type { ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
+import type { RefusedView } from '../library/refused.ts'
 import type { PictureView } from '../library/view.ts'
 import type { MoneyView } from '../spend/evidence.ts'
 import type { Key } from '../web/i18n.ts'
@@ -111,11 +112,15 @@ export interface ComposerView {
     moderation: string
     /** File tokens, in order. */
     references: string[]
+    /** Files that could not be used, as `refusedFile` names them. */
+    refused: string[]
     /** Id of the mask over the first reference, or empty. */
     mask: string
   }
   /** The references as the form shows them. */
   references: ReferenceView[]
+  /** What should have been one: nothing is made while it stands there. */
+  refused: RefusedView[]
   /** The mask over the first of them. */
   mask: MaskView | null
   /** Field → sentence in the reader's language. */
@@ -152,6 +157,7 @@ export interface BatchForm {
   prompts: string
   values: ComposerView['values']
   references: ReferenceView[]
+  refused: RefusedView[]
   mask: MaskView | null
   models: Capability[]
   /** Field → sentence, as in the composer; `prompts` for the lines as a whole. */

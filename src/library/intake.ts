@@ -1,17 +1,9 @@
 import type { Database } from '../db/db.ts'
-import { maxPixels } from '../storage/thumbnails.ts'
 import type { Translate } from '../web/i18n.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import type { Upload } from '../web/uploads.ts'
+import { type Reason, refusedFile } from './refused.ts'
 import { UploadRefused } from './uploads.ts'
-
-/** A file that was not taken, in words for its sender. */
-export interface RefusedUpload {
-  name: string
-  sentence: string
-}
-
-type Reason = UploadRefused['reason'] | 'too_many'
 
 interface Taking<T> {
   userId: number
@@ -20,15 +12,12 @@ interface Taking<T> {
   /** Throws `UploadRefused`. */
   keep(file: string, name: string): Promise<T>
   t: Translate
-  /** The sentence of a refusal, where it is not the one for pictures. */
-  word?(reason: Reason, name: string): string
+  /** What it is refused for, where that is not what a picture is. */
+  reasonOf?(reason: Reason): Reason
 }
 
-/** Takes the files that came with a form; a person's files are counted over all rooms and processes. */
-export type Intake = <T>(
-  uploads: readonly Upload[],
-  taking: Taking<T>,
-) => Promise<{ kept: T[]; refused: RefusedUpload[] }>
+/** Takes the files that came with a form; those refused as its fields. A person's files are counted over all rooms and processes. */
+export type Intake = <T>(uploads: readonly Upload[], taking: Taking<T>) => Promise<{ kept: T[]; refused: string[] }>
 
 /**
  * One after the other, so that a bad file among good ones is named and the others are kept. The intake throws a 429
@@ -36,14 +25,13 @@ export type Intake = <T>(
  */
 export function createIntake(db: Database): Intake {
   const files = fileLimit(db)
-  return async (uploads, { userId, room, keep, t, word }) => {
+  return async (uploads, { userId, room, keep, t, reasonOf }) => {
     if (uploads.length > 0) await files.consume(String(userId), uploads.length)
     const kept: Awaited<ReturnType<typeof keep>>[] = []
-    const refused: RefusedUpload[] = []
+    const refused: string[] = []
     for (const upload of uploads) {
       const name = upload.name.trim().slice(0, 200) || t('images.upload.unnamed')
-      const refuse = (reason: Reason) =>
-        refused.push({ name, sentence: word?.(reason, name) ?? wordRefusal(t, reason, name, room) })
+      const refuse = (reason: Reason) => refused.push(refusedFile(reasonOf?.(reason) ?? reason, name))
       if (!upload.file) refuse('too_large')
       else if (kept.length >= room) refuse('too_many')
       else {
@@ -62,8 +50,4 @@ export function createIntake(db: Database): Intake {
 /** Decoding a file takes a second of a processor, and a person's disk is everybody's. */
 export function fileLimit(db: Database) {
   return createRateLimit(db, { name: 'upload', points: 240, seconds: 60, refusal: 'errors.rate_limited' })
-}
-
-export function wordRefusal(t: Translate, reason: Reason, name: string, room: number): string {
-  return t(`images.upload.${reason}`, { name, size: '20 MiB', megapixels: maxPixels / 1e6, max: room })
 }

@@ -219,6 +219,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     parent: 'a1',
     text: '<p>',
     attachments,
+    refused: [{ value: 'empty <b>.md', name: '<b>.md', sentence: '<b>.md is empty.' }],
     models: [
       { id: 'gpt-5.5', efforts: ['low', 'medium', 'high'] },
       { id: 'words-1', efforts: [] },
@@ -272,7 +273,6 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     'chat/_paid': answers.map(message => ({ message })),
     'chat/_pulse': [{ pulse: 'x.7.1' }],
     'chat/_refusal': [{ sentence: 'Not <b>' }],
-    'chat/_refused': [{ sentence: 'Not <b>' }],
     'chat/_removed': [{ removed: { conversationId: 'c1', messageId: 'u1' } }, { removed: null }],
     'chat/_renamed': [{ id: 'c1', title: '<b>' }],
     'chat/_row': [{ row }],
@@ -312,7 +312,6 @@ export const chatExceptions: readonly (readonly [string, string])[] = [
   ['chat/_changes', 'everything that changed on an open page, sent by a stream'],
   ['chat/_paid', 'a partial for an answer whose cost is known now, sent by a stream'],
   ['chat/_refusal', 'a partial for the sentence above the form'],
-  ['chat/_refused', 'as many at once as files were refused'],
   ['chat/_renamed', 'the title stands in two places'],
   ['chat/_rows', 'days appended below those in the list'],
   ['chat/_sync', 'the whole thread and what stands around it'],

@@ -39,7 +39,6 @@ export interface Views {
   'chat/_parent': { parent: string | null }
   'chat/_pulse': { pulse: string }
   'chat/_refusal': { sentence: string }
-  'chat/_refused': { sentence: string }
   'chat/_removed': { removed: { conversationId: string; messageId: string } | null }
   'chat/_renamed': { id: string; title: string }
   'chat/_row': { row: import('../chat/view.ts').RowView }
@@ -71,7 +70,6 @@ export interface Views {
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
   'images/_reference': { reference: import('../images/view.ts').ReferenceView }
   'images/_references': { composer: import('../images/view.ts').ComposerView }
-  'images/_refused': { name: string; sentence: string }
   'images/_retry': { job: import('../images/view.ts').JobView }
   'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_variations': { job: import('../images/view.ts').JobView }
@@ -89,7 +87,9 @@ export interface Views {
   'library/_facts': { picture: import('../library/view.ts').PictureView }
   'library/_lightbox': Record<never, never>
   'library/_lineage': { picture: import('../library/view.ts').PictureView; lineage: import('../library/view.ts').LineageView }
+  'library/_not_arrived': { to: string }
   'library/_older': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
+  'library/_refused': { file: import('../library/refused.ts').RefusedView; to: string; swaps: boolean }
   'library/_tile': { picture: import('../library/view.ts').PictureView; sizes?: string }
   'library/compare': { a: import('../library/view.ts').PictureView; b: import('../library/view.ts').PictureView }
   'library/index': { pictures: import('../library/view.ts').PictureView[]; older: string | null; filter: 'all' | 'favourites'; undo: import('../library/view.ts').PictureView | null }
