@@ -165,17 +165,52 @@ test('a new conversation is begun once', async () => {
   assert.equal(rowCount, 1)
 })
 
-test('Generate on the card of a conversation is one paid picture', async () => {
-  const person = await alice(app)
+/** The card of a picture that the model proposes, with what its form sends. */
+async function cardOf(person: Person) {
   const begun = await person.post('/chat', { text: 'draw a pier' })
-  const id = jobOf(begun.location)
-  const card = await until('a card', async () => (await person.get(`/chat/${id}`)).html.querySelector('form.card'))
-  const send = () =>
-    person.post(card.getAttribute('action')!, { prompt: 'a pier', size: '1024x1024', n: '1', quality: 'high' })
+  const path = `/chat/${jobOf(begun.location)}`
+  return { path, ...(await formOn(person, path, 'form.card')) }
+}
+
+test('Generate on the card of a conversation is one paid picture, and one answer to it', async () => {
+  const person = await alice(app)
+  const { path, action, fields } = await cardOf(person)
+  const send = () => person.post(action, { ...fields, prompt: 'a pier', size: '1024x1024', n: '1' })
   await Promise.all(Array.from({ length: PRESSES }, send))
-  await until('the closing words', async () =>
-    (await person.get(`/chat/${id}`)).html.querySelector('.tool + .state-done'),
-  )
+  await until('the closing words', async () => (await person.get(path)).html.querySelector('.tool + .state-done'))
   await send()
   assert.equal(mock.control.calls({ email: person.email, path: '/v1/images/generations' }).length, 1)
+  assert.equal(answerCalls(mock, { email: person.email }).length, 2)
+})
+
+test('Not now, pressed twenty times, is one answer and no picture', async () => {
+  const person = await alice(app)
+  const { path, action, fields } = await cardOf(person)
+  const send = () => person.post(action.replace(/paint$/, 'decline'), { ...fields, prompt: 'a pier' })
+  await Promise.all(Array.from({ length: PRESSES }, send))
+  await until('the closing words', async () => (await person.get(path)).html.querySelector('.tool + .state-done'))
+  await send()
+  assert.deepEqual(mock.control.calls({ email: person.email, path: '/v1/images/generations' }), [])
+  assert.equal(answerCalls(mock, { email: person.email }).length, 2)
+})
+
+test('Generate and Not now, pressed at once, are one of the two', async () => {
+  const person = await alice(app)
+  const { path, action, fields } = await cardOf(person)
+  const presses = Array.from({ length: PRESSES }, (_, index) =>
+    person.post(index % 2 === 0 ? action : action.replace(/paint$/, 'decline'), { ...fields, prompt: 'a pier' }),
+  )
+  await Promise.all(presses)
+  await until('the closing words', async () => (await person.get(path)).html.querySelector('.tool + .state-done'))
+  assert.ok(mock.control.calls({ email: person.email, path: '/v1/images/generations' }).length <= 1)
+  assert.equal(answerCalls(mock, { email: person.email }).length, 2)
+  const { rows } = await db.pool.query(
+    `select c.state, c.job_id is not null as painted from tool_calls c join chat_messages m on m.id = c.message_id
+     where m.conversation_id = $1`,
+    [jobOf(path)],
+  )
+  assert.deepEqual(
+    rows.map(({ state, painted }) => [['done', 'declined'].includes(state), painted === (state === 'done')]),
+    [[true, true]],
+  )
 })

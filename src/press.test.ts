@@ -10,10 +10,12 @@ import { answerCalls } from './testing/conversations.ts'
 import { alice, type Person } from './testing/people.ts'
 import { makePicture } from './testing/pictures.ts'
 import { testApp, until } from './testing/server.ts'
+import { translator } from './web/i18n.ts'
 
 const app = await testApp()
 const { mock } = app
 const skip = noChromium
+const t = translator('en')
 
 let browser: Browser
 before(async () => {
@@ -225,6 +227,55 @@ for (const [name, at] of Object.entries(room)) {
     await uploads.breakOff()
   })
 }
+
+for (const [name, at] of Object.entries(room)) {
+  test(`${name}: what is sent again by itself can be called off, and keeps its words`, { skip }, async () => {
+    const person = await alice(app)
+    const { page } = await openPage(browser, app.url, person)
+    await page.goto(at.path)
+    let presses = 0
+    let isFull = true
+    await page.route(
+      url => url.pathname === at.path,
+      route => {
+        if (route.request().method() !== 'POST' || !isFull) return void route.continue()
+        presses++
+        void route.fulfill({ status: 503, headers: { 'Retry-After': '1' }, body: '' })
+      },
+    )
+    await page.fill(at.text, 'in a crowd')
+    await at.press(page)
+    await page.click(`#toasts button:has-text("${t('common.call_off')}")`)
+    await page.waitForSelector(`#toasts >> text=${t('common.called_off')}`)
+    assert.equal(await page.inputValue(at.text), 'in a crowd')
+    assert.equal(presses, 1)
+    await at.press(page)
+    await page.waitForSelector('#toasts button')
+    isFull = false
+    await page.waitForSelector(at.done)
+    assert.equal(await page.locator('#toasts button').count(), 0)
+    assert.deepEqual(at.calls(person).map(promptOf), ['in a crowd'])
+  })
+}
+
+test('a card that meets a crowd is sent again by itself, and paid once', { skip }, async () => {
+  const person = await alice(app)
+  const { page } = await openPage(browser, app.url, person)
+  await page.goto('/chat')
+  await page.fill('#say', 'draw a pier')
+  await page.press('#say', 'Enter')
+  await page.waitForSelector('form.card')
+  let presses = 0
+  await page.route('**/paint', route => {
+    if (presses++ > 0) return void route.continue()
+    void route.fulfill({ status: 503, headers: { 'Retry-After': '1' }, body: '' })
+  })
+  await page.click('form.card .primary')
+  await page.waitForSelector('#toasts button')
+  await page.waitForSelector('.tool + .state-done')
+  assert.equal(presses, 2)
+  assert.equal(mock.control.calls({ email: person.email, path: '/v1/images/generations' }).length, 1)
+})
 
 test('a picture that is taken as a reference is waited for as well', { skip }, async () => {
   const person = await alice(app)

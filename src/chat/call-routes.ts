@@ -27,7 +27,7 @@ export function callRoutes(deps: Deps): Router {
     const values = readImageForm({ ...req.body, n: String(req.body?.n ?? call.n), references: call.sources })
     const { t } = pageOf(res)
     // All that the card does not ask about stays as the card was offered.
-    const unknown = unknownField(req, ['prompt', 'size', 'n', 'quality', 'terms'])
+    const unknown = unknownField(req, ['prompt', 'size', 'n', 'quality', 'terms', 'submission'])
     const other = unknown ?? (values.quality === defaultModel.defaults.quality ? null : 'quality')
     if (other) return answerCard(req, res, conversation, call, values, t('errors.unknown_field', { field: other }))
     const checked = checkRequest(values, t)
