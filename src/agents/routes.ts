@@ -7,7 +7,7 @@ import { factsOf, type KeyRing, problemOf, tryKeyRing, viewKeys } from '../accou
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
 import { viewJobs } from '../images/job-view.ts'
-import { listJobsOfSshKey, sumSshKeyUse, withdrawJobs } from '../images/queries.ts'
+import { claimsLock, listJobsOfSshKey, sumSshKeyUse, withdrawJobs } from '../images/queries.ts'
 import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
@@ -15,6 +15,7 @@ import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
+import { inTurn } from '../web/turns.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { checkLimits, formOfLimits, readLimitsForm } from './limits-form.ts'
 import { canPay } from './payer.ts'
@@ -111,7 +112,7 @@ export function agentRoutes(deps: Deps): Router {
 
   router.post('/agents/:id/revoke', async (req, res) => {
     const { userId, id } = await myKey(req, res)
-    await db.transaction(async tx => {
+    await inTurn(db, claimsLock, { userId }, async tx => {
       await queries.revokeSshKey(tx, userId, id)
       await withdrawJobs(tx, userId, { sshKeyId: id })
     })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import type { PersonLock } from '../web/turns.ts'
+import { lockOfPerson } from '../db/locks.ts'
 
 const Conversation = z.object({
   id: z.string(),
@@ -16,8 +16,7 @@ const Conversation = z.object({
 })
 export type Conversation = z.output<typeof Conversation>
 
-// Any numbers that nothing else locks with.
-const ASK_LOCK = 742_002
+// Any number that nothing else locks with.
 const SNAPSHOT_LOCK = 742_003
 
 /** Until the transaction ends, nobody else writes the file of this conversation. */
@@ -26,17 +25,7 @@ export async function lockSnapshot(tx: Db, conversation: Conversation): Promise<
 }
 
 /** Whoever has it is alone in adding to what this user says: counts and submissions stay true. */
-export const askingLock: PersonLock = {
-  name: 'asking',
-  async take(tx, userId) {
-    const { taken } = await tx.one(
-      z.object({ taken: z.boolean() }),
-      `select pg_try_advisory_xact_lock($1, hashint8($2)) as taken`,
-      [ASK_LOCK, userId],
-    )
-    return taken
-  },
-}
+export const askingLock = lockOfPerson('asking', 742_002)
 
 interface NewConversation {
   id: string

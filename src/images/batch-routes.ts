@@ -11,6 +11,7 @@ import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
 import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
 import { composer } from './composer.ts'
@@ -34,6 +35,9 @@ const fields = [...formFields.filter(name => name !== 'prompt'), ...Object.keys(
 
 // Room for as many lines as there may be, each as long as a prompt may be, in letters of four bytes.
 const textLimits = { files: 1, bytes: 1, text: 8 * 1024 * 1024 }
+
+/** Characters of a line beside its price: the whole of it stands in the form. */
+const LINE_SHOWN = 400
 
 /** Many prompts in one go: written, previewed with the price, started, paused. */
 export function batchRoutes(deps: Deps): Router {
@@ -73,7 +77,7 @@ export function batchRoutes(deps: Deps): Router {
     const shownNow = submissionOf('preview', requests)
     const answer = async (status: number, more: FieldErrors = {}, told: Terms['told'] = []) => {
       const each = quote(accountOf(res), values, { times: lines.length, told })
-      const shown = lines.map(({ prompt, error }) => ({ prompt, error }))
+      const shown = lines.map(({ prompt, error }) => ({ prompt: beginningOf(prompt), error }))
       const form = await formOf(res, prompts, values, { ...errors, ...more })
       const batch = { ...form, lines: shown, each, submission: submission ?? form.submission, previewed: shownNow }
       res.status(status)
@@ -119,11 +123,11 @@ export function batchRoutes(deps: Deps): Router {
   })
 
   router.post('/images/batches/:id/pause', async (req, res) => {
-    await answerBatch(req, res, await queries.setBatchState(db, await myBatch(req, res), 'paused'))
+    await answerBatch(req, res, await setState(req, res, 'paused'))
   })
 
   router.post('/images/batches/:id/resume', async (req, res) => {
-    const batch = await queries.setBatchState(db, await myBatch(req, res), 'running')
+    const batch = await setState(req, res, 'running')
     // Only a wake-up: the messages of its jobs are long gone.
     const [next] = await queries.listJobsOfBatch(db, batch)
     if (next) await deps.jobs.send(db, 'image', { jobId: next.id })
@@ -132,7 +136,7 @@ export function batchRoutes(deps: Deps): Router {
 
   router.post('/images/batches/:id/cancel', async (req, res) => {
     const batch = await myBatch(req, res)
-    await db.transaction(tx => queries.withdrawJobs(tx, batch.userId, { batchId: batch.id }))
+    await inTurn(db, queries.claimsLock, batch, tx => queries.withdrawJobs(tx, batch.userId, { batchId: batch.id }))
     await answerBatch(req, res, batch)
   })
 
@@ -140,6 +144,11 @@ export function batchRoutes(deps: Deps): Router {
     const batch = await queries.findBatch(db, signedIn(res).userId, parseId(req.params.id))
     if (!batch) throw new Refusal(404, 'errors.not_found')
     return batch
+  }
+
+  async function setState(req: Request, res: Response, state: queries.Batch['state']): Promise<queries.Batch> {
+    const batch = await myBatch(req, res)
+    return inTurn(db, queries.claimsLock, batch, tx => queries.setBatchState(tx, batch, state))
   }
 
   async function answerBatch(req: Request, res: Response, batch: queries.Batch): Promise<void> {
@@ -177,4 +186,8 @@ export function batchRoutes(deps: Deps): Router {
   }
 
   return router
+}
+
+function beginningOf(prompt: string): string {
+  return prompt.length > LINE_SHOWN ? `${prompt.slice(0, LINE_SHOWN).toWellFormed()}…` : prompt
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { lockOfAll, lockOfPerson } from '../db/locks.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type WindowName, windowNames } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
-import type { PersonLock } from '../web/turns.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
 import type { Blockage } from './readiness-queries.ts'
 
@@ -76,22 +76,13 @@ const VERDICT_SECONDS = 20 * 60
 // What was made and waits for the store keeps nobody's next picture waiting.
 const busy = `select user_id, count(*) as running from image_jobs where state = 'running' and made_at is null group by user_id`
 
-// Any two numbers that nothing else locks with.
 const CLAIM_LOCK = 741_001
-const START_LOCK = 741_002
 
 /** Whoever has it is alone in starting jobs of this user: counts stay true. */
-export const startsLock: PersonLock = {
-  name: 'starts',
-  async take(tx, userId) {
-    const { taken } = await tx.one(
-      z.object({ taken: z.boolean() }),
-      `select pg_try_advisory_xact_lock($1, hashint8($2)) as taken`,
-      [START_LOCK, userId],
-    )
-    return taken
-  },
-}
+export const startsLock = lockOfPerson('starts', 741_002)
+
+/** Whoever has it knows that no worker claims anything meanwhile. */
+export const claimsLock = lockOfAll('claims', CLAIM_LOCK)
 
 export async function countQueued(db: Db, userId: number): Promise<number> {
   const { count } = await db.one(
@@ -551,7 +542,7 @@ export async function cancelUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
 
 /**
  * What waits of a batch, or of what an SSH key asked for, ends; what runs is brought home, but not sent (again) any
- * more. Within a transaction: claims wait meanwhile.
+ * more. Under `claimsLock`.
  */
 export async function withdrawJobs(
   tx: Db,
@@ -559,7 +550,6 @@ export async function withdrawJobs(
   of: { batchId: string } | { sshKeyId: string },
 ): Promise<void> {
   const [column, id] = 'batchId' in of ? ['batch_id', of.batchId] : ['ssh_key_id', of.sshKeyId]
-  await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
   await tx.run(
     `update image_jobs set withdrawn_at = now(), version = version + 1,
        state = case state when 'queued' then 'cancelled' else state end,
@@ -664,16 +654,13 @@ export function listJobsOfBatch(db: Db, batch: Batch): Promise<ImageJob[]> {
   ])
 }
 
-/** Every tile of the batch that waits shows the change. Under the lock of the claims: after it nothing of a paused batch starts. */
-export function setBatchState(db: Db, batch: Batch, state: Batch['state']): Promise<Batch> {
-  return db.transaction(async tx => {
-    await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
-    await tx.run(`update image_jobs set version = version + 1 where batch_id = $1 and state = 'queued'`, [batch.id])
-    return tx.one(Batch, `update image_batches set state = $2, version = version + 1 where id = $1 returning *`, [
-      batch.id,
-      state,
-    ])
-  })
+/** Every tile of the batch that waits shows the change. Under `claimsLock`: after it nothing of a paused batch starts. */
+export async function setBatchState(tx: Db, batch: Batch, state: Batch['state']): Promise<Batch> {
+  await tx.run(`update image_jobs set version = version + 1 where batch_id = $1 and state = 'queued'`, [batch.id])
+  return tx.one(Batch, `update image_batches set state = $2, version = version + 1 where id = $1 returning *`, [
+    batch.id,
+    state,
+  ])
 }
 
 /** Those that wait; what runs goes on. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { lockOfPerson } from '../db/locks.ts'
 import { Evidence, type Verdict } from './evidence.ts'
 
 const Receipt = z.object({
@@ -89,13 +90,8 @@ export async function postponeLook(db: Db, receipts: readonly Receipt[], until: 
   await db.run(`update receipts set look_at = $2 where id = any($1)`, [receipts.map(({ id }) => id), until])
 }
 
-// Any number that nothing else locks with.
-const SETTLE_LOCK = 743_001
-
-/** Until the transaction ends, nobody else joins this person's calls and rows. */
-export async function lockSettling(tx: Db, userId: number): Promise<void> {
-  await tx.run(`select pg_advisory_xact_lock($1, hashint8($2))`, [SETTLE_LOCK, userId])
-}
+/** Whoever has it is alone in joining this person's calls and rows. */
+export const settlingLock = lockOfPerson('settling', 743_001)
 
 /** Of these, the ones that are still not explained. */
 export function listOpen(tx: Db, receipts: readonly Receipt[]): Promise<Receipt[]> {

@@ -152,6 +152,14 @@ describe('without a request id', () => {
     const page = await person.get(`/images/${first}`)
     assert.match(page.html.querySelector('.candidates')!.text, /gpt-image-2 · \$0\.134/)
 
+    const elsewhere = await app.db.pool.connect()
+    await elsewhere.query('begin')
+    await elsewhere.query('select pg_advisory_xact_lock(743001, hashint8($1))', [
+      app.mock.control.user(person.email).id,
+    ])
+    assert.equal((await person.post(`/images/${first}/decide`, { row: shown[0]! })).status, 503, 'while it is settled')
+    await elsewhere.query('commit')
+    elsewhere.release()
     const decided = await person.post(`/images/${first}/decide`, { row: shown[0]! })
     assert.equal(decided.location, `/images/${first}`)
     assert.equal(await verdictOf(person, first), 'Charged $0.134, as you decided.')

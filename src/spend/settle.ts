@@ -5,6 +5,7 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import type { Usage } from '../gateway/schemas.ts'
 import { countPanelCalls } from '../session/panel-queries.ts'
 import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
+import { inTurn } from '../web/turns.ts'
 import type { Evidence, Verdict } from './evidence.ts'
 import * as queries from './queries.ts'
 import { readUsage, type UsageList } from './usage.ts'
@@ -24,7 +25,7 @@ const GIVE_UP_DAYS = 30
  * Looks once at the usage rows for calls of one person, and settles those that they explain: charged with the amount;
  * not charged, when the gateway can no longer be working on it and has no row; or left to the person, with the rows that
  * may be it. A look that fails says nothing about any call. `asked`: by the person, who is told when they are signed out:
- * throws `SignedOut` only then. A row explains one call.
+ * throws `SignedOut` only then, and `Refusal` as `inTurn` does. A row explains one call.
  */
 export async function settle(
   deps: SettleDeps,
@@ -56,8 +57,7 @@ export async function settle(
     if (!(error instanceof GatewayError || error instanceof PanelError || error instanceof SignedOut)) throw error
     deps.log.info({ err: error, user: first.userId }, 'the gateway did not tell what was billed')
   }
-  await deps.db.transaction(async tx => {
-    await queries.lockSettling(tx, first.userId)
+  await inTurn(deps.db, queries.settlingLock, first, async tx => {
     for (const receipt of await queries.listOpen(tx, receipts)) {
       const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt)
       const lookAt = nextLook(receipt, verdict, usage !== null)
@@ -78,8 +78,7 @@ export async function decide(
   usageId: number | null,
   tell: Tell,
 ): Promise<boolean> {
-  return deps.db.transaction(async tx => {
-    await queries.lockSettling(tx, receipt.userId)
+  return inTurn(deps.db, queries.settlingLock, receipt, async tx => {
     const [open] = await queries.listOpen(tx, [receipt])
     if (open?.evidence?.outcome !== 'unclear') return false
     const row = open.evidence.candidates.find(candidate => candidate.usageId === usageId) ?? null

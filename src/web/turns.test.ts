@@ -7,6 +7,7 @@ import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 
 const CONNECTIONS = 4
+const lockOfPerson = `select pg_advisory_xact_lock($1, hashint8(id)) from users where email = $2`
 const app = await testApp({ role: 'web', databaseConnections: CONNECTIONS })
 
 test('whatever one person sends at once, another is answered; and each request is taken, or told to come again', async () => {
@@ -36,6 +37,24 @@ test('whatever one person sends at once, another is answered; and each request i
     const { status: taken } = await send(again!)
     assert.ok(taken === 303 || taken === 202, `${name}: ${taken}`)
   }
+})
+
+test('nor do changes to a batch or an SSH key, while the jobs are being claimed', async () => {
+  const [crowd, other] = [await alice(app), await charlie(app)]
+  await boundKey(app, crowd)
+  const key = /\/agents\/[\w-]{36}/.exec((await crowd.get('/agents')).text)![0]
+  const { location: batch } = await crowd.post('/images/batch', { prompts: 'a\nb', step: 'start' })
+  const changes = [`${batch}/pause`, `${batch}/resume`, `${batch}/cancel`, `${key}/revoke`]
+  const letGo = await holdLock(741_001, null)
+  const answers = [...changes, ...changes].map(path => post(crowd, path, {}))
+
+  const { status } = await post(other, '/images', { prompt: 'beside them' })
+  assert.equal(status, 303)
+  for (const answer of await Promise.all(answers)) assert.deepEqual(answer, { status: 503, later: true })
+  assert.match((await crowd.get(batch!)).text, /\/pause/, 'nothing has changed')
+  await letGo()
+
+  for (const path of changes) assert.equal((await post(crowd, path, {})).status, 303, path)
 })
 
 test('nothing is begun for a client that has left', async () => {
@@ -98,11 +117,12 @@ async function task(token: string, key: string) {
   return { status, later: headers.has('retry-after') }
 }
 
-/** As another process does that is in the middle of something of this person. */
-async function holdLock(lock: number, person: Person): Promise<() => Promise<void>> {
+/** As another process does that is in the middle of something of this person; null: of everybody. */
+async function holdLock(lock: number, person: Person | null): Promise<() => Promise<void>> {
   const client = await app.db.pool.connect()
   await client.query('begin')
-  await client.query(`select pg_advisory_xact_lock($1, hashint8(id)) from users where email = $2`, [lock, person.email])
+  if (person) await client.query(lockOfPerson, [lock, person.email])
+  else await client.query('select pg_advisory_xact_lock($1, 0)', [lock])
   return async () => {
     await client.query('commit')
     client.release()

@@ -1,13 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Response } from 'express'
 import type { Db } from '../db/db.ts'
+import type { Lock } from '../db/locks.ts'
 import { Refusal } from './errors.ts'
-
-/** A lock of one person, over all processes, until the transaction ends; `take` is false where somebody else has it. */
-export interface PersonLock {
-  name: string
-  take(tx: Db, userId: number): Promise<boolean>
-}
 
 /** Who wants the turn. */
 interface Claimant {
@@ -31,7 +26,7 @@ const lines = new Map<string, (() => void)[]>()
  */
 export async function inTurn<T>(
   db: Db,
-  lock: PersonLock,
+  lock: Lock,
   { userId, gone }: Claimant,
   work: (tx: Db) => Promise<T>,
 ): Promise<T> {
