@@ -14,6 +14,8 @@ export interface Answer {
 export interface Visitor {
   get(path: string, headers?: Record<string, string>): Promise<Answer>
   post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>
+  /** A text file in the field `file`. */
+  upload(path: string, text: string): Promise<Answer>
   /** The header of a request that is made otherwise. */
   cookies(): string
 }
@@ -37,7 +39,10 @@ export function visitor(url: string): Visitor {
           'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0 bench',
           'Sec-Fetch-Site': 'same-origin',
           Cookie: cookieHeader(),
-          ...(body && { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': String(body.length) }),
+          ...(body && {
+            'Content-Type': 'application/x-www-form-urlencoded',
+            'Content-Length': String(Buffer.byteLength(body)),
+          }),
           ...headers,
         },
       })
@@ -67,6 +72,11 @@ export function visitor(url: string): Visitor {
   return {
     get: (path, headers = {}) => ask('GET', path, '', headers),
     post: (path, form, headers = {}) => ask('POST', path, new URLSearchParams(form).toString(), headers),
+    upload(path, text) {
+      const head = 'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain'
+      const body = `--between\r\n${head}\r\n\r\n${text}\r\n--between--\r\n`
+      return ask('POST', path, body, { 'Content-Type': 'multipart/form-data; boundary=between' })
+    },
     cookies: cookieHeader,
   }
 }

@@ -3,7 +3,7 @@ import { pictureSieve } from '../gateway/picture-words.ts'
 import type { Turn } from './branch.ts'
 
 /** How the text of an answer names its pictures: Markdown's images, of attachments counted from one. */
-const reference = /!\[([^\]\n]{0,200})\]\(attachment:(\d{1,2})\)/g
+const reference = /!\[([^[\]\n]{0,200})\]\(attachment:(\d{1,2})\)/g
 /** Characters. */
 export const LONGEST_PROMPT = 32_000
 

@@ -135,7 +135,7 @@ export function followThread(
   }
 
   async function catchUp(messageId: string, seq: number): Promise<Growth> {
-    const growth = await loadGrowth(db, messageId, seq)
+    const growth = await loadGrowth(db, conversation.userId, messageId, seq)
     await tell(growth, await listDeltas(db, messageId, growth.seq))
     return growth
   }

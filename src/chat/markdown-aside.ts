@@ -1,30 +1,39 @@
 import { Worker } from 'node:worker_threads'
-import { semaphore } from '../storage/semaphore.ts'
+import { byTurns } from '../storage/by-turns.ts'
 import type { Rendered, Work } from './markdown-thread.ts'
 
-const DEADLINE_MS = 1_000
 const MEMORY_MIB = 96
 
-const oneAtATime = semaphore(1)
-let thread: Worker | null = null
-
 /**
- * Renders in a thread of its own, so that nobody waits for somebody else's text; null when that takes longer than a second
- * or more memory than a page is worth: then the thread is ended, as nothing else ends a search that runs away.
+ * Renders in a thread of its own, so that nobody waits for somebody else's text; null when that takes too long or more
+ * memory than a page is worth: then the thread is ended, as nothing else ends a search that runs away.
  */
-export function renderAside(work: Work): Promise<Rendered | null> {
-  return oneAtATime(async () => {
-    thread ??= await startThread()
-    const rendered = thread && (await ask(thread, work))
-    if (!rendered) await thread?.terminate()
-    return rendered
-  })
+export type Aside = (userId: number, work: Work) => Promise<Rendered | null>
+
+/** For every text first: one that is made to be slow is told from the others by this, at the cost of a blink. */
+export const renderAside = aside(250)
+/** For those that are slow: they wait for each other alone. */
+export const renderPatiently = aside(1_000)
+
+function aside(deadlineMs: number): Aside {
+  const inTurn = byTurns()
+  let thread: Worker | null = null
+
+  return (userId, work) =>
+    inTurn(userId, async () => {
+      thread ??= await startThread(() => {
+        thread = null
+      })
+      const rendered = thread && (await ask(thread, work, deadlineMs))
+      if (!rendered) await thread?.terminate()
+      return rendered
+    })
 }
 
-async function ask(worker: Worker, work: Work): Promise<Rendered | null> {
+async function ask(worker: Worker, work: Work, deadlineMs: number): Promise<Rendered | null> {
   const { promise, resolve } = Promise.withResolvers<Rendered | null>()
   const giveUp = () => resolve(null)
-  const timer = setTimeout(giveUp, DEADLINE_MS)
+  const timer = setTimeout(giveUp, deadlineMs)
   worker.once('message', resolve).once('exit', giveUp)
   worker.ref()
   worker.postMessage(work)
@@ -38,7 +47,7 @@ async function ask(worker: Worker, work: Work): Promise<Rendered | null> {
 }
 
 /** It takes a tenth of a second and some 35 MB: at the first answer, not at start. Null when there is no room for one. */
-async function startThread(): Promise<Worker | null> {
+async function startThread(ended: () => void): Promise<Worker | null> {
   const worker = new Worker(new URL('markdown-thread.ts', import.meta.url), {
     // None of our secrets.
     env: {},
@@ -47,7 +56,7 @@ async function startThread(): Promise<Worker | null> {
   const { promise, resolve } = Promise.withResolvers<Worker | null>()
   worker.once('message', () => resolve(worker))
   worker.once('exit', () => {
-    thread = null
+    ended()
     resolve(null)
   })
   // Whatever goes wrong in it ends it, and `exit` tells.

@@ -6,7 +6,7 @@ const LONGEST_HIGHLIGHTED = 20_000
 /** Nobody reads longer ones, and grammars take a time for them that grows faster than they do. */
 const LONGEST_HIGHLIGHTED_LINE = 1_000
 /** Of one text; code that comes later is shown plain. */
-const HIGHLIGHTING_MS = 300
+const HIGHLIGHTING_MS = 120
 const MOST_CELLS = 2_000
 const MOST_TABLES = 12
 /** Characters of a line that tell what it is. */
@@ -133,7 +133,7 @@ function blockMath(state: StateBlock, start: number, end: number, silent: boolea
 /** A picture that came with the answer: its place, where pages put it. */
 function drawn(state: StateInline, silent: boolean): boolean {
   if (state.src[state.pos] !== '!') return false
-  const found = /^!\[([^\]\n]{0,200})\]\(attachment:(\d{1,2})\)/.exec(state.src.slice(state.pos, state.pos + 300))
+  const found = /^!\[([^[\]\n]{0,200})\]\(attachment:(\d{1,2})\)/.exec(state.src.slice(state.pos, state.pos + 300))
   if (!found) return false
   if (!silent) {
     const token = state.push('drawn', 'span', 0)

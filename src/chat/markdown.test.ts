@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse as parseHtml } from 'node-html-parser'
-import { hostileAnswers } from '../testing/hostile-answers.ts'
-import { growMarkdown, renderMarkdown } from './markdown.ts'
+import { hostileTexts } from '../testing/hostile-texts.ts'
+import * as markdown from './markdown.ts'
+
+const renderMarkdown = (text: string) => markdown.renderMarkdown(1, text)
+const growMarkdown = (id: string) => markdown.growMarkdown(1, id)
 
 /** With the elements inside `pre`. */
 const parse = (html: string) => parseHtml(html, { blockTextElements: { script: true, style: true } })
@@ -69,7 +72,7 @@ test('hostile input leaves no script, no style, no handler and no foreign pictur
 })
 
 test('a hostile answer is rendered to a bounded size, loses no word, and nobody waits for it', async () => {
-  for (const [name, text] of hostileAnswers) {
+  for (const [name, text] of hostileTexts) {
     const order: string[] = []
     const rendering = renderMarkdown(text).finally(() => order.push('rendered'))
     setImmediate(() => order.push('others'))
@@ -82,9 +85,19 @@ test('a hostile answer is rendered to a bounded size, loses no word, and nobody 
 
 const codeOf = (text: string) => text.replace(/`{3}\w*|\s/g, '')
 
+test('however many slow answers one person has, another waits for two of them at most', async () => {
+  const order: string[] = []
+  const slow = hostileTexts.get('C names')!
+  const mine = [1, 2, 3, 4].map(each => markdown.renderMarkdown(1, slow).finally(() => order.push(`mine ${each}`)))
+  const other = markdown.renderMarkdown(2, 'A few *words*.')
+  assert.match(await other.finally(() => order.push('other')), /<em>words/)
+  await Promise.all(mine)
+  assert.ok(order.indexOf('other') <= 2, order.join())
+})
+
 test('a hostile answer that is being written stays readable, however often its page is loaded', async () => {
   for (const name of ['C names', 'long lists', 'brackets']) {
-    const text = hostileAnswers.get(name)!
+    const text = hostileTexts.get(name)!
     const [one, two] = [growMarkdown(name), growMarkdown(name)]
     const html = (await one.add(text)) + (await one.add('\n\nMore')) + (await two.add(text))
     assert.equal(html, one.html + two.html)

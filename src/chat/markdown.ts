@@ -1,6 +1,6 @@
 import type { Env } from 'markdown-it'
 import { escapeHtml } from '../web/render.ts'
-import { renderAside } from './markdown-aside.ts'
+import { renderAside, renderPatiently } from './markdown-aside.ts'
 
 const LONGEST_RENDERED = 120_000
 /** An open block is looked at again when it has grown by this part, so that a long one costs what it is long. */
@@ -9,14 +9,15 @@ const GROWN = 1 / 16
 const BEGINNING = 14
 
 /**
- * A model's Markdown as HTML that is safe to put into a page. What is beyond 120,000 characters follows as plain text, and
- * a text that takes too long is plain as a whole, if it does without the colours of its code too.
+ * A model's Markdown as HTML that is safe to put into a page of this person. What is beyond 120,000 characters follows as
+ * plain text, and a text that takes too long is plain as a whole, if it does without the colours of its code too.
  */
-export async function renderMarkdown(text: string): Promise<string> {
+export async function renderMarkdown(userId: number, text: string): Promise<string> {
   const at = text.length <= LONGEST_RENDERED ? text.length : endOfRendered(text)
   const work = { text: text.slice(0, at), growing: null }
   const rendered =
-    (await renderAside({ ...work, highlights: true })) ?? (await renderAside({ ...work, highlights: false }))
+    (await renderAside(userId, { ...work, highlights: true })) ??
+    (await renderPatiently(userId, { ...work, highlights: false }))
   return (rendered?.html ?? plain(work.text)) + plain(text.slice(at))
 }
 
@@ -47,7 +48,7 @@ const MOST_SLOW = 1_000
  * Renders an answer block by block while it comes: a block is done once another has begun below it. The time for all of
  * it grows with its length, into however many pieces it is cut.
  */
-export function growMarkdown(messageId: string): GrowingMarkdown {
+export function growMarkdown(userId: number, messageId: string): GrowingMarkdown {
   let defined: Env = {}
   let html = ''
   let tail = ''
@@ -69,7 +70,7 @@ export function growMarkdown(messageId: string): GrowingMarkdown {
       if (length > LONGEST_RENDERED || (!text.includes('\n') && !isBegin)) return ''
       if (tail.length < looked * (1 + GROWN) || slow.has(messageId)) return ''
       looked = tail.length
-      const done = await renderAside({ text: tail, growing: defined, highlights: true })
+      const done = await renderAside(userId, { text: tail, growing: defined, highlights: true })
       if (!done) {
         if (slow.size >= MOST_SLOW) slow.clear()
         slow.add(messageId)

@@ -67,7 +67,11 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   const mayPaint = await offersPictures(deps, claimed)
   const key = openKey(deps, claimed)
   if (!key) {
-    const ending = { state: 'failed' as const, ...(await written({ text: '', reasoning: '' })), charged: 'no' as const }
+    const ending = {
+      state: 'failed' as const,
+      ...(await written(claimed, { text: '', reasoning: '' })),
+      charged: 'no' as const,
+    }
     return endReply(deps, claimed, { ...ending, reason: 'key_invalid' }, { calls: [], pictures: [], mayPaint })
   }
 
@@ -101,7 +105,7 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
         throw new GatewayError('upstream', { charged: 'yes', detail: 'the answer is too long' })
     }
     await Promise.all([writer.close(), drawn.settled()])
-    ending = await endingOf(writer, heard)
+    ending = await endingOf(reply, writer, heard)
   } catch (error) {
     await Promise.all([writer.close(), drawn.settled()])
     const again = await comeBack(deps, error, reply, writer, signal)
@@ -225,10 +229,17 @@ function bareEnding({ state, text, reasoning, html, reason = null, charged = nul
   return state === 'done' && text === '' ? { ...bare, state: 'failed', reason: 'upstream' } : bare
 }
 
-async function endingOf(writer: DeltaWriter, heard: Heard): Promise<ReplyEnding> {
+async function endingOf(reply: ClaimedReply, writer: DeltaWriter, heard: Heard): Promise<ReplyEnding> {
   const { finished, requestId } = heard
   const cutBy = finished?.status === 'incomplete' ? (finished.reason ?? 'unknown') : null
-  return { state: 'done', ...(await written(writer)), cutBy, usage: finished?.usage ?? null, charged: 'yes', requestId }
+  return {
+    state: 'done',
+    ...(await written(reply, writer)),
+    cutBy,
+    usage: finished?.usage ?? null,
+    charged: 'yes',
+    requestId,
+  }
 }
 
 async function endingAfter(
@@ -240,7 +251,7 @@ async function endingAfter(
   signal: AbortSignal,
 ): Promise<ReplyEnding> {
   const { requestId } = heard
-  const kept = await written(writer)
+  const kept = await written(reply, writer)
   if (signal.aborted) {
     const state = signal.reason === ('cancelled' satisfies Stop) ? 'stopped' : 'unknown'
     const charged = error instanceof GatewayError ? error.facts.charged : 'unknown'
@@ -256,12 +267,12 @@ async function endingAfter(
 }
 
 /** Of an answer that ended in whatever way. */
-async function written({ text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
+async function written({ userId }: ClaimedReply, { text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
   const { thoughts, words } = splitThoughts(text)
   return {
     text: words,
     reasoning: [reasoning, thoughts].filter(Boolean).join('\n\n'),
-    html: await renderMarkdown(words),
+    html: await renderMarkdown(userId, words),
   }
 }
 
@@ -325,7 +336,7 @@ async function recover(deps: Deps, reply: ClaimedReply): Promise<void> {
   if (!reply.calledAt) return giveBack(deps, reply)
   const deltas = await listDeltas(deps.db, reply.messageId, -1)
   const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
-  const kept = await written({ text: join('text'), reasoning: join('reasoning') })
+  const kept = await written(reply, { text: join('text'), reasoning: join('reasoning') })
   deps.log.warn({ reply: reply.messageId }, 'an answer outlived its worker')
   const ending = reply.cancelRequestedAt
     ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }

@@ -232,7 +232,7 @@ export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, fil
         const { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: failureReason } = answer
         const written = {
           text: message.text,
-          html: await renderMarkdown(message.text),
+          html: await renderMarkdown(userId, message.text),
           reasoning,
           cutBy,
           inputTokens,

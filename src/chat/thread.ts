@@ -55,7 +55,7 @@ export async function loadThread(
   const jobs = await loadJobs(db, conversation.userId, branch)
   const last = branch.turns.at(-1)
   const writing = last?.kind === 'assistant' && last.reply.finishedAt === null ? last.message.id : null
-  const growth = writing ? await loadGrowth(db, writing) : null
+  const growth = writing ? await loadGrowth(db, conversation.userId, writing) : null
   const beside = Map.groupBy(siblings, each => each.parentId)
   const messages = branch.turns.map((turn): MessageView => {
     const view = viewTurn(turn, branch, { jobs, account, growth, isLeaf: isEnd && turn === last })
@@ -85,8 +85,13 @@ export async function loadThread(
 }
 
 /** As far as it has come, or up to one piece. */
-export async function loadGrowth(db: Db, messageId: string, upTo = Number.POSITIVE_INFINITY): Promise<Growth> {
-  const growth: Growth = { messageId, markdown: growMarkdown(messageId), reasoning: '', seq: -1 }
+export async function loadGrowth(
+  db: Db,
+  userId: number,
+  messageId: string,
+  upTo = Number.POSITIVE_INFINITY,
+): Promise<Growth> {
+  const growth: Growth = { messageId, markdown: growMarkdown(userId, messageId), reasoning: '', seq: -1 }
   const deltas = (await listDeltas(db, messageId, -1)).filter(delta => delta.seq <= upTo)
   const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')
   await growth.markdown.add(join('text'))

@@ -169,12 +169,15 @@ export function pictureScanner(
     decode(() => decoder!.write(letters))
   }
 
-  function string(segment: Buffer, at: number): number {
-    const [end, byte] = stringEnd(segment, at, textWindow)
-    const next = byte === undefined ? end : end + 1
-    text.append(segment, at, next)
-    if (byte === backslash) place = 'escape'
-    if (byte === quote) closeString()
+  /** A byte at a time: in text that is nothing but escapes each search for the next would cost more than it. */
+  function string(segment: Buffer, from: number): number {
+    let at = from
+    while (at < segment.length && segment[at] !== quote) at += segment[at] === backslash ? 2 : 1
+    const next = Math.min(at + 1, segment.length)
+    text.append(segment, from, next)
+    // The last byte was a backslash.
+    if (at > segment.length) place = 'escape'
+    else if (at < segment.length) closeString()
     return next
   }
 

@@ -32,6 +32,7 @@ const answers: [written: string, sifted: string][] = [
   [`<img src="data:image/png;base64,${png}">`, '<img src="<>[3000]">'],
   [`![x](data:image/png;base64,${png.slice(0, -3)}!${png})`, `<x>[no picture]!<>[3000])`],
   [`![x](data:image/png;base64,${'A'.repeat(2_000_001)})`, '<x>[no picture]'],
+  [`![a [b](data:image/png;base64,${png})`, '![a [b](<>[3000])'],
   [`cut ![x](data:image/png;base64,${png.slice(0, 2000)}`, 'cut <x>[1500]'],
 ]
 
@@ -49,6 +50,7 @@ test('words that only look like the beginning of a picture stay as they are', ()
     'A dot: ![](data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7) is small',
     'see /9j/ and /9j/4AAQSkZJRg, i, iV, iVBOR, U, Ukl!',
     '![[data:![](![',
+    `RIFF: ${'UklGR '.repeat(300)}${`UklGR${'A'.repeat(50)} `.repeat(40)}`,
     `${'!['.repeat(500)}${'data:'.repeat(500)}`,
   ]) {
     for (const size of [1, 5, text.length]) assert.equal(sift(text, size), text)

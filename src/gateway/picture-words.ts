@@ -27,10 +27,11 @@ const LONGEST_LINE = 200
 
 const signatures = ['iVBORw0KGgo', '/9j/', 'UklGR', 'R0lGOD', 'data:']
 const LONGEST_SIGNATURE = 11
+/** A signature that no line of letters follows is a word like any other: a text may be full of them. */
 const start =
-  /(?:!\[(?<alt>[^\]\n]{0,200})\]\(<?)?(?<url>data:image\/[\w.+-]{1,40}(?:;[\w.=+-]{1,40}){0,3};base64,)|(?<![\w+/=.:-])(?:iVBORw0KGgo|\/9j\/|UklGR|R0lGOD)/i
+  /(?:(?:!\[(?<alt>[^[\]\n]{0,200})\]\(<?)?(?<url>data:image\/[\w.+-]{1,40}(?:;[\w.=+-]{1,40}){0,3};base64,)|(?<![\w+/=.:-])(?:iVBORw0KGgo|\/9j\/|UklGR|R0lGOD))(?=[\w+/-]{40}|[\w+/-]*$)/i
 /** What may turn out to be the beginning of one. */
-const beginning = /(?:!(?:\[[^\]\n]{0,200}(?:\](?:\(<?[\w/:;.=+-]{0,200})?)?)?|(?<!\w)data:[\w/.;=+-]{0,200})$/i
+const beginning = /(?:!(?:\[[^[\]\n]{0,200}(?:\](?:\(<?[\w/:;.=+-]{0,200})?)?)?|(?<!\w)data:[\w/.;=+-]{0,200})$/i
 const letters = /[\w+/-]*/y
 const nextLine = /^\r?\n([\w+/-]*)/
 
@@ -77,8 +78,9 @@ export function pictureSieve(limit: number): PictureSieve {
       if (rest === '' && line[1]!.length < SHORTEST_LINE && !isEnd) return false
       const isLast = /^(?:$|[=\r\n`)"'>])/.test(rest) && line[1] !== ''
       if (line[1]!.length < SHORTEST_LINE && !isLast) break
-      current.takeBreak(line[0].slice(0, -line[1]!.length))
-      held = line[1] + rest
+      const lineBreak = line[0].slice(0, line[0].length - line[1]!.length)
+      current.takeBreak(lineBreak)
+      held = held.slice(lineBreak.length)
     }
     const [padding] = /^={0,2}/.exec(held)!
     const after = held.slice(padding.length)
@@ -115,7 +117,8 @@ interface Run {
 }
 
 function newRun(limit: number, before: string, alt: string | undefined): Run {
-  const decoder: Base64Decoder = base64Decoder(limit)
+  // A text may be full of beginnings: one that stays short is never decoded.
+  let decoder: Base64Decoder | null = null
   let kept = ''
   let length = 0
   let line = 0
@@ -141,8 +144,12 @@ function newRun(limit: number, before: string, alt: string | undefined): Run {
     take(text) {
       length += text.length
       line += text.length
+      const earlier = decoder ? '' : kept
       if (kept.length < MOST_KEPT_LETTERS) kept += text.slice(0, MOST_KEPT_LETTERS - kept.length)
-      decode(() => decoder.write(text))
+      if (length < FEWEST_LETTERS) return
+      decoder ??= base64Decoder(limit)
+      const { write } = decoder
+      decode(() => write(earlier + text))
     },
     takeBreak(lineBreak) {
       line = 0
@@ -152,7 +159,7 @@ function newRun(limit: number, before: string, alt: string | undefined): Run {
       return line >= SHORTEST_LINE && line <= LONGEST_LINE
     },
     end() {
-      const bytes = decode(() => decoder.end())
+      const bytes = decode(() => decoder?.end() ?? null)
       return { bytes: bytes && bytes.length > 0 ? bytes : null, letters: before + kept }
     },
     asWords: () => before + kept,

@@ -93,7 +93,9 @@ interface ResponseDeps {
 }
 
 // A text may hold a picture, and comes whole again behind its parts.
-const limits = { picture: 32 * 1024 * 1024, pictures: 16, text: 16 * 1024 * 1024 }
+const limits = { picture: 32 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
+/** Characters of a delta that are looked at before the reader hears of them: it may have had enough. */
+const PIECE = 32_768
 // What Postgres' integers hold; anything above is no count.
 const MOST_TOKENS = 2 ** 31 - 1
 const pictureKeys: ReadonlySet<string> = new Set(['result', 'partial_image_b64'])
@@ -245,7 +247,8 @@ function* textOf(context: Context, place: string, delta: string): Generator<Resp
   context.lastText = place
   context.texts.set(place, (context.texts.get(place) ?? '') + delta)
   if (isApart) yield { type: 'text', delta: '\n\n' }
-  yield* thoughtsOf(context, context.thinking.write(delta))
+  for (let at = 0; at < delta.length; at += PIECE)
+    yield* thoughtsOf(context, context.thinking.write(delta.slice(at, at + PIECE)))
 }
 
 /** Thoughts apart, words through the sieve for pictures. */

@@ -52,9 +52,7 @@ export function thinkingSieve(): ThinkingSieve {
     if (held === '') return false
     isAfter = false
     const tag = nextTag()
-    const lastLine = held.lastIndexOf('\n') + 1
-    const isOpen = !isEnd && (lastLine > 0 || isLineStart) && beginsLine.test(held.slice(lastLine))
-    const end = tag ? tag.index : isOpen ? lastLine : held.length
+    const end = tag ? tag.index : isEnd ? held.length : endOfWords()
     if (end > 0) {
       pieces.push({ kind: 'text', text: held.slice(0, end) })
       isLineStart = held[end - 1] === '\n'
@@ -62,6 +60,13 @@ export function thinkingSieve(): ThinkingSieve {
     held = held.slice(tag ? end + tag[0].length : end)
     isThinking = tag !== null
     return isThinking
+  }
+
+  /** Where nothing can become a tag any more. */
+  function endOfWords(): number {
+    const lastLine = held.lastIndexOf('\n') + 1
+    const isOpen = (lastLine > 0 || isLineStart) && beginsLine.test(held.slice(lastLine))
+    return isOpen ? lastLine : held.length
   }
 
   /** The next one that counts; on the way to it code begins and ends. */

@@ -103,6 +103,6 @@ function openEventStream(req: Request, res: Response, times: Config['streams']):
 
 /** The shortest way to write it: one space after the colon is dropped by readers, so text that begins with one gets another. */
 function frame(data: string, event?: string): string {
-  const lines = data.split(/\r\n|\r|\n/).map(line => `data:${line.startsWith(' ') ? ' ' : ''}${line}\n`)
-  return `${event ? `event:${event}\n` : ''}${lines.join('')}\n`
+  const lines = `\n${data}`.replace(/(?:\r\n?|\n)( ?)/g, '\ndata:$1$1')
+  return `${event ? `event:${event}${lines}` : lines.slice(1)}\n\n`
 }
