@@ -157,6 +157,11 @@ export const TaskAnswer = z.object({
   cost: z.number().nullable(),
   /** All that can be downloaded of a task that is over, however it ended: previews and what cannot be shown, too. */
   kept: z.array(TaskImage),
+  unfetched: z
+    .array(z.string())
+    .describe(
+      'where the gateway says that pictures are which this server could not fetch from there; such addresses often stop working soon',
+    ),
 })
 export type TaskAnswer = z.output<typeof TaskAnswer>
 export const TasksAnswer = z.object({ tasks: z.array(TaskAnswer), next_cursor: z.string().nullable() })

@@ -2,6 +2,7 @@ import type { Deps } from '../deps.ts'
 import { describeJob, safeOf } from '../images/job-view.ts'
 import { waitsOf } from '../images/line.ts'
 import type { ImageJob, Wait } from '../images/queries.ts'
+import { linksOf } from '../images/unfetched.ts'
 import { contentTypeOf } from '../library/formats.ts'
 import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
@@ -70,6 +71,7 @@ export async function viewTasks(
       cost: job.cost,
       ...waitOf(job, waits.get(job.id)),
       kept: job.finishedAt ? images : [],
+      unfetched: linksOf(job).map(({ url }) => url),
     }
   })
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Secret } from '../secrets/secret.ts'
 import { createHttp } from './http.ts'
 import {
+  addressCalls,
   type EditRequest,
   editCalls,
   type ImageCall,
@@ -14,6 +15,7 @@ import { type ResponseCall, type ResponseRequest, responseCalls } from './respon
 import * as schemas from './schemas.ts'
 import { type StaleWhileError, staleWhileError } from './stale-while-error.ts'
 
+export { linkOf } from './fetch-guard.ts'
 export type { ImageCall, ImageEvent, ImageOptions, ImageRequest } from './images.ts'
 export type { Caller } from './panel.ts'
 export type {
@@ -112,6 +114,8 @@ export interface Gateway {
   generateImage(caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall
   /** The same with pictures to start from, and perhaps a mask. */
   editImage(caller: Caller, apiKey: Secret, request: EditRequest, options: ImageOptions): ImageCall
+  /** From an address that a call gave in place of a picture. Throws. */
+  fetchPicture(address: string, signal: AbortSignal): Promise<Buffer>
   /** One answer of a text model, streamed; GatewayError only. Nothing is sent before the first event is asked for. See `responses.ts`. */
   respond(caller: Caller, apiKey: Secret, request: ResponseRequest, options: { signal: AbortSignal }): ResponseCall
   close(): Promise<void>
@@ -246,6 +250,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     generateImage: imageCalls({ http, timeouts, upstream, onCall }),
     editImage: editCalls({ http, timeouts, upstream, onCall }),
+
+    fetchPicture: addressCalls({ upstream }),
 
     respond: responseCalls({ http, timeouts, onCall }),
 

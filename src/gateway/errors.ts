@@ -20,6 +20,7 @@ export const failureReasons = [
   'gateway_moved',
   'timeout',
   'bad_image',
+  'unfetched',
   'storage',
   'interrupted',
 ] as const

@@ -19,6 +19,23 @@ export interface GuardOptions {
 
 const mostRedirects = 3
 
+/** It is never fetched from: trying again changes nothing. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused'
+}
+
+const longestLink = 2_000
+const insideName = /(?:^|\.)(?:localhost|local|internal|lan|home|corp|intranet|home\.arpa)\.?$/
+
+/** An address as a link for a person, null where it might lead them inside somebody's network, or names a user. */
+export function linkOf(address: string): { url: string; host: string } | null {
+  const url = address.length > longestLink ? null : URL.parse(address)
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') return null
+  const name = url.hostname.replace(/^\[|\]$/g, '')
+  const isOutside = isIP(name) === 0 ? name.includes('.') && !insideName.test(name) : isPublicAddress(name)
+  return isOutside ? { url: url.href, host: url.host } : null
+}
+
 /**
  * Fetches a picture from an address that the gateway's upstream chose: http or https, public addresses only, checked at the moment of
  * connecting (a second answer of the name server changes nothing), every redirect checked again, no credentials. An address without
@@ -60,9 +77,9 @@ export async function fetchPicture(address: string, options: GuardOptions): Prom
 
 /** An address in the URL itself is never looked up, so it is checked here. */
 function assertFetchable(url: URL, isAllowed: (address: string) => boolean) {
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error(`scheme ${url.protocol}`)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new AddressRefused(`scheme ${url.protocol}`)
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0 && !isAllowed(host)) throw new Error('not a public address')
+  if (isIP(host) !== 0 && !isAllowed(host)) throw new AddressRefused('not a public address')
 }
 
 /** Resolves for the socket itself: the address that was checked is the one that is connected to. One closed address refuses the name. */
@@ -72,7 +89,7 @@ function guardedLookup(isAllowed: (address: string) => boolean, lookup: typeof s
       if (error) return done(error, '', 0)
       const first = addresses[0]
       if (!first || !addresses.every(({ address }) => isAllowed(address))) {
-        return done(new Error('not a public address'), '', 0)
+        return done(new AddressRefused('not a public address'), '', 0)
       }
       if (options.all) done(null, addresses)
       else done(null, first.address, first.family)

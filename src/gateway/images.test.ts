@@ -428,8 +428,12 @@ test('a picture at an address is fetched from the gateway itself, and not from i
   ]) {
     const { events: told, error: none } = await gather(own.gateway, { stream: false })
     assert.equal(none, null)
-    const rejected = told.find(event => event.type === 'rejected')!
-    assert.ok(!rejected.detail.includes('hidden') && rejected.detail.includes(new URL(address).host), rejected.detail)
+    const unfetched = told.find(event => event.type === 'unfetched')!
+    assert.equal(unfetched.address, null, 'never to be asked')
+    assert.ok(
+      !unfetched.detail.includes('hidden') && unfetched.detail.includes(new URL(address).host),
+      unfetched.detail,
+    )
   }
 })
 

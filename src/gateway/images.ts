@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Secret } from '../secrets/secret.ts'
 import { BadBase64 } from './base64.ts'
 import type { GatewayError } from './errors.ts'
-import { fetchPicture } from './fetch-guard.ts'
+import { AddressRefused, fetchPicture } from './fetch-guard.ts'
 import { type Http, Unanswered } from './http.ts'
 import { failed, failureOf, type ModelCall, refusedInside, refusedReply } from './model-call.ts'
 import { type FilePart, multipart } from './multipart.ts'
@@ -46,6 +46,8 @@ export type ImageEvent =
   | { type: 'half'; bytes: Buffer }
   /** A finished picture that did not arrive as one: made, and so billed. The others are not lost with it. */
   | { type: 'rejected'; detail: string }
+  /** A finished picture that could not be fetched from where the gateway says that it is, yet; null: nor may it be. */
+  | { type: 'unfetched'; address: string | null; detail: string }
 
 /**
  * The events of one picture call, each picture as soon as it is whole; ends after the last, or throws GatewayError. Read it once: reading sends the
@@ -65,6 +67,12 @@ const MOST_PREVIEWS = 1000
 const limits = { picture: 64 * 1024 * 1024, pictures: 16, text: 4 * 1024 * 1024 }
 // Of garbage that begins like base64 a few bytes are left: nothing to keep.
 const fewestBytes = 64
+
+/** Fetches a picture that a call gave an address for; costs nothing. Throws. */
+export function addressCalls({ upstream }: Pick<ImageDeps, 'upstream'>) {
+  return (address: string, signal: AbortSignal): Promise<Buffer> =>
+    fetchPicture(address, { signal, upstream, limit: limits.picture })
+}
 
 /** A picture that goes with an edit; read from where it is kept while it is sent. */
 interface InputPicture {
@@ -260,11 +268,23 @@ function finished(context: Context, picture: ScannedPicture | Unfetched): ImageE
   if (picture instanceof BadBase64 && picture.before.length >= fewestBytes) {
     return { type: 'completed', bytes: picture.before }
   }
-  return { type: 'rejected', detail: scrub(picture.message, [context.apiKey]) }
+  const detail = scrub(picture.message, [context.apiKey])
+  if (!(picture instanceof Unfetched)) return { type: 'rejected', detail }
+  const { address } = picture
+  // Where it holds a key it is not for anybody's eyes.
+  const mayTell = address !== null && scrub(address, [context.apiKey]) === address
+  return { type: 'unfetched', address: mayTell ? address : null, detail }
 }
 
 class Unfetched extends Error {
   override name = 'Unfetched'
+  /** Null where it is never to be asked. */
+  readonly address: string | null
+
+  constructor(message: string, address: string | null, cause: unknown) {
+    super(message, { cause })
+    this.address = address
+  }
 }
 
 /** The picture was made and billed, and fetching costs nothing: what fails is tried again. */
@@ -279,8 +299,8 @@ async function fetched(address: string, context: Context): Promise<Buffer | Unfe
       const host = URL.parse(address, upstream.origin)?.host ?? 'an address that is none'
       const why = (cause instanceof Error ? cause.message : String(cause)).replaceAll(address, host)
       const detail = `the picture at ${host} could not be fetched: ${why}`
-      if (signal.aborted) throw failed(context, 'interrupted', { charged: 'yes', detail }, cause)
-      if (attempt === FETCH_ATTEMPTS) return new Unfetched(detail, { cause })
+      if (cause instanceof AddressRefused) return new Unfetched(detail, null, cause)
+      if (signal.aborted || attempt === FETCH_ATTEMPTS) return new Unfetched(detail, address, cause)
       await delay(attempt * 500, undefined, { signal }).catch(() => undefined)
     }
   }

@@ -131,22 +131,22 @@ describe('what a call comes to', { concurrency: 4 }, () => {
     assert.equal(page.html.querySelectorAll('.mosaic img[src^="/files/"]').length, 1)
   })
 
-  for (const [what, bad] of [
-    ['no picture', { b64_json: Buffer.from('no picture at all').toString('base64') }],
-    ['no base64', { b64_json: '!!bad!!' }],
-    ['an address that nobody answers', { url: 'http://127.0.0.1:1/x.png' }],
+  for (const [what, bad, reason] of [
+    ['no picture', { b64_json: Buffer.from('no picture at all').toString('base64') }, 'bad_image'],
+    ['no base64', { b64_json: '!!bad!!' }, 'bad_image'],
+    ['an address that nobody answers', { url: 'http://127.0.0.1:1/x.png' }, 'unfetched'],
   ] as const) {
-    test(`one of four is ${what}: three are kept, with the reason for the fourth`, () => threeOfFour(bad))
+    test(`one of four is ${what}: three are kept, with the reason for the fourth`, () => threeOfFour(bad, reason))
   }
 
-  async function threeOfFour(bad: object): Promise<void> {
+  async function threeOfFour(bad: object, reason: string): Promise<void> {
     const picture = async (red: number) => {
       const image = sharp({ create: { width: 64, height: 64, channels: 3, background: { r: red, g: 0, b: 0 } } })
       return { b64_json: (await image.png().toBuffer()).toString('base64') }
     }
     const body = { created: 1, data: [await picture(1), bad, await picture(3), await picture(4)] }
     const row = await fail({ reply: { status: 200, body } }, { n: '4' })
-    assert.deepEqual([row.state, row.failureReason, row.charged], ['done', 'bad_image', 'yes'])
+    assert.deepEqual([row.state, row.failureReason, row.charged], ['done', reason, 'yes'])
     const page = await person.get(`/images/${row.id}`)
     assert.equal(page.html.querySelectorAll('.mosaic img[src^="/files/"]').length, 3)
   }

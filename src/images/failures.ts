@@ -13,7 +13,7 @@ export interface Progress {
   /** Pictures that are in memory only, until somebody takes them. */
   held: Promise<void>[]
   /** The first picture that could not be kept, and why. */
-  rejected: { reason: 'bad_image' | 'storage'; detail: string } | null
+  rejected: { reason: 'bad_image' | 'storage' | 'unfetched'; detail: string } | null
   /** Bytes may be stored that are not in the library. */
   leftovers: boolean
   requestId: string | null

@@ -12,6 +12,7 @@ import { isSameShape } from './pixels.ts'
 import { type ImageJob, listMakers, listPaused, type Mask, type Wait } from './queries.ts'
 import { isSilentEdit } from './silent-edits.ts'
 import { dimensionsOf } from './sizes.ts'
+import { linksOf } from './unfetched.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
 /** The jobs of one person as pages show them: with their pictures and their places in the queue. */
@@ -125,6 +126,7 @@ function viewJob(
       !!original &&
       pictures.some(picture => hasArrived(picture) && !isSameShape(picture, original)),
     pictures: pictures.map(viewPicture),
+    unfetched: linksOf(job),
     arrived: pictures.filter(hasArrived).length,
     cancelling: job.state === 'running' && job.cancelRequestedAt !== null,
     safe: safeOf(job),

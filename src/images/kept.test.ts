@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
+import { z } from 'zod'
 import type { FaultInput } from '../gateway/mock/faults.ts'
 import type { Running } from '../main.ts'
-import { ask, type JobRow, jobEnd } from '../testing/jobs.ts'
+import { boundKey, tokenOf } from '../testing/agents.ts'
+import { ask, type JobRow, jobEnd, jobIn } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
+import { startProcess } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
 // What was paid for and can still be shown is shown, however it came.
@@ -303,3 +306,98 @@ test('a worker that dies in the middle leaves the last preview that was shown', 
   app.mock.control.release()
   await Promise.all([running.stop(), other.stop()])
 })
+
+test('a picture that is not at its address yet is fetched when it is', async () => {
+  const patient = { tickSeconds: 0.05, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 600 }
+  const { running } = await app.another({ role: 'worker', worker: patient })
+  const { job, pictures } = await made({ url: 'http', urlRefusals: 4 })
+  assert.deepEqual([job.state, job.charged, job.failureReason], ['done', 'yes', null])
+  assert.deepEqual(
+    pictures.map(({ condition }) => condition),
+    ['whole'],
+  )
+  assert.deepEqual((await unfetchedOf(job.id)).length, 0)
+  await running.stop()
+})
+
+test('a worker killed while a picture is not at its address yet: another one fetches it, and nothing is asked twice', async () => {
+  const { child } = await startProcess(app, { PLAYGROUND_ROLE: 'worker' })
+  const prompt = 'killed before it was fetched'
+  app.mock.control.fault({ match: { prompt }, url: 'http', urlRefusals: 5 })
+  const id = await ask(person, prompt)
+  await until('the address', async () => (await unfetchedOf(id)).length > 0)
+  child.kill('SIGKILL')
+  await app.db.run(`update image_jobs set lease_until = now() - interval '1 second' where id = $1`, [id])
+  const { running } = await app.another({
+    role: 'worker',
+    worker: { tickSeconds: 0.05, leaseSeconds: 1, sweepSeconds: 0.1, persistSeconds: 0.5 },
+  })
+  assert.equal((await jobEnd(app.db, id)).state, 'done')
+  assert.deepEqual(
+    (await picturesOf(id)).map(({ position, condition }) => [position, condition]),
+    [[0, 'whole']],
+  )
+  assert.equal(app.mock.control.calls({ prompt }).length, 1)
+  await running.stop()
+})
+
+test('a picture that cannot be fetched is charged, said to be so, and its address offered where that does no harm', async () => {
+  const { running } = await app.another({ role: 'worker' })
+  const key = await boundKey(app, person)
+  const headers = { Authorization: `Bearer ${await tokenOf(app, key)}` }
+  const taskOf = async (address: string) => {
+    const prompt = `kept no. ${++number};`
+    app.mock.control.fault({ match: { prompt }, url: address })
+    const body = JSON.stringify({ prompt })
+    const asked = await fetch(`${app.url}/api/playground/ssh/tasks`, { method: 'POST', headers, body })
+    const id = Accepted.parse(await asked.json()).data.task_id
+    await jobIn(app.db, id, 'failed')
+    return Task.parse(await (await fetch(`${app.url}/api/playground/ssh/tasks/${id}`, { headers })).json()).data
+  }
+  const offered = 'http://pictures.invalid/a.png?signature=hidden'
+  const task = await taskOf(offered)
+  assert.deepEqual([task.state, task.failure, task.charged, task.unfetched], ['failed', 'unfetched', 'yes', [offered]])
+  assert.match(task.error, /could not fetch it from the address that the gateway gave\..*harged/)
+  const { html } = await person.get(`/images/${task.task_id}`)
+  const link = html.querySelector('.failure a[rel="noopener noreferrer"]')!
+  assert.deepEqual([link.getAttribute('href'), link.text], [offered, 'pictures.invalid'])
+  assert.doesNotMatch(html.querySelector('.failure .detail')!.text, /hidden/)
+  const stranger = await charlie(app)
+  assert.equal((await stranger.get(`/images/${task.task_id}`)).status, 404)
+  assert.ok(!app.logs.some(line => line.includes('signature=hidden')))
+
+  for (const address of [
+    'http://10.0.0.1/a.png',
+    'http://localhost/a.png',
+    'http://[::1]/a.png',
+    'http://someone:secret@pictures.invalid/a.png',
+    'ftp://pictures.invalid/a.png',
+    '/no/such/picture.png',
+  ]) {
+    const { failure, charged, unfetched, task_id } = await taskOf(address)
+    assert.deepEqual([address, failure, charged, unfetched], [address, 'unfetched', 'yes', []])
+    const page = (await person.get(`/images/${task_id}`)).html
+    assert.match(page.querySelector('.failure .sentence')!.text, /could not fetch it from the address/)
+    assert.equal(page.querySelector('.failure a[rel="noopener noreferrer"]'), null, address)
+  }
+  await running.stop()
+})
+
+const Accepted = z.object({ data: z.object({ task_id: z.string() }) })
+const Task = z.object({
+  data: z.object({
+    task_id: z.string(),
+    state: z.string(),
+    failure: z.string(),
+    charged: z.string(),
+    error: z.string(),
+    unfetched: z.array(z.string()),
+  }),
+})
+
+async function unfetchedOf(jobId: string): Promise<unknown[]> {
+  const { rows } = await app.db.pool.query<{ unfetched: unknown[] }>('select unfetched from image_jobs where id = $1', [
+    jobId,
+  ])
+  return rows[0]!.unfetched
+}

@@ -21,6 +21,7 @@ import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
 import { keepRemains } from './remains.ts'
 import { leaveInSpill, spillPicture } from './spill.ts'
+import { fetchUnfetched } from './unfetched.ts'
 
 const HOLD_MS = 1_000
 
@@ -57,6 +58,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
     leftovers: false,
     requestId: null,
   }
+  const unfetched: (queries.Unfetched & { detail: string })[] = []
   let half: Buffer | null = null
   let ending: queries.Ending
   try {
@@ -70,16 +72,26 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
       else if (event.type === 'completed') {
         previewer.drop()
-        await keep(deps, job, event.bytes, progress, previewer)
+        await keep(deps, job, event.bytes, progress.received++, progress, previewer)
       } else if (event.type === 'half') half = event.bytes
       else if (event.type === 'rejected') {
         progress.received++
         progress.rejected ??= { reason: 'bad_image', detail: event.detail }
+      } else if (event.address === null) {
+        progress.received++
+        progress.rejected ??= { reason: 'unfetched', detail: event.detail }
+      } else {
+        const { address, detail } = event
+        const picture = { position: progress.received++, address }
+        unfetched.push({ ...picture, detail })
+        await tell(deps, job, () => queries.addUnfetched(deps.db, job, picture))
       }
     }
+    if (await fetchLater(deps, job, unfetched, progress, previewer, signal)) return
     await Promise.all(progress.held)
     ending = endingOf(progress)
   } catch (error) {
+    if (await fetchLater(deps, job, unfetched, progress, previewer, signal)) return
     await Promise.all(progress.held)
     ending = endingAfter(deps, job, progress, error, signal)
     const again = await comeBack(deps, job, progress, error, signal)
@@ -93,6 +105,28 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
   await previewer.settled()
   await keepRemains(deps, job, progress, ending, { half, preview: previewer.last() })
   await end(deps, job, progress, { ...ending, leftovers: progress.leftovers })
+}
+
+/** True where a stop leaves what cannot be fetched yet, and with it the job, to whoever clears up. */
+async function fetchLater(
+  deps: Deps,
+  job: queries.ClaimedJob,
+  unfetched: readonly (queries.Unfetched & { detail: string })[],
+  progress: Progress,
+  previewer: Previewer,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const missing = await fetchUnfetched(deps, unfetched, signal, async (bytes, position) => {
+    await keep(deps, job, bytes, position, progress, previewer)
+    await tell(deps, job, () => queries.deleteUnfetched(deps.db, job, position))
+  })
+  const [first] = missing === 'left' ? unfetched : missing
+  if (!first) return false
+  progress.rejected ??= {
+    reason: 'unfetched',
+    detail: unfetched.find(each => each.position === first.position)!.detail,
+  }
+  return missing === 'left' && !progress.spilled && progress.held.length === 0
 }
 
 /** At once, or, where something of it waits or the database is away, when all is brought home. */
@@ -177,10 +211,10 @@ async function keep(
   deps: Deps,
   job: queries.ClaimedJob,
   bytes: Buffer,
+  position: number,
   progress: Progress,
   previewer: Previewer,
 ): Promise<void> {
-  const position = progress.received++
   try {
     count(deps, job, position, await beforeLeaving(deps, fileMade(deps, job, position, bytes)), progress)
   } catch (error) {

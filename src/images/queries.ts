@@ -7,6 +7,10 @@ import { Evidence, type Verdict } from '../spend/evidence.ts'
 import type { FormValues, ImageRequest } from './prompt.ts'
 import type { Blockage } from './readiness-queries.ts'
 
+/** Where the gateway says that a picture is, which could not be fetched from there. */
+const Unfetched = z.object({ position: z.number(), address: z.string() })
+export type Unfetched = z.output<typeof Unfetched>
+
 export const ImageJob = z.object({
   id: z.string(),
   userId: z.number(),
@@ -61,6 +65,7 @@ export const ImageJob = z.object({
   /** Key of the button that asked for it again. */
   form: z.string().nullable(),
   evidence: Evidence.nullable(),
+  unfetched: z.array(Unfetched),
 })
 export type ImageJob = z.output<typeof ImageJob>
 
@@ -351,6 +356,23 @@ export async function setTokens(db: Db, job: ClaimedJob, tokens: readonly string
 
 export async function setRequestId(db: Db, job: ClaimedJob, requestId: string): Promise<void> {
   await db.run(`update image_jobs set request_id = $3 where id = $1 and claim = $2`, [job.id, job.claim, requestId])
+}
+
+/** Safe to repeat. */
+export async function addUnfetched(db: Db, job: ClaimedJob, picture: Unfetched): Promise<void> {
+  await db.run(
+    `update image_jobs set unfetched = unfetched || $3::jsonb where id = $1 and claim = $2 and not unfetched @> $3::jsonb`,
+    [job.id, job.claim, JSON.stringify([picture])],
+  )
+}
+
+/** It came after all. */
+export async function deleteUnfetched(db: Db, job: ClaimedJob, position: number): Promise<void> {
+  await db.run(
+    `update image_jobs set unfetched = jsonb_path_query_array(unfetched, '$[*] ? (@.position != $position)', $3)
+     where id = $1 and claim = $2`,
+    [job.id, job.claim, JSON.stringify({ position })],
+  )
 }
 
 /** One more picture of a running job can be shown; what the preview showed is a picture now. */

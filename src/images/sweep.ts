@@ -5,6 +5,7 @@ import { pictureOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import * as queries from './queries.ts'
 import { keepPreview } from './remains.ts'
+import { recoverUnfetched } from './unfetched.ts'
 
 /**
  * Ends the jobs whose worker died. What it had stored is filed, without asking the gateway again; what was never sent
@@ -23,6 +24,8 @@ export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHe
   }
 }
 
+const FETCHED_FOR_MS = 10 * 60_000
+
 /** Ends a job by what there is of it; `brought`: pictures that were filed just now. */
 export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0): Promise<void> {
   if (!job.calledAt) {
@@ -30,6 +33,7 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
     if (!(await queries.requeueUnsent(deps.db, job))) await queries.cancelUnsent(deps.db, job)
     return
   }
+  const unfetched = job.finishedAt ? 0 : await recoverUnfetched(deps, job)
   const filed = new Set(await listPositions(deps.db, job.userId, job.id))
   const before = filed.size - brought
   for (const [position, token] of job.tokens.entries()) {
@@ -60,6 +64,11 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
   // What it brought was safe on a worker that has been given up.
   if (job.madeAt && !job.spilledBy) {
     return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'storage', charged: 'yes' })
+  }
+  if (unfetched > 0) {
+    // Its lease was taken anew: whoever finds it without one tries again.
+    if (Date.now() - job.calledAt.getTime() < FETCHED_FOR_MS) return
+    return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'unfetched', charged: 'yes' })
   }
   const preview = job.cancelRequestedAt ? null : await queries.findPreview(deps.db, job.userId, job.id)
   if (preview) await keepPreview(deps, job, preview)

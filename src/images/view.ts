@@ -50,6 +50,8 @@ export interface JobView {
   otherShape: boolean
   /** What is there to be seen or saved, with previews and what cannot be shown. */
   pictures: PictureView[]
+  /** Where the gateway says that pictures are which could not be fetched from there. */
+  unfetched: { url: string; host: string }[]
   /** How many of the pictures that were asked for have arrived, be it in part; while running fewer than `n`. */
   arrived: number
   /** A cancel was asked for and the worker has not acted on it yet. */

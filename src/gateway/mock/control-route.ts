@@ -9,6 +9,7 @@ import { panelRefusal, send, sendJson } from './replies.ts'
 export async function controlRoute(exchange: Exchange) {
   const { req, res, state, method, path } = exchange
   const hosted = state.hosted.get(path)
+  if (hosted && hosted.refusals-- > 0) return send(res, 503, 'text/plain', Buffer.from('not yet'))
   if (hosted) return send(res, 200, hosted.contentType, hosted.bytes)
   if (req.headers.origin) throw panelRefusal(403, 'The control route is not for browsers')
   await readBody(exchange)

@@ -104,6 +104,8 @@ export const Fault = z.strictObject({
   list: z.string().regex(/^\w+$/).optional(),
   /** Give pictures by address: `data`, `http` (served by the mock), or this very text; a path of the mock's is served. */
   url: z.string().optional(),
+  /** How often a picture that the mock serves answers 503 first. */
+  urlRefusals: z.int().optional(),
   flavour: z.enum(['oauth', 'api_key']).optional(),
   eventLines: z.boolean().optional(),
   done: z.boolean().optional(),

@@ -61,7 +61,11 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
     picture: Picture,
     path = `${hosted}${randomBytes(8).toString('hex')}.${request.outputFormat || 'png'}`,
   ) {
-    state.hosted.set(path, { bytes: picture.bytes, contentType: `image/${request.outputFormat || 'png'}` })
+    state.hosted.set(path, {
+      bytes: picture.bytes,
+      contentType: `image/${request.outputFormat || 'png'}`,
+      refusals: fault.urlRefusals ?? 0,
+    })
     const oldest = state.hosted.keys().next().value
     if (state.hosted.size > 50 && oldest) state.hosted.delete(oldest)
     return path

@@ -91,7 +91,8 @@ export interface MockState {
   /** How often a prompt was drawn, so that asking again gives another picture. */
   drawn: Map<string, number>
   /** Pictures that the mock hands out by http url instead of base64. */
-  hosted: Map<string, { bytes: Buffer; contentType: string }>
+  /** `refusals`: how often it is not there yet. */
+  hosted: Map<string, { bytes: Buffer; contentType: string; refusals: number }>
   secrets: Set<string>
   ledger: ReturnType<typeof createLedger>
   faults: ReturnType<typeof createFaultQueue>

@@ -4,3 +4,6 @@ create table image_workers (
   blocked text check (blocked in ('store', 'spill')),
   heard_at timestamptz not null default now()
 );
+
+-- What the gateway gave in place of pictures, while or where it cannot be fetched: [{"position": 0, "address": "https://…"}]
+alter table image_jobs add unfetched jsonb not null default '[]';
