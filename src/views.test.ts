@@ -108,7 +108,6 @@ const done: JobView = {
   failure: null,
   cost: 0.4,
   estimate: 0.4,
-  estimateLeft: 0.4,
   madeBy: null,
   sentences: { what: 'images.state.done', next: [] },
   money: moneyOf('yes', 0.4, null),
@@ -270,8 +269,8 @@ const batch: BatchView = {
   createdAt: now,
   counts: { queued: 1, running: 1, done: 1, failed: 0, unknown: 0, cancelled: 0 },
   total: 3,
-  estimate: 0.6,
-  cost: null,
+  usd: 0.6,
+  isSettled: false,
   jobs: [done, { ...queued, id: 'waits', batch: { id: 'batch-a', paused: true } }, running],
 }
 const lookedAt = { at: now, until: null, usageId: null, candidates: [] }
@@ -460,7 +459,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

@@ -19,11 +19,13 @@ export const KeyState = z.object({
   /** Paid by a plan and not from the balance. */
   isPlan: z.boolean(),
   windows: z.array(SpendWindow),
+  /** What its group multiplies the price of tokens by, for this person. */
+  rate: z.number().default(1),
 })
 export type KeyState = z.output<typeof KeyState>
 
 /** Of a key that the gateway does not know any more. */
-export const goneState: KeyState = { problem: 'gone', expiresAt: null, isPlan: false, windows: [] }
+export const goneState: KeyState = { problem: 'gone', expiresAt: null, isPlan: false, windows: [], rate: 1 }
 
 /** Why nothing can be paid with the key now; null when it can, as far as is known. */
 export function problemNow(state: KeyState | null): KeyState['problem'] {

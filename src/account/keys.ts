@@ -6,7 +6,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { withAccessToken } from '../session/tokens.ts'
 import { sealChosenKey } from './key.ts'
 import { fullWindow } from './key-state.ts'
-import { pricesOf } from './prices.ts'
+import { pricesOf, rateOf } from './prices.ts'
 import * as queries from './queries.ts'
 import type { KeyProblem, KeysView, KeyView, OtherKey } from './view.ts'
 
@@ -72,6 +72,7 @@ export function factsOf(ring: KeyRing, key: ApiKey): Omit<queries.ChosenKey, 'se
       expiresAt: key.expiresAt,
       isPlan: group?.subscriptionType === 'subscription',
       windows: key.windows,
+      rate: group ? rateOf(group, ring.rates) : 1,
     },
   }
 }
@@ -134,7 +135,7 @@ export function viewKeys(ring: KeyRing, chosenId: number | null): Pick<KeysView,
         name: group.name,
         description: group.description ?? '',
         allowsImages: allowsImages(group),
-        multiplier: ring.rates.get(group.id) ?? group.rateMultiplier ?? 1,
+        multiplier: rateOf(group, ring.rates),
       })),
   }
 }

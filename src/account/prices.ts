@@ -14,14 +14,17 @@ const defaults: Prices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
  * which stand in for the group's unless its pictures have a rate of their own.
  */
 export function pricesOf(group: Group, rates: ReadonlyMap<number, number>): Prices {
-  const multiplier = group.imageRateIndependent
-    ? (group.imageRateMultiplier ?? 1)
-    : (rates.get(group.id) ?? group.rateMultiplier ?? 1)
+  const multiplier = group.imageRateIndependent ? (group.imageRateMultiplier ?? 1) : rateOf(group, rates)
   return {
     '1K': (group.imagePrice1k ?? defaults['1K']) * multiplier,
     '2K': (group.imagePrice2k ?? defaults['2K']) * multiplier,
     '4K': (group.imagePrice4k ?? defaults['4K']) * multiplier,
   }
+}
+
+/** What multiplies the price of tokens, and of pictures that have no rate of their own. */
+export function rateOf(group: Group, rates: ReadonlyMap<number, number>): number {
+  return rates.get(group.id) ?? group.rateMultiplier ?? 1
 }
 
 /** The gateway's tier of a size by its longest edge; null where only the picture that comes back decides: `auto`. */

@@ -140,7 +140,9 @@ export function accountRoutes(deps: Deps): Router {
   function viewEditPreviews(res: Response): EditPreviewsView {
     const previews = editPreviews(deps.config, accountOf(res))
     const example = { size: '1024x1024', quality: 'high', n: 1, references: 1, previews: previews || 1 }
-    return { on: previews > 0, byTokens: editTokenCost(example), byPicture: accountOf(res)?.keyPrices?.['1K'] ?? null }
+    const { keyPrices = null, keyState = null } = accountOf(res) ?? {}
+    const byTokens = editTokenCost(example) * (keyState?.rate ?? 1)
+    return { on: previews > 0, byTokens, byPicture: keyPrices?.['1K'] ?? null }
   }
 
   return router

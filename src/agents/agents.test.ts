@@ -10,6 +10,7 @@ import sharp from 'sharp'
 import { z } from 'zod'
 import { blobOf, boundKey } from '../testing/agents.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
 import { PROOF_NAMESPACE } from './proof.ts'
@@ -569,15 +570,15 @@ test('what was free is given back to the cap, and what cost more than estimated 
     const { data } = await ask('GET', `${API}/tasks/${String(failed.data.task_id)}`, { token })
     return data.status === 'failed' ? data : null
   })
-  assert.equal(task.charged, 'no')
-  await limit(person, { spend_total: String(task.estimate) })
+  assert.deepEqual([task.charged, task.estimate], ['no', 0])
+  await limit(person, { spend_total: '0.134' })
   const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'instead' } })
   assert.equal(made.status, 202, 'the whole cap is free again')
   const more = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'too much' } })
   assert.deepEqual([more.status, more.failure.reason], [403, 'spend_total'])
 
   await app.db.pool.query('update image_jobs set cost = 0.01 where id = $1', [made.data.task_id])
-  await limit(person, { spend_total: (Number(task.estimate) + 0.01).toFixed(4) })
+  await limit(person, { spend_total: '0.144' })
   assert.equal((await ask('POST', `${API}/tasks`, { token, body: { prompt: 'fits' } })).status, 202)
 })
 
@@ -766,6 +767,21 @@ test('a full window of the API key is told as a wait with its end, to every task
   const known = await wait('known before')
   assert.deepEqual([known.status, known.waiting], ['queued', 'key_window_5h'])
   assert.equal(app.mock.control.calls({ email: person.email }).length, 1)
+})
+
+test('an edit with previews is reserved at what its tokens may cost', async () => {
+  const { person, token } = await atWork()
+  const { token: picture } = await makePicture(app, person, 'to be edited')
+  await limit(person, { spend_total: '0.2' })
+  const body = { prompt: 'edited', size: '1024x1024', mode: 'edit', images: [{ asset_token: picture }] }
+  await person.post('/account/edit-previews', { wanted: 'yes' })
+  const refused = await ask('POST', `${API}/tasks`, { token, body })
+  assert.deepEqual([refused.status, refused.failure.reason], [403, 'spend_total'])
+  await person.post('/account/edit-previews', { wanted: 'no' })
+  const made = await ask('POST', `${API}/tasks`, { token, body })
+  assert.equal(made.status, 202)
+  const { data } = await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })
+  assert.equal(data.estimate, 0.134)
 })
 
 test('size auto is reserved at the dearest tier that can come back', async () => {

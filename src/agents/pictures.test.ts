@@ -34,6 +34,9 @@ interface Task {
   result: { images: Image[] } | null
   kept: Image[]
   progress: { pictures: number }
+  charged: string | null
+  cost: number | null
+  estimate: number | null
 }
 
 const get = (address: string, more: RequestInit = {}) =>
@@ -58,8 +61,11 @@ test('a task that lost some of its pictures says so, and is completed all the sa
   assert.deepEqual([lost.status, lost.result?.images.length, lost.progress.pictures], ['completed', 1, 1])
   assert.match(lost.error ?? '', /^1 of 3: \S+/)
   assert.match((await taskOf(lost.task_id, 'zh-CN')).error ?? '', /3 张中收到 1 张/)
-  const fewer = await made({ deliver: 2 }, { n: 3 })
+  const fewer = await made({ deliver: 2, noUsage: true }, { n: 3, size: '1024x1024' })
   assert.deepEqual([fewer.status, fewer.error], ['completed', '2 of 3 pictures came.'])
+  assert.deepEqual([fewer.cost, fewer.estimate], [null, 0.268], 'what was not made is not estimated')
+  const refused = await made({ reply: 'moderation' })
+  assert.deepEqual([refused.charged, refused.estimate], ['no', 0])
   assert.equal((await made({})).error, null)
 })
 

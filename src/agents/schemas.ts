@@ -142,7 +142,7 @@ export const TaskAnswer = z.object({
     .number()
     .nullable()
     .describe(
-      'US dollars before the call; of size `auto` at most, since the tier is that of the picture that comes back',
+      'US dollars, at most, until `cost` is known: for all `n` pictures, then for what was made; 0 when nothing was charged. Of size `auto` the tier is that of the picture that comes back',
     ),
   estimate_stale: z
     .boolean()

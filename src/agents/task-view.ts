@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { describeJob, safeOf } from '../images/job-view.ts'
+import { describeJob, estimateNow, safeOf } from '../images/job-view.ts'
 import { waitsOf } from '../images/line.ts'
 import type { ImageJob, Wait } from '../images/queries.ts'
 import { linksOf } from '../images/unfetched.ts'
@@ -66,7 +66,7 @@ export async function viewTasks(
       model: job.model,
       quality: job.quality,
       n: job.n,
-      estimate: job.estimate,
+      estimate: estimateNow(job, pictures),
       estimate_stale: job.estimateStale,
       cost: job.cost,
       ...waitOf(job, waits.get(job.id)),

@@ -3,6 +3,7 @@ import { keepCurrent } from '../account/current.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
+import { editTerms } from '../images/edit-terms.ts'
 import { checkRequest, type FormValues, readForm as readImageForm, readWholeNumber, sizeOf } from '../images/prompt.ts'
 import { quote } from '../images/quote.ts'
 import { requesterOf } from '../images/requester.ts'
@@ -36,7 +37,8 @@ export function callRoutes(deps: Deps): Router {
     const { prompt, n } = checked.request
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)
-    const doubts = doubtsAbout(accountOf(res), [checked.request], seen)
+    const edit = await editTerms(deps, accountOf(res), [checked.request])
+    const doubts = doubtsAbout(accountOf(res), [checked.request], edit, seen)
     if (doubts.length > 0) {
       const told = toldOf(doubts, seen)
       return answerCard(req, res, conversation, call, values, wordDoubts(doubts, t), told)
@@ -66,7 +68,7 @@ export function callRoutes(deps: Deps): Router {
     told: Terms['told'] = [],
   ): Promise<void> {
     const { view } = await loadThread(
-      db,
+      deps,
       conversation,
       { at: call.messageId, before: null, from: null },
       accountOf(res),
@@ -75,7 +77,8 @@ export function callRoutes(deps: Deps): Router {
     if (card?.role !== 'tool') throw new Refusal(404, 'errors.not_found')
     const { prompt, size } = values
     const n = readWholeNumber(values.n) ?? card.n
-    const shown = { ...card, prompt, size, n, error, quote: quote(accountOf(res), values, { told }) }
+    const edit = await editTerms(deps, accountOf(res), [values])
+    const shown = { ...card, prompt, size, n, error, quote: quote(accountOf(res), values, edit, { told }) }
     if (wantsFragment(req))
       return sendFragments(res.status(422), renderView(pageOf(res), 'chat/_card', { message: shown }))
     await showPage(deps, req, res.status(422), conversation, { card: shown })

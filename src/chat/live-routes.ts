@@ -40,7 +40,7 @@ export function liveRoutes(deps: Deps, streams: EventStreams): Router {
   // What stands above a message, into the page that has that.
   router.get('/chat/:id/older', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    const { view } = await loadThread(db, conversation, partOf(req), accountOf(res))
+    const { view } = await loadThread(deps, conversation, partOf(req), accountOf(res))
     sendFragments(res, renderView(pageOf(res), 'chat/_above', { thread: view }))
   })
 
@@ -48,7 +48,7 @@ export function liveRoutes(deps: Deps, streams: EventStreams): Router {
   router.get('/chat/:id/pulse', async (req, res) => {
     const conversation = await myConversation(db, req, res)
     const part = partOf(req)
-    const { view } = await loadThread(db, conversation, part, accountOf(res))
+    const { view } = await loadThread(deps, conversation, part, accountOf(res))
     if (view.pulse === req.query.v) return res.status(204).end()
     await reloadViewer(deps, res)
     const page = pageOf(res)

@@ -22,7 +22,7 @@ export interface Page {
  * since the last), reasoning as `r`, the end of an answer as `e`; everything else as fragments.
  */
 export function followThread(
-  deps: Pick<Deps, 'db' | 'listener' | 'log'>,
+  deps: Pick<Deps, 'db' | 'config' | 'listener' | 'log'>,
   page: Page,
   conversation: Conversation,
   part: Part,
@@ -72,7 +72,7 @@ export function followThread(
   async function tellChange(): Promise<void> {
     const current = await findConversation(db, conversation.userId, conversation.id)
     if (!current || current.deletedAt) return stream.end()
-    const next = await loadThread(db, current, { ...part, from: first }, await page.account())
+    const next = await loadThread(deps, current, { ...part, from: first }, await page.account())
     const before = thread
     thread = next
     const has = readPulse(shown)

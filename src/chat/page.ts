@@ -43,7 +43,7 @@ export async function showPage(
   const list = await listOf(db, req, res, conversation?.id ?? null)
   const { card } = said
   const part = card ? { ...partOf(req), at: card.id } : partOf(req)
-  const thread = conversation && (await loadThread(db, conversation, part, accountOf(res))).view
+  const thread = conversation && (await loadThread(deps, conversation, part, accountOf(res))).view
   if (thread && card) thread.messages = thread.messages.map(each => (each.id === card.id ? card : each))
   const form = said.form ?? (await firstForm(db, req, res, userId, conversation))
   const deletedId = z.guid().safeParse(req.query.deleted).data

@@ -109,6 +109,18 @@ test('a picture is proposed with its price, made only after a yes, filed, and to
   assert.equal((await jobEnd(db, call.job_id)).state, 'done')
 })
 
+test('a proposed edit has the price that previews make of it, on the card and when its size is changed', async () => {
+  const person = await alice(app)
+  const { id } = await paint(person, 'draw a lighthouse for previews')
+  await person.post('/account/edit-previews', { wanted: 'yes' })
+  await say(person, 'make it blue', id)
+  const { form } = await card(person, id)
+  assert.match(form.querySelector('.by-tokens')?.text ?? '', /may bill the edit by tokens: about \$0\.2/)
+  const asked = form.querySelector('fieldset')!.getAttribute('hx-get')!
+  const changed = await person.get(`${asked}&size=3840x2160&quality=high&n=2`, { htmx: true })
+  assert.match(changed.html.querySelector('.by-tokens')?.text ?? '', /about \$0\.8/)
+})
+
 test('"make it blue" edits the picture that was just made', async () => {
   const person = await alice(app)
   const { id } = await paint(person, 'draw a first lighthouse')

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Account } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
 import { defaultModel } from '../images/capabilities.ts'
+import { type EditTerms, editTerms } from '../images/edit-terms.ts'
 import { isUnfinished, viewJobs } from '../images/job-view.ts'
 import { readForm } from '../images/prompt.ts'
 import { listJobsById } from '../images/queries.ts'
@@ -40,11 +42,12 @@ export interface Thread {
 
 /** Part of one branch of a conversation as a page shows it. `account` pays for what is offered. */
 export async function loadThread(
-  db: Db,
+  deps: Pick<Deps, 'db' | 'config'>,
   conversation: Conversation,
   part: Part,
   account: Account | null,
 ): Promise<Thread> {
+  const { db } = deps
   const branch = await loadPart(db, conversation, part)
   const { leaf, isEnd } = branch
   const siblings = await listChildren(
@@ -56,9 +59,13 @@ export async function loadThread(
   const last = branch.turns.at(-1)
   const writing = last?.kind === 'assistant' && last.reply.finishedAt === null ? last.message.id : null
   const growth = writing ? await loadGrowth(db, conversation.userId, writing) : null
+  const offered = branch.turns.flatMap(turn =>
+    turn.kind === 'tool' && turn.call.state === 'asked' ? [{ references: turn.call.sources }] : [],
+  )
+  const edit = await editTerms(deps, account, offered)
   const beside = Map.groupBy(siblings, each => each.parentId)
   const messages = branch.turns.map((turn): MessageView => {
-    const view = viewTurn(turn, branch, { jobs, account, growth, isLeaf: isEnd && turn === last })
+    const view = viewTurn(turn, branch, { jobs, account, edit, growth, isLeaf: isEnd && turn === last })
     return { ...view, branches: branchesOf(beside.get(turn.message.parentId) ?? [], turn.message.id) }
   })
   const tagged = messages.map(message => ({ ...message, tag: tagOf(message) }))
@@ -111,6 +118,7 @@ export async function grow(growth: Growth, delta: Delta): Promise<string> {
 interface Context {
   jobs: Map<string, { view: JobView; isUnfinished: boolean }>
   account: Account | null
+  edit: EditTerms
   growth: Growth | null
   isLeaf: boolean
 }
@@ -188,7 +196,7 @@ function viewMoney(reply: Reply): Pick<AnswerView, 'sentences' | 'money' | 'mayC
   }
 }
 
-function viewCall(call: ToolCall, { files }: Branch, { jobs, account }: Context): Rest<ToolView> {
+function viewCall(call: ToolCall, { files }: Branch, { jobs, account, edit }: Context): Rest<ToolView> {
   const { state, prompt, size, n } = call
   return {
     role: 'tool',
@@ -198,7 +206,7 @@ function viewCall(call: ToolCall, { files }: Branch, { jobs, account }: Context)
     size,
     n,
     quality: defaultModel.defaults.quality,
-    quote: quote(account, readForm({ size, n: String(n) })),
+    quote: quote(account, readForm({ size, n: String(n), references: call.sources }), edit),
     sizes,
     sources: call.sources.map(token => viewPicture(token, '', files)),
     job: (call.jobId && jobs.get(call.jobId)?.view) || null,

@@ -15,6 +15,7 @@ import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
 import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
 import { composer } from './composer.ts'
+import { editTerms } from './edit-terms.ts'
 import { type FieldErrors, type FormValues, formFields, readForm } from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
@@ -75,8 +76,9 @@ export function batchRoutes(deps: Deps): Router {
     const requests = lines.flatMap(line => line.request ?? [])
     const isSound = requests.length > 0 && requests.length === lines.length
     const shownNow = submissionOf('preview', requests)
+    const edit = await editTerms(deps, accountOf(res), [values])
     const answer = async (status: number, more: FieldErrors = {}, told: Terms['told'] = []) => {
-      const each = quote(accountOf(res), values, { times: lines.length, told })
+      const each = quote(accountOf(res), values, edit, { times: lines.length, told })
       const shown = lines.map(({ prompt, error }) => ({ prompt: beginningOf(prompt), error }))
       const form = await formOf(res, prompts, values, { ...errors, ...more })
       const batch = { ...form, lines: shown, each, submission: submission ?? form.submission, previewed: shownNow }
@@ -88,7 +90,7 @@ export function batchRoutes(deps: Deps): Router {
     // What was changed since its price was shown is shown again, not paid for.
     if (previewed && previewed !== shownNow) return answer(422, { changed: t('images.batch.changed') })
     const seen = readTerms(req.body?.terms)
-    const doubts = doubtsAbout(accountOf(res), requests, seen)
+    const doubts = doubtsAbout(accountOf(res), requests, edit, seen)
     if (doubts.length > 0) return answer(422, { form: wordDoubts(doubts, t) }, toldOf(doubts, seen))
     try {
       await batches.consume(String(signedIn(res).userId))

@@ -121,6 +121,20 @@ test('a paused batch starts nothing more until it goes on; what runs goes on; th
   assert.equal(page.html.querySelectorAll('.state-done').length, 4)
 })
 
+test('what was not made, and what was free, is no part of the total of a batch; once all is known it is its cost', async () => {
+  const person = await alice(app)
+  app.mock.control.fault({ match: { prompt: 'fewer of these' }, deliver: 1, noUsage: true })
+  app.mock.control.fault({ match: { prompt: 'none of these' }, reply: 'moderation' })
+  const prompts = 'fewer of these\nnone of these\nall of these'
+  const url = (await person.post('/images/batch', { prompts, n: '2', size: '1024x1024', step: 'start' })).location
+  await ended(person, url, 3)
+  const totalOf = async () =>
+    (await person.get(url)).html.querySelector('.batch-head .muted')!.text.replace(/\s+/g, ' ').trim()
+  await until('one of the bills', async () => (await totalOf()) === '≈ $0.402')
+  await app.db.run(`update image_jobs set cost = 0.134 where prompt = 'fewer of these'`)
+  await until('the cost of all', async () => (await totalOf()) === 'Charged $0.402')
+})
+
 test('an unchanged batch is a 204; its tag changes with its jobs and with pause', async () => {
   const person = await alice(app)
   const release = hold(person)

@@ -77,8 +77,7 @@ export async function viewBatch(db: Deps['db'], batch: queries.Batch): Promise<B
   const jobs = await viewJobs(db, batch.userId, rows)
   const counts: Record<JobState, number> = { queued: 0, running: 0, done: 0, failed: 0, unknown: 0, cancelled: 0 }
   for (const { state } of jobs) counts[state]++
-  const costs = jobs.flatMap(job => job.cost ?? [])
-  const estimates = jobs.map(job => job.estimate)
+  const amounts = jobs.map(job => job.cost ?? job.estimate)
   return {
     id: batch.id,
     tag: [batch.version, ...jobs.map(job => job.tag.slice(37))].join('-'),
@@ -86,8 +85,8 @@ export async function viewBatch(db: Deps['db'], batch: queries.Batch): Promise<B
     createdAt: batch.createdAt,
     counts,
     total: jobs.length,
-    estimate: estimates.reduce((sum, each) => (sum === null || each === null ? null : sum + each), 0 as number | null),
-    cost: costs.length > 0 ? costs.reduce((sum, each) => sum + each, 0) : null,
+    usd: amounts.reduce((sum, each) => (sum === null || each === null ? null : sum + each), 0 as number | null),
+    isSettled: rows.every(job => job.finishedAt !== null && (job.cost !== null || job.charged === 'no')),
     jobs,
   }
 }

@@ -36,7 +36,7 @@ export async function composer(
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
     models: [...capabilities],
-    quote: quote(account, values, { ...back, edit: await editTerms(deps, account) }),
+    quote: quote(account, values, await editTerms(deps, account, [values]), back),
     submission: back.submission ?? randomUUID(),
     obstacle: deps.storage.isProven() ? obstacleTo(account, 'pictures') : noStore,
   }

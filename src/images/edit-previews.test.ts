@@ -66,6 +66,26 @@ test('whoever wants previews for edits is told what they may cost, and what the 
   assert.equal((await person.post('/account/edit-previews', { wanted: 'perhaps' })).status, 400)
 })
 
+test('the balance is warned of, and the price counted, by tokens where an edit is billed so', async () => {
+  const { person, token } = await editor()
+  const { id } = app.mock.control.user(person.email, { balance: 0.15 })
+  await person.post('/account/balance')
+  await person.post('/account/edit-previews', { wanted: 'yes' })
+  const form = { reference: token, size: '1024x1024' }
+  const asked = await person.post('/images', { ...form, prompt: 'dearer than it looks' })
+  assert.equal(asked.status, 422)
+  assert.match(asked.html.querySelector('#form-error')!.text, /may cost \$0\.3\d+, and your balance is \$0\.15/)
+  const batch = { ...form, prompts: 'one\ntwo', step: 'preview' }
+  assert.match((await person.post('/images/batch', batch)).html.querySelector('.by-tokens')!.text, /by tokens/)
+
+  app.mock.control.user(person.email, { rates: { [groupIds.studio]: 0.5 } })
+  await app.db.run(`update accounts set key_checked_at = null where user_id = $1`, [id])
+  assert.match((await quoteOf(person, token))!, /about \$0\.1\d+/, 'by the rate of the group')
+
+  await person.post('/account/edit-previews', { wanted: 'no' })
+  await ask(person, 'by picture', form)
+})
+
 test('a key that was seen to bill streamed edits by picture is not warned of', async () => {
   const person = await alice(app)
   const { token } = await makePicture(app, person, 'a table')

@@ -1,9 +1,9 @@
 import { editPreviews } from '../account/edit-previews.ts'
-import type { Account } from '../account/queries.ts'
+import { findAccount } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import { findEditBilling } from './edit-queries.ts'
 
-/** On what terms an edit would be made with the chosen key. */
+/** On what terms an edit would be made. */
 export interface EditTerms {
   /** That come with it; 0: it is not streamed, and billed by picture. */
   previews: number
@@ -11,8 +11,16 @@ export interface EditTerms {
   byTokens: boolean | null
 }
 
-export async function editTerms(deps: Pick<Deps, 'db' | 'config'>, account: Account | null): Promise<EditTerms> {
-  const previews = editPreviews(deps.config, account)
-  if (previews === 0 || !account?.keyId) return { previews, byTokens: null }
-  return { previews, byTokens: await findEditBilling(deps.db, account.userId, account.keyId) }
+const byPicture: EditTerms = { previews: 0, byTokens: null }
+
+/** As the person whose key pays has chosen, also for what an SSH key asks; of requests without references none matter. */
+export async function editTerms(
+  deps: Pick<Deps, 'db' | 'config'>,
+  payer: { userId: number; keyId: number | null } | null,
+  requests: readonly { references: readonly string[] }[],
+): Promise<EditTerms> {
+  if (!payer || requests.every(({ references }) => references.length === 0)) return byPicture
+  const previews = editPreviews(deps.config, await findAccount(deps.db, payer.userId))
+  if (previews === 0 || !payer.keyId) return { previews, byTokens: null }
+  return { previews, byTokens: await findEditBilling(deps.db, payer.userId, payer.keyId) }
 }

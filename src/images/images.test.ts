@@ -228,12 +228,11 @@ describe('previews', () => {
     const person = await alice(app)
     const hold = app.mock.control.fault({ match: { prompt: 'one after the other' }, hold: 'after_completed' })
     const id = await ask(person, 'one after the other', { n: '2' })
-    const arrived = await until('the first of two', async () => {
+    const arrived = await until('the first of two, and no preview', async () => {
       const shown = tile((await person.get('/images')).html, id)
-      return shown?.querySelector('img[src^="/files/"]') && shown
+      return shown?.querySelector('img[src^="/files/"]') && !shown.querySelector('img.preview') && shown
     })
     assert.ok(arrived.classList.contains('state-running'))
-    assert.equal(arrived.querySelector('img.preview'), null)
     app.mock.control.release(hold)
     await jobIn(app.db, id, 'done')
   })

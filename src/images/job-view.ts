@@ -15,6 +15,14 @@ import { dimensionsOf } from './sizes.ts'
 import { linksOf } from './unfetched.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
+/** In US dollars what stands for the cost until that is known: what was not made is no part of it. */
+export function estimateNow({ state, charged, estimate, n }: ImageJob, pictures: readonly Picture[]): number | null {
+  if (estimate === null) return null
+  if (charged === 'no') return 0
+  const made = pictures.filter(({ condition }) => condition !== 'preview').length
+  return state === 'done' ? (estimate / n) * made : estimate
+}
+
 /** The jobs of one person as pages show them: with their pictures and their places in the queue. */
 export async function viewJobs(
   db: Db,
@@ -91,7 +99,6 @@ function viewJob(
   references: ReadonlyMap<string, ReferenceView>,
 ): Omit<JobView, 'madeBy' | 'batch'> {
   const first = pictures.find(picture => picture.condition !== 'undecodable')
-  const made = pictures.filter(picture => picture.condition !== 'preview')
   const original = references.get(job.referenceTokens[0] ?? '')
   const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }
   return {
@@ -136,8 +143,7 @@ function viewJob(
     mayCheck: mayCheck(job),
     nextSubmission: randomUUID(),
     cost: job.cost,
-    estimate: job.estimate,
-    estimateLeft: job.state === 'done' && job.estimate !== null ? (job.estimate / job.n) * made.length : job.estimate,
+    estimate: estimateNow(job, pictures),
   }
 }
 

@@ -1,8 +1,7 @@
-import { editTokenCost } from '../account/edit-previews.ts'
-import { priceRange } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import { defaultModel, findCapability } from './capabilities.ts'
 import type { EditTerms } from './edit-terms.ts'
+import { estimateOf } from './estimate.ts'
 import { type FormValues, readWholeNumber, sizeOf } from './prompt.ts'
 import { refuseSize } from './sizes.ts'
 import { type Doubt, isOverBalance, writeTerms } from './terms.ts'
@@ -15,41 +14,28 @@ import type { QuoteView } from './view.ts'
 export function quote(
   account: Account | null,
   values: FormValues,
-  { times = 1, told = [], edit }: { times?: number; told?: readonly Doubt['why'][]; edit?: EditTerms } = {},
+  edit: EditTerms,
+  { times = 1, told = [] }: { times?: number; told?: readonly Doubt['why'][] } = {},
 ): QuoteView {
   const model = findCapability(values.model) ?? defaultModel
   const size = sizeOf(values)
   const refused = refuseSize(model, size)
   const n = Math.min(Math.max(readWholeNumber(values.n) ?? 1, 1), model.maxCount)
-  const prices = account?.keyPrices
-  const byTokens = refused || !edit ? null : tokensOf(values, size, n, edit)
-  if (refused || !prices) {
-    return { each: null, total: null, least: null, n, refused, overBalance: null, terms: '', byTokens }
+  const { quality, references } = values
+  const estimate = refused ? null : estimateOf(account, { size, quality, n, references }, edit)
+  if (!account?.keyPrices || !estimate) {
+    return { each: null, total: null, least: null, n, refused, overBalance: null, terms: '', byTokens: null }
   }
-  const { least, most } = priceRange(prices, size)
-  const total = most * n
-  const isOver = isOverBalance(account, total * times)
+  const { least, most, byTokens } = estimate
+  const isOver = isOverBalance(account, most * times)
   return {
-    each: most,
-    total,
-    least: least < most ? least * n : null,
+    each: byTokens ? null : most / n,
+    total: most,
+    least: least < most ? least : null,
     n,
     refused,
     overBalance: isOver ? account.balance : null,
     byTokens,
-    terms: writeTerms({ prices, told: isOver ? [...told, 'over_balance'] : told }),
+    terms: writeTerms({ prices: account.keyPrices, told: isOver ? [...told, 'over_balance'] : told }),
   }
-}
-
-/** Where previews make an edit one that is billed by tokens, or may. */
-function tokensOf(
-  values: FormValues,
-  size: string,
-  n: number,
-  { previews, byTokens }: EditTerms,
-): QuoteView['byTokens'] {
-  const references = values.references.length
-  if (references === 0 || previews === 0 || byTokens === false) return null
-  const usd = editTokenCost({ size, quality: values.quality, n, references, previews })
-  return { usd, isSeen: byTokens === true }
 }

@@ -26,7 +26,16 @@ import { iterationRoutes } from './iteration-routes.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
-import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, readForm, withSize } from './prompt.ts'
+import {
+  checkRequest,
+  type FieldErrors,
+  type FormValues,
+  formFields,
+  formOf,
+  type ImageRequest,
+  readForm,
+  withSize,
+} from './prompt.ts'
 import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
@@ -92,7 +101,8 @@ export function imageRoutes(deps: Deps): Router {
     if ('errors' in checked) return refuse(422, checked.errors)
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)
-    const doubts = doubtsAbout(accountOf(res), [checked.request], seen)
+    const edit = await editTerms(deps, accountOf(res), [checked.request])
+    const doubts = doubtsAbout(accountOf(res), [checked.request], edit, seen)
     if (doubts.length > 0) return refuse(422, { form: wordDoubts(doubts, pageOf(res).t) }, toldOf(doubts, seen))
     try {
       await starts.consume(String(signedIn(res).userId))
@@ -109,8 +119,8 @@ export function imageRoutes(deps: Deps): Router {
 
   router.get('/images/quote', async (req, res) => {
     await keepCurrent(deps, res)
-    const account = accountOf(res)
-    const priced = quote(account, readForm(req.query), { edit: await editTerms(deps, account) })
+    const values = readForm(req.query)
+    const priced = quote(accountOf(res), values, await editTerms(deps, accountOf(res), [values]))
     sendFragments(res, renderView(pageOf(res), 'images/_quote', { quote: priced }))
   })
 
@@ -208,7 +218,7 @@ export function imageRoutes(deps: Deps): Router {
     const waiting = await myJob(req, res)
     refuseUnknownFields(req, ['terms'])
     await keepCurrent(deps, res)
-    if (asksFirst(req, res, [waiting])) return
+    if (await asksFirst(req, res, requestOf(waiting))) return
     // Null: it waits no more, and the tile says what it does.
     const moved = await payInstead(deps, requesterOf(res), waiting)
     if (!wantsFragment(req)) return res.redirect(303, `/images/${waiting.id}`)
@@ -219,7 +229,7 @@ export function imageRoutes(deps: Deps): Router {
     const ended = await myJob(req, res)
     refuseUnknownFields(req, ['submission', 'terms'])
     await keepCurrent(deps, res)
-    if (asksFirst(req, res, [ended])) return
+    if (await asksFirst(req, res, requestOf(ended))) return
     await starts.consume(String(ended.userId))
     const form = Submission.safeParse(req.body?.submission).data ?? null
     const { job, again } = await retryImage(deps, requesterOf(res), ended, form)
@@ -233,7 +243,7 @@ export function imageRoutes(deps: Deps): Router {
     const checked = checkRequest(values, pageOf(res).t)
     if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
     await keepCurrent(deps, res)
-    if (asksFirst(req, res, [checked.request])) return
+    if (await asksFirst(req, res, checked.request)) return
     await starts.consume(String(source.userId))
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const once = submissionOf(submission, checked.request)
@@ -329,10 +339,10 @@ export function imageRoutes(deps: Deps): Router {
   }
 
   /** Whether something has to be said of the price before a button without a form around it pays. */
-  function asksFirst(req: Request, res: Response, requests: readonly { size: string; n: number }[]): boolean {
+  async function asksFirst(req: Request, res: Response, request: ImageRequest): Promise<boolean> {
     const seen = readTerms(req.body?.terms)
     const account = accountOf(res)
-    const doubts = doubtsAbout(account, requests, seen)
+    const doubts = doubtsAbout(account, [request], await editTerms(deps, account, [request]), seen)
     if (doubts.length === 0 || !account?.keyPrices) return false
     const question = {
       action: req.originalUrl,

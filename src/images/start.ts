@@ -3,7 +3,6 @@ import { isCurrent } from '../account/current.ts'
 import { sealBindingKeyForJob, sealKeyForJob } from '../account/key.ts'
 import { fullWindow } from '../account/key-state.ts'
 import { obstacleTo } from '../account/obstacle.ts'
-import { priceRange } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
@@ -11,6 +10,8 @@ import type { Caller } from '../gateway/client.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
+import { type EditTerms, editTerms } from './edit-terms.ts'
+import { estimateOf } from './estimate.ts'
 import type { ImageRequest } from './prompt.ts'
 import * as queries from './queries.ts'
 
@@ -87,7 +88,7 @@ type Enqueue = (
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
-  deps: Pick<Deps, 'jobs' | 'sealer' | 'storage'> & { db: Db },
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
   requester: Requester,
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {
@@ -95,13 +96,14 @@ export async function prepare(
   if (!deps.storage.isProven()) throw new Refusal(503, 'images.blocked.no_store', {}, 10)
   const { keyId, chosen, waits } = usableKey(account)
   for (const request of requests) await checkReferences(deps.db, userId, request)
+  const edit = await editTerms(deps, { userId, keyId }, requests)
 
   return async (tx, request, submission, from) => {
     const id = randomUUID()
     const keySecret = sshKeyId
       ? sealBindingKeyForJob(deps, userId, id, sshKeyId, chosen)
       : sealKeyForJob(deps, userId, id, chosen)
-    const price = estimate(account, request)
+    const price = priceOf(account, request, edit)
     await requester.admit?.(tx, { id, request, estimate: price })
     const job = await queries.insertJob(tx, {
       id,
@@ -153,12 +155,13 @@ export async function retryImage(
  * any more. Throws `Refusal` 409 without a usable key.
  */
 export async function payInstead(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer'>,
+  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
   { userId, account }: Requester,
   job: queries.ImageJob,
 ): Promise<queries.ImageJob | null> {
   const { keyId, chosen, waits } = usableKey(account)
-  const price = estimate(account, job)
+  const request = requestOf(job)
+  const price = priceOf(account, request, await editTerms(deps, { userId, keyId }, [request]))
   const moved = await queries.changeKey(deps.db, job, {
     keyId,
     keySecret: sealKeyForJob(deps, userId, job.id, chosen),
@@ -198,11 +201,8 @@ async function checkReferences(db: Db, userId: number, request: ImageRequest): P
 }
 
 /** US dollars for the whole job, at most; null when the key's prices are not known. */
-export function estimate(
-  account: Pick<Account, 'keyPrices'> | null,
-  request: { size: string; n: number },
-): number | null {
-  return account?.keyPrices ? priceRange(account.keyPrices, request.size).most * request.n : null
+function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms): number | null {
+  return estimateOf(account, request, edit)?.most ?? null
 }
 
 /** What a job asked for. */

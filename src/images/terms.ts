@@ -1,9 +1,12 @@
 import { isCurrent } from '../account/current.ts'
 import { obstacleTo } from '../account/obstacle.ts'
-import { type Prices, priceRange, samePrices } from '../account/prices.ts'
+import { type Prices, samePrices } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import type { Translate } from '../web/i18n.ts'
 import { money } from '../web/money.ts'
+import type { EditTerms } from './edit-terms.ts'
+import { estimateOf } from './estimate.ts'
+import type { ImageRequest } from './prompt.ts'
 
 /** What a person has been told of the price before pressing: it comes back with the form. */
 export interface Terms {
@@ -20,12 +23,13 @@ export interface Doubt {
 /** Each is told once: the form of the answer carries the terms that it told. Empty without anything new to say. */
 export function doubtsAbout(
   account: Account | null,
-  requests: readonly { size: string; n: number }[],
+  requests: readonly ImageRequest[],
+  edit: EditTerms,
   seen: Terms | null,
 ): Doubt[] {
   if (!account?.keyPrices || obstacleTo(account, 'pictures')?.blocks) return []
-  const price = totalOf(account.keyPrices, requests)
-  const before = seen ? totalOf(seen.prices, requests) : price
+  const price = totalOf(account, requests, edit)
+  const before = seen ? totalOf({ ...account, keyPrices: seen.prices }, requests, edit) : price
   const params = { price: money(price), before: money(before), balance: money(account.balance ?? 0) }
   const isSame = seen !== null && samePrices(seen.prices, account.keyPrices)
   const doubts: [Doubt['why'], boolean][] = [
@@ -55,8 +59,8 @@ export function isOverBalance(account: Account, price: number): boolean {
 }
 
 /** At most. */
-function totalOf(prices: Prices, requests: readonly { size: string; n: number }[]): number {
-  return requests.reduce((sum, { size, n }) => sum + priceRange(prices, size).most * n, 0)
+function totalOf(account: Account, requests: readonly ImageRequest[], edit: EditTerms): number {
+  return requests.reduce((sum, request) => sum + (estimateOf(account, request, edit)?.most ?? 0), 0)
 }
 
 /** As `0.134/0.201/0.268 unchecked`. */

@@ -75,14 +75,15 @@ export interface JobView {
   nextSubmission: string
   /** US dollars: charged by the gateway, once its usage row was found. */
   cost: number | null
-  /** US dollars, before, for the `n` asked for: null when the price is not known. At most, where the size that comes back decides. */
+  /**
+   * US dollars, at most, until the cost is known: for the `n` asked for, then for what was made; 0 for what was free. Null
+   * when the price is not known.
+   */
   estimate: number | null
   /** The window of its key that `waitsUntil` is the end of; null when it waits for something else. */
   waitsFor: WindowName | null
   /** Of the key that pays. */
   keyId: number
-  /** The same for what has not turned out not to be made: once it has ended, only for the pictures that came. */
-  estimateLeft: number | null
   /** Name of the SSH key that asked; null when it was a person in a browser. */
   madeBy: string | null
 }
@@ -184,10 +185,10 @@ export interface BatchView {
   createdAt: Date
   counts: Record<JobState, number>
   total: number
-  /** US dollars for all, at most; null when not known. */
-  estimate: number | null
-  /** US dollars, of the jobs whose cost is known; null when none is. */
-  cost: number | null
+  /** US dollars for all, at most: what is known of the cost, and the estimates of the rest; null when not known. */
+  usd: number | null
+  /** It is the cost of all. */
+  isSettled: boolean
   /** In the order of the lines. */
   jobs: JobView[]
 }

@@ -23,7 +23,7 @@ export async function boundKey(app: TestApp, person: Person, name = 'laptop', pa
     new Secret(apiKey!.key),
   )
   const prices = { '1K': 0.134, '2K': 0.201, '4K': 0.268 }
-  const state = { problem: null, expiresAt: null, isPlan: false, windows: [] }
+  const state = { problem: null, expiresAt: null, isPlan: false, windows: [], rate: 1 }
   const pending = await insertSshKey(app.db, {
     id,
     userId,
