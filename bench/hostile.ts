@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostileTexts } from '../src/testing/hostile-texts.ts'
 import { openPage } from './chat.ts'
+import { longestDelay } from './longest-delay.ts'
 import type { Figure } from './main.ts'
 import type { Site } from './site.ts'
 import type { Visitor } from './visitor.ts'
@@ -48,9 +49,9 @@ export async function hostile(site: Site): Promise<Figure[]> {
   async function walk(person: Visitor, text: string): Promise<Map<string, number>> {
     const delays = new Map<string, number>()
     const step = async (name: string, work: () => Promise<unknown>) => {
-      await longestDelay()
+      await longestDelay(app)
       await work()
-      delays.set(name, await longestDelay())
+      delays.set(name, await longestDelay(app))
     }
     const { headers } = await person.post('/chat', { text: 'hello' })
     const address = String(headers.location)
@@ -87,12 +88,6 @@ export async function hostile(site: Site): Promise<Figure[]> {
     await step('an attachment', () => person.upload('/chat/files', text.slice(0, LONGEST_FILE)))
     page.close()
     return delays
-  }
-
-  /** Milliseconds, since it was asked for the last time. */
-  async function longestDelay(): Promise<number> {
-    const text = await (await fetch(`${app.url}/metrics`)).text()
-    return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1000
   }
 }
 

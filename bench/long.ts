@@ -1,4 +1,5 @@
 import { insertLongConversation } from '../src/testing/long-conversation.ts'
+import { longestDelay } from './longest-delay.ts'
 import type { Figure } from './main.ts'
 import { median } from './median.ts'
 import type { Site } from './site.ts'
@@ -6,6 +7,8 @@ import type { Site } from './site.ts'
 const MESSAGES = 10_000
 const PAGE_MS = 15
 const VIEWS = 200
+const EXPORTS = 5
+const BLOCK_MS = 50
 
 /** How long the page of a very long conversation takes, and what a page without a stream is sent when it has changed. */
 export async function long(site: Site): Promise<Figure[]> {
@@ -30,6 +33,16 @@ export async function long(site: Site): Promise<Figure[]> {
     const fragment = { 'HX-Request': 'true' }
     const pulse = await person.get(`/chat/${id}/pulse?v=none`, fragment)
     const [whole, above] = [await times(`/chat/${id}`), await times(before)]
+    const top = 'select id from chat_messages where conversation_id = $1 order by number limit 1 offset 100'
+    const found = await site.db.executeSql(top, [id])
+    const around = await times(`/chat/${id}?at=${(found.rows[0] as { id: string }).id}`)
+    const blocks: number[] = []
+    for (let each = 0; each < EXPORTS; each++) {
+      await longestDelay(web)
+      for (const kind of ['md', 'json']) await person.get(`/chat/${id}/export.${kind}`)
+      blocks.push(await longestDelay(web))
+    }
+    const block = Math.min(...blocks)
     const count = MESSAGES.toLocaleString('en')
     return [
       {
@@ -43,6 +56,18 @@ export async function long(site: Site): Promise<Figure[]> {
         target: `≤ ${PAGE_MS} ms`,
         measured: `${above.toFixed(1)} ms`,
         met: above <= PAGE_MS,
+      },
+      {
+        name: 'a message near its beginning among its neighbours, p50',
+        target: `≤ ${PAGE_MS} ms`,
+        measured: `${around.toFixed(1)} ms`,
+        met: around <= PAGE_MS,
+      },
+      {
+        name: 'longest block while it is exported',
+        target: `≤ ${BLOCK_MS} ms`,
+        measured: `${block.toFixed(1)} ms`,
+        met: block <= BLOCK_MS,
       },
     ]
   } finally {

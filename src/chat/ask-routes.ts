@@ -20,6 +20,7 @@ import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place, payInstead } from './ask.ts'
 import { keepFiles } from './attachments.ts'
+import { findNamedLeaf } from './branch.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { withPictures } from './export.ts'
 import { type ChatForm, chatFields, chooseModel, readChatForm } from './form.ts'
@@ -134,10 +135,10 @@ export function askRoutes(deps: Deps): Router {
     const unknown = unknownField(req, chatFields)
     const wrong = unknown ? t('errors.unknown_field', { field: unknown }) : whatIsWrong(form, t)
     if (wrong) return refuse(req, res.status(422), conversation, form, wrong)
-    const parentId = form.parent === null ? (conversation?.head ?? null) : form.parent && parseId(form.parent)
+    const parentId = await parentOf(conversation, form)
     const isComposer = !conversation || req.body?.conversation !== undefined
     const atEnd = isComposer || form.parent === null
-    const place: Place = conversation ? { conversation, parentId: parentId || null, atEnd } : { instructions: '' }
+    const place: Place = conversation ? { conversation, parentId, atEnd } : { instructions: '' }
     try {
       await asks.consume(String(userId))
       const question = { text: form.text, attachments: form.attachments, ...choice }
@@ -159,6 +160,12 @@ export function askRoutes(deps: Deps): Router {
       const current = conversation && (await findConversation(db, userId, conversation.id))
       await refuse(req, res, current, atEnd ? { ...form, parent: null } : form, t(error.key, error.params))
     }
+  }
+
+  /** What the message goes below; null: it begins the conversation. */
+  async function parentOf(conversation: Conversation | null, { parent }: ChatForm): Promise<string | null> {
+    if (!conversation || parent === '') return null
+    return parent === null ? conversation.head : findNamedLeaf(db, conversation, parent)
   }
 
   /** With the files that came along: without JavaScript they are not kept beforehand. */

@@ -1,5 +1,6 @@
 import type { Db } from '../db/db.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
+import { parseId } from '../web/parse.ts'
 import { listToolCalls, type ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
 import { listWaiting, type Waiting } from './drawn-queries.ts'
@@ -56,7 +57,7 @@ export interface Part {
 }
 
 export interface BranchPart extends Branch {
-  /** The end of the branch; null while the conversation is empty. */
+  /** The end of the branch, for `findNamedLeaf`; null while the conversation is empty. */
   leaf: string | null
   /** It reaches to the end of the branch. */
   isEnd: boolean
@@ -67,27 +68,54 @@ const PAGE = 40
 const LONGEST_PAGE = 400
 
 export async function loadPart(db: Db, conversation: Conversation, part: Part): Promise<BranchPart> {
-  const { at } = part
-  // A branch that is gone gives way to the newest.
-  const leaf = (at && (await findLeafBelow(db, conversation, at))) ?? conversation.head
-  const messages = leaf ? await listPart(db, conversation, leaf, part) : []
+  const { leaf, messages } = await listPart(db, conversation, part)
   return { ...(await load(db, conversation, messages)), leaf, isEnd: messages.at(-1)?.id === (leaf ?? undefined) }
 }
 
-async function listPart(db: Db, conversation: Conversation, leaf: string, part: Part): Promise<Message[]> {
-  const { at, before, from } = part
+interface ListedPart {
+  leaf: BranchPart['leaf']
+  messages: Message[]
+}
+
+async function listPart(db: Db, conversation: Conversation, { at, before, from }: Part): Promise<ListedPart> {
+  const { head } = conversation
   if (before) {
     const above = await listBranchEnd(db, conversation, before, PAGE + 1)
-    if (above.length > 1) return above.slice(0, -1)
+    if (above.length > 1) return { leaf: at ? endBelow(at) : head, messages: above.slice(0, -1) }
   }
   if (from) {
-    const since = await listBranchEnd(db, conversation, leaf, LONGEST_PAGE, from)
-    if (since[0]?.id === from) return since
+    const leaf = (at && (await findLeafBelow(db, conversation, at))) ?? head
+    const since = leaf ? await listBranchEnd(db, conversation, leaf, LONGEST_PAGE, from) : []
+    if (since[0]?.id === from) return { leaf, messages: since }
   }
-  const end = await listBranchEnd(db, conversation, leaf, PAGE)
-  if (!at || end.some(message => message.id === at)) return end
+  return (at && (await listAround(db, conversation, at))) || listEnd(db, conversation, head)
+}
+
+/** A message among its neighbours, or the end of its branch where that is near; null for a message that is gone. */
+async function listAround(db: Db, conversation: Conversation, at: string): Promise<ListedPart | null> {
   const above = await listBranchEnd(db, conversation, at, PAGE / 2)
-  return above.length > 0 ? [...above, ...(await listBelow(db, conversation, at, PAGE / 2))] : end
+  if (above.length === 0) return null
+  const below = await listBelow(db, conversation, at, PAGE)
+  if (below.length < PAGE) return listEnd(db, conversation, below.at(-1)?.id ?? at)
+  return { leaf: endBelow(at), messages: [...above, ...below.slice(0, PAGE / 2)] }
+}
+
+async function listEnd(db: Db, conversation: Conversation, leaf: string | null): Promise<ListedPart> {
+  return { leaf, messages: leaf ? await listBranchEnd(db, conversation, leaf, PAGE) : [] }
+}
+
+const END_BELOW = 'below:'
+
+/** The end of the newest branch through a message, without having gone there. */
+function endBelow(id: string): string {
+  return END_BELOW + id
+}
+
+/** The message that a `leaf` names; of a branch that is gone the one that it went through. */
+export async function findNamedLeaf(db: Db, conversation: Conversation, leaf: string): Promise<string> {
+  if (!leaf.startsWith(END_BELOW)) return parseId(leaf)
+  const id = parseId(leaf.slice(END_BELOW.length))
+  return (await findLeafBelow(db, conversation, id)) ?? id
 }
 
 /** All branches, parents before children. */

@@ -13,7 +13,7 @@ const Form = z.object({
   name: many,
   model: text(100),
   effort: text(20),
-  parent: text(40),
+  parent: text(50),
   submission: text(40),
   refused: z.unknown().optional(),
 })
@@ -27,7 +27,7 @@ export interface ChatForm {
   attachments: Question['attachments']
   model: string
   effort: string
-  /** A message's id; '' for the beginning; null when the form did not say. */
+  /** A message's id, or as a thread names the end of its branch; '' for the beginning; null when the form did not say. */
   parent: string | null
   submission: string | null
   /** Files that could not be used, as `refusedFile` names them. */

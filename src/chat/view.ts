@@ -40,7 +40,7 @@ export interface ThreadView {
   tag: string
   /** The message whose branch was asked for; null: the newest. */
   at: string | null
-  /** What the next message goes below; null: it begins the conversation. */
+  /** What the next message goes below, as `findNamedLeaf` reads it; null: it begins the conversation. */
   leaf: string | null
   /** The first of `messages`. */
   first: string | null

@@ -76,6 +76,26 @@ test('a message far up is shown among its neighbours, and found by its words', a
   assert.ok(numbersIn(next.html).at(-1)! > numbers.at(-1)!)
 })
 
+test('what is said beside a message far up goes to the end of its branch', async () => {
+  const person = await alice(app)
+  const id = await longTalk(person)
+  const page = await person.get(`/chat/${id}`)
+  const older = await person.get(page.html.querySelector('#older-messages a')!.getAttribute('hx-get')!, { htmx: true })
+  const [far] = older.html.querySelectorAll('.message').map(message => message.id.slice(2))
+  const beside = await person.get(`/chat/${id}?at=${far}`)
+  assert.ok(numbersIn(beside.html).at(-1)! < LENGTH)
+  const parent = beside.html.querySelector('#parent')!.getAttribute('value')!
+  await say(person, 'said from far up', id, { conversation: id, parent })
+  await replyIn(db, id, 'done')
+  const end = await person.get(`/chat/${id}`)
+  assert.equal(end.html.querySelectorAll('.said').at(-1)?.text, 'said from far up')
+  assert.equal(end.html.querySelectorAll('.message').length, 40)
+
+  const other = await longTalk(person)
+  const strange = { text: 'astray', conversation: other, parent }
+  assert.equal((await person.post(`/chat/${other}/messages`, strange)).status, 404)
+})
+
 test('a page and its stream hear of the end alone, however long the conversation is', async () => {
   const person = await alice(app)
   const id = await longTalk(person, 600)
