@@ -20,7 +20,8 @@ import { finish } from './finish.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import * as queries from './queries.ts'
 import { keepRemains } from './remains.ts'
-import { leaveInSpill, spillPicture } from './spill.ts'
+import { leaveInSpill } from './spill.ts'
+import { spillPicture } from './spill-picture.ts'
 import { fetchUnfetched } from './unfetched.ts'
 
 const HOLD_MS = 1_000

@@ -1,9 +1,10 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, newToken, storePicture } from '../library/keep.ts'
-import { persist } from '../worker.ts'
+import { beforeLeaving, isOutage, persist } from '../worker.ts'
 import type { Progress } from './failures.ts'
 import { pictureOf } from './file-made.ts'
 import type { ClaimedJob, Ending } from './queries.ts'
+import { spillPicture } from './spill-picture.ts'
 
 /** What a call left that broke off. */
 interface Remains {
@@ -27,28 +28,50 @@ export async function keepRemains(
   // Cancelled, it is not wanted; declined, it must not be shown.
   if (kept >= job.n || state === 'cancelled' || charged === 'no' || reason === 'content_policy') return
   try {
-    if (half) await keepShown(deps, job, half, { token: job.tokens[received] ?? newToken(), position: received })
-    if (preview) await keepPreview(deps, job, preview)
+    if (half) {
+      const place = { token: job.tokens[received] ?? newToken(), position: received }
+      await keepSafe(deps, job, half, received, () => fileShown(deps, job, half, place))
+    }
+    if (preview) await keepSafe(deps, job, preview, PREVIEW, () => filePreview(deps, job, preview))
   } catch (error) {
     deps.log.warn({ err: error, job: job.id }, 'what a call left could not be kept')
   }
 }
 
-/** Behind the pictures of the job, whose numbers do not change with it. */
-export async function keepPreview(deps: Deps, job: ClaimedJob, bytes: Buffer): Promise<void> {
+/** Where the last preview of a job stands in a spill: behind whatever pictures it may have. */
+export const PREVIEW = 1000
+
+/** Behind the pictures of the job, whose numbers do not change with it. Safe to repeat. */
+export async function filePreview(deps: Deps, job: ClaimedJob, bytes: Buffer): Promise<void> {
   const position = Math.max(job.n, job.tokens.length)
-  await keepShown(deps, job, bytes, { token: newToken(), position, condition: 'preview' })
+  await fileShown(deps, job, bytes, { token: newToken(), position, condition: 'preview' })
 }
 
-async function keepShown(
+/** The job ends meanwhile: what waits in the spill is filed after its end. */
+async function keepSafe(
+  deps: Deps,
+  job: ClaimedJob,
+  bytes: Buffer,
+  position: number,
+  file: () => Promise<void>,
+): Promise<void> {
+  try {
+    await beforeLeaving(deps, file())
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    await spillPicture(deps, job, position, bytes).catch(() => persist(deps, file))
+  }
+}
+
+async function fileShown(
   deps: Deps,
   job: ClaimedJob,
   bytes: Buffer,
   { token, position, condition }: { token: string; position: number; condition?: 'preview' },
 ): Promise<void> {
-  const stored = await persist(deps, () => storePicture(deps, token, bytes))
+  const stored = await storePicture(deps, token, bytes)
   // Not even a part of it can be shown, and it was no whole file to begin with.
   if (stored.condition === 'undecodable') return deleteBytes(deps, token)
   const picture = { ...pictureOf(job, token, position), ...(condition && { condition }) }
-  await persist(deps, () => filePicture(deps, stored, picture))
+  await filePicture(deps, stored, picture)
 }

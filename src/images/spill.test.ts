@@ -190,6 +190,32 @@ test('a stop while the database is away leaves the end of a job on the disk, and
   await next.kill()
 })
 
+test('a call and the store break together: the last preview is offered when the store is back, after a kill too', async () => {
+  const person = await alice(app)
+  const spill = disk()
+  for (const prompt of ['cut off', 'killed with its preview'])
+    app.mock.control.fault({ match: { prompt }, end: 'before_completed' })
+  const ended = await ask(person, 'cut off')
+  const killed = await ask(person, 'killed with its preview')
+  const doomed = await startSteppedWorker(app, { spill }, { [killed]: 'spilled' }, 'down')
+  assert.equal((await jobEnd(app.db, ended)).state, 'unknown')
+  await doomed.reached([killed], 'spilled')
+  await doomed.kill()
+  assert.equal((await filesOf(spill)).filter(file => /1000-[0-9a-f]{64}$/.test(file)).length, 2)
+
+  const back = await startSteppedWorker(app, { spill })
+  for (const id of [ended, killed]) {
+    assert.equal((await jobEnd(app.db, id)).state, 'unknown')
+    await until('the preview', async () => (await person.get(`/images/${id}`)).text.includes('/files/'))
+    const page = await person.get(`/images/${id}`)
+    assert.deepEqual(
+      page.html.querySelectorAll('.mosaic [data-label]').map(each => each.getAttribute('data-label')),
+      ['Preview'],
+    )
+  }
+  await back.kill()
+})
+
 test('a worker that never comes back: the operator gives it up, and if it does come back all is well', async () => {
   const person = await alice(app)
   const spill = disk()

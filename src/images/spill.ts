@@ -1,33 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { listPositions } from '../library/queries.ts'
 import { createRefiler } from '../refiler.ts'
 import { beforeLeaving, isOutage } from '../worker.ts'
-import { fileMade } from './file-made.ts'
+import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
 import type { ClaimedJob, Ending } from './queries.ts'
+import { filePreview, PREVIEW } from './remains.ts'
 import * as queries from './spill-queries.ts'
 import { recover } from './sweep.ts'
-
-// A database that hangs is not waited for with bytes in memory: of two minutes five seconds.
-const BIND_SHARE = 1 / 24
-
-/**
- * Puts a paid picture aside on this machine because store or database are away; `bringHome` files it when they are back.
- * Throws when the spill cannot be written to. Safe to repeat.
- */
-export async function spillPicture(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<void> {
-  // Bound first: nobody ends the job while its bytes are here. If the database is away too, it is told when it is back.
-  const bound = deps.spill
-    .owner()
-    .then(owner => queries.bindToSpill(deps.db, job, owner))
-    .catch(error => deps.log.warn({ err: error, job: job.id }, 'a job could not be bound to this spill yet'))
-  const patience = deps.config.worker.persistSeconds * 1000 * BIND_SHARE
-  await Promise.race([bound, delay(patience, undefined, { ref: false, signal: deps.leaving }).catch(() => undefined)])
-  await deps.spill.put(job.id, position, bytes)
-  deps.log.warn({ job: job.id, position }, 'a picture was spilled')
-}
 
 /** How a job ended whose end could not be written, or whose pictures wait. */
 const Note = z.object({
@@ -85,7 +66,7 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
   const spoilt: string[] = []
   for (const spilled of await deps.spill.listOf(work)) {
     const bytes = await deps.spill.read(spilled)
-    const made = bytes && (await beforeLeaving(deps, fileMade(deps, job, spilled.position, bytes)))
+    const made = bytes && (await beforeLeaving(deps, fileSpilled(deps, job, spilled.position, bytes)))
     if (made?.condition === 'undecodable') spoilt.push(made.detail)
     else if (made) brought++
     await deps.spill.remove(spilled)
@@ -95,6 +76,13 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
   else await finish(deps, job, await endingOf(deps, job, note, spoilt))
   await deps.spill.removeWork(work)
   deps.log.info({ job: work, pictures: brought }, 'the spill of a job was filed')
+}
+
+/** What came of a picture; null for a preview, which is none. */
+async function fileSpilled(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<Made | null> {
+  if (position !== PREVIEW) return fileMade(deps, job, position, bytes)
+  await filePreview(deps, job, bytes)
+  return null
 }
 
 /** As it was, unless something happened to the files meanwhile, or some cannot be shown: `spoilt` says why. */

@@ -4,7 +4,7 @@ import { findFile, listPositions } from '../library/queries.ts'
 import { pictureOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import * as queries from './queries.ts'
-import { keepPreview } from './remains.ts'
+import { filePreview } from './remains.ts'
 import { recoverUnfetched } from './unfetched.ts'
 
 /**
@@ -71,7 +71,7 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
     return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'unfetched', charged: 'yes' })
   }
   const preview = job.cancelRequestedAt ? null : await queries.findPreview(deps.db, job.userId, job.id)
-  if (preview) await keepPreview(deps, job, preview)
+  if (preview) await filePreview(deps, job, preview)
   await finish(deps, job, {
     state: job.cancelRequestedAt ? 'cancelled' : 'unknown',
     reason: 'interrupted',
