@@ -272,19 +272,26 @@ test('the chosen key is remembered at the next sign-in, in any browser', async (
   assert.match((await elsewhere.get('/images')).html.querySelector('.purse')!.text, /Weekend/)
 })
 
-test('a remembered key that is gone or expired is forgotten at the next sign-in', async () => {
-  for (const spoil of [
-    (id: number) => void app.mock.state.keys.delete(id),
-    (id: number) => void control.key(id, { status: 'expired' }),
-  ]) {
+test('a remembered key that cannot pay any more stays at the next sign-in, says why, and others are offered', async () => {
+  for (const [spoil, sentence] of [
+    [(id: number) => void app.mock.state.keys.delete(id), /Weekend no longer exists/],
+    [(id: number) => void control.key(id, { status: 'expired' }), /Weekend has expired/],
+    [(id: number) => void control.key(id, { status: 'inactive' }), /Weekend is switched off/],
+    [(id: number) => void control.key(id, { quota: 1, quota_used: 1 }), /quota of your key Weekend is used up/],
+  ] as const) {
     const person = await alice(app)
     control.addKey(person.email, { name: 'Third', group_id: 10 })
     const weekend = keyNamed(person.email, 'Weekend')
     await choose(person, weekend)
     spoil(weekend)
     await person.post('/login', { email: person.email, password: 'again' })
-    assert.equal(await chosenKeyOf(person.email), null)
-    assert.match((await person.get('/images')).html.querySelector('.purse')!.text, new RegExp(t('account.no_key')))
+    assert.equal(await chosenKeyOf(person.email), weekend)
+    const page = (await person.get('/images')).html
+    assert.match(page.querySelector('.purse')!.text, /Weekend/)
+    assert.match(page.querySelector('#blocked')!.text, sentence)
+    const others = page.querySelectorAll('#blocked button').map(button => button.text)
+    assert.deepEqual(others.toSorted(), ['Use Main', 'Use Third'])
+    assert.equal((await person.get('/account')).status, 200)
   }
 })
 

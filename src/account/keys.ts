@@ -78,23 +78,19 @@ export function factsOf(ring: KeyRing, key: ApiKey): Omit<queries.ChosenKey, 'se
 }
 
 /**
- * At sign-in: brings the remembered key up to date with the gateway; forgets it when it is gone or unusable; takes the
- * only usable one when none is remembered. Several are the person's choice.
+ * At sign-in: brings the remembered key up to date with the gateway; takes the only usable one when none is remembered.
+ * Several are the person's choice.
  */
 export async function syncChosenKey(deps: Pick<Deps, 'db' | 'sealer'>, userId: number, ring: KeyRing): Promise<void> {
   const account = await queries.findAccount(deps.db, userId)
-  const usable = usableKeys(ring)
-  const remembered = usable.find(key => key.id === account?.keyId)
-  const only = usable.length === 1 ? usable[0] : undefined
-  const key = remembered ?? only
-  if (key) return chooseKey(deps, userId, ring, key)
-  if (account?.keyId) await queries.clearChosenKey(deps.db, userId)
-  await queries.updateOtherKeys(deps.db, userId, othersOf(ring, null))
+  const [only, ...more] = usableKeys(ring)
+  if (only && more.length === 0 && !account?.keyId) return chooseKey(deps, userId, ring, only)
+  await updateChosenKey(deps, { userId, keyId: account?.keyId ?? null }, ring)
 }
 
 /**
- * In between: the same, but a chosen key that can no longer be used stays, with what is wrong with it, so that this can
- * be said before anything is paid. Nothing changes when another key has been chosen meanwhile.
+ * A chosen key that can no longer be used stays, with what is wrong with it, so that this can be said before anything is
+ * paid, beside what could pay instead. Nothing changes when another key has been chosen meanwhile.
  */
 export async function updateChosenKey(
   deps: Pick<Deps, 'db' | 'sealer'>,

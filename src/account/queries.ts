@@ -129,15 +129,6 @@ export async function updateOtherKeys(db: Db, userId: number, others: readonly O
   )
 }
 
-/** The key is gone from the gateway, or can no longer be used. */
-export async function clearChosenKey(db: Db, userId: number): Promise<void> {
-  await db.run(
-    `update accounts set key_id = null, key_name = null, key_group = null, key_allows_images = null, key_prices = null,
-       key_secret = null, key_state = null where user_id = $1`,
-    [userId],
-  )
-}
-
 const SealedKey = z.object({ userId: z.number(), keySecret: z.instanceof(Buffer) })
 
 /** Chosen keys that were sealed with one of these. */

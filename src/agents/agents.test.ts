@@ -769,6 +769,37 @@ test('a full window of the API key is told as a wait with its end, to every task
   assert.equal(app.mock.control.calls({ email: person.email }).length, 1)
 })
 
+test('the page of an SSH key says what is wrong with the API key that pays, and where to choose another', async () => {
+  const { person, key } = await atWork()
+  const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!
+  const { keyId } = await app.db.one(z.object({ keyId: z.number() }), 'select key_id from ssh_keys where blob = $1', [
+    blobOf(key),
+  ])
+  const noticeOn = async (page: string) => {
+    const notice = (await person.get(page)).html.querySelector('.notice.warn')
+    return notice && { text: notice.text.replace(/\s+/g, ' '), link: notice.querySelector('a')!.getAttribute('href') }
+  }
+  assert.equal(await noticeOn(address), null)
+  const { name } = app.mock.state.keys.get(keyId)!
+  const began = new Date(Date.now() - 3_600_000).toISOString()
+  const troubles = [
+    [{ rate_limit_5h: 1, usage_5h: 1, window_5h_start: began }, /5-hour limit of your key .* opens at .* or another/],
+    [{ status: 'inactive' }, /is switched off.*tasks of this SSH key are refused/],
+    [{ status: 'active', quota: 1, quota_used: 1 }, /quota of your key .* is used up/],
+    [{ quota: 0, expires_at: '2026-01-01T00:00:00Z' }, /has expired/],
+    [null, /no longer exists/],
+  ] as const
+  for (const [fields, sentence] of troubles) {
+    if (fields) app.mock.control.key(keyId, fields)
+    else app.mock.state.keys.delete(keyId)
+    for (const page of [address, '/agents']) {
+      const notice = await noticeOn(page)
+      assert.match(notice!.text, sentence)
+      assert.ok(notice!.text.includes(name) && notice!.link === `${address}#settings`)
+    }
+  }
+})
+
 test('an edit with previews is reserved at what its tokens may cost', async () => {
   const { person, token } = await atWork()
   const { token: picture } = await makePicture(app, person, 'to be edited')

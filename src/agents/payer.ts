@@ -1,6 +1,9 @@
 import { askPatiently, FRESH_MS } from '../account/ask-patiently.ts'
 import { opensBindingKey, sealBindingKey } from '../account/key.ts'
-import { factsOf, fetchKeyRing } from '../account/keys.ts'
+import { goneState } from '../account/key-state.ts'
+import { factsOf, fetchKeyRing, type KeyRing } from '../account/keys.ts'
+import { obstacleTo } from '../account/obstacle.ts'
+import type { ObstacleView } from '../account/view.ts'
 import type { Deps } from '../deps.ts'
 import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
 import { Problem } from './problem.ts'
@@ -29,6 +32,16 @@ export async function withCurrentPrices<K extends queries.SshKey>(deps: Deps, ss
 /** False when its API key was sealed under a secret that is no longer given. */
 export function canPay(deps: Pick<Deps, 'sealer'>, { userId, id, keySecret }: queries.SshKey): boolean {
   return keySecret !== null && opensBindingKey(deps, userId, id, keySecret)
+}
+
+/** What is in the way of paying with its API key, by what the gateway says now, else by what was known last. */
+export function obstacleOf(sshKey: queries.SshKey, ring: KeyRing | null): ObstacleView | null {
+  const key = ring?.keys.find(each => each.id === sshKey.keyId)
+  const { keyId, keyName, keyAllowsImages } = sshKey
+  const known = { keyId, keyName, keyAllowsImages, keyState: ring ? goneState : sshKey.keyState }
+  if (!ring || !key) return obstacleTo(known, 'pictures')
+  const { state, allowsImages } = factsOf(ring, key)
+  return obstacleTo({ ...known, keyName: key.name, keyAllowsImages: allowsImages, keyState: state }, 'pictures')
 }
 
 function isCurrent(deps: Pick<Deps, 'sealer'>, sshKey: queries.SshKey): boolean {

@@ -18,7 +18,7 @@ import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { checkLimits, formOfLimits, readLimitsForm } from './limits-form.ts'
-import { canPay } from './payer.ts'
+import { canPay, obstacleOf } from './payer.ts'
 import { Problem } from './problem.ts'
 import { newProof, PROOF_NAMESPACE, proofCommand, prove, usualFile } from './proof.ts'
 import * as queries from './queries.ts'
@@ -164,7 +164,7 @@ export function agentRoutes(deps: Deps): Router {
   async function showList(res: Response, form: BindForm, known?: KeyRing | null): Promise<void> {
     const ring = known === undefined ? await tryKeyRing(deps, signedIn(res).signInId) : known
     const keys = await queries.listSshKeys(db, signedIn(res).userId)
-    render(res, 'agents/index', { keys: keys.map(viewSshKey), form, payers: viewPayers(ring) })
+    render(res, 'agents/index', { keys: keys.map(key => viewSshKey(key, ring)), form, payers: viewPayers(ring) })
   }
 
   async function showKey(
@@ -181,7 +181,7 @@ export function agentRoutes(deps: Deps): Router {
     ])
     const origin = originOf(req)
     render(res, 'agents/show', {
-      key: viewSshKey({ ...key, tokens: tokens.length }),
+      key: viewSshKey({ ...key, tokens: tokens.length }, ring),
       proof:
         key.proofNonce && key.proofText
           ? {
@@ -250,7 +250,7 @@ function viewPayers(ring: KeyRing | null): PayersView {
   return { keys: ring ? viewKeys(ring, null).keys.filter(key => !key.problem) : [], unavailable: !ring }
 }
 
-function viewSshKey(key: queries.SshKey & { tokens: number }): SshKeyView {
+function viewSshKey(key: queries.SshKey & { tokens: number }, ring: KeyRing | null): SshKeyView {
   const { id, name, type, fingerprint, createdAt, lastUsedAt, tokens } = key
   const proved = key.provedAt !== null
   return {
@@ -264,6 +264,7 @@ function viewSshKey(key: queries.SshKey & { tokens: number }): SshKeyView {
     createdAt,
     lastUsedAt,
     tokens,
+    obstacle: obstacleOf(key, ring),
   }
 }
 

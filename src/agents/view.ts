@@ -1,4 +1,4 @@
-import type { KeyView } from '../account/view.ts'
+import type { KeyView, ObstacleView } from '../account/view.ts'
 import type { JobView } from '../images/view.ts'
 
 /** An SSH key in the list. */
@@ -15,6 +15,8 @@ export interface SshKeyView {
   lastUsedAt: Date | null
   /** Number of bearer tokens alive. */
   tokens: number
+  /** What is in the way of paying with its API key. */
+  obstacle: ObstacleView | null
 }
 
 /** The API keys that may pay; `unavailable`: the gateway does not answer now. */

@@ -1,3 +1,4 @@
+import type { ObstacleView } from '../account/view.ts'
 import type { BindForm, PayersView, SshKeyPage, SshKeyView } from '../agents/view.ts'
 import type { JobView } from '../images/view.ts'
 import type { Views } from '../web/views.gen.ts'
@@ -16,7 +17,12 @@ export function agentSamples(jobs: JobView[]): { [K in Extract<keyof Views, `age
     createdAt: now,
     lastUsedAt: now,
     tokens: 2,
+    obstacle: null,
   }
+  const obstacles: ObstacleView[] = [
+    { why: 'inactive', key: 'Main & more', blocks: true, until: null, others: [] },
+    { why: 'window_5h', key: 'Main & more', blocks: false, until: now, others: [] },
+  ]
   const payer = {
     id: 1,
     name: 'Main',
@@ -53,8 +59,16 @@ export function agentSamples(jobs: JobView[]): { [K in Extract<keyof Views, `age
   const proof = { text: 'a\nb\n', namespace: 'n', command: "printf '%s\\n' 'a'", error: null }
   return {
     'agents/_payers': [{ payers, chosen: '1', id: 'api-key' }],
+    'agents/_obstacle': obstacles.map(obstacle => ({ id: 'k', obstacle })),
     'agents/index': [
-      { keys: [key, { ...key, id: 'l', proved: false, lastUsedAt: null, tokens: 0 }], form, payers },
+      {
+        keys: [
+          { ...key, obstacle: obstacles[1]! },
+          { ...key, id: 'l', proved: false, lastUsedAt: null, tokens: 0 },
+        ],
+        form,
+        payers,
+      },
       { keys: [], form: { ...form, errors }, payers },
       { keys: [], form, payers: { keys: [], unavailable: true } },
       { keys: [], form, payers: { keys: [], unavailable: false } },
@@ -62,7 +76,7 @@ export function agentSamples(jobs: JobView[]): { [K in Extract<keyof Views, `age
     'agents/show': [
       page,
       { ...page, jobs: [], tokens: [], payers: { keys: [], unavailable: true }, error: 'Not changed' },
-      { ...page, key: { ...key, proved: false }, proof },
+      { ...page, key: { ...key, proved: false, obstacle: obstacles[0]! }, proof },
       { ...page, key: { ...key, proved: false }, proof: { ...proof, error: 'Wrong' } },
     ],
   }
