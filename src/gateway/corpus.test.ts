@@ -60,7 +60,7 @@ for (const { file, fixtures } of corpus) {
 test('the corpus has at least sixty answers and every reason that an answer can have', () => {
   const all = corpus.flatMap(({ fixtures }) => fixtures)
   assert.ok(all.length >= 60, String(all.length))
-  const ours = new Set(['bad_image', 'storage', 'interrupted'])
+  const ours = new Set(['bad_image', 'unfetched', 'storage', 'interrupted'])
   assert.deepEqual(
     failureReasons.filter(reason => !ours.has(reason) && !all.some(fixture => fixture.reason === reason)),
     [],
@@ -87,6 +87,52 @@ test('every reason has its sentence and next step in both languages, and no outa
     }
   }
 })
+
+test('each refusal of the contract is told as what it is: whose key, whose limit, whose account, whose fault', () => {
+  const refusals = corpus.filter(({ file }) => ['handler.json', 'key-check.json'].includes(file))
+  const unmatched: string[] = []
+  for (const fixture of refusals.flatMap(({ fixtures }) => fixtures)) {
+    const said = JSON.stringify(fixture.body)
+    const truth = truths.find(([refusal]) => refusal.test(said))
+    if (!truth) unmatched.push(said)
+    for (const room of ['images', 'chat']) {
+      const [en, zh] = languages.map(language => {
+        const t = translator(language)
+        const next = room === 'images' ? ` ${t(`images.next.${fixture.reason}`)}` : ''
+        return t(`${room}.failure.${fixture.reason}` as Key) + next
+      })
+      if (truth) assert.match(en!, truth[1], `${room}: ${said}`)
+      if (truth?.[2]) assert.doesNotMatch(en!, truth[2], `${room}: ${said}`)
+      assert.match(zh!, /[\u4e00-\u9fff]/, `${room}: ${said}`)
+    }
+  }
+  assert.deepEqual(unmatched, [])
+})
+
+/** What a refusal says → what is said of it, and what must not be. The first that fits counts. */
+const truths: [refusal: RegExp, told: RegExp, not?: RegExp][] = [
+  [/"USER_(NOT_FOUND|INACTIVE|NOT_ACTIVE)"/, /your account off/, /choose|create/i],
+  [/API_KEY_EXPIRED/, /API key has expired/],
+  [/API_KEY_QUOTA_EXHAUSTED|insufficient_quota/, /quota of your API key/],
+  [/\d+ ?(小时|天)限额|api key 日限额/, /limiting requests right now/],
+  [/platform|平台|for this user/, /quota of your account/, /quota of your (API )?key|another key|Raise/],
+  [/API_KEY|INVALID_API_KEY/, /no longer accepts your API key|could not be reached/],
+  [/ACCESS_DENIED/, /refuses the address you signed in from/],
+  [/GROUP_|not assigned to any group|permission_error|not_found_error/, /no group that|declined on content rules/],
+  [/SUBSCRIPTION|USAGE_LIMIT/, /subscription/],
+  [/balance/i, /Your balance is used up/, /could not be reached/],
+  [/INVALID_AUTH|requests-per-minute|rate-limited|rate limit/i, /limiting requests/, /quota|balance/],
+  [/concurrency|pending requests/i, /Too many requests are running/],
+  [/No available|temporarily unavailable"?,?.*api_error|api_error/, /no free upstream account/],
+  [/model_not_found/, /No account of this key’s group offers this model/, /change the prompt/i],
+  [/moderation|content_policy|content_filter/, /content rules/],
+  [/upstream_error|incomplete_error|server_error|overloaded/, /behind the gateway failed/],
+  [/invalid_request_error|too large|deprecated/, /did not accept this request/],
+  [
+    /billing_service|INTERNAL_ERROR|internal error|OVERLOADED|SERVICE_UNAVAILABLE/,
+    /could not be reached, (or )?did not answer as it should/,
+  ],
+]
 
 function titleOf({ about, body, chunks }: Fixture): string {
   const text = about ?? (typeof body === 'string' ? body : JSON.stringify(body ?? chunks))

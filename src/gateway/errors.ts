@@ -8,6 +8,8 @@ export const failureReasons = [
   'key_invalid',
   'key_expired',
   'key_quota',
+  'account_quota',
+  'account_inactive',
   'group_no_images',
   'ip_denied',
   'subscription',

@@ -117,9 +117,9 @@ const byCode: Readonly<Record<string, FailureReason>> = {
   INVALID_API_KEY: 'key_invalid',
   API_KEY_DISABLED: 'key_invalid',
   API_KEY_NOT_FOUND: 'key_invalid',
-  USER_NOT_FOUND: 'key_invalid',
-  USER_INACTIVE: 'key_invalid',
-  USER_NOT_ACTIVE: 'key_invalid',
+  USER_NOT_FOUND: 'account_inactive',
+  USER_INACTIVE: 'account_inactive',
+  USER_NOT_ACTIVE: 'account_inactive',
   ACCESS_DENIED: 'ip_denied',
   GROUP_DELETED: 'group_no_images',
   GROUP_DISABLED: 'group_no_images',
@@ -181,13 +181,19 @@ function reasonOf(refusal: Refusal, status: number): FailureReason {
   return reasonOfStatus(refusal, status)
 }
 
+/** Of the key only: the platform has limits of the whole account, by the day and the week too. */
 function windowOf({ type, message }: Refusal): WindowName | null {
-  return limitTypes.has(type) ? windowIn(message) : null
+  return limitTypes.has(type) && namesKey(message) ? windowIn(message) : null
+}
+
+function namesKey(message: string): boolean {
+  return /\bkey\b|密钥/i.test(message)
 }
 
 function limitReason(message: string): FailureReason {
   if (/concurrency|pending requests/i.test(message)) return 'concurrency'
-  return /限额|额度|\bquota\b/i.test(message) ? 'key_quota' : 'rate_limited'
+  if (!/限额|额度|配额|\bquota\b/i.test(message)) return 'rate_limited'
+  return namesKey(message) ? 'key_quota' : 'account_quota'
 }
 
 function reasonOfStatus(refusal: Refusal, status: number): FailureReason {

@@ -203,7 +203,7 @@ export function listJobsById(db: Db, userId: number, ids: readonly string[]): Pr
 
 // Told to come again later, a key is not used for other jobs before that either. A limit that is used up is no such
 // wait: each job is told of it, and ends.
-const isTold = `told.retry_at > now() and coalesce(told.failure_reason, '') not in ('key_quota', 'subscription')`
+const isTold = `told.retry_at > now() and coalesce(told.failure_reason, '') not in ('key_quota', 'account_quota', 'subscription')`
 const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id and ${isTold})`
 
 // What waits for its time, for its key's, or for its batch to go on, is passed over.
