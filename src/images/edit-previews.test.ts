@@ -119,6 +119,24 @@ test('a silent edit that a proxy gave up is told to the log, to /ready and to th
   assert.match((await notes())!.join(), /^1 edit was given up .*PLAYGROUND_PARTIAL_IMAGES_EDITS/)
   assert.ok(app.logs.some(line => line.includes(id) && line.includes('the line to the gateway was silent')))
 
+  const cut = async (prompt: string, after: string) => {
+    const fault = { match: { prompt }, hold: 'before_headers', cut: 'before_headers' } as const
+    const held = app.mock.control.fault(fault)
+    const edited = await ask(person, prompt, { reference: token })
+    await app.mock.control.waitForCalls(1, { prompt, state: 'held' })
+    await app.db.run(`update image_jobs set called_at = now() - $2::interval where id = $1`, [edited, after])
+    app.mock.control.release(held)
+    assert.deepEqual([(await jobEnd(app.db, edited)).failureReason], ['gateway_down'])
+    return (await person.get(`/images/${edited}`)).html.querySelector('.next')!.text
+  }
+  assert.doesNotMatch(await cut('cut off at once', '5 seconds'), /silent/)
+  assert.match(
+    await cut('cut off after a while', '70 seconds'),
+    /silent for more than a minute. If .* would keep it open/,
+  )
+  assert.match((await notes())![1]!, /^1 edit was cut off .* more than 60 seconds .*PLAYGROUND_PARTIAL_IMAGES_EDITS/)
+  assert.ok(app.logs.some(line => line.includes('the line to the gateway broke after a long silence')))
+
   await person.post('/account/edit-previews', { wanted: 'yes' })
   app.mock.control.fault({ match: { prompt: 'not silent' }, reply: 'proxy_504' })
   const streamed = await ask(person, 'not silent', { reference: token })

@@ -21,12 +21,18 @@ export async function noteEditBilling(tx: Db, jobId: string, byTokens: boolean):
   )
 }
 
-/** Edits of the last day without previews that something on the way to the gateway, or we, gave up waiting for. */
-export async function countSilentEdits(db: Db): Promise<number> {
-  const { count } = await db.one(
-    z.object({ count: z.number() }),
-    `select count(*) from image_jobs where failure_reason = 'timeout' and finished_at > now() - interval '1 day'
+/** Of a line on which nothing came: what lies on the way to a gateway gives up after a minute or two. */
+export const SILENT_SECONDS = 60
+
+/** Edits of the last day without previews that were given up waiting for; or cut off, without a word, after so long. */
+export function countSilentEdits(db: Db): Promise<{ certain: number; likely: number }> {
+  return db.one(
+    z.object({ certain: z.number(), likely: z.number() }),
+    `select count(*) filter (where failure_reason = 'timeout') as certain,
+       count(*) filter (where failure_reason = 'gateway_down' and state = 'unknown'
+         and finished_at - called_at >= make_interval(secs => $1)) as likely
+     from image_jobs where failure_reason in ('timeout', 'gateway_down') and finished_at > now() - interval '1 day'
        and reference_tokens <> '{}' and previews = 0`,
+    [SILENT_SECONDS],
   )
-  return count
 }

@@ -75,6 +75,8 @@ describe('what a call comes to', { concurrency: 4 }, () => {
     ['an invalid key', { reply: 'invalid_key' }, 'key_invalid'],
     ['an expired key', { reply: 'key_expired' }, 'key_expired'],
     ['a key used up', { reply: 'key_quota' }, 'key_quota'],
+    ['a quota of the account', { reply: 'platform_quota' }, 'account_quota'],
+    ['an account that was switched off', { reply: 'user_inactive' }, 'account_inactive'],
     ['a group without pictures', { reply: 'no_images' }, 'group_no_images'],
     ['a group that was deleted', { reply: 'group_deleted' }, 'group_no_images'],
     ['an address the key does not allow', { reply: 'access_denied' }, 'ip_denied'],

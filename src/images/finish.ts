@@ -4,7 +4,7 @@ import { fileReceipt } from '../spend/receipt.ts'
 import { persistEnding } from '../worker.ts'
 import { tellPicture } from './check.ts'
 import { type ClaimedJob, type Ending, finishJob } from './queries.ts'
-import { isSilentEdit, silentEditWarning } from './silent-edits.ts'
+import { silenceOf, silenceWarning } from './silent-edits.ts'
 
 // What is known of the key is no longer true then: whoever pays with it next is told so before.
 const ofKey: ReadonlySet<string> = new Set(['key_invalid', 'key_expired', 'key_quota', 'group_no_images'])
@@ -26,6 +26,7 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
       return row
     }),
   )
-  if (ended && isSilentEdit(ended)) deps.log.warn({ job: ended.id }, silentEditWarning)
+  const silence = ended && silenceOf(ended)
+  if (silence) deps.log.warn({ job: ended.id }, silenceWarning[silence])
   if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
 }

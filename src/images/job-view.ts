@@ -10,7 +10,7 @@ import { mayCheck } from './check.ts'
 import { waitsOf } from './line.ts'
 import { isSameShape } from './pixels.ts'
 import { type ImageJob, listMakers, listPaused, type Mask, type Wait } from './queries.ts'
-import { isSilentEdit } from './silent-edits.ts'
+import { silenceOf } from './silent-edits.ts'
 import { dimensionsOf } from './sizes.ts'
 import { linksOf } from './unfetched.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
@@ -159,7 +159,7 @@ function endOf(job: ImageJob): Ended {
     state: state === 'queued' || state === 'running' ? 'done' : state,
     reason,
     charged: chargedOf(job),
-    isSilentEdit: isSilentEdit(job),
+    silence: silenceOf(job),
   }
 }
 

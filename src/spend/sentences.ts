@@ -8,15 +8,15 @@ export interface Ended {
   state: 'failed' | 'unknown' | 'cancelled' | 'stopped' | 'done'
   reason: FailureReason | null
   charged: Charged
-  /** Given up on the way while it was silent, which previews would change. */
-  isSilentEdit?: boolean
+  /** Given up on the way while it was silent, for certain or likely: previews would change that. */
+  silence?: 'certain' | 'likely' | null
 }
 
 /**
  * What to say of a call that did not end well: what happened, which never speaks of money (`MoneyView` alone does), and
  * what can be done now.
  */
-export function sentencesOf({ of, state, reason, charged, isSilentEdit }: Ended): { what: Key; next: Key[] } {
+export function sentencesOf({ of, state, reason, charged, silence }: Ended): { what: Key; next: Key[] } {
   const again: Key[] = charged === 'no' ? [] : [`spend.again.${charged}`]
   if (state === 'cancelled') return { what: 'images.cancelled', next: again }
   if (state === 'stopped') return { what: 'chat.stopped', next: again }
@@ -25,7 +25,7 @@ export function sentencesOf({ of, state, reason, charged, isSilentEdit }: Ended)
   // The request had left then: the gateway was there.
   const broken = `images.broken.${reason}`
   const what: Key = state !== 'failed' && hasWords(broken) ? broken : `images.failure.${reason}`
-  const cure: Key[] = isSilentEdit ? ['images.silent_edit'] : []
+  const cure: Key[] = silence ? [`images.silence.${silence}`] : []
   return { what, next: [`images.next.${reason}`, ...cure, ...again] }
 }
 

@@ -30,6 +30,7 @@ export const knownReplies = new Map<string, KnownReply>([
   ['auth_overloaded', byKeyCheck(503, 'API_KEY_AUTH_OVERLOADED', 'API key authentication is overloaded')],
   ['late_balance', byHandler(403, 'billing_error', 'insufficient balance')],
   ['window_5h', byHandler(429, 'rate_limit_exceeded', 'api key 5小时限额已用完')],
+  ['platform_quota', byHandler(429, 'rate_limit_exceeded', 'user platform quota exceeded: openai daily limit')],
   ['user_rpm', byHandler(429, 'rate_limit_exceeded', 'user requests-per-minute limit exceeded', 17)],
   ['billing_service', byHandler(503, 'billing_service_error', 'Billing service temporarily unavailable')],
   ['too_many_pending', byHandler(429, 'rate_limit_error', 'Too many pending requests, please retry later')],
