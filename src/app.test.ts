@@ -257,9 +257,12 @@ test('bytes that make no sense are the sender’s mistake, never a fault of ours
 test('a body beyond the limit is refused as too large, and nothing is written', async () => {
   const before = await traces()
   const headers = { ...formType, Cookie: cookie }
-  const large = await raw('/images', { method: 'POST', headers, body: `prompt=${'x'.repeat(600 * 1024)}` })
+  const large = await raw('/images', { method: 'POST', headers, body: `prompt=${'x'.repeat(4.1 * 2 ** 20)}` })
   assert.equal(large.status, 413)
   assert.match(large.text, new RegExp(t('errors.too_large')))
+  // Strangers have less to say.
+  const body = `email=${'x'.repeat(65 * 1024)}`
+  assert.equal((await raw('/login', { method: 'POST', headers: formType, body })).status, 413)
   const many = Array.from({ length: 500 }, (_, i) => `f${i}=1`).join('&')
   assert.equal((await raw('/images', { method: 'POST', headers, body: many })).status, 413)
   assert.equal(await traces(), before)

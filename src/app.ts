@@ -16,7 +16,7 @@ import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { showKeptForm } from './session/kept-form.ts'
 import { sessionRoutes } from './session/routes.ts'
-import { newSessionId, sessionCookie } from './session/session-data.ts'
+import { hadSession, newSessionId, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
@@ -72,9 +72,9 @@ export function createApp(deps: Deps): App {
     web.use(compression({ filter: (req, res) => !req.path.startsWith('/files/') && compression.filter(req, res) }))
     web.use(pageOfRequest(deps))
     web.use(checkOrigin(config.publicOrigin))
-    web.use(acceptForm())
     web.use(sessionOfRequest())
     web.use(identify(deps))
+    web.use(acceptForm((req, res) => res.locals.signedIn !== undefined || hadSession(req)))
     web.use(showKeptForm())
     web.use('/api/playground', assetRoutes(deps))
     web.use(loadViewer(deps))

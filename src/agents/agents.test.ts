@@ -305,7 +305,7 @@ test('whatever is wrong, the answer is JSON with the right status', async () => 
     [400, 'POST', '/tasks', { prompt, images: [{ data_url: 'data:image/png;base64,§§' }] }],
     [400, 'POST', '/tasks', { prompt, images: [{ asset_token: 'x'.repeat(32) }] }],
     [400, 'POST', '/tasks', { prompt, images: [{ data_url: 5 }] }],
-    [413, 'POST', '/tasks', { prompt: 'x'.repeat(2 ** 21) }],
+    [413, 'POST', '/tasks', { prompt: 'x'.repeat(5 * 2 ** 20) }],
     [400, 'GET', '/tasks?limit=0'],
     [400, 'GET', '/tasks?cursor=x'],
   ]

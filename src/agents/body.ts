@@ -11,7 +11,8 @@ import { binarySize } from '../web/text.ts'
 import { Problem } from './problem.ts'
 
 const BODY_BYTES = 64 * 1024 * 1024
-const TEXT_BYTES = 1024 * 1024
+/** Of all but pictures: more than a prompt may have, so that one that is too long is told its limit. */
+const TEXT_BYTES = 4 * 1024 * 1024
 const MOST_PICTURES = 64
 // More than any one chunk of a request decodes to.
 const PENDING_BYTES = 8 * 1024 * 1024

@@ -11,10 +11,11 @@ import { claimsLock, listJobsOfSshKey, sumSshKeyUse, withdrawJobs } from '../ima
 import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
+import type { Translate } from '../web/i18n.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
-import { isVisible } from '../web/text.ts'
+import { characters, isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { checkLimits, formOfLimits, readLimitsForm } from './limits-form.ts'
@@ -28,6 +29,9 @@ import type { BindForm, PayersView, SshKeyPage, SshKeyView } from './view.ts'
 const MOST_KEYS = 50
 const RECENT = 8
 const SHOWN_TOKENS = 20
+const LONGEST_NAME = 60
+/** Of what is shown again to be made shorter. */
+const LONGEST_NAME_KEPT = 10_000
 
 const TYPED = [
   'name',
@@ -81,8 +85,9 @@ export function agentRoutes(deps: Deps): Router {
 
   router.post('/agents/:id/name', async (req, res) => {
     const key = await myKey(req, res)
-    const name = readName(textOf(req, 'name', 100))
-    if (!name) return showKey(req, res.status(422), key, { error: pageOf(res).t('agents.invalid.name') })
+    const typed = textOf(req, 'name', LONGEST_NAME_KEPT)
+    const name = readName(typed)
+    if (!name) return showKey(req, res.status(422), key, { name: typed, error: wordName(typed, pageOf(res).t) })
     await queries.renameSshKey(db, key, name)
     res.redirect(303, `/agents/${key.id}`)
   })
@@ -135,7 +140,7 @@ export function agentRoutes(deps: Deps): Router {
     const name = readName(form.name)
     const key = readKey(form, res)
     const payer = payerOf(ring, form.apiKeyId, { id, userId })
-    if (!name) form.errors.name = t('agents.invalid.name')
+    if (!name) form.errors.name = wordName(form.name, t)
     if (!payer) form.errors.apiKey = t(ring ? 'agents.invalid.api_key' : 'agents.keys_unavailable')
     if (!name || !payer || !key) return null
     if ((await queries.listSshKeys(db, userId)).length >= MOST_KEYS) {
@@ -171,7 +176,7 @@ export function agentRoutes(deps: Deps): Router {
     req: Request,
     res: Response,
     key: queries.SshKey,
-    changed: { proofError?: string; error?: string; limits?: SshKeyPage['limits'] } = {},
+    changed: { proofError?: string; name?: string; error?: string; limits?: SshKeyPage['limits'] } = {},
   ): Promise<void> {
     const [ring, tokens, jobs, used] = await Promise.all([
       tryKeyRing(deps, signedIn(res).signInId),
@@ -182,6 +187,7 @@ export function agentRoutes(deps: Deps): Router {
     const origin = originOf(req)
     render(res, 'agents/show', {
       key: viewSshKey({ ...key, tokens: tokens.length }, ring),
+      name: changed.name ?? key.name,
       proof:
         key.proofNonce && key.proofText
           ? {
@@ -218,7 +224,7 @@ async function readBindForm(req: Request): Promise<BindForm> {
   const [upload] = uploadsOf(req, 'file')
   const uploaded = upload?.file ? (await readFile(upload.file, 'utf8')).trim() : ''
   return {
-    name: textOf(req, 'name', 100),
+    name: textOf(req, 'name', LONGEST_NAME_KEPT),
     publicKey: uploaded || textOf(req, 'public_key', longestKeyText + 1),
     apiKeyId: textOf(req, 'key_id', 30),
     errors: {},
@@ -239,7 +245,12 @@ function readKey(form: BindForm, res: Response): SshPublicKey | null {
 
 function readName(text: string): string | null {
   const name = text.replaceAll(/\p{C}/gu, '').trim()
-  return isVisible(name) && name.length <= 60 ? name : null
+  return isVisible(name) && characters(name) <= LONGEST_NAME ? name : null
+}
+
+function wordName(text: string, t: Translate): string {
+  const count = characters(text.trim())
+  return count > LONGEST_NAME ? t('errors.too_long', { count, limit: LONGEST_NAME }) : t('agents.invalid.name')
 }
 
 function textOf(req: Request, name: string, most: number): string {

@@ -65,6 +65,8 @@ interface TokenView {
 /** An SSH key on its own page. */
 export interface SshKeyPage {
   key: SshKeyView
+  /** As it is, or as it was typed. */
+  name: string
   /** Null once proved. */
   proof: ProofView | null
   payers: PayersView

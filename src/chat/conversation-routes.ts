@@ -1,7 +1,7 @@
 import { Router } from 'express'
-import { z } from 'zod'
 import type { Deps } from '../deps.ts'
-import { parse } from '../web/parse.ts'
+import { Refusal } from '../web/errors.ts'
+import { parse, readText } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
 import { loadBranch } from './branch.ts'
@@ -17,10 +17,10 @@ import { findLeafBelow } from './message-queries.ts'
 import { done, myConversation, originOf, partOf } from './mine.ts'
 import { tellPages } from './news-queries.ts'
 import { listUnfinished, stopReply } from './reply-queries.ts'
-import { Instructions, OnOff } from './settings-routes.ts'
+import { LONGEST_INSTRUCTIONS, OnOff } from './settings-routes.ts'
 import { takeSnapshot } from './snapshot.ts'
 
-const Title = z.object({ title: z.string().trim().max(200).refine(isVisible) })
+const LONGEST_TITLE = 200
 
 /** What is done to one conversation as a whole. */
 export function conversationRoutes(deps: Deps): Router {
@@ -29,7 +29,8 @@ export function conversationRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/title', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    const { title } = parse(Title, req.body)
+    const title = readText(req.body, 'title', LONGEST_TITLE)
+    if (!isVisible(title)) throw new Refusal(422, 'chat.title_empty')
     await setTitle(db, conversation, title)
     await tellPages(db, conversation.id, 'change')
     if (!wantsFragment(req)) return done(req, res, conversation)
@@ -38,7 +39,7 @@ export function conversationRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/instructions', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    await setConversationInstructions(db, conversation, parse(Instructions, req.body).instructions)
+    await setConversationInstructions(db, conversation, readText(req.body, 'instructions', LONGEST_INSTRUCTIONS))
     done(req, res, conversation)
   })
 

@@ -2,14 +2,13 @@ import { type Request, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
-import { parse } from '../web/parse.ts'
+import { parse, readText } from '../web/parse.ts'
 import { wantsFragment } from '../web/render.ts'
 import { setListOpen, setWishes } from './own-queries.ts'
 
-const LONGEST_INSTRUCTIONS = 8_000
-export const Instructions = z.object({ instructions: z.string().trim().max(LONGEST_INSTRUCTIONS) })
+export const LONGEST_INSTRUCTIONS = 8_000
 export const OnOff = z.object({ value: z.enum(['on', 'off']) })
-const OwnSettings = Instructions.extend({ ask: z.enum(['on', 'off']) })
+const OwnSettings = z.object({ ask: z.enum(['on', 'off']) })
 
 /** What a person wants in every conversation. */
 export function settingsRoutes({ db }: Deps): Router {
@@ -17,7 +16,8 @@ export function settingsRoutes({ db }: Deps): Router {
 
   router.post('/chat/settings', async (req, res) => {
     const { userId } = signedIn(res)
-    const { instructions, ask: wants } = parse(OwnSettings, req.body)
+    const { ask: wants } = parse(OwnSettings, req.body)
+    const instructions = readText(req.body, 'instructions', LONGEST_INSTRUCTIONS)
     await setWishes(db, userId, { instructions, askBeforePaying: wants === 'on' })
     if (wantsFragment(req)) return res.status(204).end()
     res.redirect(303, backOf(req))

@@ -251,7 +251,7 @@ test('a page that says that a form was not taken has what was typed', async () =
   const id = (await person.post('/chat', { text: 'hello' })).location.split('/').at(-1)!
   const title = 'far too long '.repeat(40)
   const refused = await person.post(`/chat/${id}/title`, { title })
-  assert.equal(refused.status, 400)
+  assert.equal(refused.status, 422)
   assert.equal(refused.html.querySelector('.typed-form [name="title"]')!.text, title)
   const elsewhere = await person.post(`/chat/${id}/title`, { title }, { headers: { 'Sec-Fetch-Site': 'cross-site' } })
   assert.equal(elsewhere.status, 403)

@@ -37,6 +37,7 @@ export function agentSamples(jobs: JobView[]): { [K in Extract<keyof Views, `age
   const form: BindForm = { name: '', publicKey: '', apiKeyId: '', errors: {} }
   const errors = { name: 'Name it', publicKey: 'Not a key', apiKey: 'Choose' }
   const page: SshKeyPage = {
+    name: key.name,
     key,
     proof: null,
     payers,

@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import { z } from 'zod'
 import { Refusal } from './errors.ts'
+import { characters } from './text.ts'
 
 /** Reads `input` by `schema`; a mismatch is a 400 for a machine-made request that no person can correct in a form. */
 export function parse<T>(schema: z.ZodType<T>, input: unknown): T {
@@ -23,6 +24,15 @@ export function unknownField(req: Request, known: readonly string[]): string | n
 export function refuseUnknownFields(req: Request, known: readonly string[]): void {
   const field = unknownField(req, known)
   if (field !== null) throw new Refusal(422, 'errors.unknown_field', { field })
+}
+
+/** A text that people write, of at most `limit` characters. Throws `Refusal` 422 that counts them, and 400 without one. */
+export function readText(body: unknown, name: string, limit: number): string {
+  const text = parse(z.looseObject({ [name]: z.string() }), body)[name] as string
+  const plain = text.replace(/\r\n?/g, '\n').trim()
+  const count = characters(plain)
+  if (count > limit) throw new Refusal(422, 'errors.too_long', { count, limit })
+  return plain
 }
 
 /** A UUID from the path; anything else is an address that does not exist. */

@@ -24,15 +24,16 @@ interface UploadLimits {
   files: number
   /** Of one file. */
   bytes: number
-  /** Of all that is not a file; 1 MiB, half of it for one field, if not given. */
+  /** Of all that is not a file; 5 MiB, 4 of it for one field, if not given. */
   text?: number
 }
 
 /** Its types do not know that option yet. */
 type MulterOptions = multer.Options & { streamHandler: typeof readFields }
 
-const FIELD_BYTES = 512 * 1024
-const FORM_BYTES = 1024 * 1024
+/** More than any field may hold: one that is too long is told its own limit. */
+const FIELD_BYTES = 4 * 1024 * 1024
+const FORM_BYTES = 5 * 1024 * 1024
 const POLITE_BYTES = 64 * 1024 * 1024
 /** Files that nobody keeps have to come by before what was typed below them. */
 const LONGEST_LEFT_FORM = 256 * 1024 ** 2
