@@ -800,6 +800,30 @@ test('the page of an SSH key says what is wrong with the API key that pays, and 
   }
 })
 
+test('limits and sizes may be typed with full-width digits, in the form and in JSON', async () => {
+  const { person, token } = await atWork()
+  await limit(person, {
+    pictures_per_day: '１０',
+    jobs_at_once: '　２',
+    spend_per_day: '＄１．５',
+    spend_total: '２０',
+    sizes: '１０２４×１０２４、２０４８ｘ２０４８',
+  })
+  const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!
+  const { html } = await person.get(address)
+  const shown = ['pictures_per_day', 'jobs_at_once', 'spend_per_day', 'spend_total', 'sizes'].map(name =>
+    html.querySelector(`#limits [name="${name}"]`)!.getAttribute('value'),
+  )
+  assert.deepEqual(shown, ['10', '2', '1.5', '20', '1024x1024, 2048x2048'])
+  const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'wide', size: '２０４８×２０４８' } })
+  const { data } = await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })
+  assert.equal(data.size, '2048x2048')
+  const refused = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'wide', size: '１５３６x１０２４' } })
+  assert.deepEqual([refused.status, refused.failure.reason], [403, 'size_not_allowed'])
+  const wrong = await person.post(`${address}/limits`, { pictures_per_day: '一' })
+  assert.equal(wrong.status, 422)
+})
+
 test('an edit with previews is reserved at what its tokens may cost', async () => {
   const { person, token } = await atWork()
   const { token: picture } = await makePicture(app, person, 'to be edited')

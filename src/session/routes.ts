@@ -8,6 +8,7 @@ import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
 import { localPath, parseId } from '../web/parse.ts'
 import { pageBehind, pageOf, render } from '../web/render.ts'
+import { isVisible } from '../web/text.ts'
 import { halfWidth } from '../web/typed.ts'
 import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
@@ -219,7 +220,8 @@ async function showLogin(
       notice: form.notice ?? null,
       captcha,
       gatewayUrl: deps.config.upstream,
-      siteName: settings?.siteName || new URL(deps.config.upstream).host,
+      siteName:
+        settings?.siteName && isVisible(settings.siteName) ? settings.siteName : new URL(deps.config.upstream).host,
     },
     captcha.kind === 'turnstile' ? { 'script-src': [TURNSTILE], 'frame-src': [TURNSTILE] } : {},
   )

@@ -256,6 +256,23 @@ test('the sign-in page does not wait for a gateway that says nothing', async () 
   await until('the settings, heard in the meantime', async () => alertOf(await browser().get('/login')) === '')
 })
 
+test('the sign-in page names the gateway by its address where it tells no name that can be seen', async () => {
+  const accountOn = (page: Page) => page.html.querySelector('.sign-in > .muted')!.text
+  const down = await app.another({ role: 'web', upstream: 'http://127.0.0.1:9' })
+  assert.equal(accountOn(await down.browser().get('/login')), t('session.with_account', { site: '127.0.0.1:9' }))
+  const { site_name: name } = app.mock.state.settings.site
+  try {
+    for (const unseen of ['', '  ', '\u200b']) {
+      control.set({ site: { site_name: unseen } as typeof app.mock.state.settings.site })
+      const fresh = await app.another({ role: 'web' })
+      const page = await fresh.browser().get('/login')
+      assert.equal(accountOn(page), t('session.with_account', { site: new URL(app.mock.url).host }))
+    }
+  } finally {
+    control.set({ site: { site_name: name } as typeof app.mock.state.settings.site })
+  }
+})
+
 test('an outage of the gateway is not worded as the fault of the person', async () => {
   control.fault({ match: { path: '/api/v1/auth/login', email: 'patient@example.com' }, reply: 'panel_unavailable' })
   const down = await signIn(app.browser(), 'patient@example.com')
