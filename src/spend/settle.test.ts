@@ -230,6 +230,18 @@ describe('an answer', () => {
     assert.equal(foot.querySelector('form[action$="/check"]'), null)
   })
 
+  test('is not said to be free where it may have been billed under the name that its model is mapped to', async () => {
+    const person = await alice(app)
+    app.mock.control.fault({ match: { prompt: 'mapped' }, cut: 'before_headers' })
+    const id = await say(person, 'mapped')
+    const { messageId } = await replyIn(app.db, id, 'unknown')
+    const [bill] = await until('the bill', async () => rowsOf(person).length === 1 && rowsOf(person))
+    bill!.model = 'another-name'
+    await passTime(messageId)
+    const row = await until('the row', async () => (await footOf(person, id)).querySelector('.candidates li'))
+    assert.match(row.text, /another-name/)
+  })
+
   test('is looked at when the person asks, and not charged when there is nothing', async () => {
     const person = await alice(app)
     app.mock.control.fault({ match: { prompt: 'nothing came' }, cut: 'before_headers', noUsage: true })

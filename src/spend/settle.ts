@@ -105,10 +105,10 @@ async function verdictOn(tx: Db, receipt: queries.Receipt, { rows, since }: Usag
   const near = rows.filter(row => mayBe(row, receipt))
   const explained = await queries.listExplained(tx, receipt.userId, near)
   const strange = near.filter(row => !explained.has(row.id))
-  const [only] = strange
+  const [only, ...more] = strange.filter(row => isSameModel(row.model, receipt.model))
   // Of a call that was answered, and without an id: what else can the one row be. Of one that may not have been billed at
   // all it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
-  const isAlone = strange.length === 1 && receipt.requestId === null && (await queries.countRivals(tx, receipt)) === 0
+  const isAlone = more.length === 0 && receipt.requestId === null && (await queries.countRivals(tx, receipt)) === 0
   if (receipt.certain) return only && isAlone ? billed(receipt, only, false) : noAmount
   const isOver = receipt.worksUntil.getTime() <= Date.now()
   if (!isOver) return open('too_early', [])
@@ -156,17 +156,23 @@ function withUntil(verdict: Verdict, receipt: queries.Receipt, lookAt: Date | nu
   return { ...verdict, evidence: { ...verdict.evidence, until } }
 }
 
-/** Billed to the same key, for such a model, at a time when the gateway may have been at it. */
+/**
+ * Billed to the same key, for such a model, at a time when the gateway may have been at it. Its accounts may map a model
+ * to another and bill it under that name: pictures are told from words, no more.
+ */
 function mayBe(row: Usage, receipt: queries.Receipt): boolean {
   // The request id of another call: the gateway names each row by its own.
   if (receipt.requestId !== null && row.requestId !== '') return false
   if (row.keyId !== null && row.keyId !== receipt.keyId) return false
-  const isLike = row.model === '' || row.model === receipt.model || (isPictures(row.model) && isPictures(receipt.model))
-  if (!isLike) return false
+  if (row.model !== '' && isPictures(row.model) !== isPictures(receipt.model)) return false
   const at = row.createdAt?.getTime()
   return (
     at === undefined || (at > receipt.calledAt.getTime() - CLOCKS_MS && at < receipt.worksUntil.getTime() + CLOCKS_MS)
   )
+}
+
+function isSameModel(billed: string, asked: string): boolean {
+  return billed === '' || billed === asked || (isPictures(billed) && isPictures(asked))
 }
 
 function isPictures(model: string): boolean {
