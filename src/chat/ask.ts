@@ -188,9 +188,7 @@ export async function payInstead(deps: AskDeps, { userId, account }: Requester, 
 
 /** What waits for a window of this key need not wait any more: it is open. */
 export async function letGo(deps: Pick<Deps, 'db' | 'jobs'>, userId: number, keyId: number): Promise<void> {
-  await deps.db.transaction(async tx => {
-    for (const reply of await releaseReplies(tx, userId, keyId)) await wake(deps, tx, reply)
-  })
+  for (const reply of await releaseReplies(deps.db, userId, keyId)) await wake(deps, deps.db, reply)
 }
 
 /** The message that came with it is long gone. */

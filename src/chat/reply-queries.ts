@@ -171,8 +171,8 @@ export async function changeReplyKey(
 }
 
 /** A window of the key has opened before its time: nothing waits for it any more. Those that did. */
-export function releaseReplies(tx: Db, userId: number, keyId: number): Promise<Reply[]> {
-  return tx.many(
+export function releaseReplies(db: Db, userId: number, keyId: number): Promise<Reply[]> {
+  return db.many(
     Reply,
     `update replies set not_before = null, waits_for = null, version = version + 1
      where user_id = $1 and key_id = $2 and state = 'queued' and waits_for is not null returning *`,

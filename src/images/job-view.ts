@@ -16,10 +16,11 @@ import { linksOf } from './unfetched.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
 /** In US dollars what stands for the cost until that is known: what was not made is no part of it. */
-export function estimateNow({ state, charged, estimate, n }: ImageJob, pictures: readonly Picture[]): number | null {
+export function estimateNow(job: ImageJob, pictures: readonly Picture[]): number | null {
+  const { state, charged, estimate, n } = job
   if (estimate === null) return null
   if (charged === 'no') return 0
-  const made = pictures.filter(({ condition }) => condition !== 'preview').length
+  const made = pictures.filter(({ condition }) => condition !== 'preview').length + linksOf(job).length
   return state === 'done' ? (estimate / n) * made : estimate
 }
 
