@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { assertNoSecrets, type Emitted, rowsOf, snapshotsIn } from '../../src/testing/leaks.ts'
+import type { Actor } from './people.ts'
+import type { Torn } from './site.ts'
+
+const SETTLED_WITHIN_MS = 120_000
+const BILLED_WITHIN_MS = 300
+const Row = z.object({ row: z.string() })
+const unfinished = `select (to_jsonb(j) - 'key_secret')::text as row from image_jobs j where state in ('queued', 'running')
+  union all select (to_jsonb(r) - 'key_secret' - 'html')::text from replies r where state in ('queued', 'running')`
+const unsettled = `select to_jsonb(r)::text as row from receipts r where look_at is not null`
+
+/** Waits until nothing is under way any more, then says what is not as it must be. */
+export async function check(torn: Torn, actors: readonly Actor[], seen: readonly Emitted[]): Promise<string[]> {
+  const wrong = await settled(torn)
+  wrong.push(...(await paidOnce(torn)))
+  wrong.push(...(await receiptsAreBills(torn)))
+  wrong.push(...(await picturesAreKept(torn)))
+  wrong.push(...(await othersSeeNothing(actors)))
+  wrong.push(...torn.complaints.splice(0))
+  const emitted = [
+    ...seen,
+    ...torn.logs.map(text => ({ what: 'log', text })),
+    ...(await rowsOf(torn.db as Parameters<typeof rowsOf>[0])),
+    ...torn.dataDirectories.flatMap(snapshotsIn),
+  ]
+  try {
+    assertNoSecrets(torn.mock, emitted)
+  } catch (error) {
+    wrong.push((error as Error).message)
+  }
+  return wrong
+}
+
+/** Nothing queued or running any more, and then all bills looked up. */
+async function settled(torn: Torn): Promise<string[]> {
+  const { db } = torn
+  // As if the waits that the gateway asked for were over.
+  const unfinishedFor = await none(db, unfinished, [
+    `update image_jobs set not_before = now(), retry_at = null where state = 'queued' and not_before > now()`,
+    `update image_jobs set retry_at = null where retry_at > now()`,
+    `update replies set not_before = now() where state = 'queued' and not_before > now()`,
+  ])
+  if (unfinishedFor.length > 0) return ['unfinished:', ...unfinishedFor]
+  await gatewayIsIdle(torn)
+  // As if the minutes in which it may still be working were over.
+  const unsettledFor = await none(db, unsettled, [
+    `update receipts set works_until = now() - interval '1 second', look_at = now()
+     where look_at is not null and works_until > now()`,
+  ])
+  return unsettledFor.length > 0 ? ['unsettled:', ...unsettledFor] : []
+}
+
+/** The rows that are still there after two minutes. */
+async function none(db: Torn['db'], question: string, hurry: readonly string[]): Promise<string[]> {
+  for (const end = Date.now() + SETTLED_WITHIN_MS; ; await delay(200)) {
+    for (const sql of hurry) await db.run(sql)
+    const rows = await db.many(Row, question)
+    if (rows.length === 0 || Date.now() > end) return rows.map(({ row }) => row)
+  }
+}
+
+/** It goes on with calls that we left, and bills them a little later. */
+async function gatewayIsIdle({ mock }: Torn): Promise<void> {
+  const end = Date.now() + SETTLED_WITHIN_MS
+  while (mock.control.calls().some(({ endedAt }) => endedAt === null) && Date.now() < end) await delay(100)
+  await delay(BILLED_WITHIN_MS)
+}
+
+/** As many bills for a wish as rows that could have been called for it, at most. */
+async function paidOnce({ db, mock }: Torn): Promise<string[]> {
+  const Wish = z.object({ wish: z.string(), count: z.number() })
+  const rows = await db.many(
+    Wish,
+    `select wish, sum(count)::int as count from (
+       select substring(prompt from '\\w+ wish \\d+\\.') as wish, count(*) from image_jobs group by 1
+       union all
+       select substring(q.text from '\\w+ wish \\d+\\.'), count(*) from replies r
+         join chat_messages m on m.id = r.message_id join chat_messages q on q.id = m.parent_id group by 1) rows
+     where wish is not null group by wish`,
+  )
+  const allowed = new Map(rows.map(({ wish, count }) => [wish, count]))
+  const paid = new Map<string, number>()
+  for (const call of mock.control.calls()) {
+    if (call.billed === 0 || String(call.fields.instructions).startsWith('Give this conversation a title')) continue
+    const [wish] = /\w+ wish \d+\./.exec(call.prompt) ?? ['']
+    paid.set(wish, (paid.get(wish) ?? 0) + 1)
+  }
+  return [...paid]
+    .filter(([wish, count]) => count > (allowed.get(wish) ?? 0))
+    .map(([wish, count]) => `${wish} was paid ${count} times, for ${allowed.get(wish) ?? 0} rows`)
+}
+
+/** Each usage row of the gateway is the amount of one receipt, or is shown to the person as one that may be it. */
+async function receiptsAreBills({ db, mock }: Torn): Promise<string[]> {
+  const Receipt = z.object({
+    usageId: z.number().nullable(),
+    requestId: z.string().nullable(),
+    cost: z.number().nullable(),
+    kind: z.string(),
+    subject: z.string(),
+    candidates: z.array(z.number()),
+  })
+  const receipts = await db.many(
+    Receipt,
+    `select usage_id, request_id, cost, kind, subject, coalesce((select array_agg((c ->> 'usageId')::int)
+       from jsonb_array_elements(evidence -> 'candidates') c), '{}') as candidates from receipts`,
+  )
+  const byUsage = new Map(receipts.flatMap(receipt => (receipt.usageId === null ? [] : [[receipt.usageId, receipt]])))
+  const shown = new Set(receipts.flatMap(({ candidates }) => candidates))
+  return mock.state.usage.flatMap(row => {
+    const receipt = byUsage.get(row.id)
+    if (!receipt) {
+      const known = receipts.find(({ requestId }) => requestId && row.request_id.endsWith(requestId))
+      return shown.has(row.id)
+        ? []
+        : [
+            `usage row ${row.id} (${row.model}, ${row.actual_cost}) is on no receipt${known ? `, though ${known.kind} ${known.subject} has its request id` : ''}`,
+          ]
+    }
+    const off = Math.abs((receipt.cost ?? 0) - row.actual_cost)
+    return off < 0.005
+      ? []
+      : [`${receipt.kind} ${receipt.subject} says ${receipt.cost}, the gateway ${row.actual_cost}`]
+  })
+}
+
+/** Who was told that it is done has as many pictures as came; and their bytes are those that were filed. */
+async function picturesAreKept({ db }: Torn): Promise<string[]> {
+  const Job = z.object({
+    id: z.string(),
+    state: z.string(),
+    pictures: z.number(),
+    tokens: z.number(),
+    failure: z.string().nullable(),
+  })
+  const jobs = await db.many(
+    Job,
+    `select id, state, failure_reason as failure, coalesce(array_length(tokens, 1), 0) as tokens,
+       (select count(*)::int from pictures where job_id = image_jobs.id) as pictures
+     from image_jobs where state in ('done', 'failed')`,
+  )
+  return jobs
+    .filter(({ state, pictures, failure }) => state === 'done' && pictures === 0 && failure === null)
+    .map(({ id }) => `job ${id} is done and has no picture`)
+}
+
+async function othersSeeNothing(actors: readonly Actor[]): Promise<string[]> {
+  const wrong: string[] = []
+  for (const [at, actor] of actors.entries()) {
+    const other = actors[(at + 1) % actors.length]!
+    for (const address of [
+      ...actor.own.job.slice(-3),
+      ...actor.own.conversation.slice(-3),
+      ...actor.own.batch.slice(-2),
+    ]) {
+      const { status } = await other.visit().get(address)
+      if (status !== 404) wrong.push(`${other.email} gets ${status} at ${address} of ${actor.email}`)
+    }
+  }
+  return wrong
+}
