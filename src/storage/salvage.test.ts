@@ -40,6 +40,58 @@ for (const [what, write] of [
   })
 }
 
+for (const [what, write] of [
+  ['PNG', (picture: Sharp) => picture.png()],
+  ['PNG with a palette', (picture: Sharp) => picture.png({ palette: true })],
+  ['JPEG', (picture: Sharp) => picture.jpeg()],
+  ['WebP', (picture: Sharp) => picture.webp({ quality: 90 })],
+  ['WebP with transparency', (picture: Sharp) => picture.ensureAlpha(0.5).webp({ quality: 90 })],
+] as const) {
+  test(`below the part that came of a ${what} all is plain, and nothing of it is shown twice`, async () => {
+    const whole = await write(noise()).toBuffer()
+    const kept = await salvage(half(whole))
+    assert.equal(kept.condition, 'incomplete')
+    const [before, after] = await Promise.all([rows(whole), rows(kept.bytes)])
+    assert.ok(
+      before.slice(0, 150).every((row, y) => row.equals(after[y]!)),
+      'the upper part is the same',
+    )
+    const last = after.slice(-120)
+    assert.ok(last.every(row => row.equals(last[0]!) && row.every((value, at) => value === row[at % 4])))
+  })
+}
+
+test('half of an interlaced PNG shows all of the picture, as sharp as it came', async () => {
+  const whole = await striped().png({ progressive: true }).toBuffer()
+  for (const part of [0.1, 0.5, 0.95]) {
+    const kept = await salvage(whole.subarray(0, whole.length * part))
+    assert.equal(kept.condition, 'incomplete')
+    const [before, after] = await Promise.all([rows(whole), rows(kept.bytes)])
+    for (let y = 0; y < 480; y += 8) {
+      for (let x = 0; x < 640; x += 8) {
+        assert.equal(after[y]!.readUInt32BE(x * 4), before[y]!.readUInt32BE(x * 4), `${part}: ${x}, ${y}`)
+      }
+    }
+    assert.ok(!after[479]!.equals(Buffer.alloc(640 * 4)))
+  }
+})
+
+test('of a PNG that is damaged in the middle the upper part is shown', async () => {
+  const whole = await noise().png().toBuffer()
+  const bytes = Buffer.from(whole)
+  bytes.fill(0xff, bytes.length >> 1, (bytes.length >> 1) + 64)
+  const kept = await salvage(bytes)
+  assert.equal(kept.condition, 'incomplete')
+  const [before, after] = await Promise.all([rows(whole), rows(kept.bytes)])
+  assert.ok(before.slice(0, 150).every((row, y) => row.equals(after[y]!)))
+})
+
+/** The lines of a picture, in RGBA. */
+async function rows(bytes: Buffer): Promise<Buffer[]> {
+  const { data, info } = await sharp(bytes).ensureAlpha().raw().toBuffer({ resolveWithObject: true })
+  return Array.from({ length: info.height }, (_, y) => data.subarray(y * info.width * 4, (y + 1) * info.width * 4))
+}
+
 test('a JPEG that lacks its end alone is whole with it', async () => {
   for (const progressive of [false, true]) {
     const bytes = await noise().jpeg({ progressive }).toBuffer()

@@ -1,6 +1,6 @@
 import { appendFile, copyFile } from 'node:fs/promises'
 import { neededSpans } from './bare.ts'
-import { mendCut } from './mend-cut.ts'
+import { drawPart } from './draw-part.ts'
 import {
   type Digest,
   type DrawnFormat,
@@ -75,17 +75,17 @@ export async function endJpegFile(file: string, target: string): Promise<string>
 async function copy(received: Buffer, reason: NotAPictureReason): Promise<Salvaged | null> {
   const format = drawnFormatOf(received)
   if (!format || reason === 'too_many_pixels') return null
-  const whole = reason === 'unsupported_format' ? await toPng(received, 'error') : null
-  const bytes = whole ?? (await toPng(mendCut(received, format), 'none'))
+  const whole = reason === 'unsupported_format' ? await toPng(received) : null
+  const bytes = whole ?? (await drawPart(received, format))
   const facts = bytes && (await digest(bytes).catch(nullIfNone))
   const condition = whole ? 'whole' : 'incomplete'
   return bytes && facts && { condition, bytes, digest: facts, original: { bytes: received, format }, detail: '' }
 }
 
 /** Null when there is nothing to be drawn. Of a GIF the first picture. */
-function toPng(bytes: Buffer, failOn: 'none' | 'error'): Promise<Buffer | null> {
+function toPng(bytes: Buffer): Promise<Buffer | null> {
   return onPixels((sharp, decoding) =>
-    sharp(bytes, { ...decoding, failOn })
+    sharp(bytes, { ...decoding, failOn: 'error' })
       .autoOrient()
       .toColourspace('srgb')
       .png()
