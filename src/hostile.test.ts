@@ -78,6 +78,52 @@ test('no value that a person sends, wherever they put it, is answered with a bug
   assert.deepEqual(bugs, [])
 })
 
+test('nor one bad field among others that pass', async () => {
+  const person = await alice(app)
+  const own = await belongings(person)
+  const bearer = await tokenOf(app, await boundKey(app, person))
+  const bugs: string[] = []
+  const some = [...words, 'x'.repeat(100_000), '字'.repeat(33_000)]
+  const posts = lasting.filter(({ method }) => method === 'POST')
+  for (const [at, { method, route }] of posts.entries()) {
+    const isApi = route.startsWith('/api/')
+    const asked = fieldsOfRoom(route).map(async (bad, turn) => {
+      const word = some[(at + turn) % some.length]!
+      const fields = Object.entries({ ...usual, [bad]: word })
+      const status = await send(method, addressOf(route, null, own), fields, {
+        ...(isApi ? { Authorization: `Bearer ${bearer}` } : { Cookie: `sid=${person.cookie('sid')}` }),
+        ...(isApi && { 'Content-Type': 'application/json' }),
+        ...(!isApi && turn % 2 === 0 && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+      })
+      if (status >= 500) bugs.push(`${status} ${method} ${route}, ${bad}: ${JSON.stringify(word).slice(0, 60)}`)
+    })
+    await Promise.all(asked)
+  }
+  assert.deepEqual(bugs, [])
+})
+
+test('nor what signs people in and out, whoever sends it', async () => {
+  const bugs: string[] = []
+  const signing = routes.filter(each => each.method === 'POST' && !lasting.includes(each))
+  for (const { method, route } of signing) {
+    for (const word of ['a\0b', '\ud83d', '__proto__', 'x'.repeat(100_000)]) {
+      const person = await alice(app)
+      const isApi = route.startsWith('/api/')
+      const status = await send(
+        method,
+        addressOf(route, word, {}),
+        Object.keys(usual).map(name => [name, word]),
+        {
+          ...(!isApi && { Cookie: `sid=${person.cookie('sid')}` }),
+          'Content-Type': isApi ? 'application/json' : 'application/x-www-form-urlencoded',
+        },
+      )
+      if (status >= 500) bugs.push(`${status} ${method} ${route}: ${JSON.stringify(word).slice(0, 60)}`)
+    }
+  }
+  assert.deepEqual(bugs, [])
+})
+
 test('nor one of a guest', async () => {
   const bugs: string[] = []
   for (const { method, route } of routes) {
@@ -88,13 +134,23 @@ test('nor one of a guest', async () => {
   assert.deepEqual(bugs, [])
 })
 
+/** The fields of the forms of the room that a route is of; of tasks all. */
+function fieldsOfRoom(route: string): string[] {
+  const room = route.split('/')[1]!
+  const folder = room === 'api' ? '*' : room
+  const named = fieldsOfForms(folder)
+  return [...new Set(named.length > 0 ? named : Object.keys(usual))]
+}
+
 function fieldsIn(query: string): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(query))
 }
 
-function fieldsOfForms(): string[] {
+function fieldsOfForms(room = '*'): string[] {
   const folder = path.join(import.meta.dirname, '../views')
-  const templates = globSync('*/*.eta', { cwd: folder }).map(file => readFileSync(path.join(folder, file), 'utf8'))
+  const templates = globSync(`${room}/*.eta`, { cwd: folder }).map(file =>
+    readFileSync(path.join(folder, file), 'utf8'),
+  )
   return templates.flatMap(text =>
     [...text.matchAll(/<(?:input|button|select|textarea)\b[^>]*? name="([a-z_]+)"/g)].map(([, name = '']) => name),
   )

@@ -1,4 +1,8 @@
 const waiting = '.job:is(.state-queued, .state-running)'
+/** As many as the server looks at, and an address may name. */
+const MOST_ASKED = 64
+
+let turn = 0
 
 /** What a page asks about pictures is about the tiles that it shows: any answer may have been lost, or overtaken. */
 export function start() {
@@ -18,7 +22,20 @@ function askForTiles({ action, body }) {
     const { tag } = tile.dataset
     if (tags.has(idOf(tag)) || tile.matches(waiting)) tags.set(idOf(tag), tag)
   }
-  for (const tag of tags.values()) body.append('t', tag)
+  for (const tag of tags.size > MOST_ASKED ? someOf([...tags.values()]) : tags.values()) body.append('t', tag)
+}
+
+/** Where there are more than may be asked about: those in sight each time, of the others a part by turns. */
+function someOf(tags) {
+  const isSeen = tag => {
+    const box = document.getElementById(`job-${idOf(tag)}`)?.getBoundingClientRect()
+    return box && box.bottom > 0 && box.top < innerHeight
+  }
+  const seen = tags.filter(isSeen)
+  const others = tags.filter(tag => !seen.includes(tag))
+  turn += Math.max(0, MOST_ASKED - seen.length)
+  const first = turn % Math.max(1, others.length)
+  return [...seen, ...others.slice(first), ...others.slice(0, first)].slice(0, MOST_ASKED)
 }
 
 /** Jobs that arrived from elsewhere; nobody is there to see them in a hidden page. */

@@ -177,8 +177,10 @@ test('older messages come by scrolling up, and the reader stays where they were'
     await page.evaluate(() => scrollTo(0, 0))
     await page.waitForFunction(wanted => document.querySelectorAll('.message').length >= wanted, count)
     // Where it stood when the page was at its very top: just below the link.
-    const top = await topOf(oldest)
-    assert.ok(top >= 0 && top < 400, `question ${oldest} is at ${top}`)
+    await until(`question ${oldest} to stand near the top`, async () => {
+      const top = await topOf(oldest)
+      return top >= 0 && top < 400
+    })
   }
   await page.fill('#say', 'and a last word')
   await page.press('#say', 'Enter')

@@ -268,3 +268,38 @@ test('references are pasted, dropped, put in order and taken away, in the page',
   assert.deepEqual(await shown(), [first])
   assert.deepEqual(complaints, [])
 })
+
+test('of more tiles than one question may name, those in sight are asked about, and the others by turns', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const kept = await person.post('/images', { prompt: 'the first of many' })
+  const id = kept.location.split('/').at(-1)!
+  await app.db.run(
+    `insert into image_jobs (id, user_id, submission, state, model, prompt, size, quality, n, format, background,
+       moderation, key_id, caller_address, caller_user_agent, not_before, created_at)
+     select gen_random_uuid(), user_id, gen_random_uuid(), 'queued', model, 'waiting ' || i, size, quality, n, format,
+       background, moderation, key_id, caller_address, caller_user_agent, now() + interval '1 day',
+       created_at + make_interval(secs => i)
+     from image_jobs, generate_series(1, 90) i where id = $1`,
+    [id],
+  )
+  const { page, complaints } = await openPage(browser, app.url, person)
+  await page.goto('/images')
+  for (const shown of [48, 72, 91]) {
+    await page.click('#older a')
+    await page.waitForFunction(count => document.querySelectorAll('.job').length === count, shown)
+  }
+  await page.evaluate(() => scrollTo(0, 0))
+  const end = (prompt: string) =>
+    app.db.run(
+      `update image_jobs set state = 'cancelled', finished_at = now(), charged = 'no', version = version + 1
+       where prompt = $1`,
+      [prompt],
+    )
+  for (const prompt of ['waiting 90', 'waiting 7']) {
+    await end(prompt)
+    await page.waitForSelector(`.state-cancelled${tile(prompt)}`, { state: 'attached' })
+  }
+  assert.deepEqual(complaints, [])
+})
