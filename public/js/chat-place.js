@@ -8,16 +8,17 @@ export function start() {
     shown?.scrollIntoView({ block: 'end', behavior: 'instant' })
   }
 
-  document.addEventListener('htmx:before:swap', event => {
-    if (!event.detail.ctx.sourceElement?.closest?.('#older-messages')) return
+  // By swap: the stream may put something else in between.
+  const places = new WeakMap()
+  document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
+    if (!ctx.sourceElement?.closest?.('#older-messages')) return
     const below = document.querySelector('#above > .thread > .message, #thread > .message')
-    const { top } = below.getBoundingClientRect()
-    document.addEventListener(
-      'htmx:after:swap',
-      // Most browsers hold it by themselves, but none at the very top of the page.
-      () => scrollBy({ top: below.getBoundingClientRect().top - top, behavior: 'instant' }),
-      { once: true },
-    )
+    places.set(ctx, { below, top: below.getBoundingClientRect().top })
+  })
+  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+    const place = places.get(ctx)
+    // Most browsers hold it by themselves, but none at the very top of the page.
+    if (place) scrollBy({ top: place.below.getBoundingClientRect().top - place.top, behavior: 'instant' })
   })
 }
 
