@@ -159,12 +159,14 @@ test('an outage of the store is answered as what it is, on every address of byte
           assert.equal(answer.headers.get(name), null, `${name} of ${address}`)
         }
         assert.equal(answer.headers.get('cache-control'), 'no-store')
+        assert.equal(answer.headers.get('retry-after'), '5')
         if (!('method' in more)) assert.equal(((await answer.json()) as { code: number }).code, 503)
       }
       for (const address of pages) {
         const answer = 'method' in more ? await owner.head(address) : await owner.get(address, more)
         assert.equal(answer.status, 503, address)
         assert.match(answer.headers['content-type']!, /^text\/html/, address)
+        assert.equal(answer.headers['retry-after'], '5')
         assert.equal(answer.headers['content-disposition'], undefined)
         assert.doesNotMatch(answer.headers['content-security-policy']!, /sandbox/)
       }

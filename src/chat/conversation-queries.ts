@@ -20,7 +20,7 @@ export type Conversation = z.output<typeof Conversation>
 const SNAPSHOT_LOCK = 742_003
 
 /** Until the transaction ends, nobody else writes the file of this conversation. */
-export async function lockSnapshot(tx: Db, conversation: Conversation): Promise<void> {
+export async function lockSnapshot(tx: Db, conversation: Pick<Conversation, 'id'>): Promise<void> {
   await tx.run(`select pg_advisory_xact_lock($1, hashtext($2))`, [SNAPSHOT_LOCK, conversation.id])
 }
 

@@ -8,6 +8,7 @@ import { replyIn, say, talk } from '../testing/conversations.ts'
 import { houseOf } from '../testing/house.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
+import { lockSnapshot } from './conversation-queries.ts'
 import { importSnapshot } from './snapshot.ts'
 
 const app = await testApp()
@@ -82,6 +83,27 @@ test('what is no such file is refused and leaves nothing behind', async () => {
   await assert.rejects(importSnapshot({ db }, userId, other))
   assert.equal((await person.get(`/chat/${fresh}`)).status, 404)
   assert.ok(file)
+})
+
+test('a file that was being written while its conversation was deleted does not stay', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'written and forgotten at once')
+  const { file, text } = await snapshotOf(await idOf(person), id)
+  await db.pool.query(`update conversations set deleted_at = now() - interval '31 days' where id = $1`, [id])
+  const storage = openLocal(path.join(app.config.dataDirectory, 'assets'))
+  let forgotten = Promise.resolve()
+  // As a worker does that has just read it for the last time.
+  await db.transaction(async tx => {
+    await lockSnapshot(tx, { id })
+    forgotten = keepHouse(houseOf(app, storage))
+    await until('the row to be gone', async () => {
+      const { rowCount } = await db.pool.query('select from conversations where id = $1', [id])
+      return rowCount === 0
+    })
+    await writeFile(file, text)
+  })
+  await forgotten
+  await assert.rejects(readFile(file), { code: 'ENOENT' })
 })
 
 test('what was deleted a month ago goes for good, its file too', async () => {

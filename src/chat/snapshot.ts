@@ -186,12 +186,15 @@ export async function writeSnapshot(
   }
 }
 
+/** Of a conversation that is gone: whoever is writing it has ended before, and nobody begins any more. */
 export async function deleteSnapshot(
-  deps: Pick<Deps, 'config'>,
-  userId: number,
-  conversationId: string,
+  deps: Pick<Deps, 'config' | 'db'>,
+  { userId, id }: Pick<Conversation, 'userId' | 'id'>,
 ): Promise<void> {
-  await rm(snapshotFile(deps, userId, conversationId), { force: true })
+  await deps.db.transaction(async tx => {
+    await lockSnapshot(tx, { id })
+    await rm(snapshotFile(deps, userId, id), { force: true })
+  })
 }
 
 /**
