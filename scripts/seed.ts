@@ -63,7 +63,11 @@ export async function seed(site: string, gateway: string): Promise<string> {
     await create(person, `${subjects[endings.indexOf(tag) % subjects.length]} ${tag}`, { n: '2' })
   await settled(person)
   for (const messages of talks) await talk(person, messages)
-  await person.post('/images/batch', { prompts: subjects.slice(0, 6).join('\n'), submission: randomUUID() })
+  await person.post('/images/batch', {
+    prompts: subjects.slice(0, 6).join('\n'),
+    submission: randomUUID(),
+    step: 'start',
+  })
   await settled(person)
   await arrange(person)
 
