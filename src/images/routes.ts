@@ -60,7 +60,7 @@ export function imageRoutes(deps: Deps): Router {
   // The gateway lets a person read its usage rows 60 times a minute.
   const checks = createRateLimit(db, { name: 'check', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
   const intake = createIntake(db)
-  router.use('/images', requireSignIn(deps, ['prompt', 'prompts']))
+  router.use('/images', requireSignIn(deps, ['prompt', 'prompts', 'x', 'y', 'width', 'height']))
   // Before `/images/:id`, which would take their addresses.
   router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), iterationRoutes(deps))
 
