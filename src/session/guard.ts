@@ -11,15 +11,13 @@ import { callerOf } from './caller.ts'
 import { readTyped } from './kept-form.ts'
 import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
-import { hadSession, regenerate } from './session-data.ts'
+import { hadSession } from './session-data.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
 
 const DAY_MS = 86_400_000
 const SEEN_EVERY_MS = 60_000
 /** How long a page waits for a new access token; the old one is still good for minutes. */
 const RENEWAL_WAIT_MS = 2_000
-/** Long enough to find the password, and to make a row that is nobody's short-lived. */
-const KEPT_MS = 3_600_000
 
 /** Finds out who is asking: cookie → session → `SignedIn`, kept for the rest of the request. */
 export function identify(deps: Deps): RequestHandler {
@@ -27,10 +25,8 @@ export function identify(deps: Deps): RequestHandler {
     const { signInId } = req.session
     if (!signInId) return next()
     const signedIn = await queries.findSignedIn(deps.db, signInId)
-    if (!signedIn) {
-      await regenerate(req)
-      return next()
-    }
+    // It has ended; the session's id stays: a late answer with a new one would put out who has signed in again meanwhile.
+    if (!signedIn) return next()
     res.locals.signedIn = signedIn
     if (knownUserId(req, deps.config) !== signedIn.userId) rememberBrowser(res, deps.config, signedIn.userId)
     if (Date.now() - signedIn.lastSeenAt.getTime() > SEEN_EVERY_MS) await queries.touchSignIn(deps.db, signInId)
@@ -90,7 +86,6 @@ export function whenSignedOut(deps: Deps): ErrorRequestHandler {
   const askToSignIn = askingToSignIn(deps)
   return async (error: unknown, req, res, next) => {
     if (!(error instanceof SignedOut) || res.headersSent) return next(error)
-    await regenerate(req)
     delete res.locals.signedIn
     pageOf(res).viewer = null
     await askToSignIn(req, res)
@@ -112,7 +107,8 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
       // A page that goes on saving its draft writes over the one it has.
       if (!req.session.keptForm) await keeps.consume(networkOf(callerOf(req).address))
       req.session.keptForm = kept
-      req.session.cookie.maxAge = KEPT_MS
+      // Nothing is told to the browser, for the same reason; the row is short-lived.
+      req.session.cookie.expires = null
     }
     // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
     if (wantsFragment(req)) throw new Refusal(401, 'session.expired')

@@ -196,6 +196,25 @@ test('a form that was sent after the sign-in had ended survives it', async () =>
   assert.equal(count, 0, 'and made nothing')
 })
 
+test('an answer that comes late does not put out who has signed in again meanwhile', async () => {
+  const person = await alice(app)
+  await endSignIn(person)
+  const late = [
+    await person.get('/images'),
+    await person.get('/images/tiles?t=x', { htmx: true }),
+    await person.post('/images/draft', form, { htmx: true }),
+    await person.post('/images', form),
+  ]
+  for (const { headers } of late) assert.equal(headers['set-cookie'], undefined)
+  const { expire } = await app.db.one(
+    z.object({ expire: z.number() }),
+    `select extract(epoch from max(expire) - now())::int as expire from sessions
+     where sess ->> 'keptForm' is not null and sess ->> 'lastUserId' = $1`,
+    [String(control.user(person.email).id)],
+  )
+  assert.ok(expire <= 3601, 'and what is nobody’s is kept for an hour')
+})
+
 test('what was said in a chat after the sign-in had ended is in its box again', async () => {
   const person = await alice(app)
   const id = (await person.post('/chat', { text: 'hello' })).location.split('/').at(-1)!

@@ -5,6 +5,8 @@ import type { Database } from '../db/db.ts'
 import type { Logger } from '../log.ts'
 
 const TOUCH_EVERY_MS = 60_000
+/** Of a session whose cookie has no time of its own, see `guard.ts`: long enough to find the password. */
+const ENDED_SECONDS = 3600
 const REMEMBERED_TOUCHES = 10_000
 
 const PgStore = connectPgSimple(session)
@@ -23,6 +25,7 @@ export class SessionStore extends PgStore {
       tableName: 'sessions',
       createTableIfMissing: false,
       pruneSessionInterval: 600,
+      ttl: ENDED_SECONDS,
       errorLog: (...details: unknown[]) => log.warn({ details }, 'session store'),
     })
   }
