@@ -200,6 +200,7 @@ create table image_jobs (
   previews integer,
   waits_for text,
   estimate_stale boolean default false not null,
+  unfetched jsonb default '[]'::jsonb not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
   constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
@@ -520,8 +521,8 @@ CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WH
 CREATE INDEX image_jobs_of_batch ON public.image_jobs USING btree (batch_id, batch_line) WHERE (batch_id IS NOT NULL);
 CREATE INDEX image_jobs_of_ssh_key ON public.image_jobs USING btree (ssh_key_id, created_at DESC, id DESC) WHERE (ssh_key_id IS NOT NULL);
 CREATE INDEX image_jobs_of_user ON public.image_jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX image_jobs_silent ON public.image_jobs USING btree (finished_at) WHERE ((failure_reason = ANY (ARRAY['timeout'::text, 'gateway_down'::text])) AND (reference_tokens <> '{}'::text[]) AND (previews = 0));
 CREATE INDEX image_jobs_spilled ON public.image_jobs USING btree (spilled_by) WHERE (spilled_by IS NOT NULL);
-CREATE INDEX image_jobs_timed_out ON public.image_jobs USING btree (finished_at) WHERE (failure_reason = 'timeout'::text);
 CREATE INDEX image_jobs_told ON public.image_jobs USING btree (key_id, retry_at) WHERE (retry_at IS NOT NULL);
 CREATE INDEX image_jobs_unfinished ON public.image_jobs USING btree (state, user_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX image_jobs_windows ON public.image_jobs USING btree (key_id) WHERE ((state = 'queued'::text) AND (waits_for IS NOT NULL));
