@@ -245,6 +245,8 @@ async function changed() {
   const first = list().querySelector('[data-token]')?.dataset.token ?? ''
   if (document.getElementById('mask').dataset.reference === first) {
     list().dispatchEvent(new Event('input', { bubbles: true }))
+    // At once: a page that is asked for anew must not be without it.
+    list().dispatchEvent(new Event('attached', { bubbles: true }))
     return
   }
   document.querySelector('#mask [name="mask"]').value = ''
