@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
+import { globalSetup, globalTeardown } from '../src/testing/setup.ts'
 
 const root = path.join(import.meta.dirname, '..')
 const usage = 'Usage: npm test [-- [--ci] [--name PATTERN] [FILE or FOLDER]…]'
@@ -32,25 +33,28 @@ process.exitCode = second.failed.length > 0 || (ci && first.notRun.size > 0) ? 1
 async function runFiles(names: readonly string[]): Promise<Outcome> {
   const failed = new Set<string>()
   const notRun = new Map<string, number>()
-  // Node's types do not know of its set-up yet.
-  const options: Parameters<typeof run>[0] & { globalSetupPath: string } = {
+  // Not by the runner, which does it once a process: there may be a second round.
+  await globalSetup()
+  const tests = run({
     cwd: root,
     files: names.map(file => path.join(root, file)),
-    globalSetupPath: path.join(root, 'src/testing/setup.ts'),
     // One waits for the database or a browser while the other works.
     concurrency: Math.max(2, availableParallelism() - 1),
     ...(name && { testNamePatterns: name }),
-  }
-  const tests = run(options)
+  })
   tests.on('test:pass', ({ skip }) => {
     if (skip === undefined) return
     const why = typeof skip === 'string' ? skip : 'they are marked so'
     notRun.set(why, (notRun.get(why) ?? 0) + 1)
   })
-  tests.on('test:summary', ({ file, success }) => {
-    if (file && !success) failed.add(path.relative(root, file))
+  tests.on('test:fail', ({ file }) => {
+    if (file) failed.add(path.relative(root, file))
   })
-  await pipeline(tests.compose(spec()), process.stdout, { end: false })
+  try {
+    await pipeline(tests.compose(spec()), process.stdout, { end: false })
+  } finally {
+    await globalTeardown()
+  }
   return { failed: [...failed].sort(), notRun }
 }
 
