@@ -95,7 +95,7 @@ export async function openSite(): Promise<Site> {
 }
 
 async function startMock() {
-  const child = spawn(process.execPath, [path.join(root, 'src/gateway/mock/main.ts')], {
+  const child = spawn(process.execPath, [path.join(root, 'src/mock/main.ts')], {
     env: { ...inherited(), MOCK_FIXED_PICTURE: '1', MOCK_LATENCY_MS: '0', MOCK_EXIT_WITH_PARENT: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
   })

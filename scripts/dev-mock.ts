@@ -55,7 +55,7 @@ try {
 
 /** Its address. */
 async function startMock(): Promise<string> {
-  const mock = spawn(process.execPath, [path.join(import.meta.dirname, '../src/gateway/mock/main.ts')], {
+  const mock = spawn(process.execPath, [path.join(import.meta.dirname, '../src/mock/main.ts')], {
     env: {
       MOCK_LATENCY_MS: '6000',
       ...process.env,

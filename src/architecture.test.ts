@@ -42,7 +42,7 @@ function roomOf(name: string): string {
 }
 
 test('every folder is a room, a part of the ground floor or the test kit', () => {
-  const known = [...Object.keys(rooms), ...groundFloor, 'testing']
+  const known = [...Object.keys(rooms), ...groundFloor, 'mock', 'testing']
   const unknown = sources.map(({ room }) => room).filter(room => !room.endsWith('.ts') && !known.includes(room))
   assert.deepEqual([...new Set(unknown)], [])
 })
@@ -69,7 +69,7 @@ test('what another room uses is not in a file of routes', () => {
 })
 
 test('the mock gateway is a foreign system: it knows nothing of the house, and only tests know it', () => {
-  const isMock = (name: string) => name.startsWith('gateway/mock/')
+  const isMock = (name: string) => name.startsWith('mock/')
   const wrong = sources.flatMap(({ name, imports }) =>
     imports.filter(target => isMock(target) !== isMock(name) && (isMock(name) || !name.startsWith('testing/'))),
   )
@@ -99,7 +99,7 @@ test('SQL is in queries.ts and its sisters, and in what runs or counts for all r
 
 test('a table is written by one room only', () => {
   const writers = new Map<string, Set<string>>()
-  for (const { room, text } of sources.filter(({ room }) => room !== 'testing' && room !== 'gateway')) {
+  for (const { room, text } of sources.filter(({ room }) => room !== 'testing' && room !== 'mock')) {
     for (const [, table] of text.matchAll(
       /\b(?:insert into|update|delete from)\s+([a-z_]+)\b(?=\s+(?:\w+\s+)?(?:\(|set|where|using|select))/g,
     )) {
@@ -117,8 +117,7 @@ test('the environment is read in config.ts', () => {
   // The embedded Postgres is a child process, and inherits what we were given.
   const readers = ['config.ts', 'db/embedded.ts']
   const wrong = sources.filter(
-    ({ name, text }) =>
-      !readers.includes(name) && !/^(testing|gateway\/mock)\//.test(name) && text.includes('process.env'),
+    ({ name, text }) => !readers.includes(name) && !/^(testing|mock)\//.test(name) && text.includes('process.env'),
   )
   assert.deepEqual(names(wrong), [])
 })

@@ -9,7 +9,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { loadConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/db/db.ts'
-import { type MockGateway, startMockGateway } from '../../src/gateway/mock/server.ts'
+import { type MockGateway, startMockGateway } from '../../src/mock/server.ts'
 import { databaseUrl, startTestServer, TEMPLATE, temporaryDirectory } from '../../src/testing/setup.ts'
 import { type Gate, openGate } from './gate.ts'
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { Secret } from '../secrets/secret.ts'
+import { apiKey, caller, scriptedServer } from '../testing/scripted-server.ts'
 import { createGateway, type Gateway } from './client.ts'
 import { GatewayError, PanelError } from './errors.ts'
-import { apiKey, caller, scriptedServer } from './scripted-server.ts'
 import { staleWhileError } from './stale-while-error.ts'
 
 const token = new Secret('eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln')

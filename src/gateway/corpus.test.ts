@@ -4,9 +4,9 @@ import type { ServerResponse } from 'node:http'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { completedOf, gather, scriptedServer } from '../testing/scripted-server.ts'
 import { hasWords, type Key, languages, translator } from '../web/i18n.ts'
 import { failureReasons, GatewayError } from './errors.ts'
-import { completedOf, gather, scriptedServer } from './scripted-server.ts'
 
 /** One answer of the gateway (0.1.179), of a relay or of a proxy before it, and what it means. */
 const Fixture = z.strictObject({

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import type { FaultInput } from '../mock/faults.ts'
+import { type MockGateway, startMockGateway } from '../mock/server.ts'
 import { Secret } from '../secrets/secret.ts'
+import { caller, completedOf, request } from '../testing/scripted-server.ts'
 import { type ApiKey, createGateway, type Gateway, type ImageEvent, type ImageOptions, type Tokens } from './client.ts'
 import { type Charged, type FailureReason, GatewayError, PanelError } from './errors.ts'
-import type { FaultInput } from './mock/faults.ts'
-import { type MockGateway, startMockGateway } from './mock/server.ts'
-import { caller, completedOf, request } from './scripted-server.ts'
 
 let mock: MockGateway
 let gateway: Gateway

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { lookup } from 'node:dns'
 import { test } from 'node:test'
+import { scriptedServer } from '../testing/scripted-server.ts'
 import { fetchPicture, type GuardOptions } from './fetch-guard.ts'
 import { isPublicAddress } from './public-address.ts'
-import { scriptedServer } from './scripted-server.ts'
 
 const closed =
   `0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255 127.0.0.1 127.8.8.8 168.63.129.16

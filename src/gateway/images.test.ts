@@ -5,9 +5,9 @@ import type { ServerResponse } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { apiKey, caller, completedOf, gather, request, scriptedServer } from '../testing/scripted-server.ts'
 import { createGateway, type ImageCall, type ImageEvent } from './client.ts'
 import { GatewayError } from './errors.ts'
-import { apiKey, caller, completedOf, gather, request, scriptedServer } from './scripted-server.ts'
 
 const picture = randomBytes(300_000)
 const b64 = picture.toString('base64')

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { apiKey, gather, scriptedServer } from '../testing/scripted-server.ts'
 import { GatewayError } from './errors.ts'
 import { retryAt } from './refusals.ts'
-import { apiKey, gather, scriptedServer } from './scripted-server.ts'
 
 const handler = (type: string, message: string) => ({ error: { type, message } })
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import type { FaultInput } from '../mock/faults.ts'
+import { startMockGateway } from '../mock/server.ts'
 import { Secret } from '../secrets/secret.ts'
+import { apiKey, caller, scriptedServer } from '../testing/scripted-server.ts'
 import { createGateway, type Gateway, type ResponseEvent, type ResponseRequest } from './client.ts'
 import { GatewayError } from './errors.ts'
-import type { FaultInput } from './mock/faults.ts'
-import { startMockGateway } from './mock/server.ts'
-import { apiKey, caller, scriptedServer } from './scripted-server.ts'
 
 const sse = { 'content-type': 'text/event-stream', 'x-client-request-id': 'id-1' }
 const asked: ResponseRequest = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import type { Key as MockKey } from '../gateway/mock/state.ts'
+import type { Key as MockKey } from '../mock/state.ts'
 import type { Page } from '../testing/browser.ts'
 import { answerCalls, replyIn, say } from '../testing/conversations.ts'
 import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'

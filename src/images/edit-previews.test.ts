@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { editTokenCost } from '../account/edit-previews.ts'
-import { groupIds } from '../gateway/mock/groups.ts'
+import { groupIds } from '../mock/groups.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'

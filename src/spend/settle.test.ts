@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import type { FaultInput } from '../gateway/mock/faults.ts'
+import type { FaultInput } from '../mock/faults.ts'
 import { newestReply, replyIn, say, talk } from '../testing/conversations.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import type { CallRecord } from '../gateway/mock/ledger.ts'
-import type { MockGateway } from '../gateway/mock/server.ts'
+import type { CallRecord } from '../mock/ledger.ts'
+import type { MockGateway } from '../mock/server.ts'
 import type { Browser } from './browser.ts'
 import { until } from './server.ts'
 

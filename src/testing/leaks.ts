@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import type { MockGateway } from '../gateway/mock/server.ts'
+import type { MockGateway } from '../mock/server.ts'
 import type { TestDatabase } from './database.ts'
 
 /** Something that came out of the app, and where. */

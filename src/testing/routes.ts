@@ -12,7 +12,7 @@ export interface Route {
 /** Every route that the sources declare. */
 export function declaredRoutes(): Route[] {
   const root = path.join(import.meta.dirname, '..')
-  return globSync('{app.ts,*/**/*.ts}', { cwd: root, exclude: name => /\.test\.ts$|\/mock$|^testing$/.test(name) })
+  return globSync('{app.ts,*/**/*.ts}', { cwd: root, exclude: name => /\.test\.ts$|^mock$|^testing$/.test(name) })
     .toSorted()
     .flatMap(name => {
       const text = readFileSync(path.join(root, name), 'utf8')

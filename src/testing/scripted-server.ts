@@ -1,8 +1,14 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type ImageEvent,
+  type ImageOptions,
+} from '../gateway/client.ts'
 import { Secret } from '../secrets/secret.ts'
-import { createGateway, type Gateway, type GatewayOptions, type ImageEvent, type ImageOptions } from './client.ts'
 
 /** A server for one test that does exactly what the test says; and a gateway client pointed at it. For tests only. */
 export async function scriptedServer(t: TestContext, listener: RequestListener, options: Partial<GatewayOptions> = {}) {

@@ -1,7 +1,7 @@
 import { startMockGateway } from './server.ts'
 
 /**
- * The mock on its own: `PORT=… MOCK_LATENCY_MS=… node src/gateway/mock/main.ts`.
+ * The mock on its own: `PORT=… MOCK_LATENCY_MS=… node src/mock/main.ts`.
  * With MOCK_EXIT_WITH_PARENT=1 it ends when its standard input (or its IPC channel) closes.
  */
 const mock = await startMockGateway({
