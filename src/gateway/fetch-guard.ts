@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
-import { growingBytes } from './growing-bytes.ts'
+import { growingBytes } from '../wire/growing-bytes.ts'
 import { isPublicAddress } from './public-address.ts'
 
 export interface GuardOptions {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
-import { growingBytes } from './growing-bytes.ts'
+import { growingBytes } from '../wire/growing-bytes.ts'
 
 /** No reply, or only a part of one. */
 export class Unanswered extends Error {

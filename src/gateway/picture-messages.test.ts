@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { BadBase64 } from './base64.ts'
+import { BadBase64 } from '../wire/base64.ts'
 import { Unanswered } from './http.ts'
 import { type Message, readMessages } from './picture-messages.ts'
 

@@ -1,6 +1,11 @@
-import { eventLines } from './event-lines.ts'
+import { eventLines } from '../wire/event-lines.ts'
+import {
+  type PictureScanner,
+  pictureScanner,
+  type ScannedPicture,
+  type ScannerLimits,
+} from '../wire/picture-scanner.ts'
 import { Unanswered } from './http.ts'
-import { type PictureScanner, pictureScanner, type ScannedPicture, type ScannerLimits } from './picture-scanner.ts'
 
 /** A piece of a picture reply. `pictures` resolves the numbers that stand for pictures in `json`. */
 export type Message =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { pictureScanner } from '../wire/picture-scanner.ts'
 import { addressKeys, itemsOf, pictureKeys, placeOf } from './picture-places.ts'
-import { pictureScanner } from './picture-scanner.ts'
 
 const limits = { picture: 1024, pictures: 8, text: 4096 }
 const png = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex')

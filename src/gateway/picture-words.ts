@@ -1,4 +1,4 @@
-import { BadBase64, type Base64Decoder, base64Decoder } from './base64.ts'
+import { BadBase64, type Base64Decoder, base64Decoder } from '../wire/base64.ts'
 
 /** A picture that was written out as letters. */
 export interface WrittenPicture {
