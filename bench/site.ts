@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Database, openDatabase } from '../src/db/db.ts'
-import { startEmbeddedPostgres } from '../src/db/embedded.ts'
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
 import { type Visitor, visitor } from './visitor.ts'
 
 const root = path.join(import.meta.dirname, '..')

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 process.stdout.write('\n  Starting Postgres, a mock gateway and the playground …\n')
 // After that line: they take a moment to load.
 const { ConfigError, loadConfig } = await import('../src/config.ts')
-const { startEmbeddedPostgres } = await import('../src/db/embedded.ts')
+const { startEmbeddedPostgres } = await import('../src/postgres/embedded.ts')
 const { start } = await import('../src/main.ts')
 
 const port = process.env.PORT ?? '8081'

@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util'
 import { importSnapshot, Snapshot } from '../src/chat/snapshot.ts'
 import { loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
-import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
 
 const { values, positionals } = parseArgs({
   options: { user: { type: 'string' }, 'dry-run': { type: 'boolean', default: false } },

@@ -5,8 +5,8 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
-import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrate, pendingMigrations } from '../src/db/migrate.ts'
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
 
 const dryRun = wantsDryRun()
 const config = ownConfig()

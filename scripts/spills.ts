@@ -7,8 +7,8 @@ import { parseArgs } from 'node:util'
 import { listDrawnKeepers, releaseDrawn } from '../src/chat/drawn-queries.ts'
 import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
-import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { listKeepers, releaseSpill } from '../src/images/spill-queries.ts'
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
 
 const options = readOptions()
 const config = ownConfig()

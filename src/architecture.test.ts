@@ -16,7 +16,7 @@ const rooms: Record<string, readonly string[]> = {
   agents: ['session', 'account', 'library', 'images'],
   ops: [],
 }
-const groundFloor = ['wire', 'db', 'web', 'gateway', 'storage', 'secrets']
+const groundFloor = ['wire', 'db', 'postgres', 'web', 'gateway', 'storage', 'secrets']
 /** The words every room shares; they know no feature. */
 const commons = ['config.ts', 'deps.ts', 'jobs.ts', 'log.ts', 'metrics.ts', 'refiler.ts', 'stopping.ts', 'worker.ts']
 
@@ -115,7 +115,7 @@ test('a table is written by one room only', () => {
 
 test('the environment is read in config.ts', () => {
   // The embedded Postgres is a child process, and inherits what we were given.
-  const readers = ['config.ts', 'db/embedded.ts']
+  const readers = ['config.ts', 'postgres/embedded.ts']
   const wrong = sources.filter(
     ({ name, text }) => !readers.includes(name) && !/^(testing|mock)\//.test(name) && text.includes('process.env'),
   )

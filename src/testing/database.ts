@@ -4,7 +4,7 @@ import path from 'node:path'
 import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Database, openDatabase } from '../db/db.ts'
-import { startEmbeddedPostgres } from '../db/embedded.ts'
+import { startEmbeddedPostgres } from '../postgres/embedded.ts'
 import { databaseUrl, startTestServer, TEMPLATE, temporaryDirectory } from './setup.ts'
 
 export type TestDatabase = Database & { url: string }

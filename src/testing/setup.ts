@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PgBoss } from 'pg-boss'
 import { openDatabase } from '../db/db.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../postgres/embedded.ts'
 import { provideChromium } from './chromium-from-npm.ts'
 
 /** Migrated, with pg-boss's schema installed; every test database is a copy of it. */

@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { openDatabase } from '../db/db.ts'
 import { temporaryDirectory } from '../testing/setup.ts'
-import { openDatabase } from './db.ts'
 import { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
 
 const root = await temporaryDirectory()
