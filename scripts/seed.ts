@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Visitor, visitor } from '../bench/visitor.ts'
+import { type Visitor, visitor } from './bench/visitor.ts'
 
 const EMAIL = 'alice@example.com'
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { type Visitor, visitor } from '../../bench/visitor.ts'
 import { PROOF_NAMESPACE } from '../../src/agents/proof.ts'
 import type { Emitted } from '../../src/testing/leaks.ts'
 import { type SshPair, softwareKey } from '../../src/testing/ssh.ts'
+import { type Visitor, visitor } from '../bench/visitor.ts'
 import type { Random } from './random.ts'
 import type { Torn } from './site.ts'
 

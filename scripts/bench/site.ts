@@ -5,11 +5,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Database, openDatabase } from '../src/db/db.ts'
-import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
+import { type Database, openDatabase } from '../../src/db/db.ts'
+import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts'
 import { type Visitor, visitor } from './visitor.ts'
 
-const root = path.join(import.meta.dirname, '..')
+const root = path.join(import.meta.dirname, '../..')
 
 /** A process of the app. */
 export interface Process {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { hostileTexts } from '../src/testing/hostile-texts.ts'
+import { hostileTexts } from '../../src/testing/hostile-texts.ts'
 import { openPage } from './chat.ts'
 import { longestDelay } from './longest-delay.ts'
 import type { Figure } from './main.ts'

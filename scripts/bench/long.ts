@@ -1,4 +1,4 @@
-import { insertLongConversation } from '../src/testing/long-conversation.ts'
+import { insertLongConversation } from '../../src/testing/long-conversation.ts'
 import { longestDelay } from './longest-delay.ts'
 import type { Figure } from './main.ts'
 import { median } from './median.ts'
