@@ -1,13 +1,13 @@
+import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { keepComposed } from '../library/keep.ts'
 import { findFile, type Picture, restoreComposed } from '../library/queries.ts'
-import { semaphore } from '../storage/semaphore.ts'
 import { Refusal } from '../web/errors.ts'
 import { isSameShape, pasteMasked } from './pixels.ts'
 import * as queries from './queries.ts'
 
 // A photograph of 40 megapixels takes some 300 MB and two seconds.
-const oneAtATime = semaphore(1)
+const oneAtATime = pLimit(1)
 
 /**
  * *Keep only the masked area*: pastes it from `result` into the untouched original, as a new picture; both stay. Asked

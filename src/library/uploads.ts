@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { endJpegFile } from '../storage/salvage.ts'
-import { semaphore } from '../storage/semaphore.ts'
 import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../storage/thumbnails.ts'
 import { storeNamed, thumbnailName } from './keep.ts'
 import * as queries from './queries.ts'
@@ -26,7 +26,7 @@ export class UploadRefused extends Error {
 }
 
 // Decoding, which takes some 80 MB of a large picture, has bounds of its own: these wait for disks and stores.
-const aFewAtATime = semaphore(4)
+const aFewAtATime = pLimit(4)
 
 /**
  * Keeps a picture that its owner brought: PNG, JPEG or WebP of at most 20 MiB and 40 megapixels, checked by decoding it,

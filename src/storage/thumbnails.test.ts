@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
-import { semaphore } from './semaphore.ts'
 import { digest, measure, NotAPicture, type NotAPictureReason, preview } from './thumbnails.ts'
 
 const red = { r: 255, g: 0, b: 0, alpha: 1 }
@@ -113,26 +112,6 @@ describe('what is refused', () => {
     await refusedAs('too_many_pixels', pngHeader(8_000, 5_001))
     assert.equal((await measure(pngHeader(8_000, 5_000))).width, 8_000)
   })
-})
-
-test('a semaphore of two lets the third in when one ends, even badly', async () => {
-  const run = semaphore(2)
-  const started: number[] = []
-  const gates = [0, 1, 2].map(() => Promise.withResolvers<void>())
-  const works = gates.map((gate, i) =>
-    run(async () => {
-      started.push(i)
-      await gate.promise
-    }),
-  )
-  assert.deepEqual(started, [0, 1])
-  gates[1]!.reject(new Error('no'))
-  await assert.rejects(works[1]!, { message: 'no' })
-  gates[2]!.resolve()
-  await works[2]
-  assert.deepEqual(started, [0, 1, 2])
-  gates[0]!.resolve()
-  await works[0]
 })
 
 type Colour = typeof red

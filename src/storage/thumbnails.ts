@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
+import pLimit from 'p-limit'
 import type { SharpOptions } from 'sharp'
 import { copySpans, isWhole, neededSpans } from './bare.ts'
-import { semaphore } from './semaphore.ts'
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp'
 /** What can be drawn, if not shown as it is. */
@@ -41,7 +41,7 @@ const otherFormats = ['BM', 'II*\0', 'MM\0*', '\xff\x0a', '\0\0\0\x0cJXL ']
 const decoding: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error' }
 
 // One decode takes a core for 20 ms and up; two at once leave half of libuv's four threads to files and DNS.
-const decoder = semaphore(2)
+const decoder = pLimit(2)
 
 /** Where a picture is: in memory, or in a file by its path. */
 export type PictureSource = Uint8Array | string
