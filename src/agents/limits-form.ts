@@ -1,5 +1,5 @@
-import { defaultModel } from '../images/capabilities.ts'
-import { refuseSize } from '../images/sizes.ts'
+import { defaultModel } from '../models/image-models.ts'
+import { refuseSize } from '../models/sizes.ts'
 import type { Translate } from '../web/i18n.ts'
 import { halfWidth, plainSize } from '../web/typed.ts'
 import type { Limits } from './queries.ts'

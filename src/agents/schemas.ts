@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defaultModel } from '../images/capabilities.ts'
+import { defaultModel } from '../models/image-models.ts'
 import { longestSignatureText } from './signature.ts'
 import { longestKeyText } from './ssh-key.ts'
 

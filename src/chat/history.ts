@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
 import type { InputItem } from '../gateway/client.ts'
 import { withoutThoughts } from '../gateway/thinking-words.ts'
-import { preview } from '../storage/thumbnails.ts'
+import { preview } from '../pixels/digest.ts'
 import { type Branch, type NamedPicture, namePictures, type Turn } from './branch.ts'
 import { replaceDrawn, withoutLetters } from './drawn.ts'
 import type { Reply } from './reply-queries.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Deps } from '../deps.ts'
 import type { Drawn } from '../gateway/client.ts'
-import { salvage } from '../storage/salvage.ts'
+import { salvage } from '../pixels/salvage.ts'
 import { answerWork } from '../storage/spill.ts'
 import { StorageError } from '../storage/storage.ts'
 import { beforeLeaving, isOutage, Left, persist } from '../worker.ts'

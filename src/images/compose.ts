@@ -2,8 +2,8 @@ import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { keepComposed } from '../library/keep.ts'
 import { findFile, type Picture, restoreComposed } from '../library/queries.ts'
+import { isSameShape, pasteMasked } from '../pixels/mask.ts'
 import { Refusal } from '../web/errors.ts'
-import { isSameShape, pasteMasked } from './pixels.ts'
 import * as queries from './queries.ts'
 
 // A photograph of 40 megapixels takes some 300 MB and two seconds.

@@ -1,11 +1,11 @@
 import type { Db } from '../db/db.ts'
 import { findPicture } from '../library/queries.ts'
 import { refusedFile } from '../library/refused.ts'
+import { defaultModel, findCapability } from '../models/image-models.ts'
+import { refuseSize } from '../models/sizes.ts'
 import { parseId } from '../web/parse.ts'
-import { defaultModel, findCapability } from './capabilities.ts'
 import { type FormValues, formOf, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
-import { refuseSize } from './sizes.ts'
 import { requestOf } from './start.ts'
 
 /** The form that goes on from a picture: it alone to start from, its settings, its size where the model makes that. */

@@ -4,12 +4,12 @@ import path from 'node:path'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
 import { groupIds } from '../mock/groups.ts'
+import { pasteMasked, rectangleMask, shareChangedOutside } from '../pixels/mask.ts'
 import type { Page } from '../testing/browser.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
-import { pasteMasked, rectangleMask, shareChangedOutside } from './pixels.ts'
 
 let app: TestApp
 before(async () => {

@@ -1,12 +1,12 @@
 import type { Deps } from '../deps.ts'
 import type { StoredFile } from '../library/queries.ts'
+import { defaultModel, findCapability } from '../models/image-models.ts'
+import { type Dimensions, dimensionsOf, refuseSize } from '../models/sizes.ts'
+import { cleanMask, isSameShape, type Rectangle, rectangleMask } from '../pixels/mask.ts'
 import type { Translate } from '../web/i18n.ts'
 import type { Upload } from '../web/uploads.ts'
-import { defaultModel, findCapability } from './capabilities.ts'
-import { cleanMask, isSameShape, type Rectangle, rectangleMask } from './pixels.ts'
 import { type FormValues, readWholeNumber, sizeOf, withSize } from './prompt.ts'
 import * as queries from './queries.ts'
-import { type Dimensions, dimensionsOf, refuseSize } from './sizes.ts'
 
 /** A mask as it comes: a PNG file, or a rectangle by numbers, as typed. */
 interface MaskInput {

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { preview } from '../storage/thumbnails.ts'
+import { preview } from '../pixels/digest.ts'
 import * as queries from './queries.ts'
 
 /** Shows partial images of one job, the newest only: what is overtaken is not drawn at all. */

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { readRefused } from '../library/refused.ts'
+import { type Capability, defaultModel, findCapability } from '../models/image-models.ts'
+import { refuseSize } from '../models/sizes.ts'
 import type { Translate } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { halfWidth, plainSize } from '../web/typed.ts'
-import { type Capability, defaultModel, findCapability } from './capabilities.ts'
-import { refuseSize } from './sizes.ts'
 import type { ComposerView } from './view.ts'
 
 /** What the model is asked for, checked against its row of the capability table. */

@@ -1,9 +1,9 @@
 import type { Account } from '../account/queries.ts'
-import { defaultModel, findCapability } from './capabilities.ts'
+import { defaultModel, findCapability } from '../models/image-models.ts'
+import { refuseSize } from '../models/sizes.ts'
 import type { EditTerms } from './edit-terms.ts'
 import { estimateOf } from './estimate.ts'
 import { type FormValues, readWholeNumber, sizeOf } from './prompt.ts'
-import { refuseSize } from './sizes.ts'
 import { type Doubt, isOverBalance, writeTerms } from './terms.ts'
 import type { QuoteView } from './view.ts'
 

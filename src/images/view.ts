@@ -3,9 +3,10 @@ import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import type { RefusedView } from '../library/refused.ts'
 import type { PictureView } from '../library/view.ts'
+import type { Capability } from '../models/image-models.ts'
+import type { SizeRule } from '../models/sizes.ts'
 import type { MoneyView } from '../spend/evidence.ts'
 import type { Key } from '../web/i18n.ts'
-import type { Capability } from './capabilities.ts'
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'unknown' | 'cancelled'
 
@@ -219,5 +220,3 @@ export interface DoubtView {
   /** What was sent already. */
   fields: Record<string, string>
 }
-
-export type SizeRule = 'not_a_size' | 'multiple_of_16' | 'longest_edge' | 'ratio' | 'too_few_pixels' | 'too_many_pixels'

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { type Salvaged, salvage } from '../storage/salvage.ts'
+import { type Salvaged, salvage } from '../pixels/salvage.ts'
 import { StorageError } from '../storage/storage.ts'
 import { contentTypeOf } from './formats.ts'
 import * as queries from './queries.ts'

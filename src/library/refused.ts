@@ -1,4 +1,4 @@
-import { maxPixels } from '../storage/thumbnails.ts'
+import { maxPixels } from '../pixels/digest.ts'
 import type { Translate } from '../web/i18n.ts'
 
 const reasons = [

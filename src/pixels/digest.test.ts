@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
-import { digest, measure, NotAPicture, type NotAPictureReason, preview } from './thumbnails.ts'
+import { digest, measure, NotAPicture, type NotAPictureReason, preview } from './digest.ts'
 
 const red = { r: 255, g: 0, b: 0, alpha: 1 }
 const blue = { r: 0, g: 0, b: 255, alpha: 1 }

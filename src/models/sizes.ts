@@ -1,5 +1,6 @@
-import type { Capability, SizeLimits } from './capabilities.ts'
-import type { SizeRule } from './view.ts'
+import type { Capability, SizeLimits } from './image-models.ts'
+
+export type SizeRule = 'not_a_size' | 'multiple_of_16' | 'longest_edge' | 'ratio' | 'too_few_pixels' | 'too_many_pixels'
 
 export interface Dimensions {
   width: number

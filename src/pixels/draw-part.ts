@@ -1,5 +1,5 @@
+import { type DrawnFormat, onPixels } from './digest.ts'
 import { mendPng, mendWebp } from './mend-cut.ts'
-import { type DrawnFormat, onPixels } from './thumbnails.ts'
 
 /** What came of a picture as a PNG: where it belongs, and the rest plain. Null when there is nothing to be drawn. */
 export async function drawPart(received: Buffer, format: DrawnFormat): Promise<Buffer | null> {

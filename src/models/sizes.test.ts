@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultModel } from './capabilities.ts'
-import { dimensionsOf, refuseSize } from './sizes.ts'
-import type { SizeRule } from './view.ts'
+import { defaultModel } from './image-models.ts'
+import { dimensionsOf, refuseSize, type SizeRule } from './sizes.ts'
 
 const limits = defaultModel.freeSize!
 

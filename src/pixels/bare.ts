@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
-import type { PictureFormat } from './thumbnails.ts'
+import type { PictureFormat } from './digest.ts'
 
 /** Bytes of a file: from `start` to before `end`. */
 interface Span {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { SharpOptions } from 'sharp'
-import { onPixels, type PictureSource } from '../storage/thumbnails.ts'
-import type { Dimensions } from './sizes.ts'
+import type { Dimensions } from '../models/sizes.ts'
+import { onPixels, type PictureSource } from './digest.ts'
 
 export interface Rectangle extends Dimensions {
   x: number

@@ -1,6 +1,5 @@
 import { appendFile, copyFile } from 'node:fs/promises'
 import { neededSpans } from './bare.ts'
-import { drawPart } from './draw-part.ts'
 import {
   type Digest,
   type DrawnFormat,
@@ -10,7 +9,8 @@ import {
   type NotAPictureReason,
   onPixels,
   type PictureFormat,
-} from './thumbnails.ts'
+} from './digest.ts'
+import { drawPart } from './draw-part.ts'
 
 /** `bin`: bytes that nothing here can show. */
 export type KeptFormat = PictureFormat | 'bin'
