@@ -16,9 +16,9 @@ const rooms: Record<string, readonly string[]> = {
   agents: ['session', 'account', 'library', 'images'],
   ops: [],
 }
-const groundFloor = ['wire', 'db', 'postgres', 'web', 'gateway', 'storage', 'models', 'pixels', 'secrets']
+const groundFloor = ['wire', 'db', 'postgres', 'web', 'gateway', 'storage', 'models', 'pixels', 'secrets', 'work']
 /** The words every room shares; they know no feature. */
-const commons = ['config.ts', 'deps.ts', 'jobs.ts', 'log.ts', 'metrics.ts', 'refiler.ts', 'stopping.ts', 'worker.ts']
+const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'refiler.ts', 'stopping.ts']
 
 interface Source {
   name: string

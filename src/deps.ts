@@ -2,13 +2,13 @@ import type { Config } from './config.ts'
 import type { Database } from './db/db.ts'
 import type { Listener } from './db/listen.ts'
 import type { Gateway } from './gateway/client.ts'
-import type { Jobs } from './jobs.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './secrets/sealer.ts'
 import type { Spill } from './storage/spill.ts'
 import type { Storage } from './storage/storage.ts'
 import type { StaticFiles } from './web/static.ts'
+import type { Jobs } from './work/queues.ts'
 
 /** What a process is built from; every room takes it as its first argument. */
 export interface Deps {

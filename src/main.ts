@@ -14,7 +14,6 @@ import { startHousekeeping } from './housekeeping.ts'
 import { tellPicture } from './images/check.ts'
 import { measureOutside } from './images/outside.ts'
 import { startImageWorker } from './images/worker.ts'
-import { startJobs } from './jobs.ts'
 import { createLog, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { startEmbeddedPostgres } from './postgres/embedded.ts'
@@ -26,6 +25,7 @@ import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
 import { watchBodies } from './web/slow-bodies.ts'
 import { loadStaticFiles } from './web/static.ts'
+import { startJobs } from './work/queues.ts'
 
 const DRAIN_LIMIT_MS = 10_000
 const FIRST_PROOF_MS = 200

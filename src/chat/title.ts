@@ -5,7 +5,7 @@ import { type Charged, type FailureReason, GatewayError } from '../gateway/error
 import { splitThoughts } from '../gateway/thinking-words.ts'
 import { fileReceipt } from '../spend/receipt.ts'
 import { isVisible } from '../web/text.ts'
-import { persist, type Run } from '../worker.ts'
+import { persist, type Run } from '../work/worker.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
 import { listBranch } from './message-queries.ts'
 import { type ChatModel, listChatModels } from './models.ts'

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { type Run, startWorker, type Worker } from '../worker.ts'
+import { type Run, startWorker, type Worker } from '../work/worker.ts'
 import { findToolCall } from './call-queries.ts'
 import { type ClaimedReply, claimReplies, extendReplyLeases, listCancelledReplies } from './claim-queries.ts'
 import { findConversation } from './conversation-queries.ts'

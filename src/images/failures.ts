@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
-import type { Stop } from '../worker.ts'
+import type { Stop } from '../work/worker.ts'
 import type { ClaimedJob, Ending } from './queries.ts'
 
 /** What came of a call so far. */

@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
-import type { Queues } from '../jobs.ts'
 import { listPicturesOfJobs, setChangedOutside } from '../library/queries.ts'
 import { shareChangedOutside } from '../pixels/mask.ts'
+import type { Queues } from '../work/queues.ts'
 import * as queries from './queries.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Deps } from '../deps.ts'
 import { linkOf } from '../gateway/client.ts'
-import type { Stop } from '../worker.ts'
+import type { Stop } from '../work/worker.ts'
 import { fileMade } from './file-made.ts'
 import type { ClaimedJob, ImageJob, Unfetched } from './queries.ts'
 import { deleteUnfetched } from './queries.ts'

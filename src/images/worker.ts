@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { startWorker, type Worker } from '../worker.ts'
+import { startWorker, type Worker } from '../work/worker.ts'
 import { makePictures } from './make.ts'
 import * as queries from './queries.ts'
 import { watchReadiness } from './readiness.ts'

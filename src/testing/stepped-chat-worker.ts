@@ -7,7 +7,6 @@ import { listen } from '../db/listen.ts'
 import type { Deps } from '../deps.ts'
 import { createGateway } from '../gateway/client.ts'
 import { startImageWorker } from '../images/worker.ts'
-import { startJobs } from '../jobs.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
@@ -15,6 +14,7 @@ import { planStop } from '../stopping.ts'
 import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
+import { startJobs } from '../work/queues.ts'
 
 // A worker process made of the same parts as any other, whose database stands still at a step of a turn (`<conversation>
 // <answer | close | call> <moment>`), tells the parent, and goes on when it says so.

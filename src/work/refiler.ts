@@ -1,5 +1,5 @@
-import type { Deps } from './deps.ts'
-import type { SpillKind } from './storage/spill.ts'
+import type { Deps } from '../deps.ts'
+import type { SpillKind } from '../storage/spill.ts'
 import { isOutage } from './worker.ts'
 
 /**

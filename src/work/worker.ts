@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Gauge } from 'prom-client'
-import { DatabaseUnavailable, isValueRefused } from './db/db.ts'
-import type { Deps } from './deps.ts'
-import type { QueueName } from './jobs.ts'
-import { StorageError } from './storage/storage.ts'
+import { DatabaseUnavailable, isValueRefused } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import { StorageError } from '../storage/storage.ts'
+import type { QueueName } from './queues.ts'
 
 const LAST_TRY_MS = 500
 

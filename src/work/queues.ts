@@ -1,6 +1,6 @@
 import { type Job, PgBoss } from 'pg-boss'
-import type { Db } from './db/db.ts'
-import type { Logger } from './log.ts'
+import type { Db } from '../db/db.ts'
+import type { Logger } from '../log.ts'
 
 /** Queue name → payload. A payload holds ids only: what a job needs is on its row, which is the authority. */
 export interface Queues {
