@@ -14,6 +14,7 @@ const rooms: Record<string, readonly string[]> = {
   images: ['session', 'account', 'spend', 'library'],
   chat: ['session', 'account', 'spend', 'library', 'images'],
   agents: ['session', 'account', 'library', 'images'],
+  upkeep: ['session', 'account', 'library', 'images', 'chat', 'agents'],
   ops: [],
 }
 const groundFloor = ['wire', 'db', 'postgres', 'web', 'gateway', 'storage', 'models', 'pixels', 'secrets', 'work']

@@ -4,12 +4,12 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
 import sharp from 'sharp'
-import { keepHouse } from '../housekeeping.ts'
 import { openLocal } from '../storage/local.ts'
 import { answerCalls, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { houseOf } from '../testing/house.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
+import { keepHouse } from '../upkeep/hourly.ts'
 import { importSnapshot } from './snapshot.ts'
 
 const app = await testApp()

@@ -7,7 +7,6 @@ import { before, test } from 'node:test'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { z } from 'zod'
-import { keepHouse } from '../housekeeping.ts'
 import { keepUpload } from '../library/uploads.ts'
 import { createLog } from '../log.ts'
 import { openStorage } from '../storage/storage.ts'
@@ -17,6 +16,7 @@ import { jobEnd } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { keepHouse } from '../upkeep/hourly.ts'
 
 let app: TestApp
 before(async () => {

@@ -9,7 +9,6 @@ import { buffer } from 'node:stream/consumers'
 import { before, test } from 'node:test'
 import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { loadConfig } from '../config.ts'
-import { keepHouse } from '../housekeeping.ts'
 import { openLocal } from '../storage/local.ts'
 import { openStorage } from '../storage/storage.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
@@ -19,6 +18,7 @@ import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { keepHouse } from '../upkeep/hourly.ts'
 
 const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
 const base = new URL('https://img.example.com/meteor-images')

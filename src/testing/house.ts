@@ -1,7 +1,7 @@
-import type { keepHouse } from '../housekeeping.ts'
 import { createLog } from '../log.ts'
 import { createSealer } from '../secrets/sealer.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { keepHouse } from '../upkeep/hourly.ts'
 import type { TestApp } from './server.ts'
 
 /** What the hourly housekeeping needs. */

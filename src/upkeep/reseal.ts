@@ -1,11 +1,11 @@
-import { resealBindingKey, resealChosenKey, resealJobKey } from './account/key.ts'
-import * as account from './account/queries.ts'
-import * as agents from './agents/queries.ts'
-import type { Deps } from './deps.ts'
-import * as images from './images/queries.ts'
-import { SealBroken } from './secrets/sealer.ts'
-import * as session from './session/queries.ts'
-import { resealTokens } from './session/tokens.ts'
+import { resealBindingKey, resealChosenKey, resealJobKey } from '../account/key.ts'
+import * as account from '../account/queries.ts'
+import * as agents from '../agents/queries.ts'
+import type { Deps } from '../deps.ts'
+import * as images from '../images/queries.ts'
+import { SealBroken } from '../secrets/sealer.ts'
+import * as session from '../session/queries.ts'
+import { resealTokens } from '../session/tokens.ts'
 
 const AT_ONCE = 500
 

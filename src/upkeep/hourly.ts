@@ -1,13 +1,13 @@
-import { deleteExpired } from './agents/queries.ts'
-import { CHALLENGE_SECONDS } from './agents/sign-in.ts'
-import { forgetDeleted } from './chat/forget.ts'
-import type { Deps } from './deps.ts'
-import { deleteUnusedMasks } from './images/queries.ts'
-import { deleteOrphans, emptyTrash } from './library/keep.ts'
+import { deleteExpired } from '../agents/queries.ts'
+import { CHALLENGE_SECONDS } from '../agents/sign-in.ts'
+import { forgetDeleted } from '../chat/forget.ts'
+import type { Deps } from '../deps.ts'
+import { deleteUnusedMasks } from '../images/queries.ts'
+import { deleteOrphans, emptyTrash } from '../library/keep.ts'
+import { deletePanelCalls } from '../session/panel-queries.ts'
+import { deleteStaleSignIns } from '../session/queries.ts'
+import { deleteExpiredCounts } from '../web/rate-limit.ts'
 import { resealAll } from './reseal.ts'
-import { deletePanelCalls } from './session/panel-queries.ts'
-import { deleteStaleSignIns } from './session/queries.ts'
-import { deleteExpiredCounts } from './web/rate-limit.ts'
 
 const TRASH_DAYS = 30
 const SIGN_IN_DAYS = 31
