@@ -23,7 +23,7 @@ import {
   listTextNames,
   type Message,
 } from './message-queries.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 import { changeReplyKey, countUnfinished, findReply, insertReply, type Reply, releaseReplies } from './reply-queries.ts'
 
 export const LONGEST_MESSAGE = 100_000

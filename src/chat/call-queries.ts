@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 
 const ToolCall = z.object({
   messageId: z.string(),

@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { findReceipt } from '../spend/queries.ts'
 import { decide, settle, type Tell } from '../spend/settle.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 import { type Reply, setReplyVerdict } from './reply-queries.ts'
 
 /** Whether the usage rows, or the person, could still tell more about it. */

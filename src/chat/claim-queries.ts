@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import type { WindowName } from '../gateway/windows.ts'
-import { CHANNEL, tellPages } from './news-queries.ts'
+import { CHANNEL, tellPages } from './notify-queries.ts'
 import { Reply } from './reply-queries.ts'
 
 /** An answer that this process writes: nobody else can while the claim holds. */

@@ -13,9 +13,9 @@ import {
   setTitle,
 } from './conversation-queries.ts'
 import { exportMarkdown } from './export.ts'
+import { done, myConversation, originOf, partOf } from './lookup.ts'
 import { findLeafBelow } from './message-queries.ts'
-import { done, myConversation, originOf, partOf } from './mine.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 import { listUnfinished, stopReply } from './reply-queries.ts'
 import { LONGEST_INSTRUCTIONS, OnOff } from './settings-routes.ts'
 import { takeSnapshot } from './snapshot.ts'

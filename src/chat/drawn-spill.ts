@@ -6,7 +6,7 @@ import { beforeLeaving, isOutage } from '../work/worker.ts'
 import { findConversation } from './conversation-queries.ts'
 import { type DrawnFor, deleteUnspilled, findAnswerOfSpill, upsertWaiting } from './drawn-queries.ts'
 import { type DrawnFacts, fileDrawn } from './file-drawn.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 import { writeSnapshot } from './snapshot.ts'
 
 const Facts = z.record(

@@ -3,7 +3,7 @@ import { deleteBytes, filePicture, newToken, storePicture } from '../library/kee
 import { deleteNamed, insertNamed } from '../library/queries.ts'
 import { type DrawnFor, deleteWaiting, lockPlace } from './drawn-queries.ts'
 import { insertAttachments, insertText } from './message-queries.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 
 /** What is known of a picture that an answer brought. */
 export interface DrawnFacts {

@@ -7,7 +7,7 @@ import { Refusal } from '../web/errors.ts'
 import type { EventStreams } from '../web/event-stream.ts'
 import { pageOf, renderView, sendFragments } from '../web/render.ts'
 import { followThread, tidy } from './live.ts'
-import { myConversation, partOf } from './mine.ts'
+import { myConversation, partOf } from './lookup.ts'
 import { loadThread } from './thread.ts'
 
 /** How an open page hears of what is new. */

@@ -8,9 +8,9 @@ import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.
 import { inTurn } from '../web/turns.ts'
 import { checkReply, decideReply } from './check.ts'
 import { askingLock, findConversation, setHead } from './conversation-queries.ts'
+import { done, isElsewhere, myConversation, myMessage, myReply } from './lookup.ts'
 import { deleteMessages, findLeafBelow, restoreMessages } from './message-queries.ts'
-import { done, isElsewhere, myConversation, myMessage, myReply } from './mine.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 
 /** A message goes with all that follows from it, and comes back as it was. */
 export function messageRoutes(deps: Deps): Router {

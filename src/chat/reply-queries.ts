@@ -3,7 +3,7 @@ import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type WindowName, windowNames } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
-import { CHANNEL, tellPages } from './news-queries.ts'
+import { CHANNEL, tellPages } from './notify-queries.ts'
 
 export const Reply = z.object({
   messageId: z.string(),

@@ -9,7 +9,7 @@ import { persist, type Run } from '../work/worker.ts'
 import { type Conversation, claimNaming, setSuggestedTitle } from './conversation-queries.ts'
 import { listBranch } from './message-queries.ts'
 import { type ChatModel, listChatModels } from './models.ts'
-import { tellPages } from './news-queries.ts'
+import { tellPages } from './notify-queries.ts'
 import type { Reply } from './reply-queries.ts'
 
 const SMALL = /-(mini|nano)\b/

@@ -7,7 +7,7 @@ import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
-import { keepMasked } from './compose.ts'
+import { keepMasked } from './paste-masked.ts'
 
 /** What can be done with a result that was made with a mask: under the picture's address, but with the mask of its job. */
 export function iterationRoutes(deps: Deps): Router {
