@@ -5,7 +5,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { importSnapshot, Snapshot } from '../src/chat/snapshot.ts'
+import { importSnapshot, Snapshot } from '../src/chat/archive/snapshot.ts'
 import { loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
 import { migrate } from '../src/db/migrate.ts'

@@ -4,7 +4,7 @@
 // turns up again after all.
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { listDrawnKeepers, releaseDrawn } from '../src/chat/drawn-queries.ts'
+import { listDrawnKeepers, releaseDrawn } from '../src/chat/answer/drawn-queries.ts'
 import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
 import { listKeepers, releaseSpill } from '../src/images/spill-queries.ts'

@@ -10,9 +10,9 @@ import type { Upload } from '../web/uploads.ts'
 import { MOST_ATTACHMENTS } from './ask.ts'
 import type { ChatForm } from './form.ts'
 import { insertText, listTextNames } from './message-queries.ts'
+import { viewPicture } from './page/thread.ts'
+import type { AttachmentView } from './page/view.ts'
 import { type NoText, readTextFile } from './text-file.ts'
-import { viewPicture } from './thread.ts'
-import type { AttachmentView } from './view.ts'
 
 /** Pictures go to the library, plain texts are kept beside it; what is neither is refused, as a field of the form. Throws like the intake. */
 export async function keepFiles(

@@ -1,9 +1,9 @@
 import type { Db } from '../db/db.ts'
 import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { parseId } from '../web/parse.ts'
+import { listWaiting, type Waiting } from './answer/drawn-queries.ts'
 import { listToolCalls, type ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
-import { listWaiting, type Waiting } from './drawn-queries.ts'
 import {
   type Attachment,
   findLeafBelow,

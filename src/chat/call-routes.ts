@@ -14,9 +14,9 @@ import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.
 import type { ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
 import { done, myCall } from './lookup.ts'
-import { showPage } from './page.ts'
+import { showPage } from './page/page.ts'
+import { loadThread } from './page/thread.ts'
 import { decline, paint } from './paint.ts'
-import { loadThread } from './thread.ts'
 
 /** The pictures that the model proposes: yes or no. */
 export function callRoutes(deps: Deps): Router {

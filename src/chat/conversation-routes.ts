@@ -4,6 +4,8 @@ import { Refusal } from '../web/errors.ts'
 import { parse, readText } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
+import { exportMarkdown } from './archive/export.ts'
+import { takeSnapshot } from './archive/snapshot.ts'
 import { loadBranch } from './branch.ts'
 import {
   type Conversation,
@@ -12,13 +14,11 @@ import {
   setPinned,
   setTitle,
 } from './conversation-queries.ts'
-import { exportMarkdown } from './export.ts'
 import { done, myConversation, originOf, partOf } from './lookup.ts'
 import { findLeafBelow } from './message-queries.ts'
 import { tellPages } from './notify-queries.ts'
 import { listUnfinished, stopReply } from './reply-queries.ts'
 import { LONGEST_INSTRUCTIONS, OnOff } from './settings-routes.ts'
-import { takeSnapshot } from './snapshot.ts'
 
 const LONGEST_TITLE = 200
 

@@ -6,9 +6,9 @@ import { findSignedIn } from '../session/queries.ts'
 import { Refusal } from '../web/errors.ts'
 import type { EventStreams } from '../web/event-stream.ts'
 import { pageOf, renderView, sendFragments } from '../web/render.ts'
-import { followThread, tidy } from './live.ts'
 import { myConversation, partOf } from './lookup.ts'
-import { loadThread } from './thread.ts'
+import { followThread, tidy } from './page/live.ts'
+import { loadThread } from './page/thread.ts'
 
 /** How an open page hears of what is new. */
 export function liveRoutes(deps: Deps, streams: EventStreams): Router {

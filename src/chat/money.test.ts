@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { answerCalls, isTitleCall, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
-import { cleanTitle } from './title.ts'
+import { cleanTitle } from './answer/title.ts'
 
 const app = await testApp()
 const { db, mock } = app

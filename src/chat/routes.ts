@@ -12,7 +12,7 @@ import { conversationRoutes } from './conversation-routes.ts'
 import { liveRoutes } from './live-routes.ts'
 import { myConversation } from './lookup.ts'
 import { messageRoutes } from './message-routes.ts'
-import { listOf, showPage } from './page.ts'
+import { listOf, showPage } from './page/page.ts'
 import { settingsRoutes } from './settings-routes.ts'
 
 /** Conversations with a text model, and the pictures that come of them. */

@@ -7,7 +7,7 @@ import type {
   ThreadView,
   ToolView,
   UserView,
-} from '../chat/view.ts'
+} from '../chat/page/view.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import type { JobView } from '../images/view.ts'
 import { moneyOf } from '../spend/evidence.ts'

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { startChatWorker } from '../chat/worker.ts'
+import { startChatWorker } from '../chat/answer/worker.ts'
 import type { Config } from '../config.ts'
 import { type Db, openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'

@@ -1,6 +1,6 @@
 import { deleteExpired } from '../agents/queries.ts'
 import { CHALLENGE_SECONDS } from '../agents/sign-in.ts'
-import { forgetDeleted } from '../chat/forget.ts'
+import { forgetDeleted } from '../chat/archive/forget.ts'
 import type { Deps } from '../deps.ts'
 import { deleteUnusedMasks } from '../images/queries.ts'
 import { deleteOrphans, emptyTrash } from '../library/keep.ts'

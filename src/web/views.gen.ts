@@ -16,39 +16,39 @@ export interface Views {
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
   'agents/show': import('../agents/view.ts').SshKeyPage
-  'chat/_above': { thread: import('../chat/view.ts').ThreadView }
-  'chat/_answer': { message: import('../chat/view.ts').AnswerView }
-  'chat/_answer_foot': { message: import('../chat/view.ts').AnswerView }
-  'chat/_answer_wait': { message: import('../chat/view.ts').AnswerView; until: Date; window: import('../gateway/windows.ts').WindowName }
-  'chat/_around': { thread: import('../chat/view.ts').ThreadView }
-  'chat/_aside': { list: import('../chat/view.ts').ListView }
+  'chat/_above': { thread: import('../chat/page/view.ts').ThreadView }
+  'chat/_answer': { message: import('../chat/page/view.ts').AnswerView }
+  'chat/_answer_foot': { message: import('../chat/page/view.ts').AnswerView }
+  'chat/_answer_wait': { message: import('../chat/page/view.ts').AnswerView; until: Date; window: import('../gateway/windows.ts').WindowName }
+  'chat/_around': { thread: import('../chat/page/view.ts').ThreadView }
+  'chat/_aside': { list: import('../chat/page/view.ts').ListView }
   'chat/_asked': { submission: string }
-  'chat/_attached': { attachment: import('../chat/view.ts').AttachmentView }
-  'chat/_attachment': { attachment: import('../chat/view.ts').AttachmentView }
+  'chat/_attached': { attachment: import('../chat/page/view.ts').AttachmentView }
+  'chat/_attachment': { attachment: import('../chat/page/view.ts').AttachmentView }
   'chat/_balance': Record<never, never>
-  'chat/_branches': { message: import('../chat/view.ts').MessageView }
-  'chat/_card': { message: import('../chat/view.ts').ToolView }
-  'chat/_changes': { thread: import('../chat/view.ts').ThreadView; changed: import('../chat/view.ts').MessageView[]; removed: string[]; added: import('../chat/view.ts').MessageView[]; ended: import('../chat/view.ts').AnswerView | null }
-  'chat/_composer': { composer: import('../chat/view.ts').ChatComposerView }
+  'chat/_branches': { message: import('../chat/page/view.ts').MessageView }
+  'chat/_card': { message: import('../chat/page/view.ts').ToolView }
+  'chat/_changes': { thread: import('../chat/page/view.ts').ThreadView; changed: import('../chat/page/view.ts').MessageView[]; removed: string[]; added: import('../chat/page/view.ts').MessageView[]; ended: import('../chat/page/view.ts').AnswerView | null }
+  'chat/_composer': { composer: import('../chat/page/view.ts').ChatComposerView }
   'chat/_dock': { conversationId: string | null; writing: string | null }
-  'chat/_facts': { message: import('../chat/view.ts').AnswerView }
-  'chat/_head': { thread: import('../chat/view.ts').ThreadView | null; settings: import('../chat/view.ts').ChatSettingsView }
-  'chat/_list': { list: import('../chat/view.ts').ListView }
-  'chat/_message': { message: import('../chat/view.ts').MessageView }
-  'chat/_older': { thread: import('../chat/view.ts').ThreadView }
-  'chat/_paid': { message: import('../chat/view.ts').AnswerView }
+  'chat/_facts': { message: import('../chat/page/view.ts').AnswerView }
+  'chat/_head': { thread: import('../chat/page/view.ts').ThreadView | null; settings: import('../chat/page/view.ts').ChatSettingsView }
+  'chat/_list': { list: import('../chat/page/view.ts').ListView }
+  'chat/_message': { message: import('../chat/page/view.ts').MessageView }
+  'chat/_older': { thread: import('../chat/page/view.ts').ThreadView }
+  'chat/_paid': { message: import('../chat/page/view.ts').AnswerView }
   'chat/_parent': { parent: string | null }
   'chat/_pulse': { pulse: string }
   'chat/_refusal': { sentence: string }
   'chat/_removed': { removed: { conversationId: string; messageId: string } | null }
   'chat/_renamed': { id: string; title: string }
-  'chat/_row': { row: import('../chat/view.ts').RowView }
-  'chat/_rows': { list: import('../chat/view.ts').ListView }
+  'chat/_row': { row: import('../chat/page/view.ts').RowView }
+  'chat/_rows': { list: import('../chat/page/view.ts').ListView }
   'chat/_submission': { submission: string }
-  'chat/_sync': { thread: import('../chat/view.ts').ThreadView; anew: boolean }
-  'chat/_tool': { message: import('../chat/view.ts').ToolView }
-  'chat/_user': { message: import('../chat/view.ts').UserView }
-  'chat/index': { list: import('../chat/view.ts').ListView; thread: import('../chat/view.ts').ThreadView | null; composer: import('../chat/view.ts').ChatComposerView; settings: import('../chat/view.ts').ChatSettingsView; deleted: import('../chat/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
+  'chat/_sync': { thread: import('../chat/page/view.ts').ThreadView; anew: boolean }
+  'chat/_tool': { message: import('../chat/page/view.ts').ToolView }
+  'chat/_user': { message: import('../chat/page/view.ts').UserView }
+  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   error: { status: number; title: string; message: string; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }

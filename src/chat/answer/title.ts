@@ -1,0 +1,99 @@
+import { openChosenKey } from '../../account/key.ts'
+import { findUsableAccount } from '../../account/viewer.ts'
+import type { Deps } from '../../deps.ts'
+import { type Charged, type FailureReason, GatewayError } from '../../gateway/errors.ts'
+import { splitThoughts } from '../../gateway/thinking-words.ts'
+import { fileReceipt } from '../../spend/receipt.ts'
+import { isVisible } from '../../web/text.ts'
+import { persist, type Run } from '../../work/worker.ts'
+import { type Conversation, claimNaming, setSuggestedTitle } from '../conversation-queries.ts'
+import { listBranch } from '../message-queries.ts'
+import { type ChatModel, listChatModels } from '../models.ts'
+import { tellPages } from '../notify-queries.ts'
+import type { Reply } from '../reply-queries.ts'
+
+const SMALL = /-(mini|nano)\b/
+const TOLD = 500
+const LONGEST = 80
+/** Some think aloud first. */
+const MOST_HEARD = 4_000
+const PATIENCE_MS = 20_000
+
+const instructions =
+  'Give this conversation a title of two to six words, in its language. Answer with the title alone: no quotation marks, no full stop.'
+
+/**
+ * Has a small model name a conversation after the first words of an answer: a few hundred tokens, a hundredth of a cent. Only a model
+ * of the same key that is small by its name is asked, at most once a conversation, and never again after a failure: the
+ * first words of the person stay the title then.
+ */
+export async function suggestTitle(
+  deps: Deps,
+  conversation: Conversation,
+  reply: Reply,
+  { signal, mayCall }: Run,
+): Promise<boolean> {
+  if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return false
+  const account = await findUsableAccount(deps, reply.userId)
+  if (!account?.keySecret || account.keyId !== reply.keyId) return false
+  const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
+  const model = smallest(await listChatModels(deps, caller, account))
+  const [question] = await listBranch(deps.db, conversation, reply.messageId)
+  if (!model || !question) return false
+  const key = openChosenKey(deps, reply.userId, account.keySecret)
+  if (!mayCall() || !(await claimNaming(deps.db, conversation))) return false
+
+  const calledAt = new Date()
+  let requestId: string | null = null
+  const file = async (charged: Charged, reason: FailureReason | null) => {
+    const { userId, signInId } = reply
+    const call = { userId, signInId, keyId: account.keyId!, model: model.id, requestId, calledAt, charged, reason }
+    // Nothing shows it: the row only has to be known, so that it is not taken for another call's.
+    await persist(deps, () =>
+      fileReceipt(deps.db, { ...call, kind: 'title', subject: conversation.id }, async () => undefined),
+    )
+  }
+
+  const told = `${question.text.slice(0, TOLD)}\n\n---\n\n${reply.text.slice(0, TOLD)}`.toWellFormed()
+  let title = ''
+  try {
+    const events = deps.gateway.respond(
+      caller,
+      key,
+      {
+        model: model.id,
+        instructions,
+        input: [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: told }] }],
+        effort: model.efforts.find(effort => effort === 'low'),
+      },
+      { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) },
+    )
+    for await (const event of events) {
+      if (event.type === 'accepted') requestId = event.requestId
+      if (event.type === 'text') title += event.delta
+      if (title.length > MOST_HEARD) break
+    }
+    await file('yes', null)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    await file(error.facts.charged, error.reason)
+    deps.log.info({ err: error, conversation: conversation.id }, 'a conversation keeps its first words as its title')
+    return false
+  }
+  const clean = cleanTitle(title)
+  if (clean === '' || !(await setSuggestedTitle(deps.db, conversation, clean))) return false
+  await tellPages(deps.db, conversation.id, 'change')
+  return true
+}
+
+function smallest(models: readonly ChatModel[]): ChatModel | undefined {
+  return models.find(({ id }) => id.includes('-nano')) ?? models.find(({ id }) => SMALL.test(id))
+}
+
+/** One line without the decoration that models add all the same; empty when it is no title. */
+export function cleanTitle(text: string): string {
+  const line = splitThoughts(text).words.trim().split('\n', 1)[0]!
+  if (line.length > 4 * LONGEST) return ''
+  const bare = line.replace(/^[\s#*"'“”‘’「《`]+|[\s*"'“”‘’」》`。.]+$/g, '').replace(/\s+/g, ' ')
+  return bare.length > LONGEST || !isVisible(bare) ? '' : bare.toWellFormed()
+}

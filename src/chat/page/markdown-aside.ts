@@ -1,0 +1,65 @@
+import { Worker } from 'node:worker_threads'
+import { byTurns } from './by-turns.ts'
+import type { Rendered, Work } from './markdown-thread.ts'
+
+const MEMORY_MIB = 96
+
+/**
+ * Renders in a thread of its own, so that nobody waits for somebody else's text; null when that takes too long or more
+ * memory than a page is worth: then the thread is ended, as nothing else ends a search that runs away.
+ */
+export type Aside = (userId: number, work: Work) => Promise<Rendered | null>
+
+/** For every text first: one that is made to be slow is told from the others by this, at the cost of a blink. */
+export const renderAside = aside(250)
+/** For those that are slow: they wait for each other alone. */
+export const renderPatiently = aside(1_000)
+
+function aside(deadlineMs: number): Aside {
+  const inTurn = byTurns()
+  let thread: Worker | null = null
+
+  return (userId, work) =>
+    inTurn(userId, async () => {
+      thread ??= await startThread(() => {
+        thread = null
+      })
+      const rendered = thread && (await ask(thread, work, deadlineMs))
+      if (!rendered) await thread?.terminate()
+      return rendered
+    })
+}
+
+async function ask(worker: Worker, work: Work, deadlineMs: number): Promise<Rendered | null> {
+  const { promise, resolve } = Promise.withResolvers<Rendered | null>()
+  const giveUp = () => resolve(null)
+  const timer = setTimeout(giveUp, deadlineMs)
+  worker.once('message', resolve).once('exit', giveUp)
+  worker.ref()
+  worker.postMessage(work)
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    worker.unref()
+    worker.off('message', resolve).off('exit', giveUp)
+  }
+}
+
+/** It takes a tenth of a second and some 35 MB: at the first answer, not at start. Null when there is no room for one. */
+async function startThread(ended: () => void): Promise<Worker | null> {
+  const worker = new Worker(new URL('markdown-thread.ts', import.meta.url), {
+    // None of our secrets.
+    env: {},
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
+  })
+  const { promise, resolve } = Promise.withResolvers<Worker | null>()
+  worker.once('message', () => resolve(worker))
+  worker.once('exit', () => {
+    ended()
+    resolve(null)
+  })
+  // Whatever goes wrong in it ends it, and `exit` tells.
+  worker.on('error', () => undefined)
+  return promise
+}

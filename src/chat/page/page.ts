@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import type { Request, Response } from 'express'
+import { z } from 'zod'
+import { obstacleTo } from '../../account/obstacle.ts'
+import { accountOf } from '../../account/viewer.ts'
+import type { Db } from '../../db/db.ts'
+import type { Deps } from '../../deps.ts'
+import { refusedFile, viewRefused } from '../../library/refused.ts'
+import { signedIn } from '../../session/guard.ts'
+import { takeKeptForm } from '../../session/kept-form.ts'
+import { parseCursor } from '../../web/paging.ts'
+import { pageOf, render } from '../../web/render.ts'
+import { MOST_ATTACHMENTS } from '../ask.ts'
+import { viewAttachments } from '../attachments.ts'
+import { type Conversation, findConversation } from '../conversation-queries.ts'
+import { type ChatForm, chooseModel, readChatForm } from '../form.ts'
+import { partOf } from '../lookup.ts'
+import { listChatModels } from '../models.ts'
+import { findDraft, findSettings, type Settings } from '../own-queries.ts'
+import { loadList, viewRow } from './list.ts'
+import { loadThread } from './thread.ts'
+import type { ChatComposerView, ListView, ThreadView, ToolView } from './view.ts'
+
+/** What a form that was refused is shown again with. */
+export interface Said {
+  form?: ChatForm
+  error?: string
+  /** In the place of the one in the thread. */
+  card?: ToolView
+}
+
+/** The whole page: one conversation, or the beginning of a new one. */
+export async function showPage(
+  deps: Deps,
+  req: Request,
+  res: Response,
+  conversation: Conversation | null,
+  said: Said = {},
+): Promise<void> {
+  const { db } = deps
+  const { userId } = signedIn(res)
+  const settings = await findSettings(db, userId)
+  const list = await listOf(db, req, res, conversation?.id ?? null)
+  const { card } = said
+  const part = card ? { ...partOf(req), at: card.id } : partOf(req)
+  const thread = conversation && (await loadThread(deps, conversation, part, accountOf(res))).view
+  if (thread && card) thread.messages = thread.messages.map(each => (each.id === card.id ? card : each))
+  const form = said.form ?? (await firstForm(db, req, res, userId, conversation))
+  const deletedId = z.guid().safeParse(req.query.deleted).data
+  const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
+  const messageId = z.guid().safeParse(req.query.removed).data
+  render(res, 'chat/index', {
+    list,
+    thread,
+    composer: await composerOf(deps, res, settings, thread, form, said.error ?? null),
+    settings,
+    deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,
+    removed: thread && messageId ? { conversationId: thread.id, messageId } : null,
+  })
+}
+
+export async function listOf(db: Db, req: Request, res: Response, current: string | null): Promise<ListView> {
+  const { userId } = signedIn(res)
+  const { listOpen } = await findSettings(db, userId)
+  const search = typeof req.query.q === 'string' ? req.query.q.trim().slice(0, 200) : ''
+  return loadList(db, pageOf(res), userId, {
+    search,
+    before: parseCursor(req.query.before),
+    current: z.guid().safeParse(req.query.current).data ?? current,
+    open: listOpen,
+  })
+}
+
+/** What an ended sign-in interrupted, else the draft. */
+async function firstForm(
+  db: Db,
+  req: Request,
+  res: Response,
+  userId: number,
+  conversation: Conversation | null,
+): Promise<ChatForm> {
+  // An edited message is sent to the same address, but is not the composer's.
+  const kept = takeKeptForm(req, res, ({ path, fields }) =>
+    conversation
+      ? ['/chat/draft', '/chat/key', `/chat/${conversation.id}/messages`].includes(path) &&
+        fields.conversation === conversation.id
+      : ['/chat/draft', '/chat/key', '/chat'].includes(path) && fields.conversation === undefined,
+  )
+  if (kept) return readChatForm(kept)
+  return readChatForm(await findDraft(db, userId, conversation?.id ?? 'new'))
+}
+
+async function composerOf(
+  deps: Deps,
+  res: Response,
+  settings: Settings,
+  thread: ThreadView | null,
+  form: ChatForm,
+  error: string | null,
+): Promise<ChatComposerView> {
+  const { userId, caller } = signedIn(res)
+  const account = accountOf(res)
+  const models = await listChatModels(deps, caller, account)
+  const choice = chooseModel(models, form.model ? form : {}, settings)
+  const attachments = await viewAttachments(deps.db, userId, form.attachments)
+  const isGone = attachments.length < form.attachments.length
+  const refused = isGone ? [...form.refused, refusedFile('gone', '')] : form.refused
+  return {
+    conversationId: thread?.id ?? null,
+    parent: form.parent ?? thread?.leaf ?? null,
+    text: form.text,
+    attachments,
+    refused: viewRefused(pageOf(res).t, refused, MOST_ATTACHMENTS),
+    models,
+    model: choice.model,
+    effort: choice.effort ?? '',
+    submission: form.submission ?? randomUUID(),
+    error,
+    obstacle: obstacleTo(account, 'words'),
+    writing: thread?.writing ?? null,
+  }
+}
