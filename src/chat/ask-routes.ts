@@ -23,13 +23,14 @@ import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place
 import { keepFiles } from './attachments.ts'
 import { findNamedLeaf } from './branch.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
+import { deleteDraft, upsertDraft } from './draft-queries.ts'
 import { type ChatForm, chatFields, chooseModel, readChatForm } from './form.ts'
 import { done, isElsewhere, myConversation, myReply, originOf } from './lookup.ts'
 import { findText, listAttachments } from './message-queries.ts'
 import { listChatModels } from './models.ts'
-import { deleteDraft, findSettings, type Settings, setChoice, upsertDraft } from './own-queries.ts'
 import { showPage } from './page/page.ts'
 import { stopReply } from './reply-queries.ts'
+import { findSettings, type Settings, setChoice } from './settings-queries.ts'
 
 const uploadLimits = { files: MOST_ATTACHMENTS, bytes: UPLOAD_BYTES }
 

@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { parse, readText } from '../web/parse.ts'
 import { wantsFragment } from '../web/render.ts'
-import { setListOpen, setWishes } from './own-queries.ts'
+import { setListOpen, setWishes } from './settings-queries.ts'
 
 export const LONGEST_INSTRUCTIONS = 8_000
 export const OnOff = z.object({ value: z.enum(['on', 'off']) })

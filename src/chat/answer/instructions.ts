@@ -1,4 +1,4 @@
-import type { Settings } from '../own-queries.ts'
+import type { Settings } from '../settings-queries.ts'
 
 const house = `You are the assistant of an image playground: people talk with you, and make and edit pictures through you.
 

@@ -17,8 +17,8 @@ import { loadBranch, loadTexts, type NamedPicture } from '../branch.ts'
 import { insertToolCall } from '../call-queries.ts'
 import { findConversation } from '../conversation-queries.ts'
 import { findMessage, insertMessage } from '../message-queries.ts'
-import { findSettings } from '../own-queries.ts'
 import { renderMarkdown } from '../page/markdown.ts'
+import { findSettings } from '../settings-queries.ts'
 import { tellAnswer } from './check.ts'
 import {
   type ClaimedReply,
