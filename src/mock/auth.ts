@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type Exchange, fields, text } from './exchange.ts'
-import { profileOf, userOnTheWire } from './profile.ts'
 import { limiterRefusal, middlewareRefusal, panelRefusal, sendData } from './replies.ts'
 import { bindingOf, type MockState, type User, userById, userOf } from './state.ts'
 import { issueAccessToken, issueRefreshToken, issueTempToken, readAccessToken } from './tokens.ts'
+import { profileOf, userOnTheWire } from './user-on-the-wire.ts'
 
 const totpCode = '123456'
 const wrongCodesAllowed = 5

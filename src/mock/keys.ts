@@ -2,9 +2,9 @@ import { signedIn } from './auth.ts'
 import { type Exchange, fields, text } from './exchange.ts'
 import { groupOnTheWire } from './groups.ts'
 import { resetsOf } from './key-windows.ts'
-import { userOnTheWire } from './profile.ts'
 import { paginate, panelRefusal, sendData } from './replies.ts'
 import { addKey, type Key, keysOf, type MockState, type User, userById } from './state.ts'
+import { userOnTheWire } from './user-on-the-wire.ts'
 
 export function listKeys(exchange: Exchange) {
   const { state, query } = exchange

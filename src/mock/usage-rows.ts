@@ -1,9 +1,9 @@
 import { signedIn } from './auth.ts'
 import type { Exchange } from './exchange.ts'
 import { groupOnTheWire } from './groups.ts'
-import { userOnTheWire } from './profile.ts'
 import { paginate, panelRefusal, sendData } from './replies.ts'
 import { type MockState, userById } from './state.ts'
+import { userOnTheWire } from './user-on-the-wire.ts'
 
 export interface UsageRow {
   id: number
