@@ -5,62 +5,138 @@ import { test } from 'node:test'
 
 const root = import.meta.dirname
 
-/** Which rooms a room may lean on. `session` is who asks, so that every room with a door may know it. */
-const rooms: Record<string, readonly string[]> = {
-  session: [],
-  account: ['session'],
-  spend: ['session', 'account'],
-  library: ['session'],
-  images: ['session', 'account', 'spend', 'library'],
-  chat: ['session', 'account', 'spend', 'library', 'images'],
-  agents: ['session', 'account', 'library', 'images'],
-  upkeep: ['session', 'account', 'library', 'images', 'chat', 'agents'],
-  ops: [],
+/**
+ * The rooms: on which others each leans, `session` being who asks, and its doors: the files that others may use. All else
+ * in a room is its own affair.
+ */
+const rooms: Record<string, { on: readonly string[]; offers: string }> = {
+  session: { on: [], offers: 'caller device guard kept-form panel-queries queries tokens' },
+  account: {
+    on: ['session'],
+    offers:
+      'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries view viewer',
+  },
+  spend: { on: ['session', 'account'], offers: 'evidence queries receipt sentences settle' },
+  library: {
+    on: ['session'],
+    offers: 'formats intake keep picture-view queries refused send uploads view',
+  },
+  images: {
+    on: ['session', 'account', 'spend', 'library'],
+    offers: 'edit-terms job-view line masks prompt queries quote references requester start terms unfetched view',
+  },
+  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'archive/forget' },
+  agents: { on: ['session', 'account', 'library', 'images'], offers: 'queries sign-in' },
+  upkeep: { on: ['session', 'account', 'library', 'images', 'chat', 'agents'], offers: '' },
+  ops: { on: [], offers: '' },
 }
-const groundFloor = ['wire', 'db', 'postgres', 'web', 'gateway', 'storage', 'models', 'pixels', 'secrets', 'work']
-/** The words every room shares; they know no feature. */
-const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'refiler.ts', 'stopping.ts']
+/** Know no feature; each leans on those before it only. */
+const groundFloor = ['wire', 'secrets', 'db', 'postgres', 'storage', 'models', 'pixels', 'gateway', 'work', 'web']
+/** What everybody is given, or is spoken of everywhere. */
+const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'stopping.ts']
+/** They put the house together. */
+const builders = ['main.ts', 'app.ts']
+/** Beside the house: a foreign gateway, and what tests need. */
+const besides = ['mock', 'testing']
+/** Written from the templates: it names the types that they show. */
+const GENERATED = 'web/views.gen.ts'
+/** Who reads a table of another room, until that room offers what they want to know. */
+const readers = ['images reads ssh_keys', 'chat reads image_jobs', 'agents reads users']
 
 interface Source {
   name: string
   room: string
   text: string
   imports: string[]
+  /** Of them, those that are there when the types are gone. */
+  lasting: string[]
 }
 
 const sources: Source[] = globSync('**/*.ts', { cwd: root })
   .filter(name => !name.endsWith('.test.ts'))
   .map(name => {
     const text = readFileSync(path.join(root, name), 'utf8')
-    const imports = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, target]) =>
-      path.posix.normalize(path.posix.join(path.posix.dirname(name), target!)),
-    )
-    return { name, room: roomOf(name), text, imports }
+    const imports = targets(name, text, /(?:from|import)\s*\(?\s*'(\.[^']+)'/g)
+    const types = targets(name, text, /import type [^']*? from '(\.[^']+)'/g)
+    return { name, room: roomOf(name), text, imports, lasting: imports.filter(target => !types.includes(target)) }
   })
+
+function targets(name: string, text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, target]) => path.posix.join(path.posix.dirname(name), target!))
+}
 
 function roomOf(name: string): string {
   return name.includes('/') ? name.split('/')[0]! : name
 }
 
-test('every folder is a room, a part of the ground floor or the test kit', () => {
-  const known = [...Object.keys(rooms), ...groundFloor, 'mock', 'testing']
-  const unknown = sources.map(({ room }) => room).filter(room => !room.endsWith('.ts') && !known.includes(room))
-  assert.deepEqual([...new Set(unknown)], [])
+test('every file has its place, and so has everything that it imports', () => {
+  const places = [...Object.keys(rooms), ...groundFloor, ...commons, ...builders, ...besides]
+  const strange = sources.flatMap(({ name, room, imports }) => [
+    ...(places.includes(room) ? [] : [name]),
+    ...imports.filter(target => !places.includes(roomOf(target)) && !target.endsWith('.json')),
+  ])
+  assert.deepEqual(strange, [])
 })
 
-test('rooms lean only on the rooms below them, and the ground floor on none', () => {
+test('nobody but tests imports what puts the house together', () => {
   const wrong = sources.flatMap(({ name, room, imports }) =>
-    imports
-      .map(target => ({ name, target, to: roomOf(target) }))
-      .filter(({ to }) => to !== room && to in rooms)
-      .filter(({ to }) =>
-        room in rooms ? !rooms[room]!.includes(to) : groundFloor.includes(room) || commons.includes(room),
-      )
-      // Generated from the templates: it names the types that they show.
-      .filter(() => name !== 'web/views.gen.ts'),
+    imports.filter(target => builders.includes(target) && ![...builders, ...besides].includes(room)).map(() => name),
   )
   assert.deepEqual(wrong, [])
 })
+
+test('rooms lean only on the rooms below them, by their doors', () => {
+  const wrong = crossings().filter(({ name, room, to, target }) => {
+    if (!(to in rooms) || builders.includes(room) || name === GENERATED) return false
+    return !rooms[room]?.on.includes(to) || !isOffered(to, target)
+  })
+  assert.deepEqual(wrong, [])
+  const unused = Object.entries(rooms).flatMap(([room, { offers }]) =>
+    doorsOf(offers)
+      .map(door => `${room}/${door}.ts`)
+      .filter(door => !crossings().some(({ target, room: from }) => target === door && !besides.includes(from))),
+  )
+  assert.deepEqual(unused, [], 'a door that nobody uses is walled up')
+})
+
+test('each part of the ground floor leans only on those before it', () => {
+  const wrong = crossings().filter(({ name, room, to }) => {
+    const at = groundFloor.indexOf(room)
+    return at >= 0 && name !== GENERATED && !commons.includes(to) && groundFloor.indexOf(to) >= at
+  })
+  assert.deepEqual(wrong, [])
+})
+
+test('no file waits for itself in a circle', () => {
+  const circles: string[][] = []
+  const state = new Map<string, 'open' | 'done'>()
+  const walk = (name: string, way: readonly string[]): void => {
+    if (state.get(name) === 'done') return
+    if (state.get(name) === 'open') return void circles.push([...way.slice(way.indexOf(name)), name])
+    state.set(name, 'open')
+    for (const target of sources.find(source => source.name === name)?.lasting ?? []) walk(target, [...way, name])
+    state.set(name, 'done')
+  }
+  for (const { name } of sources) walk(name, [])
+  assert.deepEqual(circles, [])
+})
+
+/** Imports of one place from another. */
+function crossings() {
+  return sources.flatMap(({ name, room, imports }) =>
+    imports
+      .map(target => ({ name, room, target, to: roomOf(target) }))
+      .filter(({ to }) => to !== room && !to.startsWith('.') && !besides.includes(room)),
+  )
+}
+
+function doorsOf(offers: string): string[] {
+  return offers.split(' ').filter(Boolean)
+}
+
+function isOffered(room: string, target: string): boolean {
+  return doorsOf(rooms[room]!.offers).some(door => target === `${room}/${door}.ts`)
+}
 
 test('what another room uses is not in a file of routes', () => {
   const wrong = sources.flatMap(({ name, room, imports }) =>
@@ -98,12 +174,12 @@ test('SQL is in queries.ts and its sisters, and in what runs or counts for all r
   assert.deepEqual(names(wrong), [])
 })
 
+const writes = /\b(?:insert into|update|delete from)\s+([a-z_]+)\b(?=\s+(?:\w+\s+)?(?:\(|set|where|using|select))/g
+
 test('a table is written by one room only', () => {
   const writers = new Map<string, Set<string>>()
   for (const { room, text } of sources.filter(({ room }) => room !== 'testing' && room !== 'mock')) {
-    for (const [, table] of text.matchAll(
-      /\b(?:insert into|update|delete from)\s+([a-z_]+)\b(?=\s+(?:\w+\s+)?(?:\(|set|where|using|select))/g,
-    )) {
+    for (const [, table] of text.matchAll(writes)) {
       writers.set(table!, (writers.get(table!) ?? new Set()).add(room))
     }
   }
@@ -112,6 +188,21 @@ test('a table is written by one room only', () => {
     .map(([table, who]) => `${table}: ${[...who].join(', ')}`)
   assert.deepEqual(shared, [])
   assert.ok(writers.size > 8, 'the test finds the tables')
+})
+
+test('a table is read by the room that writes it, or by those named above', () => {
+  const owners = new Map<string, string>()
+  const houseSources = sources.filter(({ room }) => !besides.includes(room))
+  for (const { room, text } of houseSources) {
+    for (const [, table] of text.matchAll(writes)) owners.set(table!, room)
+  }
+  const found = houseSources.flatMap(({ room, text }) =>
+    [...text.matchAll(/\b(?:from|join|using)\s+([a-z_]+)\b/g)]
+      .map(([, table]) => table!)
+      .filter(table => owners.has(table) && owners.get(table) !== room)
+      .map(table => `${room} reads ${table}`),
+  )
+  assert.deepEqual([...new Set(found)].sort(), [...readers].sort())
 })
 
 test('the environment is read in config.ts', () => {
