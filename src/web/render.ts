@@ -62,14 +62,15 @@ function escapeBytes(from: Buffer): Buffer {
   let at = 0
   for (let each = 0; each < from.length; each++) {
     const byte = from[each]!
-    if (extra[byte] === 0) to[at++] = byte
-    else at += to.write(escaped[byte]!, at, 'latin1')
+    const more = extra[byte]!
+    if (more === 0) to[at++] = byte
+    else for (let letter = 0; letter <= more; letter++) to[at++] = escaped[byte]![letter]!
   }
   return to
 }
 
 const LONG = 10_000
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escaped = Array.from({ length: 256 }, (_, byte) => entities[String.fromCharCode(byte)] ?? '')
+const escaped = Array.from({ length: 256 }, (_, byte) => Buffer.from(entities[String.fromCharCode(byte)] ?? ''))
 /** Bytes that each byte becomes, beyond the one that it is. */
 const extra = Uint8Array.from(escaped, entity => Math.max(0, entity.length - 1))
