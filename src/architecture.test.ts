@@ -23,7 +23,8 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
-    offers: 'edit-terms job-view line masks prompt queries quote references requester start terms unfetched view',
+    offers:
+      'claim-queries edit-terms job-queries job-view line line-queries mask-queries masks prompt quote references requester sealed-key-queries ssh-key-queries start terms unfetched view',
   },
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'archive/forget' },
   agents: { on: ['session', 'account', 'library', 'images'], offers: 'queries sign-in' },

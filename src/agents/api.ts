@@ -5,14 +5,8 @@ import { findAccount } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
 import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
-import {
-  cancelJob,
-  findJob,
-  findJobBySubmission,
-  type ImageJob,
-  listJobsOfSshKey,
-  sumSshKeyUse,
-} from '../images/queries.ts'
+import { cancelJob, findJob, findJobBySubmission, type ImageJob } from '../images/job-queries.ts'
+import { listJobsOfSshKey, sumSshKeyUse } from '../images/ssh-key-queries.ts'
 import { derivedSubmission, startImage } from '../images/start.ts'
 import { fileLimit } from '../library/intake.ts'
 import { findFile, type Picture, type StoredFile } from '../library/queries.ts'

@@ -1,6 +1,6 @@
 import type { Db } from '../db/db.ts'
 import type { ImageRequest } from '../images/prompt.ts'
-import { sumSshKeyUse } from '../images/queries.ts'
+import { sumSshKeyUse } from '../images/ssh-key-queries.ts'
 import { money } from '../web/money.ts'
 import { Problem } from './problem.ts'
 import * as queries from './queries.ts'

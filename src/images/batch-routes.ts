@@ -13,11 +13,14 @@ import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
+import { type Batch, findBatch, listJobsOfBatch, setBatchState } from './batch-queries.ts'
 import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
+import { claimsLock } from './claim-queries.ts'
 import { composer } from './composer.ts'
+import { findDraft } from './draft-queries.ts'
 import { editTerms } from './edit-terms.ts'
+import { withdrawJobs } from './job-queries.ts'
 import { type FieldErrors, type FormValues, formFields, readForm } from './prompt.ts'
-import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { rearranged } from './references.ts'
 import { requesterOf } from './requester.ts'
@@ -54,7 +57,7 @@ export function batchRoutes(deps: Deps): Router {
       const batch = await formOf(res, prompts, readForm({ ...kept, prompt: '' }), {})
       return render(res, 'images/batch', { batch: { ...batch, submission: submission ?? batch.submission } })
     }
-    const draft = readForm(await queries.findDraft(db, signedIn(res).userId))
+    const draft = readForm(await findDraft(db, signedIn(res).userId))
     render(res, 'images/batch', { batch: await formOf(res, draft.prompt, draft, {}) })
   })
 
@@ -131,29 +134,29 @@ export function batchRoutes(deps: Deps): Router {
   router.post('/images/batches/:id/resume', async (req, res) => {
     const batch = await setState(req, res, 'running')
     // Only a wake-up: the messages of its jobs are long gone.
-    const [next] = await queries.listJobsOfBatch(db, batch)
+    const [next] = await listJobsOfBatch(db, batch)
     if (next) await deps.jobs.send(db, 'image', { jobId: next.id })
     await answerBatch(req, res, batch)
   })
 
   router.post('/images/batches/:id/cancel', async (req, res) => {
     const batch = await myBatch(req, res)
-    await inTurn(db, queries.claimsLock, batch, tx => queries.withdrawJobs(tx, batch.userId, { batchId: batch.id }))
+    await inTurn(db, claimsLock, batch, tx => withdrawJobs(tx, batch.userId, { batchId: batch.id }))
     await answerBatch(req, res, batch)
   })
 
-  async function myBatch(req: Request, res: Response): Promise<queries.Batch> {
-    const batch = await queries.findBatch(db, signedIn(res).userId, parseId(req.params.id))
+  async function myBatch(req: Request, res: Response): Promise<Batch> {
+    const batch = await findBatch(db, signedIn(res).userId, parseId(req.params.id))
     if (!batch) throw new Refusal(404, 'errors.not_found')
     return batch
   }
 
-  async function setState(req: Request, res: Response, state: queries.Batch['state']): Promise<queries.Batch> {
+  async function setState(req: Request, res: Response, state: Batch['state']): Promise<Batch> {
     const batch = await myBatch(req, res)
-    return inTurn(db, queries.claimsLock, batch, tx => queries.setBatchState(tx, batch, state))
+    return inTurn(db, claimsLock, batch, tx => setBatchState(tx, batch, state))
   }
 
-  async function answerBatch(req: Request, res: Response, batch: queries.Batch): Promise<void> {
+  async function answerBatch(req: Request, res: Response, batch: Batch): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/batches/${batch.id}`)
     sendFragments(res, renderView(pageOf(res), 'images/_batch', { batch: await viewBatch(db, batch) }))
   }

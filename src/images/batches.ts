@@ -4,9 +4,10 @@ import { Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
 import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
+import { type Batch, findBatchBySubmission, insertBatch, listJobsOfBatch } from './batch-queries.ts'
+import { countQueued, startsLock } from './job-queries.ts'
 import { viewJobs } from './job-view.ts'
 import { checkRequest, type FieldErrors, type FormValues, type ImageRequest } from './prompt.ts'
-import * as queries from './queries.ts'
 import { derivedSubmission, prepare, type Requester } from './start.ts'
 import type { BatchView, JobState } from './view.ts'
 
@@ -50,21 +51,21 @@ export async function startBatch(
   requester: Requester,
   requests: readonly ImageRequest[],
   submission: string,
-): Promise<queries.Batch> {
+): Promise<Batch> {
   const { userId } = requester
-  const known = await queries.findBatchBySubmission(deps.db, userId, submission)
+  const known = await findBatchBySubmission(deps.db, userId, submission)
   if (known) return known
   // All start from the same references.
   const enqueue = await prepare(deps, requester, requests.slice(0, 1))
   const limit = deps.config.limits.queuedPerUser
-  return inTurn(deps.db, queries.startsLock, requester, async tx => {
-    const twin = await queries.findBatchBySubmission(tx, userId, submission)
+  return inTurn(deps.db, startsLock, requester, async tx => {
+    const twin = await findBatchBySubmission(tx, userId, submission)
     if (twin) return twin
-    const waiting = await queries.countQueued(tx, userId)
+    const waiting = await countQueued(tx, userId)
     if (waiting + requests.length > limit) {
       throw new Refusal(429, 'images.batch.too_many', { waiting, limit, free: Math.max(0, limit - waiting) }, 30)
     }
-    const batch = await queries.insertBatch(tx, { id: randomUUID(), userId, submission })
+    const batch = await insertBatch(tx, { id: randomUUID(), userId, submission })
     for (const [line, request] of requests.entries()) {
       await enqueue(tx, request, derivedSubmission(`line ${line} of ${batch.id}`), { batch: { id: batch.id, line } })
     }
@@ -72,8 +73,8 @@ export async function startBatch(
   })
 }
 
-export async function viewBatch(db: Deps['db'], batch: queries.Batch): Promise<BatchView> {
-  const rows = await queries.listJobsOfBatch(db, batch)
+export async function viewBatch(db: Deps['db'], batch: Batch): Promise<BatchView> {
+  const rows = await listJobsOfBatch(db, batch)
   const jobs = await viewJobs(db, batch.userId, rows)
   const counts: Record<JobState, number> = { queued: 0, running: 0, done: 0, failed: 0, unknown: 0, cancelled: 0 }
   for (const { state } of jobs) counts[state]++

@@ -2,7 +2,7 @@ import type { Deps } from '../deps.ts'
 import { findReceipt } from '../spend/queries.ts'
 import { decide, settle, type Tell } from '../spend/settle.ts'
 import { noteEditBilling } from './edit-queries.ts'
-import { type ImageJob, setVerdict } from './queries.ts'
+import { type ImageJob, setVerdict } from './job-queries.ts'
 
 /** Whether the usage rows, or the person, could still tell more about it. */
 export function mayCheck(job: ImageJob): boolean {

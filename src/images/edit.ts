@@ -4,15 +4,15 @@ import { refusedFile } from '../library/refused.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { refuseSize } from '../models/sizes.ts'
 import { parseId } from '../web/parse.ts'
+import { findJob } from './job-queries.ts'
 import { type FormValues, formOf, withSize } from './prompt.ts'
-import * as queries from './queries.ts'
 import { requestOf } from './start.ts'
 
 /** The form that goes on from a picture: it alone to start from, its settings, its size where the model makes that. */
 export async function editForm(db: Db, userId: number, pictureId: string, draft: FormValues): Promise<FormValues> {
   const picture = await findPicture(db, userId, parseId(pictureId))
   if (!picture || picture.format === 'bin') return { ...draft, refused: [...draft.refused, refusedFile('gone', '')] }
-  const job = picture.jobId && (await queries.findJob(db, userId, picture.jobId))
+  const job = picture.jobId && (await findJob(db, userId, picture.jobId))
   const values = job ? formOf(requestOf(job)) : draft
   const size = `${picture.width}x${picture.height}`
   const isMade = refuseSize(findCapability(values.model) ?? defaultModel, size) === null

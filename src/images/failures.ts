@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
 import type { Stop } from '../work/worker.ts'
-import type { ClaimedJob, Ending } from './queries.ts'
+import type { ClaimedJob, Ending } from './claim-queries.ts'
 
 /** What came of a call so far. */
 export interface Progress {

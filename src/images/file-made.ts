@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { filePicture, newToken, type Stored, storePicture } from '../library/keep.ts'
-import { type ClaimedJob, type ImageJob, setTokens } from './queries.ts'
+import { type ClaimedJob, setTokens } from './claim-queries.ts'
+import type { ImageJob } from './job-queries.ts'
 
 /** What came of a picture; `detail` is what is wrong with one that cannot be shown. */
 export type Made = Pick<Stored, 'condition' | 'detail'>

@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts'
 import { fileReceipt } from '../spend/receipt.ts'
 import { persistEnding } from '../work/worker.ts'
 import { tellPicture } from './check.ts'
-import { type ClaimedJob, type Ending, finishJob } from './queries.ts'
+import { type ClaimedJob, type Ending, finishJob } from './claim-queries.ts'
 import { silenceOf, silenceWarning } from './silent-edits.ts'
 
 // What is known of the key is no longer true then: whoever pays with it next is told so before.

@@ -1,5 +1,6 @@
 import type { Db } from '../db/db.ts'
-import { type ImageJob, LINE_LENGTH, listLine, listWaits, type Wait } from './queries.ts'
+import type { ImageJob } from './job-queries.ts'
+import { LINE_LENGTH, listLine, listWaits, type Wait } from './line-queries.ts'
 import { type Blockage, findBlockage } from './readiness-queries.ts'
 
 /** The front of everybody's line, as this process asked for it last. */

@@ -14,11 +14,27 @@ import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { beforeLeaving, isOutage, persist, type Run } from '../work/worker.ts'
+import {
+  type Again,
+  addUnfetched,
+  bumpVersion,
+  type ClaimedJob,
+  cancelUnsent,
+  deleteUnfetched,
+  type Ending,
+  listCancelled,
+  markCalled,
+  requeueJob,
+  requeueUnsent,
+  setRequestId,
+  unmarkCalled,
+} from './claim-queries.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
+import type { ImageJob, Unfetched } from './job-queries.ts'
+import { findMask } from './mask-queries.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
-import * as queries from './queries.ts'
 import { keepRemains } from './remains.ts'
 import { leaveInSpill } from './spill.ts'
 import { spillPicture } from './spill-picture.ts'
@@ -31,7 +47,7 @@ const HOLD_MS = 1_000
  * leaves the row in a state that says what happened. Only a failure that proves that nothing was charged puts the job
  * back into the queue.
  */
-export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run: Run): Promise<void> {
+export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): Promise<void> {
   const { signal } = run
   const key = openKey(deps, claimed)
   if (!key) return finish(deps, claimed, { state: 'failed', reason: 'key_invalid', charged: 'no' })
@@ -42,10 +58,10 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
   }
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
   const previews = await previewsOf(deps, claimed)
-  const job = run.mayCall() ? await persist(deps, () => queries.markCalled(deps.db, claimed, tokens, previews)) : null
+  const job = run.mayCall() ? await persist(deps, () => markCalled(deps.db, claimed, tokens, previews)) : null
   if (!job) return giveBack(deps, claimed)
   if (!run.mayCall()) {
-    await persist(deps, () => queries.unmarkCalled(deps.db, job))
+    await persist(deps, () => unmarkCalled(deps.db, job))
     return giveBack(deps, job)
   }
 
@@ -59,9 +75,9 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
     leftovers: false,
     requestId: null,
   }
-  const unfetched: (queries.Unfetched & { detail: string })[] = []
+  const unfetched: (Unfetched & { detail: string })[] = []
   let half: Buffer | null = null
-  let ending: queries.Ending
+  let ending: Ending
   try {
     const caller = { address: job.callerAddress, userAgent: job.callerUserAgent }
     const options = { signal, stream: previews > 0, partialImages: previews }
@@ -85,7 +101,7 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
         const { address, detail } = event
         const picture = { position: progress.received++, address }
         unfetched.push({ ...picture, detail })
-        await tell(deps, job, () => queries.addUnfetched(deps.db, job, picture))
+        await tell(deps, job, () => addUnfetched(deps.db, job, picture))
       }
     }
     if (await fetchLater(deps, job, unfetched, progress, previewer, signal)) return
@@ -98,8 +114,8 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
     const again = await comeBack(deps, job, progress, error, signal)
     if (again) {
       await previewer.settled()
-      if (await persist(deps, () => queries.requeueJob(deps.db, job, again))) return
-      const isCancelled = await persist(deps, () => queries.listCancelled(deps.db, [job.claim]))
+      if (await persist(deps, () => requeueJob(deps.db, job, again))) return
+      const isCancelled = await persist(deps, () => listCancelled(deps.db, [job.claim]))
       if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }
   }
@@ -111,15 +127,15 @@ export async function makePictures(deps: Deps, claimed: queries.ClaimedJob, run:
 /** True where a stop leaves what cannot be fetched yet, and with it the job, to whoever clears up. */
 async function fetchLater(
   deps: Deps,
-  job: queries.ClaimedJob,
-  unfetched: readonly (queries.Unfetched & { detail: string })[],
+  job: ClaimedJob,
+  unfetched: readonly (Unfetched & { detail: string })[],
   progress: Progress,
   previewer: Previewer,
   signal: AbortSignal,
 ): Promise<boolean> {
   const missing = await fetchUnfetched(deps, unfetched, signal, async (bytes, position) => {
     await keep(deps, job, bytes, position, progress, previewer)
-    await tell(deps, job, () => queries.deleteUnfetched(deps.db, job, position))
+    await tell(deps, job, () => deleteUnfetched(deps.db, job, position))
   })
   const [first] = missing === 'left' ? unfetched : missing
   if (!first) return false
@@ -131,7 +147,7 @@ async function fetchLater(
 }
 
 /** At once, or, where something of it waits or the database is away, when all is brought home. */
-async function end(deps: Deps, job: queries.ClaimedJob, progress: Progress, ending: queries.Ending): Promise<void> {
+async function end(deps: Deps, job: ClaimedJob, progress: Progress, ending: Ending): Promise<void> {
   if (progress.spilled) return leaveInSpill(deps, job, progress.kept, ending)
   try {
     await finish(deps, job, ending)
@@ -144,11 +160,11 @@ async function end(deps: Deps, job: queries.ClaimedJob, progress: Progress, endi
 /** When to ask again, or null. A full window of the key is waited for, however long; and next time known of before. */
 async function comeBack(
   deps: Deps,
-  job: queries.ClaimedJob,
+  job: ClaimedJob,
   progress: Progress,
   error: unknown,
   signal: AbortSignal,
-): Promise<queries.Again | null> {
+): Promise<Again | null> {
   const notBefore = runAgainAt(job, progress, error, signal)
   const { window, retryAt = null } = error instanceof GatewayError ? error.facts : {}
   if (!notBefore || !window) return notBefore && { notBefore, retryAt, waitsFor: null }
@@ -157,13 +173,13 @@ async function comeBack(
   return { notBefore: opens, retryAt: opens, waitsFor: window }
 }
 
-async function previewsOf(deps: Deps, job: queries.ClaimedJob): Promise<Config['partialImages']> {
+async function previewsOf(deps: Deps, job: ClaimedJob): Promise<Config['partialImages']> {
   if (job.referenceTokens.length === 0) return deps.config.partialImages
   return editPreviews(deps.config, await persist(deps, () => findAccount(deps.db, job.userId)))
 }
 
 /** Null when no secret opens it any more: trying again would not help. */
-function openKey(deps: Deps, job: queries.ClaimedJob): Secret | null {
+function openKey(deps: Deps, job: ClaimedJob): Secret | null {
   if (!job.keySecret) throw new Error(`job ${job.id} has no key`)
   try {
     return openJobKey(deps, job.userId, job.id, job.keySecret)
@@ -174,20 +190,17 @@ function openKey(deps: Deps, job: queries.ClaimedJob): Secret | null {
   }
 }
 
-function requestOf(job: queries.ImageJob): ImageRequest {
+function requestOf(job: ImageJob): ImageRequest {
   const { model, prompt, n, size, quality, background, moderation, format, compression } = job
   const outputCompression = compression ?? undefined
   return { model, prompt, n, size, quality, background, moderation, outputFormat: format, outputCompression }
 }
 
 /** What an edit starts from, each file read only while it is sent; null for a picture from words alone. */
-async function openInputs(
-  deps: Deps,
-  job: queries.ImageJob,
-): Promise<Pick<EditRequest, 'images' | 'mask'> | null | 'gone'> {
+async function openInputs(deps: Deps, job: ImageJob): Promise<Pick<EditRequest, 'images' | 'mask'> | null | 'gone'> {
   if (job.referenceTokens.length === 0) return null
   const files = await listFiles(deps.db, job.userId, job.referenceTokens)
-  const mask = job.maskId ? await queries.findMask(deps.db, job.userId, job.maskId) : null
+  const mask = job.maskId ? await findMask(deps.db, job.userId, job.maskId) : null
   if (files.length < job.referenceTokens.length || (job.maskId && !mask)) return 'gone'
   const open = async (token: string) => {
     const object = await deps.storage.open(token)
@@ -210,7 +223,7 @@ async function openInputs(
 /** Keeps a picture that has been paid for, whatever is away; the call is read on: more may come. */
 async function keep(
   deps: Deps,
-  job: queries.ClaimedJob,
+  job: ClaimedJob,
   bytes: Buffer,
   position: number,
   progress: Progress,
@@ -228,13 +241,13 @@ async function keep(
   if (progress.kept >= job.n) return
   // Or a preview still being drawn would come back after its picture.
   await previewer.settled()
-  await tell(deps, job, () => queries.bumpVersion(deps.db, job))
+  await tell(deps, job, () => bumpVersion(deps.db, job))
 }
 
 /** On this machine's disk, or, where that takes nothing either, in memory for as long as this process may go on. */
 async function keepAside(
   deps: Deps,
-  job: queries.ClaimedJob,
+  job: ClaimedJob,
   position: number,
   bytes: Buffer,
   progress: Progress,
@@ -249,13 +262,7 @@ async function keepAside(
   }
 }
 
-async function hold(
-  deps: Deps,
-  job: queries.ClaimedJob,
-  position: number,
-  bytes: Buffer,
-  progress: Progress,
-): Promise<void> {
+async function hold(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer, progress: Progress): Promise<void> {
   for (;;) {
     await delay(HOLD_MS, undefined, { signal: deps.leaving }).catch(() => undefined)
     try {
@@ -281,13 +288,13 @@ async function hold(
 }
 
 /** What is kept and cannot be shown is no picture. */
-function count(deps: Deps, job: queries.ClaimedJob, position: number, made: Made, progress: Progress): void {
+function count(deps: Deps, job: ClaimedJob, position: number, made: Made, progress: Progress): void {
   if (made.condition !== 'undecodable') return void progress.kept++
   progress.rejected ??= { reason: 'bad_image', detail: made.detail }
   deps.log.error({ job: job.id, position, why: made.detail }, 'a picture cannot be shown')
 }
 
-function reject(deps: Deps, job: queries.ClaimedJob, position: number, error: unknown, progress: Progress): void {
+function reject(deps: Deps, job: ClaimedJob, position: number, error: unknown, progress: Progress): void {
   if (!isValueRefused(error)) throw error
   progress.rejected ??= { reason: 'storage', detail: 'the database did not take it' }
   progress.leftovers = true
@@ -295,7 +302,7 @@ function reject(deps: Deps, job: queries.ClaimedJob, position: number, error: un
 }
 
 /** What a page would like to know now and the end of the job tells anyway: no reason to leave a call that is paid for. */
-async function tell(deps: Deps, job: queries.ClaimedJob, work: () => Promise<void>): Promise<void> {
+async function tell(deps: Deps, job: ClaimedJob, work: () => Promise<void>): Promise<void> {
   try {
     await persist(deps, work)
   } catch (error) {
@@ -305,12 +312,12 @@ async function tell(deps: Deps, job: queries.ClaimedJob, work: () => Promise<voi
 }
 
 /** Nothing was sent: back into the queue, or cancelled as asked. */
-async function giveBack(deps: Deps, job: queries.ClaimedJob): Promise<void> {
-  if (await persist(deps, () => queries.requeueUnsent(deps.db, job))) return
-  await persist(deps, () => queries.cancelUnsent(deps.db, job))
+async function giveBack(deps: Deps, job: ClaimedJob): Promise<void> {
+  if (await persist(deps, () => requeueUnsent(deps.db, job))) return
+  await persist(deps, () => cancelUnsent(deps.db, job))
 }
 
-async function noteRequestId(deps: Deps, job: queries.ClaimedJob, requestId: string | null, progress: Progress) {
+async function noteRequestId(deps: Deps, job: ClaimedJob, requestId: string | null, progress: Progress) {
   progress.requestId = requestId
-  if (requestId) await tell(deps, job, () => queries.setRequestId(deps.db, job, requestId))
+  if (requestId) await tell(deps, job, () => setRequestId(deps.db, job, requestId))
 }

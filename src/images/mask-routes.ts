@@ -10,10 +10,11 @@ import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { findDraft, upsertDraft } from './draft-queries.ts'
 import { viewMask, viewReference } from './job-view.ts'
+import { findMask } from './mask-queries.ts'
 import { inShapeOf, keepMask, maskLimits } from './masks.ts'
 import { readForm } from './prompt.ts'
-import * as queries from './queries.ts'
 
 const text = z.string().max(64).catch('')
 const MaskForm = z.object({ x: text, y: text, width: text, height: text, base: z.guid().catch('') })
@@ -43,17 +44,17 @@ export function maskRoutes(deps: Deps): Router {
     const [upload = null] = uploadsOf(req, 'file')
     const kept = await keepMask(deps, reference, { ...form, upload }, pageOf(res).t)
     if ('sentence' in kept) return answerWrong(req, res, reference, form, kept.sentence)
-    const draft = readForm(await queries.findDraft(db, userId))
+    const draft = readForm(await findDraft(db, userId))
     const others = draft.references.filter(token => token !== reference.token)
     const values = { ...draft, references: [reference.token, ...others], mask: kept.id }
-    await queries.upsertDraft(db, userId, inShapeOf(reference, values))
+    await upsertDraft(db, userId, inShapeOf(reference, values))
     if (!wantsFragment(req)) return res.redirect(303, '/images')
     const data = { mask: await maskFor(reference, kept.id), reference: viewReference(reference) }
     sendFragments(res, renderView(pageOf(res), 'images/_mask', data))
   })
 
   router.get('/images/masks/:id', async (req, res) => {
-    const mask = await queries.findMask(db, signedIn(res).userId, parseId(req.params.id))
+    const mask = await findMask(db, signedIn(res).userId, parseId(req.params.id))
     if (!mask) throw new Refusal(404, 'errors.not_found')
     res.set({ 'Cache-Control': 'private, max-age=31536000, immutable', 'Content-Security-Policy': 'sandbox' })
     res.type('png').send(mask.bytes)
@@ -88,7 +89,7 @@ export function maskRoutes(deps: Deps): Router {
   /** The mask with this id, if it is one of this person over a picture of that size. */
   async function maskFor({ userId, width, height }: StoredFile, id: unknown) {
     const known = z.guid().safeParse(id)
-    const mask = known.success ? await queries.findMask(db, userId, known.data) : null
+    const mask = known.success ? await findMask(db, userId, known.data) : null
     return mask && mask.width === width && mask.height === height ? viewMask(mask) : null
   }
 

@@ -5,8 +5,8 @@ import { type Dimensions, dimensionsOf, refuseSize } from '../models/sizes.ts'
 import { cleanMask, isSameShape, type Rectangle, rectangleMask } from '../pixels/mask.ts'
 import type { Translate } from '../web/i18n.ts'
 import type { Upload } from '../web/uploads.ts'
+import { findMask, insertMask } from './mask-queries.ts'
 import { type FormValues, readWholeNumber, sizeOf, withSize } from './prompt.ts'
-import * as queries from './queries.ts'
 
 /** A mask as it comes: a PNG file, or a rectangle by numbers, as typed. */
 interface MaskInput {
@@ -33,18 +33,18 @@ export async function keepMask(
   const words = (fault: 'not_png' | 'size' | 'opaque' | 'empty' | 'rectangle' | 'too_large') =>
     t(`images.mask.fault.${fault}`, { size: fault === 'too_large' ? '8 MiB' : `${width} × ${height}` })
 
-  const base = input.base ? await queries.findMask(deps.db, userId, input.base) : null
+  const base = input.base ? await findMask(deps.db, userId, input.base) : null
   const fits = base && base.width === width && base.height === height
   if (input.upload) {
     if (!input.upload.file) return wrong('too_large')
     const bytes = await cleanMask(input.upload.file, { width, height })
     if (typeof bytes === 'string') return wrong(bytes)
-    return { id: await queries.insertMask(deps.db, userId, { width, height, bytes }) }
+    return { id: await insertMask(deps.db, userId, { width, height, bytes }) }
   }
   const area = readArea(input, reference)
   if (!area) return wrong('rectangle')
   const bytes = await rectangleMask({ width, height }, area, fits ? base.bytes : null)
-  return { id: await queries.insertMask(deps.db, userId, { width, height, bytes }) }
+  return { id: await insertMask(deps.db, userId, { width, height, bytes }) }
 }
 
 /**

@@ -2,7 +2,8 @@ import type { Deps } from '../deps.ts'
 import { listPicturesOfJobs, setChangedOutside } from '../library/queries.ts'
 import { shareChangedOutside } from '../pixels/mask.ts'
 import type { Queues } from '../work/queues.ts'
-import * as queries from './queries.ts'
+import { findJob, touchJob } from './job-queries.ts'
+import { findMask } from './mask-queries.ts'
 
 /**
  * The model takes a mask as advice: measures for every picture of an edit with a mask how much changed outside it. After
@@ -12,9 +13,9 @@ export async function measureOutside(
   deps: Pick<Deps, 'db' | 'storage'>,
   { jobId, userId }: Queues['image-outside'],
 ): Promise<void> {
-  const job = await queries.findJob(deps.db, userId, jobId)
+  const job = await findJob(deps.db, userId, jobId)
   const [token] = job?.referenceTokens ?? []
-  const mask = job?.maskId && (await queries.findMask(deps.db, userId, job.maskId))
+  const mask = job?.maskId && (await findMask(deps.db, userId, job.maskId))
   const original = token && mask ? await deps.storage.read(token) : null
   if (!mask || !original) return
   const pictures = await listPicturesOfJobs(deps.db, userId, [jobId])
@@ -23,6 +24,6 @@ export async function measureOutside(
     const share = result && (await shareChangedOutside(original, result, mask.bytes))
     if (share === null) continue
     await setChangedOutside(deps.db, userId, picture.id, share)
-    await queries.touchJob(deps.db, userId, jobId)
+    await touchJob(deps.db, userId, jobId)
   }
 }

@@ -4,7 +4,8 @@ import { keepComposed } from '../library/keep.ts'
 import { findFile, type Picture, restoreComposed } from '../library/queries.ts'
 import { isSameShape, pasteMasked } from '../pixels/mask.ts'
 import { Refusal } from '../web/errors.ts'
-import * as queries from './queries.ts'
+import { findJob } from './job-queries.ts'
+import { findMask } from './mask-queries.ts'
 
 // A photograph of 40 megapixels takes some 300 MB and two seconds.
 const oneAtATime = pLimit(1)
@@ -18,8 +19,8 @@ export async function keepMasked(deps: Pick<Deps, 'db' | 'storage' | 'log'>, res
   return oneAtATime(async () => {
     const known = await restoreComposed(deps.db, result)
     if (known) return known
-    const job = result.jobId ? await queries.findJob(deps.db, userId, result.jobId) : null
-    const mask = job?.maskId ? await queries.findMask(deps.db, userId, job.maskId) : null
+    const job = result.jobId ? await findJob(deps.db, userId, result.jobId) : null
+    const mask = job?.maskId ? await findMask(deps.db, userId, job.maskId) : null
     const file = job && mask ? await findFile(deps.db, userId, job.referenceTokens[0] ?? '') : null
     if (!mask || !file || result.format === 'bin') throw new Refusal(409, 'images.keep_masked.no_mask')
     if (!isSameShape(file, result)) throw new Refusal(409, 'images.keep_masked.other_shape')

@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts'
 import { preview } from '../pixels/digest.ts'
-import * as queries from './queries.ts'
+import type { ClaimedJob } from './claim-queries.ts'
+import { upsertPreview } from './preview-queries.ts'
 
 /** Shows partial images of one job, the newest only: what is overtaken is not drawn at all. */
 export interface Previewer {
@@ -12,7 +13,7 @@ export interface Previewer {
   settled(): Promise<void>
 }
 
-export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: queries.ClaimedJob): Previewer {
+export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: ClaimedJob): Previewer {
   let next: { bytes: Buffer; step: number } | null = null
   let last: Buffer | null = null
   let drawing: Promise<void> | null = null
@@ -24,7 +25,7 @@ export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: queries.Cla
       const { bytes, step } = next
       next = null
       try {
-        await queries.upsertPreview(deps.db, job, step, await preview(bytes))
+        await upsertPreview(deps.db, job, step, await preview(bytes))
       } catch (error) {
         deps.log.warn({ err: error, job: job.id }, 'a preview could not be shown')
       }

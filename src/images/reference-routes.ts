@@ -9,9 +9,9 @@ import { Refusal } from '../web/errors.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { composer } from './composer.ts'
+import { appendDraftReferences, findDraft, upsertDraft } from './draft-queries.ts'
 import { viewReferences } from './job-view.ts'
 import { readForm } from './prompt.ts'
-import * as queries from './queries.ts'
 import { type Kept, keepReferences, rearranged, tokensOf, uploadLimits, withKept } from './references.ts'
 
 const one = z.string().max(300).optional().catch(undefined)
@@ -36,11 +36,11 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
     const isFragment = wantsFragment(req)
     const change = Change.parse(req.body ?? {})
     const hasForm = req.body?.prompt !== undefined
-    const before = hasForm ? readForm(req.body) : readForm(await queries.findDraft(db, userId))
+    const before = hasForm ? readForm(req.body) : readForm(await findDraft(db, userId))
 
     if (change.remove || change.earlier || change.later || change.unmask) {
       const values = rearranged(before, { ...change, unmask: change.unmask !== undefined })
-      await queries.upsertDraft(db, userId, values)
+      await upsertDraft(db, userId, values)
       if (!isFragment) return res.redirect(303, '/images')
       return sendFragments(
         res,
@@ -56,10 +56,10 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
     if (files.length === 0 && mine.length === 0) throw new Refusal(422, 'images.upload.nothing')
     const tokens = [...mine, ...kept.tokens]
     if (isFragment) {
-      if (tokens.length > 0) await queries.appendDraftReferences(db, userId, before, tokens)
+      if (tokens.length > 0) await appendDraftReferences(db, userId, before, tokens)
       return answerAdded(res, { ...kept, tokens }, max)
     }
-    await queries.upsertDraft(db, userId, withKept(before, files.length, { ...kept, tokens }))
+    await upsertDraft(db, userId, withKept(before, files.length, { ...kept, tokens }))
     res.redirect(303, '/images')
   })
 

@@ -1,9 +1,9 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, newToken, storePicture } from '../library/keep.ts'
 import { beforeLeaving, isOutage, persist } from '../work/worker.ts'
+import type { ClaimedJob, Ending } from './claim-queries.ts'
 import type { Progress } from './failures.ts'
 import { pictureOf } from './file-made.ts'
-import type { ClaimedJob, Ending } from './queries.ts'
 import { spillPicture } from './spill-picture.ts'
 
 /** What a call left that broke off. */

@@ -20,12 +20,24 @@ import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { checkJob, decideJob } from './check.ts'
 import { composer } from './composer.ts'
+import { findDraft, upsertDraft } from './draft-queries.ts'
 import { editForm } from './edit.ts'
 import { editTerms } from './edit-terms.ts'
 import { iterationRoutes } from './iteration-routes.ts'
+import {
+  cancelJob,
+  findJob,
+  type ImageJob,
+  listJobs,
+  listJobsAfter,
+  listJobsById,
+  listUnfinished,
+  releaseWindow,
+} from './job-queries.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
+import { findPreview } from './preview-queries.ts'
 import {
   checkRequest,
   type FieldErrors,
@@ -36,7 +48,6 @@ import {
   readForm,
   withSize,
 } from './prompt.ts'
-import * as queries from './queries.ts'
 import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits, withKept } from './references.ts'
@@ -67,7 +78,7 @@ export function imageRoutes(deps: Deps): Router {
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
     const cursor = parseCursor(req.query.before)
-    const jobs = await queries.listJobs(db, userId, { before: cursor, limit: JOBS_PER_PAGE + 1 })
+    const jobs = await listJobs(db, userId, { before: cursor, limit: JOBS_PER_PAGE + 1 })
     const { shown, unfinished } = await withUnfinished(userId, jobs.slice(0, JOBS_PER_PAGE))
     const last = jobs[JOBS_PER_PAGE - 1]
     const older = jobs.length > JOBS_PER_PAGE && last ? `/images?before=${cursorOf(last.createdAt, last.id)}` : null
@@ -92,7 +103,7 @@ export function imageRoutes(deps: Deps): Router {
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const refuse = async (status: number, errors: FieldErrors, told: Doubt['why'][] = []) => {
       // Whoever leaves for another key, or for the account, finds it again.
-      await queries.upsertDraft(db, signedIn(res).userId, values)
+      await upsertDraft(db, signedIn(res).userId, values)
       await answerRefused(req, res.status(status), await composer(deps, res, values, { errors, submission, told }))
     }
     const unknown = unknownField(req, [...formFields, 'file'])
@@ -108,7 +119,7 @@ export function imageRoutes(deps: Deps): Router {
       await starts.consume(String(signedIn(res).userId))
       const once = submissionOf(submission, checked.request)
       const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
-      await queries.upsertDraft(db, job.userId, values)
+      await upsertDraft(db, job.userId, values)
       await answerStarted(req, res, job, again, { values, told: seen?.told ?? [] })
     } catch (error) {
       if (!(error instanceof Refusal) || isForPage(req, error)) throw error
@@ -125,7 +136,7 @@ export function imageRoutes(deps: Deps): Router {
   })
 
   router.post('/images/draft', async (req, res) => {
-    await queries.upsertDraft(db, signedIn(res).userId, readForm(req.body))
+    await upsertDraft(db, signedIn(res).userId, readForm(req.body))
     res.status(204).end()
   })
 
@@ -140,7 +151,7 @@ export function imageRoutes(deps: Deps): Router {
   // Another key in place of one that cannot pay now; what was typed comes along.
   router.post('/images/key', async (req, res) => {
     const values = readForm(req.body)
-    await queries.upsertDraft(db, signedIn(res).userId, values)
+    await upsertDraft(db, signedIn(res).userId, values)
     const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
     if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
     const errors = refused ? { form: pageOf(res).t(refused) } : {}
@@ -149,7 +160,7 @@ export function imageRoutes(deps: Deps): Router {
     const page = pageOf(res)
     // What waits for the old key may be paid with this one.
     const { userId } = signedIn(res)
-    const open = await queries.listUnfinished(db, userId, UNFINISHED_JOBS)
+    const open = await listUnfinished(db, userId, UNFINISHED_JOBS)
     const waits = await waitsOf(db, userId, open)
     const { shown: changed, unfinished } = await withUnfinished(
       userId,
@@ -168,7 +179,7 @@ export function imageRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const shown = new Set([req.query.t ?? []].flat().map(String).slice(0, UNFINISHED_JOBS))
     const ids = [...shown].map(tag => tag.slice(0, 36)).filter(id => Submission.safeParse(id).success)
-    const jobs = await queries.listJobsById(db, userId, ids)
+    const jobs = await listJobsById(db, userId, ids)
     const waits = await waitsOf(db, userId, jobs)
     const changed = jobs.filter(job => !shown.has(tagOf(job, waits.get(job.id) ?? null)))
     const settled = jobs.some(job => !isUnfinished(job))
@@ -180,7 +191,7 @@ export function imageRoutes(deps: Deps): Router {
   router.get('/images/arrivals', async (req, res) => {
     const { userId } = signedIn(res)
     const shown = new Set([req.query.s ?? []].flat().map(String))
-    const jobs = await queries.listJobsAfter(db, userId, parseCursor(req.query.after), JOBS_PER_PAGE)
+    const jobs = await listJobsAfter(db, userId, parseCursor(req.query.after), JOBS_PER_PAGE)
     const arrived = jobs.filter(job => !shown.has(job.id))
     if (arrived.length === 0) return res.status(204).end()
     const { shown: newest, unfinished } = await withUnfinished(userId, arrived)
@@ -197,7 +208,7 @@ export function imageRoutes(deps: Deps): Router {
   })
 
   router.get('/images/:id/preview/:version', async (req, res) => {
-    const bytes = await queries.findPreview(db, signedIn(res).userId, parseId(req.params.id))
+    const bytes = await findPreview(db, signedIn(res).userId, parseId(req.params.id))
     if (!bytes) {
       // Of my own job: it has just given way to the picture.
       await myJob(req, res)
@@ -208,7 +219,7 @@ export function imageRoutes(deps: Deps): Router {
 
   router.post('/images/:id/cancel', async (req, res) => {
     const job = await myJob(req, res)
-    const cancelled = await queries.cancelJob(db, job.userId, job.id)
+    const cancelled = await cancelJob(db, job.userId, job.id)
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     // Null: it ended while the button was pressed, and the tile says how.
     await answerTiles(res, [cancelled ?? (await myJob(req, res))])
@@ -264,7 +275,7 @@ export function imageRoutes(deps: Deps): Router {
     await answerJudged(req, res, job)
   })
 
-  async function answerJudged(req: Request, res: Response, job: queries.ImageJob): Promise<void> {
+  async function answerJudged(req: Request, res: Response, job: ImageJob): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     await answerTiles(res, [await myJob(req, res)])
   }
@@ -281,8 +292,8 @@ export function imageRoutes(deps: Deps): Router {
     return withKept(values, uploads.length, kept)
   }
 
-  async function myJob(req: Request, res: Response): Promise<queries.ImageJob> {
-    const job = await queries.findJob(db, signedIn(res).userId, parseId(req.params.id))
+  async function myJob(req: Request, res: Response): Promise<ImageJob> {
+    const job = await findJob(db, signedIn(res).userId, parseId(req.params.id))
     if (!job) throw new Refusal(404, 'errors.not_found')
     return job
   }
@@ -293,13 +304,13 @@ export function imageRoutes(deps: Deps): Router {
     const kept = takeKeptForm(req, res, ({ path }) => FORM_PATHS.has(path))
     if (kept) {
       const values = readForm(kept)
-      await queries.upsertDraft(db, userId, values)
+      await upsertDraft(db, userId, values)
       return values
     }
     const from = Submission.safeParse(req.query.from)
-    const source = from.success ? await queries.findJob(db, userId, from.data) : null
+    const source = from.success ? await findJob(db, userId, from.data) : null
     if (source) return formOf(requestOf(source))
-    const draft = readForm(await queries.findDraft(db, userId))
+    const draft = readForm(await findDraft(db, userId))
     if (typeof req.query.edit === 'string') return editForm(db, userId, req.query.edit, draft)
     if (req.query.reference !== undefined) {
       const names = [req.query.reference].flat().slice(0, 16).map(String)
@@ -312,10 +323,10 @@ export function imageRoutes(deps: Deps): Router {
   async function answerStarted(
     req: Request,
     res: Response,
-    job: queries.ImageJob,
+    job: ImageJob,
     again: boolean,
     form: { values: FormValues; told: Terms['told'] } | null,
-    retried: queries.ImageJob | null = null,
+    retried: ImageJob | null = null,
   ): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     const { shown, unfinished } = await withUnfinished(job.userId, retried ? [job, retried] : [job])
@@ -333,7 +344,7 @@ export function imageRoutes(deps: Deps): Router {
   async function letGo(res: Response): Promise<void> {
     const { userId } = signedIn(res)
     const keyId = openKeyOf(accountOf(res))
-    const [released] = keyId ? await queries.releaseWindow(db, userId, keyId) : []
+    const [released] = keyId ? await releaseWindow(db, userId, keyId) : []
     // Only a wake-up: the messages of the jobs are long gone.
     if (released) await deps.jobs.send(db, 'image', { jobId: released.id })
   }
@@ -364,13 +375,13 @@ export function imageRoutes(deps: Deps): Router {
       return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
     }
     const { userId } = signedIn(res)
-    const jobs = await queries.listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })
+    const jobs = await listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })
     const { shown, unfinished } = await withUnfinished(userId, jobs)
     const days = byDay(res, shown, null)
     render(res, 'images/index', { composer: form, days, older: null, arrivals: arrivalsAfter(jobs), unfinished })
   }
 
-  async function answerTiles(res: Response, changed: readonly queries.ImageJob[]): Promise<void> {
+  async function answerTiles(res: Response, changed: readonly ImageJob[]): Promise<void> {
     const { userId } = signedIn(res)
     await reloadViewer(deps, res)
     const { shown, unfinished } = await withUnfinished(userId, changed)
@@ -380,9 +391,9 @@ export function imageRoutes(deps: Deps): Router {
   /** Jobs as a page shows them, and those that it is to go on asking about. */
   async function withUnfinished(
     userId: number,
-    jobs: readonly queries.ImageJob[],
+    jobs: readonly ImageJob[],
   ): Promise<{ shown: JobView[]; unfinished: OpenJob[] }> {
-    const open = await queries.listUnfinished(db, userId, UNFINISHED_JOBS)
+    const open = await listUnfinished(db, userId, UNFINISHED_JOBS)
     const waits = await waitsOf(db, userId, [...jobs, ...open])
     // Of what is shown, as it is shown: what has changed since is still to be told.
     const asShown = new Map(jobs.map(job => [job.id, job]))
@@ -396,7 +407,7 @@ export function imageRoutes(deps: Deps): Router {
 }
 
 /** Where a page that shows these jobs, newest first, asks for later ones. */
-function arrivalsAfter([newest]: readonly queries.ImageJob[]): string {
+function arrivalsAfter([newest]: readonly ImageJob[]): string {
   return `/images/arrivals${newest ? `?after=${cursorOf(newest.createdAt, newest.id)}` : ''}`
 }
 

@@ -1,6 +1,6 @@
 import type { Db } from '../db/db.ts'
 import { countSilentEdits, SILENT_SECONDS } from './edit-queries.ts'
-import type { ImageJob } from './queries.ts'
+import type { ImageJob } from './job-queries.ts'
 
 const CURE =
   'previews for edits (PLAYGROUND_PARTIAL_IMAGES_EDITS, or the preference on the account page) would keep it open'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Deps } from '../deps.ts'
-import type { ClaimedJob } from './queries.ts'
+import type { ClaimedJob } from './claim-queries.ts'
 import { bindToSpill } from './spill-queries.ts'
 
 // A database that hangs is not waited for with bytes in memory: of two minutes five seconds.

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import { ClaimedJob, ImageJob } from './queries.ts'
+import { ClaimedJob } from './claim-queries.ts'
+import { ImageJob } from './job-queries.ts'
 
 /** Whosever it is: for the worker that keeps its pictures. */
 export function findJobOfSpill(db: Db, jobId: string): Promise<ImageJob | null> {

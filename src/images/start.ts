@@ -12,8 +12,9 @@ import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
 import { type EditTerms, editTerms } from './edit-terms.ts'
 import { estimateOf } from './estimate.ts'
+import { changeKey, countQueued, findJobBySubmission, type ImageJob, insertJob, startsLock } from './job-queries.ts'
+import { findMask } from './mask-queries.ts'
 import type { ImageRequest } from './prompt.ts'
-import * as queries from './queries.ts'
 
 /** The API key that pays, sealed for the account, or for the SSH key that asks. */
 type Payer = Pick<
@@ -35,7 +36,7 @@ export interface Requester {
 }
 
 export interface Started {
-  job: queries.ImageJob
+  job: ImageJob
   /** This submission had made its job before. */
   again: boolean
 }
@@ -53,11 +54,11 @@ export async function startImage(
   form: string | null = null,
 ): Promise<Started> {
   const { userId } = requester
-  const known = await queries.findJobBySubmission(deps.db, userId, submission)
+  const known = await findJobBySubmission(deps.db, userId, submission)
   if (known) return { job: known, again: true }
   const enqueue = await prepare(deps, requester, [request])
   const queue: Enqueue = (tx, asked, once) => enqueue(tx, asked, once, { form })
-  return inTurn(deps.db, queries.startsLock, requester, tx => startInTurn(deps, tx, queue, userId, request, submission))
+  return inTurn(deps.db, startsLock, requester, tx => startInTurn(deps, tx, queue, userId, request, submission))
 }
 
 /** The same within a turn of the starts, on its transaction: what else is done there commits with it. */
@@ -70,9 +71,9 @@ export async function startInTurn(
   submission: string,
 ): Promise<Started> {
   const limit = config.limits.queuedPerUser
-  const twin = await queries.findJobBySubmission(tx, userId, submission)
+  const twin = await findJobBySubmission(tx, userId, submission)
   if (twin) return { job: twin, again: true }
-  if ((await queries.countQueued(tx, userId)) >= limit) {
+  if ((await countQueued(tx, userId)) >= limit) {
     throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
   }
   return { job: await queue(tx, request, submission), again: false }
@@ -84,7 +85,7 @@ type Enqueue = (
   request: ImageRequest,
   submission: string,
   from?: { batch: { id: string; line: number } } | { form: string | null },
-) => Promise<queries.ImageJob>
+) => Promise<ImageJob>
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
@@ -105,7 +106,7 @@ export async function prepare(
       : sealKeyForJob(deps, userId, id, chosen)
     const price = priceOf(account, request, edit)
     await requester.admit?.(tx, { id, request, estimate: price })
-    const job = await queries.insertJob(tx, {
+    const job = await insertJob(tx, {
       id,
       userId,
       submission,
@@ -134,7 +135,7 @@ export async function prepare(
 export async function retryImage(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
   requester: Requester,
-  ended: queries.ImageJob,
+  ended: ImageJob,
   form: string | null,
 ): Promise<Started> {
   // Not ended after all: there is nothing to try again.
@@ -142,7 +143,7 @@ export async function retryImage(
   let last = ended
   for (;;) {
     const submission = derivedSubmission(`retry of ${last.id}`)
-    const again = await queries.findJobBySubmission(deps.db, requester.userId, submission)
+    const again = await findJobBySubmission(deps.db, requester.userId, submission)
     if (!again) return startImage(deps, requester, requestOf(last), submission, form)
     const isAsked = form !== null && again.form === form
     if (isAsked || ['queued', 'running', 'done'].includes(again.state)) return { job: again, again: true }
@@ -157,12 +158,12 @@ export async function retryImage(
 export async function payInstead(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
   { userId, account }: Requester,
-  job: queries.ImageJob,
-): Promise<queries.ImageJob | null> {
+  job: ImageJob,
+): Promise<ImageJob | null> {
   const { keyId, chosen, waits } = usableKey(account)
   const request = requestOf(job)
   const price = priceOf(account, request, await editTerms(deps, { userId, keyId }, [request]))
-  const moved = await queries.changeKey(deps.db, job, {
+  const moved = await changeKey(deps.db, job, {
     keyId,
     keySecret: sealKeyForJob(deps, userId, job.id, chosen),
     estimate: price,
@@ -192,7 +193,7 @@ async function checkReferences(db: Db, userId: number, request: ImageRequest): P
   const files = await listFiles(db, userId, references)
   if (files.length < references.length) throw new Refusal(422, 'images.invalid.reference_gone')
   if (!maskId) return
-  const mask = await queries.findMask(db, userId, maskId)
+  const mask = await findMask(db, userId, maskId)
   if (!mask) throw new Refusal(422, 'images.invalid.mask_gone')
   const { width, height } = files[0]!
   if (mask.width !== width || mask.height !== height) {
@@ -206,7 +207,7 @@ function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms):
 }
 
 /** What a job asked for. */
-export function requestOf(job: queries.ImageJob): ImageRequest {
+export function requestOf(job: ImageJob): ImageRequest {
   return { ...job, references: job.referenceTokens }
 }
 

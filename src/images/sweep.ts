@@ -1,9 +1,10 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, readReceived, storePicture } from '../library/keep.ts'
 import { findFile, listPositions } from '../library/queries.ts'
+import { type ClaimedJob, cancelUnsent, claimAbandoned, clearLeftovers, requeueUnsent } from './claim-queries.ts'
 import { pictureOf } from './file-made.ts'
 import { finish } from './finish.ts'
-import * as queries from './queries.ts'
+import { findPreview } from './preview-queries.ts'
 import { filePreview } from './remains.ts'
 import { recoverUnfetched } from './unfetched.ts'
 
@@ -13,7 +14,7 @@ import { recoverUnfetched } from './unfetched.ts'
  * filed now.
  */
 export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHere: readonly string[]): Promise<void> {
-  for (const job of await queries.claimAbandoned(deps.db, leaseSeconds)) {
+  for (const job of await claimAbandoned(deps.db, leaseSeconds)) {
     // Ours after all, slowed down for longer than its lease: it goes on.
     if (runningHere.includes(job.claim)) continue
     try {
@@ -27,10 +28,10 @@ export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHe
 const FETCHED_FOR_MS = 10 * 60_000
 
 /** Ends a job by what there is of it; `brought`: pictures that were filed just now. */
-export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0): Promise<void> {
+export async function recover(deps: Deps, job: ClaimedJob, brought = 0): Promise<void> {
   if (!job.calledAt) {
     // Neither: its worker lives after all, and has just sent it.
-    if (!(await queries.requeueUnsent(deps.db, job))) await queries.cancelUnsent(deps.db, job)
+    if (!(await requeueUnsent(deps.db, job))) await cancelUnsent(deps.db, job)
     return
   }
   const unfetched = job.finishedAt ? 0 : await recoverUnfetched(deps, job)
@@ -50,7 +51,7 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
     filed.add(position)
   }
   if (job.finishedAt) {
-    if (filed.size === before) return queries.clearLeftovers(deps.db, job)
+    if (filed.size === before) return clearLeftovers(deps.db, job)
     const isWhole = filed.size >= job.n
     return finish(deps, job, {
       state: job.state === 'cancelled' && !isWhole ? 'cancelled' : 'done',
@@ -70,7 +71,7 @@ export async function recover(deps: Deps, job: queries.ClaimedJob, brought = 0):
     if (Date.now() - job.calledAt.getTime() < FETCHED_FOR_MS) return
     return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'unfetched', charged: 'yes' })
   }
-  const preview = job.cancelRequestedAt ? null : await queries.findPreview(deps.db, job.userId, job.id)
+  const preview = job.cancelRequestedAt ? null : await findPreview(deps.db, job.userId, job.id)
   if (preview) await filePreview(deps, job, preview)
   await finish(deps, job, {
     state: job.cancelRequestedAt ? 'cancelled' : 'unknown',

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Deps } from '../deps.ts'
 import { linkOf } from '../gateway/client.ts'
 import type { Stop } from '../work/worker.ts'
+import type { ClaimedJob } from './claim-queries.ts'
+import { deleteUnfetched } from './claim-queries.ts'
 import { fileMade } from './file-made.ts'
-import type { ClaimedJob, ImageJob, Unfetched } from './queries.ts'
-import { deleteUnfetched } from './queries.ts'
+import type { ImageJob, Unfetched } from './job-queries.ts'
 
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 15_000

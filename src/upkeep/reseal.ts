@@ -2,7 +2,7 @@ import { resealBindingKey, resealChosenKey, resealJobKey } from '../account/key.
 import * as account from '../account/queries.ts'
 import * as agents from '../agents/queries.ts'
 import type { Deps } from '../deps.ts'
-import * as images from '../images/queries.ts'
+import * as images from '../images/sealed-key-queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import * as session from '../session/queries.ts'
 import { resealTokens } from '../session/tokens.ts'

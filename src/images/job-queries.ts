@@ -1,0 +1,285 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import { lockOfPerson } from '../db/locks.ts'
+import { failureReasons } from '../gateway/errors.ts'
+import { type WindowName, windowNames } from '../gateway/windows.ts'
+import { Evidence, type Verdict } from '../spend/evidence.ts'
+import { isTold } from './line-queries.ts'
+import type { ImageRequest } from './prompt.ts'
+
+/** Where the gateway says that a picture is, which could not be fetched from there. */
+export const Unfetched = z.object({ position: z.number(), address: z.string() })
+export type Unfetched = z.output<typeof Unfetched>
+
+export const ImageJob = z.object({
+  id: z.string(),
+  userId: z.number(),
+  signInId: z.string().nullable(),
+  state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'cancelled']),
+  version: z.number(),
+  model: z.string(),
+  prompt: z.string(),
+  size: z.string(),
+  quality: z.string(),
+  n: z.number(),
+  format: z.string(),
+  compression: z.number().nullable(),
+  background: z.string(),
+  moderation: z.string(),
+  referenceTokens: z.array(z.string()),
+  maskId: z.string().nullable(),
+  /** Previews asked for; 0: not streamed. Null before the call. */
+  previews: z.number().nullable(),
+  estimate: z.number().nullable(),
+  estimateStale: z.boolean(),
+  /** Of the SSH key that asked, if it was not a person in a browser. */
+  sshKeyId: z.string().nullable(),
+  keyId: z.number(),
+  keySecret: z.instanceof(Buffer).nullable(),
+  callerAddress: z.string(),
+  callerUserAgent: z.string(),
+  createdAt: z.date(),
+  notBefore: z.date().nullable(),
+  /** The window of its key that `notBefore` is the end of. */
+  waitsFor: z.enum(windowNames).nullable(),
+  startedAt: z.date().nullable(),
+  finishedAt: z.date().nullable(),
+  attempts: z.number(),
+  claim: z.string().nullable(),
+  calledAt: z.date().nullable(),
+  cancelRequestedAt: z.date().nullable(),
+  previewStep: z.number().nullable(),
+  tokens: z.array(z.string()),
+  leaseUntil: z.date().nullable(),
+  spilledBy: z.string().nullable(),
+  madeAt: z.date().nullable(),
+  requestId: z.string().nullable(),
+  failureReason: z.enum(failureReasons).nullable(),
+  charged: z.enum(['yes', 'no', 'unknown']).nullable(),
+  failureDetail: z.string().nullable(),
+  failureField: z.string().nullable(),
+  retryAt: z.date().nullable(),
+  cost: z.number().nullable(),
+  costUntil: z.date().nullable(),
+  batchId: z.string().nullable(),
+  /** Key of the button that asked for it again. */
+  form: z.string().nullable(),
+  evidence: Evidence.nullable(),
+  unfetched: z.array(Unfetched),
+})
+export type ImageJob = z.output<typeof ImageJob>
+
+/** Whoever has it is alone in starting jobs of this user: counts stay true. */
+export const startsLock = lockOfPerson('starts', 741_002)
+
+export async function countQueued(db: Db, userId: number): Promise<number> {
+  const { count } = await db.one(
+    z.object({ count: z.number() }),
+    `select count(*) from image_jobs where user_id = $1 and state = 'queued'`,
+    [userId],
+  )
+  return count
+}
+
+interface NewJob {
+  id: string
+  userId: number
+  submission: string
+  signInId: string | null
+  sshKeyId: string | null
+  request: ImageRequest
+  estimate: number | null
+  /** The price could not be checked. */
+  estimateStale: boolean
+  /** A window of the key is full. */
+  waits: { for: WindowName; until: Date } | null
+  keyId: number
+  keySecret: Buffer
+  caller: { address: string; userAgent: string }
+  batch: { id: string; line: number } | null
+  form: string | null
+}
+
+export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
+  const { request } = job
+  return db.one(
+    ImageJob,
+    `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
+       background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
+       caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before, form)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+       $23, $24, $25, $26, $27)
+     returning *`,
+    [
+      job.id,
+      job.userId,
+      job.submission,
+      job.signInId,
+      request.model,
+      request.prompt,
+      request.size,
+      request.quality,
+      request.n,
+      request.format,
+      request.compression,
+      request.background,
+      request.moderation,
+      request.references,
+      request.maskId,
+      job.estimate,
+      job.keyId,
+      job.keySecret,
+      job.caller.address,
+      job.caller.userAgent,
+      job.sshKeyId,
+      job.batch?.id ?? null,
+      job.batch?.line ?? null,
+      job.estimateStale,
+      job.waits?.for ?? null,
+      job.waits?.until ?? null,
+      job.form,
+    ],
+  )
+}
+
+export function findJob(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
+  return db.maybeOne(ImageJob, `select * from image_jobs where id = $1 and user_id = $2`, [jobId, userId])
+}
+
+export function findJobBySubmission(db: Db, userId: number, submission: string): Promise<ImageJob | null> {
+  return db.maybeOne(ImageJob, `select * from image_jobs where submission = $2 and user_id = $1`, [userId, submission])
+}
+
+export function listJobs(
+  db: Db,
+  userId: number,
+  options: { before: { at: Date; id: string } | null; limit: number },
+): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `select * from image_jobs
+     where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+     order by created_at desc, id desc limit $4`,
+    [userId, options.before?.at ?? null, options.before?.id ?? null, options.limit],
+  )
+}
+
+/** The newest of those asked for after this one, newest first; null: after none at all. */
+export function listJobsAfter(
+  db: Db,
+  userId: number,
+  after: { at: Date; id: string } | null,
+  limit: number,
+): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `select * from image_jobs
+     where user_id = $1 and ($2::timestamptz is null or (created_at, id) > ($2, $3::uuid))
+     order by created_at desc, id desc limit $4`,
+    [userId, after?.at ?? null, after?.id ?? null, limit],
+  )
+}
+
+export function listJobsById(db: Db, userId: number, ids: readonly string[]): Promise<ImageJob[]> {
+  return db.many(ImageJob, `select * from image_jobs where user_id = $1 and id = any($2)`, [userId, ids])
+}
+
+// Itself, or because another of its key has been told.
+const awaitsWindow = `(waits_for is not null or exists (
+  select from image_jobs told where told.key_id = image_jobs.key_id and told.waits_for is not null and ${isTold}))`
+
+/** For a job that waits for a window of its key: another one of the same person pays. Null when it does not wait any more. */
+export function changeKey(
+  db: Db,
+  job: ImageJob,
+  key: Pick<NewJob, 'keyId' | 'keySecret' | 'estimate' | 'estimateStale' | 'waits'>,
+): Promise<ImageJob | null> {
+  return db.maybeOne(
+    ImageJob,
+    `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
+       not_before = $8, retry_at = null, version = version + 1
+     where id = $1 and user_id = $2 and state = 'queued' and ${awaitsWindow} and ssh_key_id is null returning *`,
+    [
+      job.id,
+      job.userId,
+      key.keyId,
+      key.keySecret,
+      key.estimate,
+      key.estimateStale,
+      key.waits?.for ?? null,
+      key.waits?.until ?? null,
+    ],
+  )
+}
+
+/** A window of the key has opened before its time: nothing waits for it any more. Those that did. */
+export function releaseWindow(db: Db, userId: number, keyId: number): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `update image_jobs set not_before = null, retry_at = null, waits_for = null, version = version + 1
+     where key_id = $2 and user_id = $1 and state = 'queued' and waits_for is not null returning *`,
+    [userId, keyId],
+  )
+}
+
+/** A queued job ends at once; the worker of a running one is told, and ends it. Null when it has ended, or all is made. */
+export function cancelJob(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
+  return db.maybeOne(
+    ImageJob,
+    `update image_jobs set version = version + 1, cancel_requested_at = coalesce(cancel_requested_at, now()),
+       state = case state when 'queued' then 'cancelled' else state end,
+       finished_at = case state when 'queued' then now() end,
+       charged = case state when 'queued' then 'no' end,
+       key_secret = case state when 'queued' then null else key_secret end
+     where id = $1 and user_id = $2 and state in ('queued', 'running') and made_at is null returning *`,
+    [jobId, userId],
+  )
+}
+
+/**
+ * What waits of a batch, or of what an SSH key asked for, ends; what runs is brought home, but not sent (again) any
+ * more. Under `claimsLock`.
+ */
+export async function withdrawJobs(
+  tx: Db,
+  userId: number,
+  of: { batchId: string } | { sshKeyId: string },
+): Promise<void> {
+  const [column, id] = 'batchId' in of ? ['batch_id', of.batchId] : ['ssh_key_id', of.sshKeyId]
+  await tx.run(
+    `update image_jobs set withdrawn_at = now(), version = version + 1,
+       state = case state when 'queued' then 'cancelled' else state end,
+       finished_at = case state when 'queued' then now() end,
+       charged = case state when 'queued' then 'no' end,
+       key_secret = case state when 'running' then key_secret end
+     where user_id = $1 and ${column} = $2 and state in ('queued', 'running')`,
+    [userId, id],
+  )
+}
+
+/** Those a page goes on asking about, what changes first before what waits longest: not ended, or with the cost still to come. */
+export function listUnfinished(db: Db, userId: number, limit: number): Promise<ImageJob[]> {
+  return db.many(
+    ImageJob,
+    `select * from image_jobs where user_id = $1
+       and (state in ('queued', 'running') or (cost is null and cost_until > now()))
+     order by case state when 'running' then 0 when 'queued' then 1 else 2 end, created_at, id limit $2`,
+    [userId, limit],
+  )
+}
+
+/** What was found out about the money for a job. */
+export async function setVerdict(tx: Db, userId: number, jobId: string, verdict: Verdict): Promise<void> {
+  const { charged, cost, evidence } = verdict
+  await tx.run(
+    `update image_jobs set charged = $3, cost = coalesce($4, cost), evidence = coalesce($5, evidence),
+       version = version + 1, cost_until = case when $3 = 'unknown' then cost_until end
+     where id = $1 and user_id = $2`,
+    [jobId, userId, charged, cost, evidence && JSON.stringify(evidence)],
+  )
+}
+
+/** The pictures of the job show something new. */
+export async function touchJob(db: Db, userId: number, jobId: string): Promise<void> {
+  await db.run(`update image_jobs set version = version + 1 where id = $1 and user_id = $2`, [jobId, userId])
+}
