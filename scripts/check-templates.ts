@@ -1,5 +1,6 @@
 // Usage: node scripts/check-templates.ts [--check]
-// Writes src/web/views.gen.ts from the first line of every template, then type-checks all templates.
+// Writes src/web/views.gen.ts from the first line of every template and the rooms of the English catalogue, then
+// type-checks all templates.
 // With --check a stale views.gen.ts is an error instead of being rewritten.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,7 +26,11 @@ const templates = readdirSync(viewsFolder, { recursive: true, encoding: 'utf8' }
   .toSorted()
   .map(readTemplate)
 
-const views = viewsInterface(templates)
+const rooms = readdirSync(path.join(viewsFolder, 'catalogue/en'))
+  .map(file => path.basename(file, '.json'))
+  .toSorted()
+
+const views = `${viewsInterface(templates)}\n${wordsInterface(rooms)}`
 if (readOrEmpty(generated) !== views) {
   if (process.argv.includes('--check')) stop('src/web/views.gen.ts is stale: run node scripts/check-templates.ts')
   writeFileSync(generated, views)
@@ -46,8 +51,20 @@ function viewsInterface(all: Template[]): string {
     return `  ${quoted}: ${needs.replaceAll("import('src/", "import('../").replaceAll('{}', 'Record<never, never>')}`
   })
   return `// biome-ignore-all format: generated
-// Written by scripts/check-templates.ts from the first line of every template.
+// Written by scripts/check-templates.ts from the first line of every template and the English catalogue.
 export interface Views {
+${lines.join('\n')}
+}
+`
+}
+
+function wordsInterface(names: string[]): string {
+  const lines = names.map(name => {
+    const file = `../../views/catalogue/en/${name}.json`
+    return `  ${name}: typeof import('${file}', { with: { type: 'json' } })`
+  })
+  return `/** The words of each room, as its English file has them. */
+export interface Words {
 ${lines.join('\n')}
 }
 `

@@ -4,8 +4,6 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { HTMLElement, parse } from 'node-html-parser'
-import en from '../views/catalogue/en.json' with { type: 'json' }
-import zh from '../views/catalogue/zh-CN.json' with { type: 'json' }
 import { type KeysView, keyProblems, type ObstacleView } from './account/view.ts'
 import { type Charged, failureReasons } from './gateway/errors.ts'
 import { windowNames } from './gateway/windows.ts'
@@ -16,7 +14,7 @@ import { type Evidence, moneyOf } from './spend/evidence.ts'
 import { describe as inWords, sentencesOf } from './spend/sentences.ts'
 import { agentSamples } from './testing/agent-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
-import { type Language, languages } from './web/i18n.ts'
+import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
 import { renderView } from './web/render.ts'
 import { loadStaticFiles } from './web/static.ts'
@@ -564,8 +562,8 @@ test('trying again asks first wherever the first attempt may have been charged',
 })
 
 test('both catalogues have the same keys with the same interpolations, and no empty sentence', () => {
-  const english = sentences(en)
-  const chinese = sentences(zh)
+  const english = sentences(readCatalogue('en'))
+  const chinese = sentences(readCatalogue('zh-CN'))
   assert.deepEqual([...chinese.keys()].toSorted(byName), [...english.keys()].toSorted(byName))
   for (const [name, words] of english) {
     assert.deepEqual(chinese.get(name), words, name)

@@ -1,12 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import i18next from 'i18next'
-import en from '../../views/catalogue/en.json' with { type: 'json' }
-import zh from '../../views/catalogue/zh-CN.json' with { type: 'json' }
+import type { Words } from './views.gen.ts'
+
+const FOLDER = path.join(import.meta.dirname, '../../views/catalogue')
 
 export const languages = ['en', 'zh-CN'] as const
 export type Language = (typeof languages)[number]
 
 /** A dotted path into the catalogue; plural forms (`_one`, `_other`) go by their base. */
-export type Key = Leaves<typeof en>
+export type Key = Leaves<Words>
 export type Translate = (key: Key, params?: Record<string, unknown>) => string
 
 type Leaves<T, P extends string = ''> = {
@@ -14,9 +17,20 @@ type Leaves<T, P extends string = ''> = {
 }[keyof T & string]
 type Base<K extends string> = K extends `${infer B}_one` | `${infer B}_other` ? B : K
 
+/** The words of each room, one file of it each. */
+export function readCatalogue(language: Language): Record<string, object> {
+  const folder = path.join(FOLDER, language)
+  return Object.fromEntries(
+    readdirSync(folder).map(file => {
+      const words: object = JSON.parse(readFileSync(path.join(folder, file), 'utf8'))
+      return [path.basename(file, '.json'), words]
+    }),
+  )
+}
+
 const catalogue = i18next.createInstance()
 await catalogue.init({
-  resources: { en: { translation: en }, 'zh-CN': { translation: zh } },
+  resources: Object.fromEntries(languages.map(language => [language, { translation: readCatalogue(language) }])),
   fallbackLng: 'en',
   interpolation: { escapeValue: false },
 })

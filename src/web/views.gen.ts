@@ -1,5 +1,5 @@
 // biome-ignore-all format: generated
-// Written by scripts/check-templates.ts from the first line of every template.
+// Written by scripts/check-templates.ts from the first line of every template and the English catalogue.
 export interface Views {
   _error: { status: number; title: string; message: string; requestId: string | null; back: string }
   _held: Record<never, never>
@@ -100,4 +100,19 @@ export interface Views {
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
   'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }
+}
+
+/** The words of each room, as its English file has them. */
+export interface Words {
+  account: typeof import('../../views/catalogue/en/account.json', { with: { type: 'json' } })
+  agents: typeof import('../../views/catalogue/en/agents.json', { with: { type: 'json' } })
+  chat: typeof import('../../views/catalogue/en/chat.json', { with: { type: 'json' } })
+  common: typeof import('../../views/catalogue/en/common.json', { with: { type: 'json' } })
+  errors: typeof import('../../views/catalogue/en/errors.json', { with: { type: 'json' } })
+  images: typeof import('../../views/catalogue/en/images.json', { with: { type: 'json' } })
+  keyboard: typeof import('../../views/catalogue/en/keyboard.json', { with: { type: 'json' } })
+  library: typeof import('../../views/catalogue/en/library.json', { with: { type: 'json' } })
+  nav: typeof import('../../views/catalogue/en/nav.json', { with: { type: 'json' } })
+  session: typeof import('../../views/catalogue/en/session.json', { with: { type: 'json' } })
+  spend: typeof import('../../views/catalogue/en/spend.json', { with: { type: 'json' } })
 }
