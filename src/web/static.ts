@@ -37,6 +37,7 @@ export function loadStaticFiles(): StaticFiles {
     const full = path.join(entry.parentPath, entry.name)
     add(files, path.relative(folder, full).split(path.sep).join('/'), readFileSync(full))
   }
+  for (const [name, file] of files) if (name.endsWith('.css')) file.body = withImports(name, file.body)
   add(files, 'js/hx-sse.js', readFileSync(path.join(root, 'node_modules/htmx.org/dist/ext/hx-sse.min.js')))
   add(files, 'js/htmx.js', readFileSync(path.join(root, 'node_modules/htmx.org/dist/htmx.min.js')))
 
@@ -69,6 +70,15 @@ export function loadStaticFiles(): StaticFiles {
 
 function add(files: Map<string, StaticFile>, name: string, body: Buffer): void {
   files.set(name, { type: types[path.extname(name)] ?? 'application/octet-stream', body, encoded: new Map() })
+}
+
+/** A stylesheet with the components that it lists in place of their names, so that a page asks once. */
+function withImports(name: string, css: Buffer): Buffer {
+  const text = css.toString().replace(/^@import "(.+)" layer\((\w+)\);$/gm, (_, file: string, layer: string) => {
+    const component = readFileSync(path.join(root, 'public', path.dirname(name), file), 'utf8')
+    return `@layer ${layer} {\n${component}}`
+  })
+  return Buffer.from(text)
 }
 
 function encode(file: StaticFile, encoding: string): Buffer {
