@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from './log.ts'
 
@@ -64,4 +64,9 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
     over.abort()
     late.catch(() => undefined)
   }
+}
+
+/** Resolves when `signal` is aborted; rejects when `never` is first. */
+export async function aborted(signal: AbortSignal, never?: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort', never ? { signal: never } : {})
 }

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { lockOfAll } from '../db/locks.ts'
 import type { WindowName } from '../gateway/windows.ts'
+import { leases } from '../work/leases.ts'
 import { ImageJob, type Unfetched } from './job-queries.ts'
-import { busy, claimable, keyMayBeUsed } from './line-queries.ts'
+import { keyMayBeUsed, ready } from './line-queries.ts'
 
 /** A job that this process runs: nobody else can while the claim holds. */
 export const ClaimedJob = ImageJob.extend({ claim: z.string() })
@@ -19,35 +20,18 @@ const CLAIM_LOCK = 741_001
 /** Whoever has it knows that no worker claims anything meanwhile. */
 export const claimsLock = lockOfAll('claims', CLAIM_LOCK)
 
-/**
- * Takes up to `slots` queued jobs, one worker at a time so that the limits hold over all processes. Fair: who has the
- * fewest running comes first, then who has waited longest.
- */
-export function claimJobs(
-  db: Db,
-  limits: { slots: number; perUser: number; total: number; leaseSeconds: number },
-): Promise<ClaimedJob[]> {
-  return db.transaction(async tx => {
-    await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
-    return tx.many(
-      ClaimedJob,
-      `with busy as (${busy}),
-         waiting as (
-           select id, created_at,
-             coalesce(running, 0) + row_number() over (partition by user_id order by created_at, id) as turn
-           from image_jobs left join busy using (user_id)
-           where ${claimable}),
-         next as (
-           select id from waiting where turn <= $2 order by turn, created_at, id
-           limit greatest(0, least($1, $3 - (select coalesce(sum(running), 0) from busy))))
-       update image_jobs set state = 'running', version = version + 1, claim = gen_random_uuid(),
-         lease_until = now() + make_interval(secs => $4), attempts = attempts + 1, not_before = null, waits_for = null,
-         started_at = coalesce(started_at, now())
-       where id in (select id from next) and state = 'queued' returning *`,
-      [limits.slots, limits.perUser, limits.total, limits.leaseSeconds],
-    )
-  })
-}
+export const jobLeases = leases({
+  table: 'image_jobs',
+  id: 'id',
+  row: ClaimedJob,
+  lock: CLAIM_LOCK,
+  ready,
+  // What was made and waits for the store keeps nobody's next picture waiting.
+  busy: 'made_at is null',
+  onClaim: 'waits_for = null',
+  // Also ended ones that left something over: nothing else has a lease. What waits in a spill is its owner's to end.
+  abandoned: 'spilled_by is null',
+})
 
 /**
  * The last step before the gateway is asked: from here on the job is never sent again by itself. Null when the claim no
@@ -175,40 +159,6 @@ export function requeueJob(db: Db, job: ClaimedJob, again: Again): Promise<Image
      where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and withdrawn_at is null
      returning *`,
     [job.id, job.claim, again.notBefore, again.retryAt, again.waitsFor],
-  )
-}
-
-/** Which of these claims somebody wants cancelled. */
-export async function listCancelled(db: Db, claims: readonly string[]): Promise<string[]> {
-  const rows = await db.many(
-    z.object({ claim: z.string() }),
-    `select claim from image_jobs
-     where claim = any($1::uuid[]) and state = 'running' and cancel_requested_at is not null`,
-    [claims],
-  )
-  return rows.map(row => row.claim)
-}
-
-export async function extendLeases(db: Db, claims: readonly string[], leaseSeconds: number): Promise<void> {
-  await db.run(
-    `update image_jobs set lease_until = now() + make_interval(secs => $2)
-     where claim = any($1::uuid[]) and state = 'running'`,
-    [claims, leaseSeconds],
-  )
-}
-
-/**
- * Running jobs whose worker has not been heard of, and ended ones that left something over: claimed anew, by whoever
- * clears up. Nothing else has a lease. What waits in a spill is its owner's to end.
- */
-export function claimAbandoned(db: Db, leaseSeconds: number): Promise<ClaimedJob[]> {
-  return db.many(
-    ClaimedJob,
-    `update image_jobs set lease_until = now() + make_interval(secs => $1)
-     where id in (
-       select id from image_jobs where lease_until < now() and spilled_by is null limit 100 for update skip locked)
-     returning *`,
-    [leaseSeconds],
   )
 }
 

@@ -1,7 +1,7 @@
 import { forgetKeyState } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
 import { fileReceipt } from '../spend/receipt.ts'
-import { persistEnding } from '../work/worker.ts'
+import { persistEnding } from '../work/persist.ts'
 import { tellPicture } from './check.ts'
 import { type ClaimedJob, type Ending, finishJob } from './claim-queries.ts'
 import { silenceOf, silenceWarning } from './silent-edits.ts'

@@ -1,6 +1,7 @@
 import type { Db } from '../db/db.ts'
+import { jobLeases } from './claim-queries.ts'
 import type { ImageJob } from './job-queries.ts'
-import { LINE_LENGTH, listLine, listWaits, type Wait } from './line-queries.ts'
+import { LINE_LENGTH, listWaits, type Wait } from './line-queries.ts'
 import { type Blockage, findBlockage } from './readiness-queries.ts'
 
 /** The front of everybody's line, as this process asked for it last. */
@@ -47,6 +48,6 @@ function lineOf(db: Db): Promise<Line> {
 
 async function askLine(db: Db): Promise<Line> {
   const at = new Date()
-  const rows = await listLine(db)
+  const rows = await jobLeases.listLine(db, LINE_LENGTH)
   return { places: new Map(rows.map(row => [row.id, row.place])), blocked: await findBlockage(db), at }
 }

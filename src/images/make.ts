@@ -13,7 +13,8 @@ import { newToken } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { beforeLeaving, isOutage, persist, type Run } from '../work/worker.ts'
+import { beforeLeaving, isOutage, persist } from '../work/persist.ts'
+import type { Run } from '../work/worker.ts'
 import {
   type Again,
   addUnfetched,
@@ -22,7 +23,7 @@ import {
   cancelUnsent,
   deleteUnfetched,
   type Ending,
-  listCancelled,
+  jobLeases,
   markCalled,
   requeueJob,
   requeueUnsent,
@@ -115,7 +116,7 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
     if (again) {
       await previewer.settled()
       if (await persist(deps, () => requeueJob(deps.db, job, again))) return
-      const isCancelled = await persist(deps, () => listCancelled(deps.db, [job.claim]))
+      const isCancelled = await persist(deps, () => jobLeases.listCancelled(deps.db, [job.claim]))
       if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }
   }

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, newToken, storePicture } from '../library/keep.ts'
-import { beforeLeaving, isOutage, persist } from '../work/worker.ts'
+import { beforeLeaving, isOutage, persist } from '../work/persist.ts'
 import type { ClaimedJob, Ending } from './claim-queries.ts'
 import type { Progress } from './failures.ts'
 import { pictureOf } from './file-made.ts'

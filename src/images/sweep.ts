@@ -1,33 +1,20 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, readReceived, storePicture } from '../library/keep.ts'
 import { findFile, listPositions } from '../library/queries.ts'
-import { type ClaimedJob, cancelUnsent, claimAbandoned, clearLeftovers, requeueUnsent } from './claim-queries.ts'
+import { type ClaimedJob, cancelUnsent, clearLeftovers, requeueUnsent } from './claim-queries.ts'
 import { pictureOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import { findPreview } from './preview-queries.ts'
 import { filePreview } from './remains.ts'
 import { recoverUnfetched } from './unfetched.ts'
 
-/**
- * Ends the jobs whose worker died. What it had stored is filed, without asking the gateway again; what was never sent
- * goes back into the queue; everything else ended in a way nobody knows. What could not be filed when its job ended is
- * filed now.
- */
-export async function sweepAbandoned(deps: Deps, leaseSeconds: number, runningHere: readonly string[]): Promise<void> {
-  for (const job of await claimAbandoned(deps.db, leaseSeconds)) {
-    // Ours after all, slowed down for longer than its lease: it goes on.
-    if (runningHere.includes(job.claim)) continue
-    try {
-      await recover(deps, job)
-    } catch (error) {
-      deps.log.warn({ err: error, job: job.id }, 'an abandoned job could not be ended yet')
-    }
-  }
-}
-
 const FETCHED_FOR_MS = 10 * 60_000
 
-/** Ends a job by what there is of it; `brought`: pictures that were filed just now. */
+/**
+ * Ends a job whose worker died. What it had stored is filed, without asking the gateway again; what was never sent goes back
+ * into the queue; everything else ended in a way nobody knows. What could not be filed when its job ended is filed now.
+ * `brought`: pictures that were filed just before.
+ */
 export async function recover(deps: Deps, job: ClaimedJob, brought = 0): Promise<void> {
   if (!job.calledAt) {
     // Neither: its worker lives after all, and has just sent it.

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts'
 import type { SpillKind } from '../storage/spill.ts'
-import { isOutage } from './worker.ts'
+import { isOutage } from './persist.ts'
 
 /**
  * Files what waits in the spill of this machine, of one kind of work; call the function again and again. `bringHome` is

@@ -1,31 +1,27 @@
-import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Gauge } from 'prom-client'
-import { DatabaseUnavailable, isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { StorageError } from '../storage/storage.ts'
+import { aborted } from '../stopping.ts'
+import type { Leases, Limits } from './leases.ts'
 import type { QueueName } from './queues.ts'
-
-const LAST_TRY_MS = 500
 
 /** Why a run was ended from our side: the reason of its abort signal. */
 export type Stop = 'cancelled' | 'shutdown'
 
 /** A kind of row that workers claim and run, and how. */
 interface Work<Row extends { claim: string }> {
-  /** A message here is a wake-up only: which row runs next is decided by `claim`. */
+  /** A message here is a wake-up only: which row runs next is decided by `leases.claim`. */
   queue: QueueName
-  /** Rows run at once in this process. */
-  slots: number
+  leases: Leases<Row>
+  limits: Limits
   running: Gauge
-  claim(slots: number): Promise<Row[]>
+  /** False: nothing is claimed now. */
+  isReady?(): Promise<boolean>
   /** Runs a row to its end; what throws is left to the sweep. */
   run(row: Row, run: Run): Promise<void>
-  /** Which of these claims somebody wants stopped. */
-  listCancelled(claims: readonly string[]): Promise<string[]>
-  extendLeases(claims: readonly string[]): Promise<void>
-  /** Ends what other workers left behind; `claimsHere` are alive, however late their leases. */
-  sweep(claimsHere: readonly string[]): Promise<void>
+  /** Ends a row that another worker left behind; one that throws is tried again, and keeps no other waiting. */
+  recover(row: Row): Promise<void>
+  /** What else is cleared up with the sweep; `claimsHere` are alive, however late their leases. */
+  sweep?(claimsHere: readonly string[]): Promise<void>
   /** What else is looked after, at every tick. */
   tick?(claimsHere: readonly string[]): Promise<void>
 }
@@ -69,9 +65,9 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
   }
 
   const fill = alone(async () => {
-    const slots = work.slots - running.size
-    if (stopping || slots <= 0) return
-    const rows = await work.claim(slots)
+    const slots = work.limits.here - running.size
+    if (stopping || slots <= 0 || (work.isReady && !(await work.isReady()))) return
+    const rows = await work.leases.claim(deps.db, slots, work.limits, leaseSeconds)
     heard()
     for (const row of rows) run(row)
   })
@@ -94,11 +90,11 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
 
   const lookAfter = alone(async () => {
     if (running.size > 0) {
-      const cancelled = await work.listCancelled([...running.keys()])
+      const cancelled = await work.leases.listCancelled(deps.db, [...running.keys()])
       heard()
       for (const claim of cancelled) running.get(claim)?.stop.abort('cancelled' satisfies Stop)
       if (performance.now() - extendedAt > leaseMs / 4) {
-        await work.extendLeases([...running.keys()])
+        await work.leases.extend(deps.db, [...running.keys()], leaseSeconds)
         extendedAt = performance.now()
       }
     }
@@ -113,8 +109,21 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     const now = performance.now()
     if (stopping || now < sweepAt || now - heardAt > leaseMs / 2) return
     sweepAt = now + sweepSeconds * 1000
-    await work.sweep([...running.keys()])
+    const claimsHere = [...running.keys()]
+    for (const row of await work.leases.claimAbandoned(deps.db, leaseSeconds)) {
+      // Ours after all, slowed down for longer than its lease: it goes on.
+      if (!claimsHere.includes(row.claim)) await recover(row)
+    }
+    await work.sweep?.(claimsHere)
   })
+
+  async function recover(row: Row): Promise<void> {
+    try {
+      await work.recover(row)
+    } catch (error) {
+      deps.log.warn({ err: error, queue: work.queue, claim: row.claim }, 'what was abandoned could not be ended yet')
+    }
+  }
 
   /** The same once at a time; asked for meanwhile, it is done once more. */
   function alone(duty: () => Promise<void>): () => Promise<void> {
@@ -156,72 +165,5 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
       clearInterval(timer)
       for (const duty of duties) await duty()
     },
-  }
-}
-
-/** A stop did not wait for it any longer. */
-export class Left extends Error {
-  override readonly name = 'Left'
-}
-
-/** Store or database are away, or too slow for a process that has to end. */
-export function isOutage(error: unknown): error is StorageError | DatabaseUnavailable | Left {
-  return error instanceof StorageError || error instanceof DatabaseUnavailable || error instanceof Left
-}
-
-/** `work`, unless it still hangs a moment after the process should be gone: then it throws `Left`. */
-export async function beforeLeaving<T>(deps: Pick<Deps, 'leaving'>, work: Promise<T>): Promise<T> {
-  const over = new AbortController()
-  const left = aborted(deps.leaving, over.signal)
-    .then(() => delay(LAST_TRY_MS, undefined, { signal: over.signal }))
-    .then(() => {
-      throw new Left('the process is about to end')
-    })
-  try {
-    return await Promise.race([work, left])
-  } finally {
-    over.abort()
-    left.catch(() => undefined)
-  }
-}
-
-async function aborted(signal: AbortSignal, never?: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort', never ? { signal: never } : {})
-}
-
-/**
- * Writes how paid work ended. Where the database refuses a value of it, `bare` is written instead: whatever is lost of the
- * details, no row stays unfinished, nor its call forgotten.
- */
-export async function persistEnding<Ending, T>(
-  deps: Pick<Deps, 'config' | 'leaving' | 'log'>,
-  whole: Ending,
-  bare: Ending,
-  write: (ending: Ending) => Promise<T>,
-): Promise<T> {
-  try {
-    return await persist(deps, () => write(whole))
-  } catch (error) {
-    if (!isValueRefused(error)) throw error
-    deps.log.error({ err: error }, 'an ending is written without its details')
-    return persist(deps, () => write(bare))
-  }
-}
-
-/**
- * What has been paid for is not lost to a restart of the database or a hiccup of the store: tries for as long as
- * `persistSeconds`, or until a stop waits no more, then throws what was last in the way.
- */
-export async function persist<T>(deps: Pick<Deps, 'config' | 'leaving'>, work: () => Promise<T>): Promise<T> {
-  const giveUp = performance.now() + deps.config.worker.persistSeconds * 1000
-  for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
-    try {
-      return await beforeLeaving(deps, work())
-    } catch (error) {
-      const isPassing = error instanceof DatabaseUnavailable || error instanceof StorageError
-      if (!isPassing || deps.leaving.aborted || performance.now() + wait > giveUp) throw error
-      // Woken by a stop it tries a last time.
-      await delay(wait, undefined, { signal: deps.leaving }).catch(() => undefined)
-    }
   }
 }

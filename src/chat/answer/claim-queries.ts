@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../../db/db.ts'
 import type { WindowName } from '../../gateway/windows.ts'
+import { leases } from '../../work/leases.ts'
 import { CHANNEL, tellPages } from '../notify-queries.ts'
 import { Reply } from '../reply-queries.ts'
 
@@ -8,33 +9,13 @@ import { Reply } from '../reply-queries.ts'
 const ClaimedReply = Reply.extend({ claim: z.string() })
 export type ClaimedReply = z.output<typeof ClaimedReply>
 
-// Any number that nothing else locks with.
-const CLAIM_LOCK = 742_001
-
-/** Takes up to `slots` waiting answers, one worker at a time so that the limits hold over all processes; oldest first. */
-export function claimReplies(
-  db: Db,
-  limits: { slots: number; perUser: number; leaseSeconds: number },
-): Promise<ClaimedReply[]> {
-  return db.transaction(async tx => {
-    await tx.run(`select pg_advisory_xact_lock($1, 0)`, [CLAIM_LOCK])
-    return tx.many(
-      ClaimedReply,
-      `with busy as (select user_id, count(*) as running from replies where state = 'running' group by user_id),
-         waiting as (
-           select message_id, created_at,
-             coalesce(running, 0) + row_number() over (partition by user_id order by created_at, message_id) as turn
-           from replies left join busy using (user_id)
-           where state = 'queued' and (not_before is null or not_before <= now())),
-         next as (select message_id from waiting where turn <= $2 order by turn, created_at limit $1)
-       update replies set state = 'running', version = version + 1, claim = gen_random_uuid(),
-         lease_until = now() + make_interval(secs => $3), attempts = attempts + 1, not_before = null, waits_for = null,
-         started_at = coalesce(started_at, now())
-       where message_id in (select message_id from next) and state = 'queued' returning *`,
-      [limits.slots, limits.perUser, limits.leaseSeconds],
-    )
-  })
-}
+export const replyLeases = leases({
+  table: 'replies',
+  id: 'message_id',
+  row: ClaimedReply,
+  lock: 742_001,
+  onClaim: 'waits_for = null',
+})
 
 /**
  * The last step before the gateway is asked: from here on the answer is never asked for again by itself. Null when the
@@ -170,34 +151,4 @@ export async function requeueReply(
   )
   if (changed === 1) await tellPages(db, reply.conversationId, 'change')
   return changed === 1
-}
-
-/** Which of these claims somebody wants stopped. */
-export async function listCancelledReplies(db: Db, claims: readonly string[]): Promise<string[]> {
-  const rows = await db.many(
-    z.object({ claim: z.string() }),
-    `select claim from replies where claim = any($1::uuid[]) and state = 'running' and cancel_requested_at is not null`,
-    [claims],
-  )
-  return rows.map(row => row.claim)
-}
-
-export async function extendReplyLeases(db: Db, claims: readonly string[], leaseSeconds: number): Promise<void> {
-  await db.run(
-    `update replies set lease_until = now() + make_interval(secs => $2)
-     where claim = any($1::uuid[]) and state = 'running'`,
-    [claims, leaseSeconds],
-  )
-}
-
-/** Running answers whose worker has not been heard of: claimed anew, by whoever ends them. */
-export function claimAbandonedReplies(db: Db, leaseSeconds: number): Promise<ClaimedReply[]> {
-  return db.many(
-    ClaimedReply,
-    `update replies set lease_until = now() + make_interval(secs => $1)
-     where message_id in (
-       select message_id from replies where state = 'running' and lease_until < now() limit 100 for update skip locked)
-     returning *`,
-    [leaseSeconds],
-  )
 }

@@ -11,7 +11,8 @@ import type { WindowName } from '../../gateway/windows.ts'
 import { SealBroken } from '../../secrets/sealer.ts'
 import type { Secret } from '../../secrets/secret.ts'
 import { fileReceipt } from '../../spend/receipt.ts'
-import { persist, persistEnding, type Run, type Stop } from '../../work/worker.ts'
+import { persist, persistEnding } from '../../work/persist.ts'
+import type { Run, Stop } from '../../work/worker.ts'
 import { writeSnapshot } from '../archive/snapshot.ts'
 import { loadBranch, loadTexts, type NamedPicture } from '../branch.ts'
 import { insertToolCall } from '../call-queries.ts'
@@ -22,7 +23,6 @@ import { findSettings } from '../settings-queries.ts'
 import { tellAnswer } from './check.ts'
 import {
   type ClaimedReply,
-  claimAbandonedReplies,
   type Delta,
   finishReply,
   listDeltas,
@@ -315,24 +315,8 @@ async function giveBack(deps: Deps, reply: ClaimedReply): Promise<void> {
   await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
 }
 
-/** Ends the answers whose worker died, with the words that had come; what was never sent goes back into the queue. */
-export async function sweepAbandonedReplies(
-  deps: Deps,
-  leaseSeconds: number,
-  claimsHere: readonly string[],
-): Promise<void> {
-  for (const reply of await claimAbandonedReplies(deps.db, leaseSeconds)) {
-    // Ours after all, slowed down for longer than its lease: it goes on.
-    if (claimsHere.includes(reply.claim)) continue
-    try {
-      await recover(deps, reply)
-    } catch (error) {
-      deps.log.warn({ err: error, reply: reply.messageId }, 'an abandoned answer could not be ended yet')
-    }
-  }
-}
-
-async function recover(deps: Deps, reply: ClaimedReply): Promise<void> {
+/** Ends an answer whose worker died, with the words that had come; what was never sent goes back into the queue. */
+export async function recoverReply(deps: Deps, reply: ClaimedReply): Promise<void> {
   if (!reply.calledAt) return giveBack(deps, reply)
   const deltas = await listDeltas(deps.db, reply.messageId, -1)
   const join = (kind: Delta['kind']) => deltas.map(delta => (delta.kind === kind ? delta.text : '')).join('')

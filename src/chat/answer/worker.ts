@@ -7,9 +7,9 @@ import { findLeafBelow } from '../message-queries.ts'
 import { closePainted, paintUnasked } from '../paint.ts'
 import { findReply } from '../reply-queries.ts'
 import { findSettings } from '../settings-queries.ts'
-import { type ClaimedReply, claimReplies, extendReplyLeases, listCancelledReplies } from './claim-queries.ts'
+import { type ClaimedReply, replyLeases } from './claim-queries.ts'
 import { createDrawnRefiler, forgetUnspilled } from './drawn-spill.ts'
-import { sweepAbandonedReplies, writeReply } from './reply.ts'
+import { recoverReply, writeReply } from './reply.ts'
 import { suggestTitle } from './title.ts'
 
 const RUNNING_HERE = 32
@@ -17,25 +17,20 @@ const RUNNING_PER_USER = 4
 
 /** Writes answers in this process. */
 export async function startChatWorker(deps: Deps): Promise<Pick<Worker<ClaimedReply>, 'stop'>> {
-  const { leaseSeconds } = deps.config.worker
   const bringHome = createDrawnRefiler(deps)
   const worker = await startWorker<ClaimedReply>(deps, {
     queue: 'reply',
-    slots: RUNNING_HERE,
+    leases: replyLeases,
+    limits: { here: RUNNING_HERE, perUser: RUNNING_PER_USER },
     running: deps.metrics.repliesRunning,
-    claim: slots => claimReplies(deps.db, { slots, perUser: RUNNING_PER_USER, leaseSeconds }),
     async run(reply, run) {
       await writeReply(deps, reply, run)
       await followUp(deps, reply, run).catch(error =>
         deps.log.warn({ err: error, reply: reply.messageId }, 'what follows an answer failed'),
       )
     },
-    listCancelled: claims => listCancelledReplies(deps.db, claims),
-    extendLeases: claims => extendReplyLeases(deps.db, claims, leaseSeconds),
-    async sweep(claimsHere) {
-      await sweepAbandonedReplies(deps, leaseSeconds, claimsHere)
-      await forgetUnspilled(deps)
-    },
+    recover: reply => recoverReply(deps, reply),
+    sweep: () => forgetUnspilled(deps),
     async tick(claimsHere) {
       await closePainted(deps)
       await bringHome(claimsHere)

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+
+/**
+ * A kind of long row. Its table has `user_id`, `state` (*queued*, *running*, then however it ends), `version`,
+ * `created_at`, `not_before`, `started_at`, `attempts`, `claim`, `lease_until` and `cancel_requested_at`. The fragments of
+ * SQL speak of its columns.
+ */
+interface Kind<Row extends { claim: string }> {
+  table: string
+  /** Its primary key. */
+  id: string
+  row: z.ZodType<Row>
+  /** Of an advisory lock: one worker claims at a time, so that the limits hold over all processes. */
+  lock: number
+  /** What a queued row needs to stand in line, beside that its time has come. */
+  ready?: string
+  /** Which running rows keep the next one of their person waiting; all of them when not given. */
+  busy?: string
+  /** What is set beside the claim. */
+  onClaim?: string
+  /** Of the rows whose lease has run out, those that whoever finds them ends. */
+  abandoned?: string
+}
+
+export interface Limits {
+  /** Rows run at once in this process. */
+  here: number
+  perUser: number
+  /** Over all processes; none when not given. */
+  total?: number
+}
+
+/** How rows of a kind are claimed by conditional updates, kept by leases, and found when their worker is gone. */
+export interface Leases<Row extends { claim: string }> {
+  /**
+   * Takes up to `slots` queued rows. Fair: who has the fewest running comes first, then who has waited longest.
+   * `leaseSeconds`: how long they are left alone without a sign of life.
+   */
+  claim(db: Db, slots: number, limits: Omit<Limits, 'here'>, leaseSeconds: number): Promise<Row[]>
+  /** The front of the line, in the order of `claim`: everybody's first row, then everybody's second, and so on. */
+  listLine(db: Db, length: number): Promise<{ id: string; place: number }[]>
+  extend(db: Db, claims: readonly string[], leaseSeconds: number): Promise<void>
+  /** Which of these claims somebody wants stopped. */
+  listCancelled(db: Db, claims: readonly string[]): Promise<string[]>
+  /** Rows whose worker has not been heard of, with a new lease, for whoever ends them. */
+  claimAbandoned(db: Db, leaseSeconds: number): Promise<Row[]>
+}
+
+export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<Row> {
+  const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'` } = kind
+  const line = `busy as (
+      select user_id, count(*) as running from ${table} where state = 'running' and ${busy} group by user_id),
+    waiting as (
+      select ${id} as id, created_at,
+        coalesce(running, 0) + row_number() over (partition by user_id order by created_at, ${id}) as turn
+      from ${table} left join busy using (user_id)
+      where state = 'queued' and (not_before is null or not_before <= now()) and ${ready})`
+
+  return {
+    claim: (db, slots, { perUser, total }, leaseSeconds) =>
+      db.transaction(async tx => {
+        await tx.run(`select pg_advisory_xact_lock($1, 0)`, [lock])
+        return tx.many(
+          row,
+          `with ${line},
+             next as (
+               select id from waiting where turn <= $2 order by turn, created_at, id
+               limit greatest(0, least($1, $3::int - (select coalesce(sum(running), 0) from busy))))
+           update ${table} set state = 'running', version = version + 1, claim = gen_random_uuid(),
+             lease_until = now() + make_interval(secs => $4), attempts = attempts + 1, not_before = null,
+             started_at = coalesce(started_at, now())${kind.onClaim ? `, ${kind.onClaim}` : ''}
+           where ${id} in (select id from next) and state = 'queued' returning *`,
+          [slots, perUser, total ?? null, leaseSeconds],
+        )
+      }),
+    listLine: (db, length) =>
+      db.many(
+        z.object({ id: z.string(), place: z.number() }),
+        `with ${line}
+         select id, row_number() over (order by turn, created_at, id) as place from waiting
+         order by turn, created_at, id limit $1`,
+        [length],
+      ),
+    async extend(db, claims, leaseSeconds) {
+      await db.run(
+        `update ${table} set lease_until = now() + make_interval(secs => $2)
+         where claim = any($1::uuid[]) and state = 'running'`,
+        [claims, leaseSeconds],
+      )
+    },
+    async listCancelled(db, claims) {
+      const rows = await db.many(
+        z.object({ claim: z.string() }),
+        `select claim from ${table}
+         where claim = any($1::uuid[]) and state = 'running' and cancel_requested_at is not null`,
+        [claims],
+      )
+      return rows.map(({ claim }) => claim)
+    },
+    claimAbandoned: (db, leaseSeconds) =>
+      db.many(
+        row,
+        `update ${table} set lease_until = now() + make_interval(secs => $1)
+         where ${id} in (
+           select ${id} from ${table} where lease_until < now() and ${abandoned} limit 100 for update skip locked)
+         returning *`,
+        [leaseSeconds],
+      ),
+  }
+}
