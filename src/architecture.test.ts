@@ -14,7 +14,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   account: {
     on: ['session'],
     offers:
-      'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries view viewer',
+      'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries requester view viewer',
   },
   spend: { on: ['session', 'account'], offers: 'evidence queries receipt sentences settle' },
   library: {
@@ -24,7 +24,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms job-queries job-view line line-queries mask-queries masks prompt quote references requester sealed-key-queries ssh-key-queries start terms unfetched view',
+      'claim-queries edit-terms job-queries job-view line line-queries mask-queries masks prompt quote references sealed-key-queries ssh-key-queries start terms unfetched view',
   },
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'archive/forget' },
   agents: { on: ['session', 'account', 'library', 'images'], offers: 'queries sign-in' },

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { sealKeyForReply } from '../account/key.ts'
-import { fullWindow } from '../account/key-state.ts'
-import { obstacleTo } from '../account/obstacle.ts'
+import { type Requester, type UsableKey, usableKey } from '../account/requester.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import type { WindowName } from '../gateway/windows.ts'
-import { derivedSubmission, type Requester } from '../images/start.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
+import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
@@ -70,7 +68,7 @@ export async function askQuestion(
   return inTurn(deps.db, askingLock, asker, async tx => {
     const { once, twin } = await findTwin(tx, userId, question, submission)
     if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
-    const key = usableKey(asker.account)
+    const key = usableKey(asker.account, 'words')
     await refuseTooMany(tx, userId)
     const attachments = await checkAttachments(tx, userId, question)
     const conversation =
@@ -121,7 +119,7 @@ export async function answerAgain(
 ): Promise<void> {
   await inTurn(deps.db, askingLock, asker, async tx => {
     if (await findMessageBySubmission(tx, asker.userId, submission)) return
-    const key = usableKey(asker.account)
+    const key = usableKey(asker.account, 'words')
     await refuseTooMany(tx, asker.userId)
     const parent = old.message.parentId && (await findMessage(tx, conversation, old.message.parentId))
     if (!parent) throw new Refusal(404, 'errors.not_found')
@@ -179,7 +177,7 @@ export async function addAnswer(
  * more. Throws `Refusal` 409 without a usable key.
  */
 export async function payInstead(deps: AskDeps, { userId, account }: Requester, reply: Reply): Promise<void> {
-  const key = usableKey(account)
+  const key = usableKey(account, 'words')
   const keySecret = sealKeyForReply(deps, userId, reply.messageId, key.keySecret)
   await deps.db.transaction(async tx => {
     if (await changeReplyKey(tx, reply, { ...key, keySecret })) await wake(deps, tx, reply)
@@ -195,23 +193,6 @@ export async function letGo(deps: Pick<Deps, 'db' | 'jobs'>, userId: number, key
 async function wake(deps: Pick<Deps, 'jobs'>, tx: Db, { messageId, conversationId }: Reply): Promise<void> {
   await deps.jobs.send(tx, 'reply', { messageId })
   await tellPages(tx, conversationId, 'change')
-}
-
-/** What pays for an answer; and the window of it that has to open before, if one is full. */
-export interface UsableKey {
-  keyId: number
-  keySecret: Buffer
-  waits: { for: WindowName; until: Date } | null
-}
-
-/** Throws `Refusal` 409. */
-export function usableKey(account: Requester['account']): UsableKey {
-  const { keyId, keySecret, keyState = null } = account ?? {}
-  if (!keyId || !keySecret) throw new Refusal(409, 'chat.blocked.no_key')
-  const obstacle = obstacleTo(account, 'words')
-  if (obstacle?.blocks) throw new Refusal(409, `images.blocked.${obstacle.why}`, { key: obstacle.key })
-  const full = fullWindow(keyState)
-  return { keyId, keySecret, waits: full && { for: full.window, until: full.resetsAt } }
 }
 
 async function refuseTooMany(tx: Db, userId: number): Promise<void> {

@@ -1,15 +1,16 @@
 import { currentAccount } from '../account/current.ts'
 import { obstacleTo } from '../account/obstacle.ts'
+import { type Requester, usableKey } from '../account/requester.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { findJob, startsLock } from '../images/job-queries.ts'
 import type { ImageRequest } from '../images/prompt.ts'
-import { prepare, type Requester, startInTurn } from '../images/start.ts'
+import { prepare, startInTurn } from '../images/start.ts'
 import { hasArrived, listPicturesOfJobs } from '../library/queries.ts'
 import { defaultModel } from '../models/image-models.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
-import { addAnswer, usableKey } from './ask.ts'
+import { addAnswer } from './ask.ts'
 import { endToolCall, listPainted, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
 import { askingLock, findConversation } from './conversation-queries.ts'
 import { findLeafBelow, findMessage } from './message-queries.ts'
@@ -93,7 +94,7 @@ async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'fail
       signInId: asked.signInId,
       caller: { address: asked.callerAddress, userAgent: asked.callerUserAgent },
     }
-    await addAnswer(deps, tx, asker, usableKey(account), {
+    await addAnswer(deps, tx, asker, usableKey(account, 'words'), {
       parent: message,
       purpose: 'close',
       model: asked.model,

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import type { Requester } from '../account/requester.ts'
 import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
+import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { type Batch, findBatchBySubmission, insertBatch, listJobsOfBatch } from './batch-queries.ts'
 import { countQueued, startsLock } from './job-queries.ts'
 import { viewJobs } from './job-view.ts'
 import { checkRequest, type FieldErrors, type FormValues, type ImageRequest } from './prompt.ts'
-import { derivedSubmission, prepare, type Requester } from './start.ts'
+import { prepare } from './start.ts'
 import type { BatchView, JobState } from './view.ts'
 
 export const BATCH_LINES = 50

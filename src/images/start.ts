@@ -1,14 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { isCurrent } from '../account/current.ts'
 import { sealBindingKeyForJob, sealKeyForJob } from '../account/key.ts'
-import { fullWindow } from '../account/key-state.ts'
-import { obstacleTo } from '../account/obstacle.ts'
-import type { Account } from '../account/queries.ts'
+import { type Payer, type Requester, usableKey } from '../account/requester.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import type { Caller } from '../gateway/client.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
 import { Refusal } from '../web/errors.ts'
+import { derivedSubmission } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
 import { type EditTerms, editTerms } from './edit-terms.ts'
 import { estimateOf } from './estimate.ts'
@@ -16,22 +14,8 @@ import { changeKey, countQueued, findJobBySubmission, type ImageJob, insertJob, 
 import { findMask } from './mask-queries.ts'
 import type { ImageRequest } from './prompt.ts'
 
-/** The API key that pays, sealed for the account, or for the SSH key that asks. */
-type Payer = Pick<
-  Account,
-  'keyId' | 'keyName' | 'keyAllowsImages' | 'keyPrices' | 'keySecret' | 'keyState' | 'keyCheckedAt'
->
-
-/** Who asks, through which of their sign-ins or SSH keys, paying with which key. */
-export interface Requester {
-  userId: number
-  signInId: string | null
-  caller: Caller
-  account: Payer | null
-  sshKeyId?: string
-  /** Aborted when the client has left: nothing is begun for it any more. */
-  gone?: AbortSignal
-  /** Runs in the transaction that puts a job into the queue, and throws when it may not be there. */
+/** `admit` runs in the transaction that puts a job into the queue, and throws when it may not be there. */
+export type ImageRequester = Requester & {
   admit?(tx: Db, job: { id: string; request: ImageRequest; estimate: number | null }): Promise<void>
 }
 
@@ -48,7 +32,7 @@ export interface Started {
  */
 export async function startImage(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
-  requester: Requester,
+  requester: ImageRequester,
   request: ImageRequest,
   submission: string,
   form: string | null = null,
@@ -90,12 +74,12 @@ type Enqueue = (
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
-  requester: Requester,
+  requester: ImageRequester,
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {
   const { userId, account, signInId, sshKeyId, caller } = requester
   if (!deps.storage.isProven()) throw new Refusal(503, 'images.blocked.no_store', {}, 10)
-  const { keyId, chosen, waits } = usableKey(account)
+  const { keyId, keySecret: chosen, waits } = usableKey(account, 'pictures')
   for (const request of requests) await checkReferences(deps.db, userId, request)
   const edit = await editTerms(deps, { userId, keyId }, requests)
 
@@ -134,7 +118,7 @@ export async function prepare(
  */
 export async function retryImage(
   deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
-  requester: Requester,
+  requester: ImageRequester,
   ended: ImageJob,
   form: string | null,
 ): Promise<Started> {
@@ -160,7 +144,7 @@ export async function payInstead(
   { userId, account }: Requester,
   job: ImageJob,
 ): Promise<ImageJob | null> {
-  const { keyId, chosen, waits } = usableKey(account)
+  const { keyId, keySecret: chosen, waits } = usableKey(account, 'pictures')
   const request = requestOf(job)
   const price = priceOf(account, request, await editTerms(deps, { userId, keyId }, [request]))
   const moved = await changeKey(deps.db, job, {
@@ -173,17 +157,6 @@ export async function payInstead(
   // Only a wake-up: the message of the job is long gone.
   if (moved) await deps.jobs.send(deps.db, 'image', { jobId: job.id })
   return moved
-}
-
-/** The key that pays, sealed, and what it has to wait for. Throws `Refusal` 409. */
-function usableKey(account: Payer | null) {
-  const { keyId, keySecret: chosen } = account ?? {}
-  const obstacle = obstacleTo(account, 'pictures')
-  if (!keyId || !chosen || obstacle?.blocks) {
-    throw new Refusal(409, `images.blocked.${obstacle?.why ?? 'no_key'}`, { key: obstacle?.key })
-  }
-  const full = fullWindow(account?.keyState ?? null)
-  return { keyId, chosen, waits: full && { for: full.window, until: full.resetsAt } }
 }
 
 /** Every reference is a file of this person, and the mask as large as the first of them. Throws `Refusal` 422. */
@@ -209,17 +182,4 @@ function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms):
 /** What a job asked for. */
 export function requestOf(job: ImageJob): ImageRequest {
   return { ...job, references: job.referenceTokens }
-}
-
-/** One form is one job, however often it is sent; gone back to and changed, the same form is another. */
-export function submissionOf(form: string, asked: unknown): string {
-  return derivedSubmission(`form ${form}: ${JSON.stringify(asked)}`)
-}
-
-/** Always the same UUID for the same origin. */
-export function derivedSubmission(origin: string): string {
-  const hash = createHash('sha256').update(origin).digest()
-  hash[6] = (hash[6]! & 0x0f) | 0x80
-  hash[8] = (hash[8]! & 0x3f) | 0x80
-  return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
