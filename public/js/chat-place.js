@@ -7,6 +7,7 @@ export function start() {
     const shown = asked.has('before') ? document.querySelector('#thread > :last-child') : messageOf(asked.get('at'))
     shown?.scrollIntoView({ block: 'end', behavior: 'instant' })
   }
+  fetchOlder()
 
   // By swap: the stream may put something else in between.
   const places = new WeakMap()
@@ -20,6 +21,26 @@ export function start() {
     // Most browsers hold it by themselves, but none at the very top of the page.
     if (place) scrollBy({ top: place.below.getBoundingClientRect().top - place.top, behavior: 'instant' })
   })
+}
+
+/** When the reader comes up to where they begin; not from the start, when a page that opens slowly shows its top. */
+function fetchOlder() {
+  const seen = new WeakSet()
+  const observer = new IntersectionObserver(entries => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue
+      observer.unobserve(target)
+      target.click()
+    }
+  })
+  const watch = () => {
+    const link = document.querySelector('#older-messages a')
+    if (!link || seen.has(link)) return
+    seen.add(link)
+    observer.observe(link)
+  }
+  watch()
+  document.addEventListener('htmx:after:swap', watch)
 }
 
 /** A message further up than this page begins has a page of its own. */

@@ -156,6 +156,29 @@ test('the model is told all that was said, not only what a page shows', async ()
   assert.equal((call!.fields.input as unknown[]).length, 61)
 })
 
+test('a page that opens slowly asks for nothing older before it has come to its end', {
+  skip: noChromium,
+}, async () => {
+  const person = await alice(app)
+  const id = await longTalk(person)
+  const { page } = await openPage(browser, app.url, person)
+  const asked: string[] = []
+  page.on('request', request => void asked.push(request.url()))
+  const script = Promise.withResolvers<void>()
+  await page.route('**/js/chat.js*', route => script.promise.then(() => route.continue()))
+  await page.goto(`/chat/${id}`, { waitUntil: 'commit' })
+  await page.waitForFunction(() => 'htmx' in window)
+  const frame = () => page.evaluate(() => new Promise(resolve => requestAnimationFrame(resolve)))
+  for (let frames = 0; frames < 5; frames++) await frame()
+  script.resolve()
+  await page.waitForFunction(() => scrollY > 0)
+  for (let frames = 0; frames < 5; frames++) await frame()
+  assert.deepEqual(
+    asked.filter(url => url.includes('/older')),
+    [],
+  )
+})
+
 test('older messages come by scrolling up, and the reader stays where they were', { skip: noChromium }, async () => {
   const person = await alice(app)
   const id = await longTalk(person)
@@ -170,7 +193,6 @@ test('older messages come by scrolling up, and the reader stays where they were'
       number,
     )
   const shown = () => page.locator('.message').count()
-  // A page that opens slowly may have asked for the first part by itself.
   for (let count = await shown(); count < LENGTH; count = await shown()) {
     const oldest = LENGTH - count + 1
     await page.evaluate(() => scrollTo(0, 0))
