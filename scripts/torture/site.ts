@@ -2,14 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { loadConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/db/db.ts'
 import { type MockGateway, startMockGateway } from '../../src/mock/server.ts'
+import { startBucket } from '../../src/testing/bucket.ts'
 import { databaseUrl, startTestServer, TEMPLATE, temporaryDirectory } from '../../src/testing/setup.ts'
 import { type Gate, openGate } from './gate.ts'
 
@@ -42,8 +41,6 @@ export interface Torn {
   close(): Promise<void>
 }
 
-const BUCKET = 'pictures'
-const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
 /** Of what a process says, as a whole, so that a run is short; in the product these are minutes. */
 const worker = { tickSeconds: 0.3, leaseSeconds: 4, sweepSeconds: 1, persistSeconds: 30 }
 
@@ -53,7 +50,7 @@ export async function openTorn(): Promise<Torn> {
   const url = databaseUrl(server.url, TEMPLATE)
   const db = openDatabase({ url, max: 4 })
   const mock = await startMockGateway({ usageDelayMs: 50, panelLimits: false })
-  const store = await startStore(path.join(directory, 'store'))
+  const store = await startBucket(path.join(directory, 'store'))
   const postgres = new URL(url)
   const gates = {
     database: await openGate(postgres.hostname, Number(postgres.port)),
@@ -94,9 +91,9 @@ export async function openTorn(): Promise<Torn> {
         PLAYGROUND_SHUTDOWN_SECONDS: '3',
         PLAYGROUND_SIGN_INS_PER_MINUTE: '10000',
         R2_ENDPOINT: `http://127.0.0.1:${gates.store.port}`,
-        R2_BUCKET: BUCKET,
-        R2_ACCESS_KEY_ID: credentials.accessKeyId,
-        R2_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        R2_BUCKET: store.config.bucket,
+        R2_ACCESS_KEY_ID: store.config.accessKeyId,
+        R2_SECRET_ACCESS_KEY: store.config.secretAccessKey,
       })
       const child = spawn(
         process.execPath,
@@ -141,24 +138,10 @@ export async function openTorn(): Promise<Torn> {
       for (const gate of Object.values(gates)) gate.close()
       await db.close()
       await mock.close()
-      await store.close()
+      await store.stop()
       await server.stop()
       await rm(directory, { recursive: true, force: true })
     },
   }
   return torn
-}
-
-async function startStore(directory: string): Promise<{ port: number; close(): Promise<void> }> {
-  const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as new (
-    options: object,
-  ) => { run(): Promise<AddressInfo>; close(): Promise<void> }
-  const server = new S3rver({
-    port: 0,
-    address: '127.0.0.1',
-    silent: true,
-    directory,
-    configureBuckets: [{ name: BUCKET }],
-  })
-  return { port: (await server.run()).port, close: () => server.close() }
 }

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,6 +10,7 @@ import { loadConfig } from '../config.ts'
 import { openLocal } from '../storage/local.ts'
 import { openStorage } from '../storage/storage.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
+import { startBucket } from '../testing/bucket.ts'
 import { atEnd } from '../testing/database.ts'
 import { houseOf } from '../testing/house.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
@@ -20,7 +19,6 @@ import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { keepHouse } from '../upkeep/hourly.ts'
 
-const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
 const base = new URL('https://img.example.com/meteor-images')
 let app: TestApp
 let bucket: S3Client
@@ -28,21 +26,17 @@ let bucket: S3Client
 let directory: string
 before(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'playground-s3-'))
-  const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as new (
-    options: object,
-  ) => { run(): Promise<AddressInfo>; close(): Promise<void> }
-  const server = new S3rver({
-    port: 0,
-    address: '127.0.0.1',
-    silent: true,
-    directory,
-    configureBuckets: [{ name: 'pictures' }],
+  const store = await startBucket(directory)
+  const { endpoint, accessKeyId, secretAccessKey } = store.config
+  bucket = new S3Client({
+    endpoint,
+    region: 'auto',
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
   })
-  const endpoint = `http://127.0.0.1:${(await server.run()).port}`
-  bucket = new S3Client({ endpoint, region: 'auto', forcePathStyle: true, credentials })
   atEnd(async () => {
     bucket.destroy()
-    await server.close()
+    await store.stop()
     await rm(directory, { recursive: true })
   })
   const { s3 } = loadConfig({
@@ -50,8 +44,8 @@ before(async () => {
     SESSION_SECRET: 'x'.repeat(32),
     R2_ENDPOINT: endpoint,
     R2_BUCKET: 'pictures',
-    R2_ACCESS_KEY_ID: credentials.accessKeyId,
-    R2_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    R2_ACCESS_KEY_ID: accessKeyId,
+    R2_SECRET_ACCESS_KEY: secretAccessKey,
     PLAYGROUND_IMAGE_CDN_BASE: base.href,
   })
   app = await testApp({ s3 })
