@@ -66,7 +66,8 @@ async function draw(spec: PictureSpec): Promise<Picture> {
     // Each preview is sharper than the one before it.
     const edge = Math.round(24 * 8 ** spec.progress)
     const small = await image.resize(edge, edge, { fit: 'inside' }).png().toBuffer()
-    image = sharp(small).resize(width, height, { fit: 'fill', kernel: 'cubic' }).blur(4)
+    image = sharp(small).resize(width, height, { fit: 'fill', kernel: fine ? 'cubic' : 'nearest' })
+    if (fine) image = image.blur(4)
   } else {
     const layers: OverlayOptions[] = []
     if (fine)
@@ -88,15 +89,14 @@ async function draw(spec: PictureSpec): Promise<Picture> {
 
 async function painted({ prompt, variation, progress, mode }: PictureSpec, width: number, height: number) {
   // Painting is slow and soft: large pictures are painted small and enlarged, previews and plain ones very small.
-  const edge = progress < 1 || mode === 'plain' ? 256 : 1280
+  const edge = mode === 'plain' ? 64 : progress < 1 ? 256 : 1280
   const scale = Math.min(1, edge / Math.max(width, height))
   const small = { width: Math.round(width * scale), height: Math.round(height * scale) }
   const pixels = paintScene(prompt, `${prompt}\n${variation}`, small.width, small.height)
-  const raw = await sharp(pixels, { raw: { ...small, channels: 3 } })
-    .resize(width, height, { fit: 'fill' })
-    .raw()
-    .toBuffer()
-  return sharp(raw, { raw: { width, height, channels: 3 } })
+  const image = sharp(pixels, { raw: { ...small, channels: 3 } })
+  if (progress < 1) return image
+  const whole = image.resize(width, height, { fit: 'fill', kernel: mode === 'plain' ? 'nearest' : 'lanczos3' })
+  return sharp(await whole.raw().toBuffer(), { raw: { width, height, channels: 3 } })
 }
 
 const tints: [RegExp, string][] = [
@@ -172,7 +172,7 @@ function encode(image: Sharp, { format, quality, progress }: PictureSpec, fine: 
       .jpeg({ quality: Math.max(1, quality) })
       .toBuffer()
   if (format === 'webp') return image.webp({ quality: Math.max(1, quality), effort: fine ? 3 : 0 }).toBuffer()
-  return image.png({ compressionLevel: fine && progress === 1 ? 6 : 2 }).toBuffer()
+  return image.png({ compressionLevel: fine ? (progress === 1 ? 6 : 2) : 1 }).toBuffer()
 }
 
 function nameOf(spec: PictureSpec) {
