@@ -75,6 +75,7 @@ const done: JobView = {
   id: 'done',
   state: 'done',
   tag: 'done.3',
+  isOpen: false,
   model: 'gpt-image-2',
   prompt: 'A <lighthouse> & "rain"',
   size: '1024x1024',

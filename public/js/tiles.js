@@ -1,4 +1,5 @@
-const waiting = '.job:is(.state-queued, .state-running)'
+/** Not ended, or its cost is still to come. */
+const open = '.job[data-open]'
 /** As many as the server looks at, and an address may name. */
 const MOST_ASKED = 64
 
@@ -20,7 +21,7 @@ function askForTiles({ action, body }) {
   for (const tag of new URL(action, location.href).searchParams.getAll('t')) tags.set(idOf(tag), tag)
   for (const tile of document.querySelectorAll('.job[data-tag]')) {
     const { tag } = tile.dataset
-    if (tags.has(idOf(tag)) || tile.matches(waiting)) tags.set(idOf(tag), tag)
+    if (tags.has(idOf(tag)) || tile.matches(open)) tags.set(idOf(tag), tag)
   }
   for (const tag of tags.size > MOST_ASKED ? someOf([...tags.values()]) : tags.values()) body.append('t', tag)
 }
@@ -45,10 +46,10 @@ function askForOthers(event) {
     event.detail.ctx.request.body.append('s', tile.id.slice(4))
 }
 
-/** The server knows of nothing unfinished, but a tile here still waits: its end came between two answers. */
+/** The server knows of nothing unfinished, but a tile here is: what ended it came between two answers. */
 function wake() {
   const pulse = document.getElementById('pulse')
-  if (!pulse || pulse.hasAttribute('hx-get') || !document.querySelector(waiting)) return
+  if (!pulse || pulse.hasAttribute('hx-get') || !document.querySelector(open)) return
   const ask = { 'hx-get': '/images/tiles', 'hx-trigger': 'every 1s', 'hx-swap': 'none', 'hx-sync': 'this:drop' }
   for (const [name, value] of Object.entries(ask)) pulse.setAttribute(name, value)
   window.htmx.process(pulse)

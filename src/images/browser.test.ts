@@ -164,6 +164,37 @@ test('a tile whose end fell between two answers to other questions shows it all 
   assert.deepEqual(complaints, [])
 })
 
+test('what a picture cost is told, though it came to be known just before the answer to another question', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const { page, complaints } = await openPage(browser, app.url, person)
+  await page.goto('/images')
+  const bill = mock.control.fault({ match: { path: '/api/v1/usage', email: person.email }, hold: 'before_headers' })
+  await create(page, 'costs something')
+  await page.waitForSelector(`.state-done${tile('costs something')} >> text=≈`)
+  const single = await openPage(browser, app.url, person)
+  await single.page.goto((await page.getAttribute('.job .caption', 'href'))!)
+
+  await page.route('**/images/tiles*', route => route.fulfill({ status: 204 }))
+  mock.control.release(bill)
+  await until('the cost', async () => !(await person.get('/images')).html.querySelector('.job')!.text.includes('≈'))
+  const other = mock.control.fault({ match: { prompt: 'stays open' }, hold: 'before_headers' })
+  await create(page, 'stays open')
+  await page.waitForSelector(tile('stays open'))
+  assert.match((await page.textContent(tile('costs something')))!, /≈/)
+  await page.unroute('**/images/tiles*')
+  for (const [shown, facts] of [
+    [page, `${tile('costs something')} >> .caption-facts`],
+    [single.page, '.facts'],
+  ] as const) {
+    await shown.waitForSelector(`${facts} >> text=$`)
+    await shown.waitForSelector(`${facts} >> text=≈`, { state: 'detached' })
+  }
+  mock.control.release(other)
+  assert.deepEqual([...complaints, ...single.complaints], [])
+})
+
 /** Whatever still moves after the next navigations keeps moving: nothing that is pressed meanwhile may be lost. */
 async function linger(page: Page): Promise<void> {
   await page.addInitScript(() => {

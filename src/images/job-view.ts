@@ -65,7 +65,14 @@ export function describeJob(job: ImageJob, t: Translate): string {
 /** Changes with everything that a tile shows. */
 export function tagOf(job: ImageJob, wait: Wait | null): string {
   const until = wait?.until ? Math.ceil(wait.until.getTime() / 1000).toString(36) : 0
-  return [job.id, job.version, wait?.place ?? 0, until, wait?.blocked ?? (safeOf(job)?.away ? 1 : 0)].join('.')
+  return [
+    job.id,
+    job.version,
+    wait?.place ?? 0,
+    until,
+    wait?.blocked ?? (safeOf(job)?.away ? 1 : 0),
+    isUnfinished(job) ? 1 : 0,
+  ].join('.')
 }
 
 /** Once all is made, or nobody is heard of any more who could go on: until then it is a job under way like others. */
@@ -110,6 +117,7 @@ function viewJob(
     id: job.id,
     state: job.state,
     tag: tagOf(job, wait),
+    isOpen: isUnfinished(job),
     model: job.model,
     prompt: job.prompt,
     size: job.size,

@@ -19,6 +19,8 @@ export interface JobView {
   state: JobState
   /** What the page shows now; a poll sends it back and gets an answer only when it differs. */
   tag: string
+  /** A page goes on asking about it. */
+  isOpen: boolean
   model: string
   prompt: string
   /** Requested: `1024x1024` or `auto`. */

@@ -4,7 +4,7 @@ import type { Db } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
 import { type EditTerms, editTerms } from '../../images/edit-terms.ts'
 import { listJobsById } from '../../images/job-queries.ts'
-import { isUnfinished, viewJobs } from '../../images/job-view.ts'
+import { viewJobs } from '../../images/job-view.ts'
 import { readForm } from '../../images/prompt.ts'
 import { quote } from '../../images/quote.ts'
 import type { JobView } from '../../images/view.ts'
@@ -86,7 +86,7 @@ export async function loadThread(
       newer: isEnd || part.before ? null : (last?.message.id ?? null),
       isEnd,
       writing,
-      unfinished: [...jobs.values()].filter(job => job.isUnfinished).map(job => job.view),
+      unfinished: [...jobs.values()].filter(job => job.isOpen),
     },
   }
 }
@@ -116,7 +116,7 @@ export async function grow(growth: Growth, delta: Delta): Promise<string> {
 }
 
 interface Context {
-  jobs: Map<string, { view: JobView; isUnfinished: boolean }>
+  jobs: Map<string, JobView>
   account: Account | null
   edit: EditTerms
   growth: Growth | null
@@ -126,9 +126,8 @@ interface Context {
 async function loadJobs(db: Db, userId: number, { turns }: Branch): Promise<Context['jobs']> {
   const ids = turns.flatMap(turn => (turn.kind === 'tool' ? (turn.call.jobId ?? []) : []))
   if (ids.length === 0) return new Map()
-  const jobs = await listJobsById(db, userId, ids)
-  const views = await viewJobs(db, userId, jobs)
-  return new Map(views.map((view, index) => [view.id, { view, isUnfinished: isUnfinished(jobs[index]!) }]))
+  const jobs = await viewJobs(db, userId, await listJobsById(db, userId, ids))
+  return new Map(jobs.map(job => [job.id, job]))
 }
 
 function viewTurn(turn: Turn, branch: Branch, context: Context): MessageView {
@@ -209,7 +208,7 @@ function viewCall(call: ToolCall, { files }: Branch, { jobs, account, edit }: Co
     quote: quote(account, readForm({ size, n: String(n), references: call.sources }), edit),
     sizes,
     sources: call.sources.map(token => viewPicture(token, '', files)),
-    job: (call.jobId && jobs.get(call.jobId)?.view) || null,
+    job: (call.jobId && jobs.get(call.jobId)) || null,
     error: null,
   }
 }
