@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,7 +9,15 @@ import { type Database, openDatabase } from '../../src/db/db.ts'
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts'
 import { type Visitor, visitor } from './visitor.ts'
 
-const root = path.join(import.meta.dirname, '../..')
+/** Of this version. */
+export const root = path.join(import.meta.dirname, '../..')
+
+/** The app to be measured: this one, or another version of it somewhere else. */
+export interface Tree {
+  folder: string
+  /** Where each process leaves a CPU profile when it ends. */
+  profiles?: string | undefined
+}
 
 /** A process of the app. */
 export interface Process {
@@ -23,11 +31,16 @@ export interface Process {
 /** What the benches share: a Postgres that writes to disk, and a mock gateway that answers at once. */
 export interface Site {
   db: Database
+  databaseUrl: string
   /** Address of the mock gateway. */
   upstream: string
   run(role: 'all' | 'web' | 'worker', environment?: Record<string, string>): Promise<Process>
   /** Somebody signed in at `process`, with a key chosen, money, and as many calls at once as they like. */
   signIn(process: Process, name: string): Promise<Visitor>
+  /** A new database, with nothing in it. */
+  emptyDatabase(): Promise<string>
+  /** How long the mock gateway takes for a picture. */
+  latency(ms: number): Promise<void>
   /** Has the next call that matches misbehave, as the mock gateway's faults say. */
   fault(fault: unknown): Promise<void>
   /** The calls of the mock gateway with this prompt. */
@@ -35,7 +48,7 @@ export interface Site {
   close(): Promise<void>
 }
 
-export async function openSite(): Promise<Site> {
+export async function openSite(tree: Tree = { folder: root }): Promise<Site> {
   const directory = await mkdtemp(path.join(tmpdir(), 'playground-bench-'))
   const postgres = await startEmbeddedPostgres({ directory: path.join(directory, 'postgres') })
   const db = openDatabase({ url: postgres.url, max: 2 })
@@ -45,9 +58,10 @@ export async function openSite(): Promise<Site> {
 
   return {
     db,
+    databaseUrl: postgres.url,
     upstream: mock.url,
     async run(role, environment = {}) {
-      const started = await startProcess({
+      const started = await startProcess(tree, {
         ...inherited(),
         PLAYGROUND_ROLE: role,
         HOST: '127.0.0.1',
@@ -59,9 +73,6 @@ export async function openSite(): Promise<Site> {
         PLAYGROUND_SIGN_INS_PER_MINUTE: '10000',
         PLAYGROUND_QUEUED_PER_USER: '10000',
         PLAYGROUND_SHUTDOWN_SECONDS: '0',
-        // As npm start and the image set it, with the flag below: what is freed goes back to the system.
-        MALLOC_ARENA_MAX: '2',
-        MALLOC_MMAP_THRESHOLD_: '131072',
         ...environment,
       })
       running.add(started)
@@ -78,6 +89,12 @@ export async function openSite(): Promise<Site> {
       await person.post('/account/key', { key_id: key })
       return person
     },
+    async emptyDatabase() {
+      const name = `empty_${randomBytes(6).toString('hex')}`
+      await db.run(`create database ${name}`)
+      return postgres.url.replace('///postgres?', `///${name}?`)
+    },
+    latency: ms => mock.control('settings', { latencyMs: ms }),
     fault: fault => mock.control('faults', fault),
     async calls(prompt) {
       const answer = await fetch(`${mock.url}/__mock/calls?prompt=${encodeURIComponent(prompt)}`)
@@ -109,10 +126,16 @@ async function startMock() {
   return { child, url, control }
 }
 
-async function startProcess(environment: Record<string, string>): Promise<Process> {
+/** As `npm start` does, but without npm, which would stand between it and our signals. */
+async function startProcess({ folder, profiles }: Tree, environment: Record<string, string>): Promise<Process> {
   const started = performance.now()
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', path.join(root, 'src/main.ts')], {
-    env: environment,
+  const child = spawn('sh', ['-c', await startScript(folder)], {
+    cwd: folder,
+    env: {
+      ...environment,
+      PATH: `${path.dirname(process.execPath)}:${environment.PATH ?? ''}`,
+      ...(profiles && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` }),
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   // A bench that fails half-way leaves nothing running.
@@ -133,6 +156,13 @@ async function startProcess(environment: Record<string, string>): Promise<Proces
       await ended
     },
   }
+}
+
+async function startScript(folder: string): Promise<string> {
+  const { scripts } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')) as {
+    scripts: { start: string }
+  }
+  return scripts.start
 }
 
 /** Reads on after it, so that the child never waits for its log to be read. */

@@ -16,8 +16,9 @@ export interface Visitor {
   post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>
   /** A text file in the field `file`. */
   upload(path: string, text: string): Promise<Answer>
-  /** The header of a request that is made otherwise. */
+  /** For a request that is made otherwise: its header, and its connection. */
   cookies(): string
+  agent: Agent
 }
 
 export function visitor(url: string): Visitor {
@@ -78,5 +79,6 @@ export function visitor(url: string): Visitor {
       return ask('POST', path, body, { 'Content-Type': 'multipart/form-data; boundary=between' })
     },
     cookies: cookieHeader,
+    agent,
   }
 }
