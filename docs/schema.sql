@@ -547,3 +547,17 @@ CREATE INDEX ssh_tokens_by_expiry ON public.ssh_tokens USING btree (expires_at);
 CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, created_at DESC);
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
+
+CREATE OR REPLACE FUNCTION public.wake_workers()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('work', tg_argv[0]);
+  return null;
+end
+$function$
+;
+
+CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
+CREATE TRIGGER wake_for_answers AFTER INSERT OR UPDATE ON public.replies FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('reply');

@@ -1,6 +1,7 @@
 import compression from 'compression'
 import express, { type Express, type RequestHandler, Router } from 'express'
 import session from 'express-session'
+import { accountOfVisit } from './account/queries.ts'
 import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
 import { agentApi } from './agents/api.ts'
@@ -15,6 +16,7 @@ import { libraryRoutes } from './library/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { showKeptForm } from './session/kept-form.ts'
+import { visits } from './session/queries.ts'
 import { sessionRoutes } from './session/routes.ts'
 import { hadSession, newSessionId, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
@@ -40,7 +42,8 @@ export function createApp(deps: Deps): App {
   const { config, log } = deps
   const cookie = sessionCookie(config)
   const https = cookie.attributes.secure
-  const sessions = new SessionStore(deps.db, log)
+  const findVisit = visits(accountOfVisit)
+  const sessions = new SessionStore(deps.db, log, sid => findVisit(deps.db, sid))
   const streams = createEventStreams(config.streams, deps.metrics.streams)
   let draining = false
 

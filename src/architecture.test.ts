@@ -10,7 +10,7 @@ const root = import.meta.dirname
  * in a room is its own affair.
  */
 const rooms: Record<string, { on: readonly string[]; offers: string }> = {
-  session: { on: [], offers: 'caller device guard kept-form panel-queries queries tokens' },
+  session: { on: [], offers: 'caller device guard kept-form panel-queries queries store tokens' },
   account: {
     on: ['session'],
     offers:

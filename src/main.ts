@@ -26,6 +26,7 @@ import { startHousekeeping } from './upkeep/hourly.ts'
 import { watchBodies } from './web/slow-bodies.ts'
 import { loadStaticFiles } from './web/static.ts'
 import { startJobs } from './work/queues.ts'
+import { WAKES } from './work/worker.ts'
 
 const DRAIN_LIMIT_MS = 10_000
 const FIRST_PROOF_MS = 200
@@ -77,7 +78,9 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     const jobs = await startJobs({ url: databaseUrl, works, log })
     stops.push(() => jobs.stop())
 
-    const listener = listenTo(db, CHANNEL, error => log.warn({ err: error }, 'the database could not be listened to'))
+    const listener = listenTo(db, [CHANNEL, WAKES], error =>
+      log.warn({ err: error }, 'the database could not be listened to'),
+    )
     stops.push(() => listener.close())
 
     const sealer = createSealer(config.sessionSecrets)

@@ -34,6 +34,17 @@ export function findAccount(db: Db, userId: number): Promise<Account | null> {
   return db.maybeOne(Account, `select * from accounts where user_id = $1`, [userId])
 }
 
+/** How the account of who visits comes with the visit. */
+export const accountOfVisit = {
+  columns: `accounts.user_id as account_of, balance, balance_at, key_id, key_name, key_group, key_allows_images, key_prices,
+    key_secret, edit_previews, key_state, key_checked_at, other_keys`,
+  join: 'left join accounts on accounts.user_id = sign_ins.user_id',
+}
+
+export function readAccount(visit: Record<string, unknown>): Account | null {
+  return visit.accountOf === null ? null : Account.parse(visit)
+}
+
 export async function upsertBalance(db: Db, userId: number, balance: number): Promise<void> {
   await db.run(
     `insert into accounts (user_id, balance, balance_at) values ($1, $2, now())

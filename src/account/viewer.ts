@@ -2,6 +2,7 @@ import type { RequestHandler, Response } from 'express'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { SignedIn } from '../session/queries.ts'
+import { visitOf } from '../session/store.ts'
 import type { Viewer } from '../web/page.ts'
 import { pageOf } from '../web/render.ts'
 import { opensChosenKey } from './key.ts'
@@ -9,8 +10,9 @@ import * as queries from './queries.ts'
 
 /** Puts the signed-in person's name, balance and key where every page can show them. */
 export function loadViewer(deps: Pick<Deps, 'db' | 'sealer'>): RequestHandler {
-  return async (_req, res, next) => {
-    if (res.locals.signedIn) await reloadViewer(deps, res)
+  return (req, res, next) => {
+    const visit = visitOf(req)
+    if (res.locals.signedIn && visit) showViewer(res, usable(deps, queries.readAccount(visit.row)))
     next()
   }
 }
@@ -21,20 +23,25 @@ export function accountOf(res: Response): queries.Account | null {
 }
 
 export async function reloadViewer(deps: Pick<Deps, 'db' | 'sealer'>, res: Response): Promise<void> {
-  const who = res.locals.signedIn as SignedIn
-  const account = await findUsableAccount(deps, who.userId)
-  res.locals.account = account
-  pageOf(res).viewer = toViewer(who, account)
+  showViewer(res, await findUsableAccount(deps, (res.locals.signedIn as SignedIn).userId))
 }
 
-/** A key that no longer opens counts as none: the person chooses it again. */
 export async function findUsableAccount(
   deps: Pick<Deps, 'sealer'> & { db: Db },
   userId: number,
 ): Promise<queries.Account | null> {
-  const account = await queries.findAccount(deps.db, userId)
-  if (!account?.keySecret || opensChosenKey(deps, userId, account.keySecret)) return account
+  return usable(deps, await queries.findAccount(deps.db, userId))
+}
+
+/** A key that no longer opens counts as none: the person chooses it again. */
+function usable(deps: Pick<Deps, 'sealer'>, account: queries.Account | null): queries.Account | null {
+  if (!account?.keySecret || opensChosenKey(deps, account.userId, account.keySecret)) return account
   return { ...account, keyId: null, keySecret: null }
+}
+
+function showViewer(res: Response, account: queries.Account | null): void {
+  res.locals.account = account
+  pageOf(res).viewer = toViewer(res.locals.signedIn as SignedIn, account)
 }
 
 function toViewer(who: SignedIn, account: queries.Account | null): Viewer {

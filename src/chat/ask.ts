@@ -50,7 +50,7 @@ export interface Asked {
   again: boolean
 }
 
-type AskDeps = Pick<Deps, 'db' | 'jobs' | 'sealer'>
+type AskDeps = Pick<Deps, 'db' | 'sealer'>
 
 /**
  * Adds a person's message and the answer to come below it: rows and queue message commit together. The same question is
@@ -168,7 +168,6 @@ export async function addAnswer(
     caller,
     waits: key.waits,
   })
-  await deps.jobs.send(tx, 'reply', { messageId })
   await tellPages(tx, conversationId, 'change')
 }
 
@@ -180,19 +179,14 @@ export async function payInstead(deps: AskDeps, { userId, account }: Requester, 
   const key = usableKey(account, 'words')
   const keySecret = sealKeyForReply(deps, userId, reply.messageId, key.keySecret)
   await deps.db.transaction(async tx => {
-    if (await changeReplyKey(tx, reply, { ...key, keySecret })) await wake(deps, tx, reply)
+    if (await changeReplyKey(tx, reply, { ...key, keySecret })) await tellPages(tx, reply.conversationId, 'change')
   })
 }
 
 /** What waits for a window of this key need not wait any more: it is open. */
-export async function letGo(deps: Pick<Deps, 'db' | 'jobs'>, userId: number, keyId: number): Promise<void> {
-  for (const reply of await releaseReplies(deps.db, userId, keyId)) await wake(deps, deps.db, reply)
-}
-
-/** The message that came with it is long gone. */
-async function wake(deps: Pick<Deps, 'jobs'>, tx: Db, { messageId, conversationId }: Reply): Promise<void> {
-  await deps.jobs.send(tx, 'reply', { messageId })
-  await tellPages(tx, conversationId, 'change')
+export async function letGo(deps: Pick<Deps, 'db'>, userId: number, keyId: number): Promise<void> {
+  for (const reply of await releaseReplies(deps.db, userId, keyId))
+    await tellPages(deps.db, reply.conversationId, 'change')
 }
 
 async function refuseTooMany(tx: Db, userId: number): Promise<void> {

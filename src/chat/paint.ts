@@ -40,7 +40,7 @@ export async function paint(deps: Deps, requester: Requester, call: ToolCall, wi
   const queue = await prepare(deps, requester, [request])
   await inTurn(deps.db, startsLock, requester, async tx => {
     if (!(await lockAskedCall(tx, call))) return
-    const { job } = await startInTurn(deps, tx, queue, requester.userId, request, call.messageId)
+    const { job } = await startInTurn(deps, tx, queue, requester, request, call.messageId)
     await setPainting(tx, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
   })
 }

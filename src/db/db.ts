@@ -51,6 +51,17 @@ interface DatabaseOptions {
   log?: (error: Error) => void
 }
 
+const preparedNames = new Map<string, string>()
+
+/**
+ * For a statement that many requests begin with: each connection plans it once. It names its columns one by one, or a
+ * migration of another process would change what it was planned to answer.
+ */
+export function prepared(sql: string): string {
+  preparedNames.set(sql, `s${preparedNames.size}`)
+  return sql
+}
+
 // Also the wait for a free connection: in a burst people rather wait than be turned away.
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -214,9 +225,10 @@ async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
 }
 
 async function send(client: pg.PoolClient, sql: string, params?: readonly unknown[]): Promise<Result> {
-  const values = params?.length ? { values: [...params] } : {}
+  const name = preparedNames.get(sql)
+  const options = { ...(params?.length && { values: [...params] }), ...(name && { name }) }
   try {
-    const result: Result | Result[] = await client.query({ text: sql, rowMode: 'array', ...values })
+    const result: Result | Result[] = await client.query({ text: sql, rowMode: 'array', ...options })
     return Array.isArray(result) ? lastWithRows(result) : result
   } catch (error) {
     throw isConnectionLost(error) ? new DatabaseUnavailable(error) : error

@@ -51,7 +51,7 @@ test('a connection that has fallen silent is noticed and made anew, and whoever 
   url.searchParams.set('port', String(proxy.port))
   const db = openDatabase({ url: url.href, max: 1 })
   atEnd(() => db.close())
-  const listener = listen(db, 'news', () => {}, { everyMs: 50, patienceMs: 500 })
+  const listener = listen(db, ['news'], () => {}, { everyMs: 50, patienceMs: 500 })
   atEnd(() => listener.close())
   const heard: (string | null)[] = []
   listener.on('a', payload => heard.push(payload))

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Database } from './db.ts'
 
-/** Hears what is told with `pg_notify(channel, payload)`, at commit, in whichever process. Nothing is kept for who is away. */
+/** Hears what is told with `pg_notify(<channel>, payload)`, at commit, in whichever process. Nothing is kept for who is away. */
 export interface Listener {
   /**
    * Calls `heard` with each payload whose first word is `subject`, and with null when some may have been missed because the
@@ -25,7 +25,7 @@ const usualHeartbeat: Heartbeat = { everyMs: 15_000, patienceMs: 10_000 }
 /** One connection of its own for the process, made anew when it breaks. `log` hears of that. */
 export function listen(
   db: Database,
-  channel: string,
+  channels: readonly string[],
   log: (error: Error) => void,
   heartbeat: Heartbeat = usualHeartbeat,
 ): Listener {
@@ -59,7 +59,7 @@ export function listen(
     })
     try {
       await next.connect()
-      await next.query(`listen ${pg.escapeIdentifier(channel)}`)
+      await next.query(channels.map(channel => `listen ${pg.escapeIdentifier(channel)}`).join('; '))
       client = next
       void listenToHeart(next)
       for (const each of subjects.values()) for (const heard of each) heard(null)

@@ -15,7 +15,7 @@ import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web
 import { submissionOf } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
-import { type Batch, findBatch, listJobsOfBatch, setBatchState } from './batch-queries.ts'
+import { type Batch, findBatch, setBatchState } from './batch-queries.ts'
 import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
 import { claimsLock } from './claim-queries.ts'
 import { composer } from './composer.ts'
@@ -132,11 +132,7 @@ export function batchRoutes(deps: Deps): Router {
   })
 
   router.post('/images/batches/:id/resume', async (req, res) => {
-    const batch = await setState(req, res, 'running')
-    // Only a wake-up: the messages of its jobs are long gone.
-    const [next] = await listJobsOfBatch(db, batch)
-    if (next) await deps.jobs.send(db, 'image', { jobId: next.id })
-    await answerBatch(req, res, batch)
+    await answerBatch(req, res, await setState(req, res, 'running'))
   })
 
   router.post('/images/batches/:id/cancel', async (req, res) => {

@@ -49,7 +49,7 @@ export function checkLines(prompts: string, values: FormValues, t: Translate): C
  * however often it comes. Throws `Refusal` as `startImage` does.
  */
 export async function startBatch(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
+  deps: Pick<Deps, 'db' | 'sealer' | 'storage' | 'config'>,
   requester: Requester,
   requests: readonly ImageRequest[],
   submission: string,

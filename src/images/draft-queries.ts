@@ -17,6 +17,16 @@ export async function upsertDraft(db: Db, userId: number, form: FormValues): Pro
   )
 }
 
+/** The same of what was sent `secondsAgo`, where nothing has been typed since. */
+export async function upsertOlderDraft(db: Db, userId: number, form: FormValues, secondsAgo: number): Promise<void> {
+  await db.run(
+    `insert into image_drafts as d (user_id, form) values ($1, $2)
+     on conflict (user_id) do update set form = $2, updated_at = now()
+       where d.updated_at < now() - make_interval(secs => $3)`,
+    [userId, JSON.stringify(form), secondsAgo],
+  )
+}
+
 /** Pictures to start from, put behind those in the draft at once: several uploads end at the same time. */
 export async function appendDraftReferences(
   db: Db,

@@ -72,6 +72,28 @@ export type ImageJob = z.output<typeof ImageJob>
 /** Whoever has it is alone in starting jobs of this user: counts stay true. */
 export const startsLock = lockOfPerson('starts', 741_002)
 
+const Standing = z.object({
+  /** The job that this submission has made before. */
+  twin: z.string().nullable(),
+  queued: z.number(),
+  /** Asked for in a browser, one by one, within the last minute; and the seconds since the first of them. */
+  lately: z.number(),
+  lateSeconds: z.number(),
+})
+
+/** What decides whether a person may start one more. */
+export function findStanding(db: Db, userId: number, submission: string): Promise<z.output<typeof Standing>> {
+  return db.one(
+    Standing,
+    `select (select id from image_jobs where submission = $2 and user_id = $1) as twin,
+       (select count(*) from image_jobs where user_id = $1 and state = 'queued') as queued,
+       count(*) as lately, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as late_seconds
+     from image_jobs where user_id = $1 and created_at > now() - interval '1 minute' and ssh_key_id is null
+       and batch_id is null`,
+    [userId, submission],
+  )
+}
+
 export async function countQueued(db: Db, userId: number): Promise<number> {
   const { count } = await db.one(
     z.object({ count: z.number() }),
@@ -213,11 +235,10 @@ export function changeKey(
 }
 
 /** A window of the key has opened before its time: nothing waits for it any more. Those that did. */
-export function releaseWindow(db: Db, userId: number, keyId: number): Promise<ImageJob[]> {
-  return db.many(
-    ImageJob,
+export async function releaseWindow(db: Db, userId: number, keyId: number): Promise<void> {
+  await db.run(
     `update image_jobs set not_before = null, retry_at = null, waits_for = null, version = version + 1
-     where key_id = $2 and user_id = $1 and state = 'queued' and waits_for is not null returning *`,
+     where key_id = $2 and user_id = $1 and state = 'queued' and waits_for is not null`,
     [userId, keyId],
   )
 }
@@ -254,17 +275,6 @@ export async function withdrawJobs(
        key_secret = case state when 'running' then key_secret end
      where user_id = $1 and ${column} = $2 and state in ('queued', 'running')`,
     [userId, id],
-  )
-}
-
-/** Those a page goes on asking about, what changes first before what waits longest: not ended, or with the cost still to come. */
-export function listUnfinished(db: Db, userId: number, limit: number): Promise<ImageJob[]> {
-  return db.many(
-    ImageJob,
-    `select * from image_jobs where user_id = $1
-       and (state in ('queued', 'running') or (cost is null and cost_until > now()))
-     order by case state when 'running' then 0 when 'queued' then 1 else 2 end, created_at, id limit $2`,
-    [userId, limit],
   )
 }
 

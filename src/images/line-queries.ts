@@ -1,6 +1,4 @@
-import { z } from 'zod'
-import type { Db } from '../db/db.ts'
-import { type WindowName, windowNames } from '../gateway/windows.ts'
+import type { WindowName } from '../gateway/windows.ts'
 import type { Blockage } from './readiness-queries.ts'
 
 // Told to come again later, a key is not used for other jobs before that either. A limit that is used up is no such
@@ -27,26 +25,4 @@ export interface Wait {
   window: WindowName | null
   /** Why nothing that stands in line is begun. */
   blocked: Blockage | null
-}
-
-const QueuedJob = z.object({
-  id: z.string(),
-  until: z.date().nullable(),
-  window: z.enum(windowNames).nullable(),
-  inLine: z.boolean(),
-})
-
-/** Of these jobs, those that are queued: whether they stand in line, or until when they wait for something else. */
-export function listWaits(db: Db, userId: number, ids: readonly string[]): Promise<z.output<typeof QueuedJob>[]> {
-  return db.many(
-    QueuedJob,
-    `select id, until, opens as window, ((not_before is null or not_before <= now()) and ${ready}) as in_line from image_jobs left join lateral (
-       select until, opens from (
-         select image_jobs.not_before, image_jobs.waits_for
-         union all select told.retry_at, told.waits_for from image_jobs told
-           where told.key_id = image_jobs.key_id and ${isTold}) times (until, opens)
-       where until > now() order by until desc, opens limit 1) wait on true
-     where user_id = $1 and id = any($2) and state = 'queued'`,
-    [userId, ids],
-  )
 }

@@ -1,8 +1,9 @@
 import type { Db } from '../db/db.ts'
 import { jobLeases } from './claim-queries.ts'
 import type { ImageJob } from './job-queries.ts'
-import { LINE_LENGTH, listWaits, type Wait } from './line-queries.ts'
+import { LINE_LENGTH, type Wait } from './line-queries.ts'
 import { type Blockage, findBlockage } from './readiness-queries.ts'
+import { listWaits, type Waiting, type WaitingJob } from './wait-queries.ts'
 
 /** The front of everybody's line, as this process asked for it last. */
 interface Line {
@@ -15,15 +16,24 @@ interface Line {
 const KEPT_MS = 1000
 const lines = new WeakMap<Db, { line: Promise<Line>; keptUntil: number }>()
 
-/** What each of these jobs of one person that is queued waits for. A new one has its place within a second. */
-export async function waitsOf(db: Db, userId: number, jobs: readonly ImageJob[]): Promise<Map<string, Wait>> {
+/**
+ * What each of these jobs of one person that is queued waits for; what came with a job is not asked again. A new one has
+ * its place within a second.
+ */
+export async function waitsOf(
+  db: Db,
+  userId: number,
+  jobs: readonly (ImageJob | WaitingJob)[],
+): Promise<Map<string, Wait>> {
   const queued = jobs.filter(job => job.state === 'queued')
   if (queued.length === 0) return new Map()
-  const ids = queued.map(job => job.id)
-  const [line, waits] = [await lineOf(db), await listWaits(db, userId, ids)]
+  const known = new Map(queued.flatMap((job): [string, Waiting][] => ('inLine' in job ? [[job.id, job]] : [])))
+  const ids = queued.map(job => job.id).filter(id => !known.has(id))
+  const waits = [...known.values(), ...(ids.length > 0 ? await listWaits(db, userId, ids) : [])]
+  const line = await lineOf(db)
   const createdAt = new Map(queued.map(job => [job.id, job.createdAt]))
   return new Map(
-    waits.map(({ id, until, window, inLine }) => {
+    waits.map(({ id, waitsUntil: until, waitsForWindow: window, inLine }) => {
       const isBehind = line.places.size >= LINE_LENGTH && createdAt.get(id)! < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
       return [id, { until, window, place: inLine ? place : null, blocked: inLine ? line.blocked : null }]
@@ -48,6 +58,6 @@ function lineOf(db: Db): Promise<Line> {
 
 async function askLine(db: Db): Promise<Line> {
   const at = new Date()
-  const rows = await jobLeases.listLine(db, LINE_LENGTH)
-  return { places: new Map(rows.map(row => [row.id, row.place])), blocked: await findBlockage(db), at }
+  const [rows, blocked] = await Promise.all([jobLeases.listLine(db, LINE_LENGTH), findBlockage(db)])
+  return { places: new Map(rows.map(row => [row.id, row.place])), blocked, at }
 }

@@ -22,20 +22,12 @@ import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { checkJob, decideJob } from './check.ts'
 import { composer } from './composer.ts'
+import { keepDraft } from './draft.ts'
 import { findDraft, upsertDraft } from './draft-queries.ts'
 import { editForm } from './edit.ts'
 import { editTerms } from './edit-terms.ts'
 import { iterationRoutes } from './iteration-routes.ts'
-import {
-  cancelJob,
-  findJob,
-  type ImageJob,
-  listJobs,
-  listJobsAfter,
-  listJobsById,
-  listUnfinished,
-  releaseWindow,
-} from './job-queries.ts'
+import { cancelJob, findJob, type ImageJob, listJobs, listJobsAfter, releaseWindow } from './job-queries.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
@@ -56,6 +48,7 @@ import { isRearrangement, keepReferences, tokensOf, uploadLimits, withKept } fro
 import { payInstead, requestOf, retryImage, startImage } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, type Terms, toldOf, wordDoubts, writeTerms } from './terms.ts'
 import type { ComposerView, JobView, OpenJob } from './view.ts'
+import { listUnfinished, listWaitingById } from './wait-queries.ts'
 
 const JOBS_PER_PAGE = 24
 // Named in the address of a poll, which stays far below the 8 KB that proxies take.
@@ -68,7 +61,6 @@ const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/im
 export function imageRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
-  const starts = createRateLimit(db, { name: 'start', points: 300, seconds: 60, refusal: 'errors.rate_limited' })
   // The gateway lets a person read its usage rows 60 times a minute.
   const checks = createRateLimit(db, { name: 'check', points: 20, seconds: 60, refusal: 'errors.rate_limited' })
   const intake = createIntake(db)
@@ -100,6 +92,7 @@ export function imageRoutes(deps: Deps): Router {
   router.post('/images', acceptUploads(uploadLimits), async (req, res) => {
     // A button that only moves a reference about must never pay for a picture.
     if (isRearrangement(req.body)) throw new Refusal(400, 'errors.bad_request')
+    const cameAt = performance.now()
     const values = await withUploads(req, res)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const refuse = async (status: number, errors: FieldErrors, told: Doubt['why'][] = []) => {
@@ -117,11 +110,10 @@ export function imageRoutes(deps: Deps): Router {
     const doubts = doubtsAbout(accountOf(res), [checked.request], edit, seen)
     if (doubts.length > 0) return refuse(422, { form: wordDoubts(doubts, pageOf(res).t) }, toldOf(doubts, seen))
     try {
-      await starts.consume(String(signedIn(res).userId))
       const once = submissionOf(submission, checked.request)
       const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
-      await upsertDraft(db, job.userId, values)
       await answerStarted(req, res, job, again, { values, told: seen?.told ?? [] })
+      await keepDraft(deps, job.userId, values, cameAt)
     } catch (error) {
       if (!(error instanceof Refusal) || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
@@ -180,7 +172,7 @@ export function imageRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const shown = new Set([req.query.t ?? []].flat().map(String).slice(0, UNFINISHED_JOBS))
     const ids = [...shown].map(tag => tag.slice(0, 36)).filter(id => Submission.safeParse(id).success)
-    const jobs = await listJobsById(db, userId, ids)
+    const jobs = await listWaitingById(db, userId, ids)
     const waits = await waitsOf(db, userId, jobs)
     const changed = jobs.filter(job => !shown.has(tagOf(job, waits.get(job.id) ?? null)))
     const settled = jobs.some(job => !isUnfinished(job))
@@ -242,7 +234,6 @@ export function imageRoutes(deps: Deps): Router {
     refuseUnknownFields(req, ['submission', 'terms'])
     await keepCurrent(deps, res)
     if (await asksFirst(req, res, requestOf(ended))) return
-    await starts.consume(String(ended.userId))
     const form = Submission.safeParse(req.body?.submission).data ?? null
     const { job, again } = await retryImage(deps, requesterOf(res), ended, form)
     await answerStarted(req, res, job, again, null, ended)
@@ -256,7 +247,6 @@ export function imageRoutes(deps: Deps): Router {
     if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
     await keepCurrent(deps, res)
     if (await asksFirst(req, res, checked.request)) return
-    await starts.consume(String(source.userId))
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const once = submissionOf(submission, checked.request)
     const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
@@ -345,9 +335,7 @@ export function imageRoutes(deps: Deps): Router {
   async function letGo(res: Response): Promise<void> {
     const { userId } = signedIn(res)
     const keyId = openKeyOf(accountOf(res))
-    const [released] = keyId ? await releaseWindow(db, userId, keyId) : []
-    // Only a wake-up: the messages of the jobs are long gone.
-    if (released) await deps.jobs.send(db, 'image', { jobId: released.id })
+    if (keyId) await releaseWindow(db, userId, keyId)
   }
 
   /** Whether something has to be said of the price before a button without a form around it pays. */

@@ -10,9 +10,19 @@ import { derivedSubmission } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
 import { type EditTerms, editTerms } from './edit-terms.ts'
 import { estimateOf } from './estimate.ts'
-import { changeKey, countQueued, findJobBySubmission, type ImageJob, insertJob, startsLock } from './job-queries.ts'
+import {
+  changeKey,
+  findJob,
+  findJobBySubmission,
+  findStanding,
+  type ImageJob,
+  insertJob,
+  startsLock,
+} from './job-queries.ts'
 import { findMask } from './mask-queries.ts'
 import type { ImageRequest } from './prompt.ts'
+
+const STARTS_PER_MINUTE = 300
 
 /** `admit` runs in the transaction that puts a job into the queue, and throws when it may not be there. */
 export type ImageRequester = Requester & {
@@ -31,18 +41,24 @@ export interface Started {
  * many of the user's jobs wait, and 503 when too much is asked at once.
  */
 export async function startImage(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
+  deps: Pick<Deps, 'db' | 'sealer' | 'storage' | 'config'>,
   requester: ImageRequester,
   request: ImageRequest,
   submission: string,
   form: string | null = null,
 ): Promise<Started> {
-  const { userId } = requester
-  const known = await findJobBySubmission(deps.db, userId, submission)
-  if (known) return { job: known, again: true }
-  const enqueue = await prepare(deps, requester, [request])
-  const queue: Enqueue = (tx, asked, once) => enqueue(tx, asked, once, { form })
-  return inTurn(deps.db, startsLock, requester, tx => startInTurn(deps, tx, queue, userId, request, submission))
+  try {
+    const enqueue = await prepare(deps, requester, [request])
+    const queue: Enqueue = (tx, asked, once) => enqueue(tx, asked, once, { form })
+    return await inTurn(deps.db, startsLock, requester, tx =>
+      startInTurn(deps, tx, queue, requester, request, submission),
+    )
+  } catch (error) {
+    // Sent again: it has begun, whatever would stand in its way by now.
+    const known = error instanceof Refusal && (await findJobBySubmission(deps.db, requester.userId, submission))
+    if (!known) throw error
+    return { job: known, again: true }
+  }
 }
 
 /** The same within a turn of the starts, on its transaction: what else is done there commits with it. */
@@ -50,16 +66,19 @@ export async function startInTurn(
   { config }: Pick<Deps, 'config'>,
   tx: Db,
   queue: Enqueue,
-  userId: number,
+  { userId, sshKeyId }: Pick<Requester, 'userId' | 'sshKeyId'>,
   request: ImageRequest,
   submission: string,
 ): Promise<Started> {
   const limit = config.limits.queuedPerUser
-  const twin = await findJobBySubmission(tx, userId, submission)
-  if (twin) return { job: twin, again: true }
-  if ((await countQueued(tx, userId)) >= limit) {
-    throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
+  const { twin, queued, lately, lateSeconds } = await findStanding(tx, userId, submission)
+  const known = twin && (await findJob(tx, userId, twin))
+  if (known) return { job: known, again: true }
+  if (!sshKeyId && lately >= STARTS_PER_MINUTE) {
+    const seconds = Math.max(1, Math.ceil(60 - lateSeconds))
+    throw new Refusal(429, 'errors.rate_limited', { seconds }, seconds)
   }
+  if (queued >= limit) throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
   return { job: await queue(tx, request, submission), again: false }
 }
 
@@ -73,7 +92,7 @@ type Enqueue = (
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
+  deps: Pick<Deps, 'db' | 'sealer' | 'storage' | 'config'>,
   requester: ImageRequester,
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {
@@ -107,7 +126,6 @@ export async function prepare(
       form: from && 'form' in from ? from.form : null,
     })
     for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
-    await deps.jobs.send(tx, 'image', { jobId: id })
     return job
   }
 }
@@ -117,7 +135,7 @@ export async function prepare(
  * as long as that has not ended badly too; one of the same `form` finds it however it ended.
  */
 export async function retryImage(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'storage' | 'config'>,
+  deps: Pick<Deps, 'db' | 'sealer' | 'storage' | 'config'>,
   requester: ImageRequester,
   ended: ImageJob,
   form: string | null,
@@ -140,23 +158,20 @@ export async function retryImage(
  * any more. Throws `Refusal` 409 without a usable key.
  */
 export async function payInstead(
-  deps: Pick<Deps, 'db' | 'jobs' | 'sealer' | 'config'>,
+  deps: Pick<Deps, 'db' | 'sealer' | 'config'>,
   { userId, account }: Requester,
   job: ImageJob,
 ): Promise<ImageJob | null> {
   const { keyId, keySecret: chosen, waits } = usableKey(account, 'pictures')
   const request = requestOf(job)
   const price = priceOf(account, request, await editTerms(deps, { userId, keyId }, [request]))
-  const moved = await changeKey(deps.db, job, {
+  return changeKey(deps.db, job, {
     keyId,
     keySecret: sealKeyForJob(deps, userId, job.id, chosen),
     estimate: price,
     estimateStale: price !== null && !isCurrent(account),
     waits,
   })
-  // Only a wake-up: the message of the job is long gone.
-  if (moved) await deps.jobs.send(deps.db, 'image', { jobId: job.id })
-  return moved
 }
 
 /** Every reference is a file of this person, and the mask as large as the first of them. Throws `Refusal` 422. */

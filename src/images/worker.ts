@@ -12,7 +12,7 @@ export function startImageWorker(deps: Deps): Promise<Worker<ClaimedJob>> {
   const refile = createJobRefiler(deps)
   const { runningHere, runningPerUser, runningTotal } = deps.config.limits
   return startWorker(deps, {
-    queue: 'image',
+    kind: 'image',
     leases: jobLeases,
     limits: { here: runningHere, perUser: runningPerUser, total: runningTotal },
     running: deps.metrics.jobsRunning,

@@ -12,6 +12,7 @@ import { readTyped } from './kept-form.ts'
 import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
 import { hadSession } from './session-data.ts'
+import { visitOf } from './store.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
 
 const DAY_MS = 86_400_000
@@ -24,7 +25,7 @@ export function identify(deps: Deps): RequestHandler {
   return async (req, res, next) => {
     const { signInId } = req.session
     if (!signInId) return next()
-    const signedIn = await queries.findSignedIn(deps.db, signInId)
+    const signedIn = visitOf(req)?.signedIn
     // It has ended; the session's id stays: a late answer with a new one would put out who has signed in again meanwhile.
     if (!signedIn) return next()
     res.locals.signedIn = signedIn

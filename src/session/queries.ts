@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Db } from '../db/db.ts'
+import { type Db, prepared } from '../db/db.ts'
 
 const SignIn = z.object({
   id: z.string(),
@@ -38,6 +38,39 @@ export function findSignedIn(db: Db, signInId: string): Promise<SignedIn | null>
      from sign_ins s join users u on u.id = s.user_id where s.id = $1`,
     [signInId],
   )
+}
+
+/** What comes with a visit from another room's table: its columns, and how it is joined to `sign_ins`. */
+export interface Beside {
+  columns: string
+  join: string
+}
+
+/** A browser comes back. */
+export interface Visit {
+  /** What is kept for this browser. */
+  session: unknown
+  /** Null when nobody is signed in with it, or not any more. */
+  signedIn: SignedIn | null
+  /** With the columns of what comes beside it. */
+  row: Record<string, unknown>
+}
+
+/** How a visit is found by the hash of the session's id, in one statement: every request begins with it. */
+export function visits({ columns, join }: Beside): (db: Db, sid: string) => Promise<Visit | null> {
+  const sql = prepared(
+    `select ${columns}, sessions.sess as session, sign_ins.id as sign_in_id, sign_ins.user_id, users.email, users.name,
+       users.role, sign_ins.renew_at, sign_ins.last_seen_at, sign_ins.address, sign_ins.user_agent
+     from sessions
+       left join sign_ins on sign_ins.id = (sessions.sess->>'signInId')::uuid
+       left join users on users.id = sign_ins.user_id
+       ${join}
+     where sessions.sid = $1 and sessions.expire > now()`,
+  )
+  return async (db, sid) => {
+    const row = await db.maybeOne(z.looseObject({ session: z.unknown(), signInId: z.string().nullable() }), sql, [sid])
+    return row && { session: row.session, signedIn: row.signInId === null ? null : SignedIn.parse(row), row }
+  }
 }
 
 export async function upsertUser(

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
+import { callbackify } from 'node:util'
 import connectPgSimple from 'connect-pg-simple'
-import session, { type SessionData } from 'express-session'
+import type { Request } from 'express'
+import session, { type Session, type SessionData } from 'express-session'
 import type { Database } from '../db/db.ts'
 import type { Logger } from '../log.ts'
+import type { Visit } from './queries.ts'
 
 const TOUCH_EVERY_MS = 60_000
 /** Of a session whose cookie has no time of its own, see `guard.ts`: long enough to find the password. */
@@ -11,14 +14,25 @@ const REMEMBERED_TOUCHES = 10_000
 
 const PgStore = connectPgSimple(session)
 
+const visits = new WeakMap<Request, Visit>()
+
+/** What was found with the session that this request came with; null when it came with none. */
+export function visitOf(req: Request): Visit | null {
+  return visits.get(req) ?? null
+}
+
 /**
  * Sessions in Postgres under the SHA-256 of their id, so that a copy of the table opens nobody's session.
  * A session's expiry is moved at most once a minute: a read stays a read.
  */
 export class SessionStore extends PgStore {
   readonly #touched = new Map<string, number>()
+  readonly #find: (sid: string) => Promise<Visit | null>
+  /** By what is kept, until it is known for which request. */
+  readonly #found = new WeakMap<SessionData, Visit>()
 
-  constructor(db: Database, log: Logger) {
+  /** `find`: by the hash of the id. */
+  constructor(db: Database, log: Logger, find: (sid: string) => Promise<Visit | null>) {
     super({
       // The one method of a pool that it calls; this one names an outage.
       pool: { query: (sql: string, params?: unknown[]) => db.executeSql(sql, params) } as unknown as Database['pool'],
@@ -28,10 +42,25 @@ export class SessionStore extends PgStore {
       ttl: ENDED_SECONDS,
       errorLog: (...details: unknown[]) => log.warn({ details }, 'session store'),
     })
+    this.#find = find
   }
 
   override get(sid: string, callback: (error: unknown, session?: SessionData | null) => void): void {
-    super.get(hash(sid), callback)
+    callbackify(() => this.#load(sid))(callback)
+  }
+
+  async #load(sid: string): Promise<SessionData | null> {
+    const visit = await this.#find(hash(sid))
+    if (!visit) return null
+    const data = visit.session as SessionData
+    this.#found.set(data, visit)
+    return data
+  }
+
+  override createSession(req: Request, data: SessionData): Session & SessionData {
+    const visit = this.#found.get(data)
+    if (visit) visits.set(req, visit)
+    return super.createSession(req, data)
   }
 
   override set(sid: string, data: SessionData, callback?: () => void): void {

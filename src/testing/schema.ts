@@ -25,9 +25,14 @@ const questions = [
    where relnamespace = 'public'::regnamespace
      and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u'))
    order by indrelid::regclass::text, relname`,
+  `select rtrim(pg_get_functiondef(oid)) || ';' as statement from pg_proc where pronamespace = 'public'::regnamespace
+   order by proname`,
+  `select pg_get_triggerdef(oid) || ';' as statement from pg_trigger where not tgisinternal
+     and tgrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+   order by tgrelid::regclass::text, tgname`,
 ]
 
-/** The tables, foreign keys and indexes of this database as statements that make them, in an order that never changes. */
+/** The tables, foreign keys, indexes, functions and triggers of this database as statements that make them, in an order that never changes. */
 export async function describeSchema(db: Db): Promise<string> {
   const parts: string[] = []
   for (const question of questions) {

@@ -15,6 +15,7 @@ import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
 import { startJobs } from '../work/queues.ts'
+import { WAKES } from '../work/worker.ts'
 
 // A worker process made of the same parts as any other, whose database stands still at a step of a turn (`<conversation>
 // <answer | close | call> <moment>`), tells the parent, and goes on when it says so.
@@ -137,7 +138,7 @@ const deps: Deps = {
   db: database,
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
   jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
-  listener: listen(database, 'chat', () => {}),
+  listener: listen(database, ['chat', WAKES], () => {}),
   storage: breakable(
     openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
   ),

@@ -16,6 +16,7 @@ import { openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
 import { startJobs } from '../work/queues.ts'
+import { WAKES } from '../work/worker.ts'
 import type { Order, Report, Step } from './stepped.ts'
 
 // A worker process made of the same parts as any other, whose database and store stand still at a step of a job, tell
@@ -152,7 +153,7 @@ const deps: Deps = {
   db: stepped(database),
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
   jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
-  listener: listen(database, 'nothing', () => {}),
+  listener: listen(database, [WAKES], () => {}),
   storage: breakable(
     openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),
   ),

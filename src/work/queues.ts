@@ -4,10 +4,6 @@ import type { Logger } from '../log.ts'
 
 /** Queue name → payload. A payload holds ids only: what a job needs is on its row, which is the authority. */
 export interface Queues {
-  /** Wakes a worker to claim queued picture jobs. */
-  image: { jobId: string }
-  /** Wakes a worker to claim answers that wait. */
-  reply: { messageId: string }
   /** Measures what an edit with a mask changed outside it. */
   'image-outside': { jobId: string; userId: number }
   /** Deletes what has expired; once an hour. */
@@ -16,8 +12,6 @@ export interface Queues {
 export type QueueName = keyof Queues
 
 const queues = {
-  image: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
-  reply: { notify: true, retryLimit: 0, expireInSeconds: 60, deleteAfterSeconds: 3600 },
   'image-outside': { notify: true, retryLimit: 2, retryDelay: 5, expireInSeconds: 120, deleteAfterSeconds: 3600 },
   housekeeping: { notify: false, retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3600 },
 } as const

@@ -2,15 +2,17 @@ import type { Gauge } from 'prom-client'
 import type { Deps } from '../deps.ts'
 import { aborted } from '../stopping.ts'
 import type { Leases, Limits } from './leases.ts'
-import type { QueueName } from './queues.ts'
+
+/** The channel on which a row that is put into the queue wakes workers: by a trigger, whoever puts it there. */
+export const WAKES = 'work'
 
 /** Why a run was ended from our side: the reason of its abort signal. */
 export type Stop = 'cancelled' | 'shutdown'
 
 /** A kind of row that workers claim and run, and how. */
 interface Work<Row extends { claim: string }> {
-  /** A message here is a wake-up only: which row runs next is decided by `leases.claim`. */
-  queue: QueueName
+  /** Wakes the worker when one waits: which of them runs next is decided by `leases.claim`. */
+  kind: 'image' | 'reply'
   leases: Leases<Row>
   limits: Limits
   running: Gauge
@@ -78,7 +80,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     if (stopping) stop.abort('shutdown' satisfies Stop)
     const over = work
       .run(row, { signal: stop.signal, mayCall: () => !stopping && !stop.signal.aborted })
-      .catch(error => deps.log.error({ err: error, queue: work.queue, claim: row.claim }, 'left to the sweep'))
+      .catch(error => deps.log.error({ err: error, work: work.kind, claim: row.claim }, 'left to the sweep'))
       .finally(() => {
         running.delete(row.claim)
         work.running.set(running.size)
@@ -121,7 +123,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     try {
       await work.recover(row)
     } catch (error) {
-      deps.log.warn({ err: error, queue: work.queue, claim: row.claim }, 'what was abandoned could not be ended yet')
+      deps.log.warn({ err: error, work: work.kind, claim: row.claim }, 'what was abandoned could not be ended yet')
     }
   }
 
@@ -132,7 +134,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
     return function start(): Promise<void> {
       again = underWay !== null
       underWay ??= duty()
-        .catch(error => deps.log.warn({ err: error, queue: work.queue }, 'the worker could not do its duty'))
+        .catch(error => deps.log.warn({ err: error, work: work.kind }, 'the worker could not do its duty'))
         .then(() => {
           underWay = null
           return again ? start() : undefined
@@ -146,7 +148,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
   const timer = setInterval(() => {
     for (const duty of duties) void duty()
   }, tickSeconds * 1000)
-  await deps.jobs.work(work.queue, { batch: 100, pollSeconds: 2 }, fill)
+  const unheard = deps.listener.on(work.kind, () => void fill())
   void fill()
 
   return {
@@ -162,6 +164,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
       await Promise.race([over, leaving])
       for (const { stop } of running.values()) stop.abort('shutdown' satisfies Stop)
       await over
+      unheard()
       clearInterval(timer)
       for (const duty of duties) await duty()
     },

@@ -19,7 +19,7 @@ const RUNNING_PER_USER = 4
 export async function startChatWorker(deps: Deps): Promise<Pick<Worker<ClaimedReply>, 'stop'>> {
   const bringHome = createDrawnRefiler(deps)
   const worker = await startWorker<ClaimedReply>(deps, {
-    queue: 'reply',
+    kind: 'reply',
     leases: replyLeases,
     limits: { here: RUNNING_HERE, perUser: RUNNING_PER_USER },
     running: deps.metrics.repliesRunning,
