@@ -38,6 +38,6 @@ export async function openPage(
     if (message.type() === 'error') complaints.push(`${message.text()} ${message.location().url}`.trim())
   })
   page.on('pageerror', error => complaints.push(String(error)))
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(30_000)
   return { page, context, complaints }
 }

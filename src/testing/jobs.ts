@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import type { Browser } from './browser.ts'
@@ -29,7 +30,10 @@ export type JobRow = z.output<typeof Job>
 
 /** Sends the form as a browser without JavaScript does; the id of the job it leads to. */
 export async function ask(person: Browser, prompt: string, fields: Record<string, string> = {}): Promise<string> {
-  const answer = await person.post('/images', { prompt, ...fields })
+  const form = { prompt, submission: randomUUID(), ...fields }
+  let answer = await person.post('/images', form)
+  // Told to come again, where many were asked for at once: as the page does by itself.
+  while (answer.headers['retry-after'] === '1') answer = await person.post('/images', form)
   assert.equal(answer.status, 303, `no job for ${prompt}: ${answer.text.slice(0, 300)}`)
   return answer.location.split('/').at(-1)!
 }

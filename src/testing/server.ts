@@ -72,12 +72,12 @@ export async function testApp(changes: Partial<Config> = {}, mockOptions: MockOp
   return { url: running.url, db, mock, config, browser, another, running, logs }
 }
 
-/** Waits until `check` gives something; fails after ten seconds with what it gave last. */
+/** Waits until `check` gives something; fails after half a minute, in which a busy machine comes to it, too. */
 export async function until<T>(what: string, check: () => Promise<T | null | undefined | false>): Promise<T> {
-  for (const end = Date.now() + 10_000; ; await delay(20)) {
+  for (const end = Date.now() + 30_000; ; await delay(20)) {
     const found = await check()
     if (found) return found
-    if (Date.now() > end) assert.fail(`waited ten seconds for: ${what}`)
+    if (Date.now() > end) assert.fail(`waited half a minute for: ${what}`)
   }
 }
 
