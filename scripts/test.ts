@@ -1,6 +1,7 @@
-// Usage: npm test [-- [--ci] [--name PATTERN] [FILE or FOLDER]…]
+// Usage: npm test [-- [--ci] [--long] [--name PATTERN] [FILE or FOLDER]…]
 // Runs the tests named, or all of them. --ci: a file that fails is tried once more and named as flaky when it passes
-// then, and a test that was not run counts as failed.
+// then, and a test that was not run counts as failed. --long: those that take long, *.long.ts, which the others hold in
+// small.
 import { globSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
@@ -11,7 +12,24 @@ import { parseArgs } from 'node:util'
 import { globalSetup, globalTeardown } from '../src/testing/setup.ts'
 
 const root = path.join(import.meta.dirname, '..')
-const usage = 'Usage: npm test [-- [--ci] [--name PATTERN] [FILE or FOLDER]…]'
+const usage = 'Usage: npm test [-- [--ci] [--long] [--name PATTERN] [FILE or FOLDER]…]'
+/** Begun first, so that none of them is at work when all others have ended. */
+const longest = [
+  'images/worker',
+  'images/spill',
+  'images/matrix',
+  'chat/browser',
+  'typed',
+  'spend/settle',
+  'images/browser',
+  'press',
+  'screens',
+  'hostile',
+  'agents/agents',
+  'images/kept',
+  'images/crash',
+  'agents/skill',
+].map(name => `src/${name}.test.ts`)
 
 interface Outcome {
   failed: string[]
@@ -38,8 +56,8 @@ async function runFiles(names: readonly string[]): Promise<Outcome> {
   const tests = run({
     cwd: root,
     files: names.map(file => path.join(root, file)),
-    // One waits for the database or a browser while the other works.
-    concurrency: Math.max(2, availableParallelism() - 1),
+    // Half of the time a file waits: for the database, a browser, or a moment to come.
+    concurrency: Math.max(4, availableParallelism()),
     ...(name && { testNamePatterns: name }),
   })
   tests.on('test:pass', ({ skip }) => {
@@ -61,21 +79,31 @@ async function runFiles(names: readonly string[]): Promise<Outcome> {
 function asked(): { ci: boolean; name: string | undefined; files: string[] } {
   try {
     const { values, positionals } = parseArgs({
-      options: { ci: { type: 'boolean', default: false }, name: { type: 'string' } },
+      options: {
+        ci: { type: 'boolean', default: false },
+        long: { type: 'boolean', default: false },
+        name: { type: 'string' },
+      },
       allowPositionals: true,
     })
-    const files = (positionals.length > 0 ? positionals : ['src']).flatMap(testsIn)
-    return { ci: values.ci, name: values.name, files: files.toSorted() }
+    const ending = values.long ? 'long.ts' : 'test.ts'
+    const places = positionals.length > 0 ? positionals : ['src', 'scripts']
+    const files = places.flatMap(place => testsIn(place, ending))
+    if (files.length === 0) throw new Error(`There are no tests in ${places.join(', ')}.`)
+    return { ci: values.ci, name: values.name, files: files.toSorted((a, b) => turnOf(a) - turnOf(b)) }
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`)
     process.exit(2)
   }
 }
 
-function testsIn(place: string): string[] {
-  const found = statSync(path.join(root, place)).isDirectory()
-    ? globSync(`${place}/**/*.test.ts`, { cwd: root })
+function turnOf(file: string): number {
+  const place = longest.indexOf(path.normalize(file))
+  return place < 0 ? longest.length : place
+}
+
+function testsIn(place: string, ending: string): string[] {
+  return statSync(path.join(root, place)).isDirectory()
+    ? globSync(`${place}/**/*.${ending}`, { cwd: root }).sort()
     : [place]
-  if (found.length === 0) throw new Error(`There are no tests in ${place}.`)
-  return found
 }
