@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { globSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { assertNoSecrets, type Emitted, rowsOf, snapshotsIn } from '../../src/testing/leaks.ts'
@@ -126,24 +128,35 @@ async function receiptsAreBills({ db, mock }: Torn): Promise<string[]> {
   })
 }
 
-/** Who was told that it is done has as many pictures as came; and their bytes are those that were filed. */
-async function picturesAreKept({ db }: Torn): Promise<string[]> {
-  const Job = z.object({
-    id: z.string(),
-    state: z.string(),
-    pictures: z.number(),
-    tokens: z.number(),
-    failure: z.string().nullable(),
-  })
+/** Who was told that it is done has the pictures that were sent; their bytes are those that were filed, and none lie about. */
+async function picturesAreKept({ db, mock, storage, dataDirectories }: Torn): Promise<string[]> {
+  const Job = z.object({ id: z.string(), requestId: z.string().nullable(), isPart: z.boolean(), pictures: z.number() })
   const jobs = await db.many(
     Job,
-    `select id, state, failure_reason as failure, coalesce(array_length(tokens, 1), 0) as tokens,
+    `select id, request_id, failure_reason is not null as is_part,
        (select count(*)::int from pictures where job_id = image_jobs.id) as pictures
-     from image_jobs where state in ('done', 'failed')`,
+     from image_jobs where state = 'done'`,
   )
-  return jobs
-    .filter(({ state, pictures, failure }) => state === 'done' && pictures === 0 && failure === null)
-    .map(({ id }) => `job ${id} is done and has no picture`)
+  const sent = new Map(mock.control.calls({ state: 'done' }).map(call => [call.requestId, call]))
+  const fewer = jobs.flatMap(({ id, requestId, isPart, pictures }) => {
+    if (isPart) return []
+    const images = (requestId && sent.get(requestId)?.images) || 1
+    return pictures < images ? [`job ${id} is done with ${pictures} pictures of ${images}`] : []
+  })
+
+  const File = z.object({ token: z.string(), sha256: z.instanceof(Buffer) })
+  const files = await db.many(File, 'select token, sha256 from files')
+  const broken: string[] = []
+  for (const { token, sha256 } of files) {
+    const bytes = await storage.read(token)
+    if (!bytes) broken.push(`file ${token} is not in the store`)
+    else if (!createHash('sha256').update(bytes).digest().equals(sha256)) broken.push(`file ${token} has other bytes`)
+  }
+
+  const left = dataDirectories.flatMap(directory =>
+    globSync('spill/*/*', { cwd: directory }).map(name => `${name} waits on a disk, though nothing is under way`),
+  )
+  return [...fewer, ...broken, ...left]
 }
 
 async function othersSeeNothing(actors: readonly Actor[]): Promise<string[]> {

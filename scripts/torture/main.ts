@@ -1,7 +1,8 @@
-// Usage: npm run torture -- [--seed N] [--minutes M]
+// Usage: npm run torture -- [--seed N] [--minutes M] [--points P] [--steps S]
 // People, scripts, batches and chats at random, on processes that are killed, frozen, cut off and set to another time, with
 // a gateway that is slow, lies and dies. At each quiet point it is checked that nothing was paid twice, lost, stuck or
-// shown to somebody else. The same seed does the same things in the same order.
+// shown to somebody else. The same seed does the same things in the same order. It ends after so many minutes or quiet
+// points, of so many steps each, or when something is wrong.
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -15,10 +16,16 @@ import { type Random, seeded } from './random.ts'
 import { openTorn } from './site.ts'
 
 const NAMES = ['ada', 'bo', 'cem']
-const STEPS_TO_QUIET = 60
 const KEPT = 4000
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, minutes: { type: 'string', default: '1' } } })
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    minutes: { type: 'string', default: '1' },
+    points: { type: 'string', default: '1000000' },
+    steps: { type: 'string', default: '60' },
+  },
+})
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 const end = performance.now() + Number(values.minutes) * 60_000
 console.log(`seed ${seed}, ${values.minutes} minutes`)
@@ -34,9 +41,9 @@ try {
   for (const member of torn.members) await torn.start(member)
   const actors: Actor[] = []
   for (const name of NAMES) actors.push(await openActor(torn, name, seen))
-  while (wrong.length === 0 && performance.now() < end) {
+  while (wrong.length === 0 && points < Number(values.points) && performance.now() < end) {
     const happened: string[] = []
-    for (let step = 0; step < STEPS_TO_QUIET; step++) {
+    for (let step = 0; step < Number(values.steps); step++) {
       const dice = random.below(10)
       if (dice < 2) happened.push(await strike())
       else if (dice < 4) await mendOne()

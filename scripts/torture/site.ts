@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { loadConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/db/db.ts'
 import { type MockGateway, startMockGateway } from '../../src/mock/server.ts'
+import { openStorage, type Storage } from '../../src/storage/storage.ts'
 import { startBucket } from '../../src/testing/bucket.ts'
 import { databaseUrl, startTestServer, TEMPLATE, temporaryDirectory } from '../../src/testing/setup.ts'
 import { type Gate, openGate } from './gate.ts'
@@ -27,6 +28,8 @@ export interface Member {
 export interface Torn {
   /** The rows themselves, whatever becomes of the line. */
   db: Database
+  /** The store itself. */
+  storage: Storage
   mock: MockGateway
   gatewayIsDown: boolean
   members: Member[]
@@ -70,8 +73,10 @@ export async function openTorn(): Promise<Torn> {
   const complaints: string[] = []
   const dataOf = (member: Member) => path.join(directory, `data-${members.indexOf(member)}`)
 
+  const storage = openStorage({ localDirectory: '', s3: store.config, keepLocal: false })
   const torn: Torn = {
     db,
+    storage,
     mock,
     gatewayIsDown: false,
     members,
@@ -137,6 +142,7 @@ export async function openTorn(): Promise<Torn> {
       await Promise.all(members.map(member => torn.stop(member, 'SIGKILL')))
       for (const gate of Object.values(gates)) gate.close()
       await db.close()
+      await storage.close()
       await mock.close()
       await store.stop()
       await server.stop()
