@@ -91,6 +91,7 @@ create table conversations (
   updated_at timestamp(3) with time zone default clock_timestamp() not null,
   named_at timestamp with time zone,
   deleted_at timestamp(3) with time zone,
+  snapshot_key text default replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text) not null,
   constraint conversations_pkey PRIMARY KEY (id)
 );
 
@@ -201,6 +202,7 @@ create table image_jobs (
   waits_for text,
   estimate_stale boolean default false not null,
   unfetched jsonb default '[]'::jsonb not null,
+  tells_end boolean default false not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
   constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
@@ -245,6 +247,25 @@ create table named_files (
   token text not null,
   named_at timestamp with time zone default now() not null,
   constraint named_files_pkey PRIMARY KEY (token)
+);
+
+create table news (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  topic text not null,
+  subject uuid not null,
+  state text default 'queued'::text not null,
+  version integer default 1 not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  constraint news_pkey PRIMARY KEY (id),
+  constraint news_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text]))),
+  constraint news_topic_check CHECK ((topic = ANY (ARRAY['picture-ended'::text, 'answer-ended'::text, 'conversation-changed'::text])))
 );
 
 create unlogged table panel_calls (
@@ -490,6 +511,7 @@ alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (u
 alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;
 alter table image_jobs add constraint image_jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table news add constraint news_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table pictures add constraint pictures_token_fkey FOREIGN KEY (token) REFERENCES files(token);
 alter table pictures add constraint pictures_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table receipts add constraint receipts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -527,6 +549,8 @@ CREATE INDEX image_jobs_told ON public.image_jobs USING btree (key_id, retry_at)
 CREATE INDEX image_jobs_unfinished ON public.image_jobs USING btree (state, user_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX image_jobs_windows ON public.image_jobs USING btree (key_id) WHERE ((state = 'queued'::text) AND (waits_for IS NOT NULL));
 CREATE INDEX image_masks_by_age ON public.image_masks USING btree (created_at);
+CREATE INDEX news_by_lease ON public.news USING btree (lease_until) WHERE (lease_until IS NOT NULL);
+CREATE INDEX news_in_line ON public.news USING btree (created_at) WHERE (state = 'queued'::text);
 CREATE INDEX pictures_by_file ON public.pictures USING btree (token);
 CREATE INDEX pictures_by_source ON public.pictures USING gin (source_tokens) WHERE (source_tokens <> '{}'::text[]);
 CREATE UNIQUE INDEX pictures_composed ON public.pictures USING btree (composed_from) WHERE (composed_from IS NOT NULL);

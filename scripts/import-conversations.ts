@@ -1,11 +1,13 @@
 // Usage: node scripts/import-conversations.ts [--user ID] [--dry-run] FILE_OR_FOLDER …
-// Reads conversations back from the files that are kept under PLAYGROUND_DATA_DIR/conversations/<user id>/. Whose they
-// are is the name of their folder, unless --user says otherwise; that person must have signed in here before. What is
-// there already is left as it is.
+// Reads conversations back from files: those that the store keeps beside the pictures (*.conversation), those that
+// earlier versions kept under PLAYGROUND_DATA_DIR/conversations/<user id>/, and those that people exported. Whose they are
+// is said in the file, or by the name of its folder, unless --user says otherwise; that person must have signed in here
+// before. What is there already is left as it is.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { importSnapshot, Snapshot } from '../src/chat/archive/snapshot.ts'
+import { importSnapshot } from '../src/chat/archive/import.ts'
+import { Snapshot } from '../src/chat/archive/snapshot.ts'
 import { loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
 import { migrate } from '../src/db/migrate.ts'
@@ -29,11 +31,11 @@ let failed = 0
 try {
   await migrate(db)
   for (const file of (await Promise.all(positionals.map(filesIn))).flat()) {
-    const userId = Number(values.user ?? path.basename(path.dirname(path.resolve(file))))
     try {
+      const { title, messages, userId: owner } = Snapshot.parse(JSON.parse(await readFile(file, 'utf8')))
+      const userId = Number(values.user ?? owner ?? path.basename(path.dirname(path.resolve(file))))
       if (!Number.isSafeInteger(userId) || userId < 1) throw new Error('whose is it? Say --user ID')
       if (values['dry-run']) {
-        const { title, messages } = Snapshot.parse(JSON.parse(await readFile(file, 'utf8')))
         console.log(`would import ${file}: “${title}”, ${messages.length} messages, for user ${userId}`)
       } else console.log(`${(await importSnapshot({ db }, userId, file)) ? 'imported' : 'there already'} ${file}`)
     } catch (error) {
@@ -50,5 +52,5 @@ process.exitCode = failed > 0 ? 1 : 0
 async function filesIn(place: string): Promise<string[]> {
   if (!(await stat(place)).isDirectory()) return [place]
   const entries = await readdir(place, { recursive: true })
-  return entries.filter(entry => entry.endsWith('.json')).map(entry => path.join(place, entry))
+  return entries.filter(entry => /\.(json|conversation)$/.test(entry)).map(entry => path.join(place, entry))
 }

@@ -24,9 +24,9 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms job-queries job-view line line-queries mask-queries masks prompt quote references sealed-key-queries ssh-key-queries start terms unfetched view',
+      'claim-queries edit-terms ended job-queries job-view line line-queries mask-queries masks prompt quote references sealed-key-queries ssh-key-queries start terms unfetched view',
   },
-  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'archive/forget' },
+  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'archive/keep' },
   agents: { on: ['session', 'account', 'library', 'images'], offers: 'queries sign-in' },
   upkeep: { on: ['session', 'account', 'library', 'images', 'chat', 'agents'], offers: '' },
   ops: { on: [], offers: '' },
@@ -42,7 +42,7 @@ const besides = ['mock', 'testing']
 /** Written from the templates: it names the types that they show. */
 const GENERATED = 'web/views.gen.ts'
 /** Who reads a table of another room, until that room offers what they want to know. */
-const readers = ['images reads ssh_keys', 'chat reads image_jobs', 'agents reads users']
+const readers = ['images reads ssh_keys', 'agents reads users']
 
 interface Source {
   name: string

@@ -9,6 +9,7 @@ import type { Spill } from './storage/spill.ts'
 import type { Storage } from './storage/storage.ts'
 import type { StaticFiles } from './web/static.ts'
 import type { Jobs } from './work/queues.ts'
+import type { Step } from './work/steps.ts'
 
 /** What a process is built from; every room takes it as its first argument. */
 export interface Deps {
@@ -26,5 +27,7 @@ export interface Deps {
   /** Aborted when a stop waits for nothing any more: what is held goes where it is safe, at once. */
   leaving: AbortSignal
   log: Logger
+  /** Given by tests alone, that stand still there; `id` is that of the row. */
+  at?(step: Step, id: string): Promise<void>
   metrics: Metrics
 }

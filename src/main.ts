@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createApp } from './app.ts'
 import { tellAnswer } from './chat/answer/check.ts'
 import { startChatWorker } from './chat/answer/worker.ts'
+import { chatNews } from './chat/news.ts'
 import { CHANNEL } from './chat/notify-queries.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { openDatabase } from './db/db.ts'
@@ -25,6 +26,7 @@ import { openStorage } from './storage/storage.ts'
 import { startHousekeeping } from './upkeep/hourly.ts'
 import { watchBodies } from './web/slow-bodies.ts'
 import { loadStaticFiles } from './web/static.ts'
+import { startNews } from './work/news.ts'
 import { startJobs } from './work/queues.ts'
 import { WAKES } from './work/worker.ts'
 
@@ -111,6 +113,7 @@ export async function start(config: Readonly<Config>, log: Logger = createLog(co
     if (works) {
       workers.push(await startImageWorker(deps))
       workers.push(await startChatWorker(deps))
+      workers.push(await startNews(deps, chatNews(deps)))
       const tellers = { picture: tellPicture, answer: tellAnswer, title: async () => undefined }
       workers.push(startSettling(deps, (tx, receipt, verdict) => tellers[receipt.kind](tx, receipt, verdict)))
       await jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {

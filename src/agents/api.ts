@@ -5,7 +5,8 @@ import { findAccount } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
 import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
-import { cancelJob, findJob, findJobBySubmission, type ImageJob } from '../images/job-queries.ts'
+import { cancel } from '../images/ended.ts'
+import { findJob, findJobBySubmission, type ImageJob } from '../images/job-queries.ts'
 import { listJobsOfSshKey, sumSshKeyUse } from '../images/ssh-key-queries.ts'
 import { startImage } from '../images/start.ts'
 import { fileLimit } from '../library/intake.ts'
@@ -138,7 +139,7 @@ export function agentApi(deps: Deps): Router {
     const bearer = await bearerOf(req)
     const job = await taskOf(req, bearer)
     // Null: it has ended already, and the answer says how.
-    await answerTask(req, res, bearer, (await cancelJob(db, job.userId, job.id)) ?? (await taskOf(req, bearer)))
+    await answerTask(req, res, bearer, (await cancel(deps, job)) ?? (await taskOf(req, bearer)))
   })
   api.all('/ssh/tasks/:id/cancel', onlyMethods('POST'))
 

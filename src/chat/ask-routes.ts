@@ -19,7 +19,15 @@ import { submissionOf } from '../web/submission.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { withPictures } from './archive/export.ts'
-import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place, payInstead } from './ask.ts'
+import {
+  answerAgain,
+  askQuestion,
+  LONGEST_MESSAGE,
+  MOST_ATTACHMENTS,
+  type Place,
+  payInstead,
+  stopAnswer,
+} from './ask.ts'
 import { keepFiles } from './attachments.ts'
 import { findNamedLeaf } from './branch.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
@@ -29,7 +37,6 @@ import { done, isElsewhere, myConversation, myReply, originOf } from './lookup.t
 import { findText, listAttachments } from './message-queries.ts'
 import { listChatModels } from './models.ts'
 import { showPage } from './page/page.ts'
-import { stopReply } from './reply-queries.ts'
 import { findSettings, type Settings, setChoice } from './settings-queries.ts'
 
 const uploadLimits = { files: MOST_ATTACHMENTS, bytes: UPLOAD_BYTES }
@@ -68,7 +75,7 @@ export function askRoutes(deps: Deps): Router {
 
   router.post('/chat/:id/messages/:message/stop', async (req, res) => {
     const { conversation, reply } = await myReply(db, req, res)
-    await stopReply(db, reply)
+    await stopAnswer(deps, reply)
     done(req, res, conversation)
   })
 

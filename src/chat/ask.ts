@@ -8,6 +8,7 @@ import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
+import { tellChange } from './archive/keep.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
 import { askingLock, type Conversation, insertConversation } from './conversation-queries.ts'
 import {
@@ -22,7 +23,15 @@ import {
   type Message,
 } from './message-queries.ts'
 import { tellPages } from './notify-queries.ts'
-import { changeReplyKey, countUnfinished, findReply, insertReply, type Reply, releaseReplies } from './reply-queries.ts'
+import {
+  changeReplyKey,
+  countUnfinished,
+  findReply,
+  insertReply,
+  type Reply,
+  releaseReplies,
+  stopReply,
+} from './reply-queries.ts'
 
 export const LONGEST_MESSAGE = 100_000
 export const MOST_ATTACHMENTS = 16
@@ -180,6 +189,13 @@ export async function payInstead(deps: AskDeps, { userId, account }: Requester, 
   const keySecret = sealKeyForReply(deps, userId, reply.messageId, key.keySecret)
   await deps.db.transaction(async tx => {
     if (await changeReplyKey(tx, reply, { ...key, keySecret })) await tellPages(tx, reply.conversationId, 'change')
+  })
+}
+
+/** Ends an answer that waits, or asks the worker that writes it to stop. */
+export async function stopAnswer(deps: Pick<Deps, 'db'>, reply: Reply): Promise<void> {
+  await deps.db.transaction(async tx => {
+    if (await stopReply(tx, reply)) await tellChange(tx, { id: reply.conversationId, userId: reply.userId })
   })
 }
 

@@ -89,13 +89,12 @@ export async function endToolCall(
   return changed === 1
 }
 
-/** Calls whose picture job has ended, however it did. */
-export function listPainted(db: Db): Promise<ToolCall[]> {
-  return db.many(
-    ToolCall,
-    `select t.* from tool_calls t join image_jobs j on j.id = t.job_id
-     where t.state = 'painting' and j.state not in ('queued', 'running') limit 100`,
-  )
+/** The call that waits for this picture job. */
+export function findPaintingCall(db: Db, userId: number, jobId: string): Promise<ToolCall | null> {
+  return db.maybeOne(ToolCall, `select * from tool_calls where job_id = $2 and user_id = $1 and state = 'painting'`, [
+    userId,
+    jobId,
+  ])
 }
 
 /** The job is only looked up by its owner, so one that is not theirs shows nothing. */

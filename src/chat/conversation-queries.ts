@@ -24,6 +24,18 @@ export async function lockSnapshot(tx: Db, conversation: Pick<Conversation, 'id'
   await tx.run(`select pg_advisory_xact_lock($1, hashtext($2))`, [SNAPSHOT_LOCK, conversation.id])
 }
 
+/** The secret part of the name of its file; until the transaction ends the conversation does not go for good. Null when it has. */
+export async function holdSnapshotKey(tx: Db, userId: number, id: string): Promise<string | null> {
+  const row = await tx.maybeOne(
+    SnapshotKey,
+    `select snapshot_key from conversations where id = $1 and user_id = $2 for key share`,
+    [id, userId],
+  )
+  return row?.snapshotKey ?? null
+}
+
+const SnapshotKey = z.object({ snapshotKey: z.string() })
+
 /** Whoever has it is alone in adding to what this user says: counts and submissions stay true. */
 export const askingLock = lockOfPerson('asking', 742_002)
 
@@ -156,14 +168,14 @@ export async function setHead(db: Db, conversation: Conversation, head: string |
   await db.run(`update conversations set head = $2 where id = $1`, [conversation.id, head])
 }
 
-/** Forgets what was deleted more than `days` ago, and texts that were attached to nothing; gives the conversations. */
-export async function purgeConversations(db: Db, days: number): Promise<{ id: string; userId: number }[]> {
+/** Forgets what was deleted more than `days` ago, and texts that were attached to nothing; gives the keys of conversations' files. */
+export async function purgeConversations(db: Db, days: number): Promise<string[]> {
   const gone = await db.many(
-    z.object({ id: z.string(), userId: z.number() }),
+    SnapshotKey,
     `with gone as (
-       delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id),
+       delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id, snapshot_key),
      drafts as (delete from chat_drafts d using gone where d.user_id = gone.user_id and d.place = gone.id::text)
-     select id, user_id from gone`,
+     select snapshot_key from gone`,
     [days],
   )
   await db.run(`delete from chat_messages where deleted_at < now() - make_interval(days => $1)`, [days])
@@ -171,7 +183,7 @@ export async function purgeConversations(db: Db, days: number): Promise<{ id: st
     `delete from chat_texts t where created_at < now() - interval '7 days'
        and not exists (select from chat_attachments a where a.text_id = t.id)`,
   )
-  return gone
+  return gone.map(({ snapshotKey }) => snapshotKey)
 }
 
 export async function conversationExists(db: Db, id: string): Promise<boolean> {

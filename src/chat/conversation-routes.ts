@@ -5,6 +5,7 @@ import { parse, readText } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
 import { exportMarkdown } from './archive/export.ts'
+import { tellChange } from './archive/keep.ts'
 import { takeSnapshot } from './archive/snapshot.ts'
 import { loadBranch } from './branch.ts'
 import {
@@ -31,15 +32,22 @@ export function conversationRoutes(deps: Deps): Router {
     const conversation = await myConversation(db, req, res)
     const title = readText(req.body, 'title', LONGEST_TITLE)
     if (!isVisible(title)) throw new Refusal(422, 'chat.title_empty')
-    await setTitle(db, conversation, title)
-    await tellPages(db, conversation.id, 'change')
+    await db.transaction(async tx => {
+      await setTitle(tx, conversation, title)
+      await tellPages(tx, conversation.id, 'change')
+      await tellChange(tx, conversation)
+    })
     if (!wantsFragment(req)) return done(req, res, conversation)
     sendFragments(res, renderView(pageOf(res), 'chat/_renamed', { id: conversation.id, title }))
   })
 
   router.post('/chat/:id/instructions', async (req, res) => {
     const conversation = await myConversation(db, req, res)
-    await setConversationInstructions(db, conversation, readText(req.body, 'instructions', LONGEST_INSTRUCTIONS))
+    const instructions = readText(req.body, 'instructions', LONGEST_INSTRUCTIONS)
+    await db.transaction(async tx => {
+      await setConversationInstructions(tx, conversation, instructions)
+      await tellChange(tx, conversation)
+    })
     done(req, res, conversation)
   })
 

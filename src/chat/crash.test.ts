@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
-import { answerCalls, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
+import {
+  answerCalls,
+  isTitleCall,
+  newestReply,
+  openStream,
+  replyIn,
+  say,
+  snapshotOf,
+  talk,
+} from '../testing/conversations.ts'
 import { alice } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { testApp, until } from '../testing/server.ts'
+import { startSteppedChat } from '../testing/stepped-chat.ts'
 
 // Short leases, so that the dead are missed soon.
 const app = await testApp({
@@ -122,6 +133,39 @@ test('nothing is paid twice when the worker dies between the two calls of a turn
   const paid = mock.control.calls().filter(call => call.email === person.email)
   assert.equal(paid.filter(call => call.path === '/v1/images/generations').length, 1)
   assert.equal(answerCalls(mock, { email: person.email }).length, 2)
+})
+
+test('what follows an answer is done although the worker dies between its end and that', async () => {
+  await survivor?.running.stop()
+  survivor = null
+  const person = await alice(app)
+  await person.post('/chat/settings', { instructions: '', ask: 'off' })
+  const id = await say(person, 'draw a lighthouse')
+  const step = `${id} news heard`
+  const doomed = await startSteppedChat(app, [step])
+  await doomed.reached(step)
+  assert.equal((await newestReply(db, id)).state, 'done')
+  await doomed.kill()
+  await takeOver()
+  // The picture that needs no asking, what is said of it, the title, the file.
+  await until('the closing words', async () => {
+    const { rowCount } = await db.pool.query(
+      `select from replies where conversation_id = $1 and purpose = 'close' and state = 'done'`,
+      [id],
+    )
+    return rowCount
+  })
+  const calls = mock.control.calls().filter(call => call.email === person.email)
+  assert.equal(calls.filter(call => call.path === '/v1/images/generations').length, 1)
+  const file = await snapshotOf(app, id)
+  await until('the file with all of it', async () => {
+    const text = await readFile(file, 'utf8').catch(() => '{}')
+    return (JSON.parse(text).messages ?? []).length === 4
+  })
+  await until('the title', async () =>
+    mock.control.calls().some(call => call.email === person.email && isTitleCall(call)),
+  )
+  await until('nothing to be left to do', async () => (await db.pool.query('select from news')).rowCount === 0)
 })
 
 test('web process and worker killed together: the open page finds the words kept, and goes on from them', {

@@ -7,6 +7,7 @@ import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { inTurn } from '../web/turns.ts'
 import { checkReply, decideReply } from './answer/check.ts'
+import { tellChange } from './archive/keep.ts'
 import { askingLock, findConversation, setHead } from './conversation-queries.ts'
 import { done, isElsewhere, myConversation, myMessage, myReply } from './lookup.ts'
 import { deleteMessages, findLeafBelow, restoreMessages } from './message-queries.ts'
@@ -40,6 +41,7 @@ export function messageRoutes(deps: Deps): Router {
       const isShown = current?.head && (await findLeafBelow(tx, conversation, current.head))
       if (!isShown) await setHead(tx, conversation, await findLeafBelow(tx, conversation, message.parentId))
       await tellPages(tx, conversation.id, 'change')
+      await tellChange(tx, conversation)
     })
     const address = `/chat/${conversation.id}?removed=${message.id}`
     if (!wantsFragment(req)) return res.redirect(303, address)
@@ -57,6 +59,7 @@ export function messageRoutes(deps: Deps): Router {
       if (!(await restoreMessages(tx, conversation, messageId))) throw new Refusal(404, 'errors.not_found')
       await setHead(tx, conversation, await findLeafBelow(tx, conversation, messageId))
       await tellPages(tx, conversation.id, 'change')
+      await tellChange(tx, conversation)
     })
     if (wantsFragment(req)) sendFragments(res, renderView(pageOf(res), 'chat/_removed', { removed: null }))
     else done(req, res, conversation)

@@ -3,6 +3,7 @@ import { obstacleTo } from '../account/obstacle.ts'
 import { type Requester, usableKey } from '../account/requester.ts'
 import { findUsableAccount } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
+import { tellWhenEnded } from '../images/ended.ts'
 import { findJob, startsLock } from '../images/job-queries.ts'
 import type { ImageRequest } from '../images/prompt.ts'
 import { prepare, startInTurn } from '../images/start.ts'
@@ -10,8 +11,9 @@ import { hasArrived, listPicturesOfJobs } from '../library/queries.ts'
 import { defaultModel } from '../models/image-models.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
+import { tellChange } from './archive/keep.ts'
 import { addAnswer } from './ask.ts'
-import { endToolCall, listPainted, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
+import { endToolCall, findPaintingCall, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
 import { askingLock, findConversation } from './conversation-queries.ts'
 import { findLeafBelow, findMessage } from './message-queries.ts'
 import { findReply, type Reply } from './reply-queries.ts'
@@ -41,6 +43,7 @@ export async function paint(deps: Deps, requester: Requester, call: ToolCall, wi
   await inTurn(deps.db, startsLock, requester, async tx => {
     if (!(await lockAskedCall(tx, call))) return
     const { job } = await startInTurn(deps, tx, queue, requester, request, call.messageId)
+    await tellWhenEnded(tx, job)
     await setPainting(tx, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })
   })
 }
@@ -50,15 +53,10 @@ export async function decline(deps: Deps, call: ToolCall): Promise<void> {
   await close(deps, call, { state: 'declined', output: 'The person declined: not now. No picture was made.' })
 }
 
-/** Tells the model of every picture job of the chat that has ended, once each. */
-export async function closePainted(deps: Deps): Promise<void> {
-  for (const call of await listPainted(deps.db)) {
-    try {
-      await close(deps, call, await outcomeOf(deps, call))
-    } catch (error) {
-      deps.log.warn({ err: error, call: call.messageId }, 'a picture of the chat could not be told of')
-    }
-  }
+/** The picture job of a call has ended: the model is told of it, once. */
+export async function pictureEnded(deps: Deps, userId: number, jobId: string): Promise<void> {
+  const call = await findPaintingCall(deps.db, userId, jobId)
+  if (call) await close(deps, call, await outcomeOf(deps, call))
 }
 
 async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 'failed'; output: string }> {
@@ -80,7 +78,9 @@ async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 
 /** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */
 async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'failed' | 'declined'; output: string }) {
   await inTurn(deps.db, askingLock, call, async tx => {
+    await deps.at?.('painted', call.messageId)
     if (!(await endToolCall(tx, call, ending))) return
+    await tellChange(tx, { id: call.conversationId, userId: call.userId })
     const conversation = await findConversation(tx, call.userId, call.conversationId)
     const message = conversation && (await findMessage(tx, conversation, call.messageId))
     const asked = message?.parentId ? await findReply(tx, call.userId, message.parentId) : null

@@ -276,6 +276,19 @@ async function fill(): Promise<void> {
   await oldMessage('another question', 'closing words', 'user', 'and now?')
   await oldAnswer('stopped', 'another question', { state: 'stopped', charged: 'unknown', request_id: said.stopped })
   bill(old, 0.03, { requestId: said.stopped, model: 'gpt-5.5' })
+  // Of one picture nobody has told the model, of another nobody could yet.
+  for (const name of ['paid', 'waiting']) {
+    await insert('tool_calls', {
+      message_id: await oldMessage(`card of ${name}`, 'stopped', 'tool'),
+      conversation_id: conversation,
+      user_id: userId(old),
+      state: 'painting',
+      call_id: `call_${name}`,
+      name: 'generate_image',
+      arguments: '{"prompt":"a house"}',
+      job_id: jobs[name],
+    })
+  }
   await oldMessage('read back', 'stopped', 'user', 'from a snapshot')
   await oldAnswer('from a snapshot', 'read back', { key_id: null, called_at: null, charged: null })
   await db.run('update conversations set head = $2 where id = $1', [conversation, messages['from a snapshot']])
@@ -342,6 +355,19 @@ async function settled(person: Person): Promise<void> {
   assert.equal((await person.post(`/images/${jobs['left open']}/decide`, { row: shown[0]! })).status, 303)
   assert.equal((await jobOf('left open')).charged, 'yes')
 }
+
+test('the model is told of pictures that ended before, and of those that end now', async () => {
+  for (const name of ['paid', 'waiting']) {
+    await until(`the picture ${name}`, async () => {
+      const call = await db.one(
+        z.object({ state: z.string() }),
+        `select state from tool_calls where job_id = $1 and call_id = $2`,
+        [jobs[name], `call_${name}`],
+      )
+      return call.state === 'done'
+    })
+  }
+})
 
 test('what waited then is made now, and what was under way ends as unknown', async () => {
   assert.equal((await jobEnd(db, jobs.waiting!)).state, 'done')

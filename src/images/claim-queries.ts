@@ -182,14 +182,14 @@ export async function requeueUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
   return changed === 1
 }
 
-/** Cancelled or withdrawn before anything was sent. */
-export async function cancelUnsent(db: Db, job: ClaimedJob): Promise<boolean> {
-  const changed = await db.run(
+/** Cancelled or withdrawn before anything was sent. Null when it was neither. */
+export function cancelUnsent(db: Db, job: ClaimedJob): Promise<ImageJob | null> {
+  return db.maybeOne(
+    ImageJob,
     `update image_jobs set state = 'cancelled', version = version + 1, finished_at = now(), key_secret = null,
        lease_until = null, charged = 'no'
      where id = $1 and claim = $2 and state = 'running' and called_at is null
-       and (cancel_requested_at is not null or withdrawn_at is not null)`,
+       and (cancel_requested_at is not null or withdrawn_at is not null) returning *`,
     [job.id, job.claim],
   )
-  return changed === 1
 }

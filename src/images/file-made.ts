@@ -20,6 +20,7 @@ export async function fileMade(deps: Deps, job: ClaimedJob, position: number, by
   const token = job.tokens[position]!
   const stored = await storePicture(deps, token, bytes)
   await filePicture(deps, stored, pictureOf(job, token, position))
+  await deps.at?.('filed', job.id)
   if (stored.condition !== 'undecodable') deps.metrics.pictures.inc()
   return stored
 }

@@ -4,6 +4,7 @@ import { fileReceipt } from '../spend/receipt.ts'
 import { persistEnding } from '../work/persist.ts'
 import { tellPicture } from './check.ts'
 import { type ClaimedJob, type Ending, finishJob } from './claim-queries.ts'
+import { tellEnd } from './ended.ts'
 import { silenceOf, silenceWarning } from './silent-edits.ts'
 
 // What is known of the key is no longer true then: whoever pays with it next is told so before.
@@ -21,11 +22,13 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
         const call = { userId, signInId, keyId, model, requestId, calledAt, kind: 'picture' as const, subject: row.id }
         await fileReceipt(tx, { ...call, charged: row.charged ?? 'unknown', reason: failureReason }, tellPicture)
       }
+      if (row) await tellEnd(tx, row)
       if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
       if (row?.failureReason && ofKey.has(row.failureReason)) await forgetKeyState(tx, job.userId, job.keyId)
       return row
     }),
   )
+  await deps.at?.('ended', job.id)
   const silence = ended && silenceOf(ended)
   if (silence) deps.log.warn({ job: ended.id }, silenceWarning[silence])
   if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })

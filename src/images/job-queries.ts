@@ -66,6 +66,8 @@ export const ImageJob = z.object({
   form: z.string().nullable(),
   evidence: Evidence.nullable(),
   unfetched: z.array(Unfetched),
+  /** Whoever asked for it acts on its end. */
+  tellsEnd: z.boolean(),
 })
 export type ImageJob = z.output<typeof ImageJob>
 
@@ -241,6 +243,14 @@ export async function releaseWindow(db: Db, userId: number, keyId: number): Prom
      where key_id = $2 and user_id = $1 and state = 'queued' and waits_for is not null`,
     [userId, keyId],
   )
+}
+
+/** From now on its end is told. */
+export function setTellsEnd(tx: Db, job: ImageJob): Promise<ImageJob> {
+  return tx.one(ImageJob, `update image_jobs set tells_end = true where id = $1 and user_id = $2 returning *`, [
+    job.id,
+    job.userId,
+  ])
 }
 
 /** A queued job ends at once; the worker of a running one is told, and ends it. Null when it has ended, or all is made. */

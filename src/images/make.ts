@@ -20,7 +20,6 @@ import {
   addUnfetched,
   bumpVersion,
   type ClaimedJob,
-  cancelUnsent,
   deleteUnfetched,
   type Ending,
   jobLeases,
@@ -30,6 +29,7 @@ import {
   setRequestId,
   unmarkCalled,
 } from './claim-queries.ts'
+import { endUnsent } from './ended.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
@@ -59,8 +59,10 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
   }
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
   const previews = await previewsOf(deps, claimed)
+  await deps.at?.('claimed', claimed.id)
   const job = run.mayCall() ? await persist(deps, () => markCalled(deps.db, claimed, tokens, previews)) : null
   if (!job) return giveBack(deps, claimed)
+  await deps.at?.('marked', job.id)
   if (!run.mayCall()) {
     await persist(deps, () => unmarkCalled(deps.db, job))
     return giveBack(deps, job)
@@ -315,7 +317,7 @@ async function tell(deps: Deps, job: ClaimedJob, work: () => Promise<void>): Pro
 /** Nothing was sent: back into the queue, or cancelled as asked. */
 async function giveBack(deps: Deps, job: ClaimedJob): Promise<void> {
   if (await persist(deps, () => requeueUnsent(deps.db, job))) return
-  await persist(deps, () => cancelUnsent(deps.db, job))
+  await persist(deps, () => endUnsent(deps, job))
 }
 
 async function noteRequestId(deps: Deps, job: ClaimedJob, requestId: string | null, progress: Progress) {

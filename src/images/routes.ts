@@ -26,8 +26,9 @@ import { keepDraft } from './draft.ts'
 import { findDraft, upsertDraft } from './draft-queries.ts'
 import { editForm } from './edit.ts'
 import { editTerms } from './edit-terms.ts'
+import { cancel } from './ended.ts'
 import { iterationRoutes } from './iteration-routes.ts'
-import { cancelJob, findJob, type ImageJob, listJobs, listJobsAfter, releaseWindow } from './job-queries.ts'
+import { findJob, type ImageJob, listJobs, listJobsAfter, releaseWindow } from './job-queries.ts'
 import { isUnfinished, tagOf, viewJobs } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
@@ -212,7 +213,7 @@ export function imageRoutes(deps: Deps): Router {
 
   router.post('/images/:id/cancel', async (req, res) => {
     const job = await myJob(req, res)
-    const cancelled = await cancelJob(db, job.userId, job.id)
+    const cancelled = await cancel(deps, job)
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     // Null: it ended while the button was pressed, and the tile says how.
     await answerTiles(res, [cancelled ?? (await myJob(req, res))])

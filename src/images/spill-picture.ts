@@ -15,6 +15,7 @@ export async function spillPicture(deps: Deps, job: ClaimedJob, position: number
   const bound = deps.spill
     .owner()
     .then(owner => bindToSpill(deps.db, job, owner))
+    .then(() => deps.at?.('bound', job.id))
     .catch(error => deps.log.warn({ err: error, job: job.id }, 'a job could not be bound to this spill yet'))
   const patience = deps.config.worker.persistSeconds * 1000 * BIND_SHARE
   await Promise.race([bound, delay(patience, undefined, { ref: false, signal: deps.leaving }).catch(() => undefined)])

@@ -23,10 +23,14 @@ const Note = z.object({
 export async function leaveInSpill(deps: Deps, job: ClaimedJob, kept: number, ending: Ending): Promise<void> {
   const { retryAt = null, ...rest } = ending
   await deps.spill.putNote(job.id, JSON.stringify({ claim: job.claim, kept, ending: rest, retryAt }))
-  const owner = await deps.spill.owner()
-  await beforeLeaving(deps, queries.markMade(deps.db, job, owner, deps.config.worker.leaseSeconds)).catch(error =>
+  await beforeLeaving(deps, markMade(deps, job)).catch(error =>
     deps.log.warn({ err: error, job: job.id }, 'the end of a job waits in the spill'),
   )
+}
+
+async function markMade(deps: Deps, job: ClaimedJob): Promise<void> {
+  await queries.markMade(deps.db, job, await deps.spill.owner(), deps.config.worker.leaseSeconds)
+  await deps.at?.('made', job.id)
 }
 
 /** Files what waits of jobs in the spill of this machine, and ends them; call it again and again. */
@@ -36,14 +40,14 @@ export function createJobRefiler(deps: Deps): (claimsHere: readonly string[]) =>
 
 async function bringHome(deps: Deps, works: readonly string[], claimsHere: readonly string[]): Promise<void> {
   const owner = await deps.spill.owner()
-  const { leaseSeconds } = deps.config.worker
   // All are told of before any is filed: a store that is still away ends the round at the first.
   for (const work of works) {
     const job = await queries.findJobOfSpill(deps.db, work)
     if (job?.state !== 'running' || !isClaimed(job)) continue
     if ((await deps.spill.listOf(work)).length === 0) continue
     await queries.bindToSpill(deps.db, job, owner)
-    if (await isOver(deps, job, claimsHere)) await queries.markMade(deps.db, job, owner, leaseSeconds)
+    await deps.at?.('bound', job.id)
+    if (await isOver(deps, job, claimsHere)) await markMade(deps, job)
   }
   for (const work of works) {
     if (deps.leaving.aborted) return

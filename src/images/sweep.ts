@@ -1,7 +1,8 @@
 import type { Deps } from '../deps.ts'
 import { deleteBytes, filePicture, readReceived, storePicture } from '../library/keep.ts'
 import { findFile, listPositions } from '../library/queries.ts'
-import { type ClaimedJob, cancelUnsent, clearLeftovers, requeueUnsent } from './claim-queries.ts'
+import { type ClaimedJob, clearLeftovers, requeueUnsent } from './claim-queries.ts'
+import { endUnsent } from './ended.ts'
 import { pictureOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import { findPreview } from './preview-queries.ts'
@@ -18,7 +19,7 @@ const FETCHED_FOR_MS = 10 * 60_000
 export async function recover(deps: Deps, job: ClaimedJob, brought = 0): Promise<void> {
   if (!job.calledAt) {
     // Neither: its worker lives after all, and has just sent it.
-    if (!(await requeueUnsent(deps.db, job))) await cancelUnsent(deps.db, job)
+    if (!(await requeueUnsent(deps.db, job))) await endUnsent(deps, job)
     return
   }
   const unfetched = job.finishedAt ? 0 : await recoverUnfetched(deps, job)

@@ -63,13 +63,14 @@ export async function readReceived(deps: Pick<Deps, 'storage'>, token: string): 
  * they have already are kept once. Safe to repeat for the pictures of a job.
  */
 export async function filePicture(
-  deps: Pick<Deps, 'storage' | 'log'> & { db: Db },
+  deps: Pick<Deps, 'storage' | 'log' | 'at'> & { db: Db },
   stored: Stored,
   picture: NewPicture,
 ): Promise<string> {
   const kept = await deps.db.transaction(async tx => {
     const file = await insertStored(tx, stored, picture)
     await queries.insertPicture(tx, { condition: stored.condition, ...picture, token: file.token })
+    if (picture.jobId) await deps.at?.('committing', picture.jobId)
     return file.token
   })
   if (kept !== picture.token) await deleteSecondCopy(deps, picture.token)
@@ -177,6 +178,7 @@ async function deleteAll(
 }
 
 export async function deleteBytes(deps: Pick<Deps, 'storage'>, token: string): Promise<void> {
-  const names = [token, thumbnailName(token), originalName(token)]
+  // With a suffix it is no picture, and nothing lies beside it.
+  const names = isToken(token) ? [token, thumbnailName(token), originalName(token)] : [token]
   await Promise.all(names.map(name => deps.storage.delete(name)))
 }

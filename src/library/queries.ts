@@ -310,6 +310,15 @@ export async function insertNamed(db: Db, token: string): Promise<void> {
   await db.run(`insert into named_files (token) values ($1) on conflict do nothing`, [token])
 }
 
+/** Names of objects that nobody wants any more, of pictures and of others: they are deleted when orphans are, until that succeeds. */
+export async function nameUnwanted(tx: Db, names: readonly string[]): Promise<void> {
+  await tx.run(
+    `insert into named_files (token, named_at) select name, to_timestamp(0) from unnest($1::text[]) as name
+     on conflict (token) do update set named_at = excluded.named_at`,
+    [names],
+  )
+}
+
 /** They are filed, or deleted. False when they were taken for an orphan meanwhile. */
 export async function deleteNamed(db: Db, token: string): Promise<boolean> {
   return (await db.run(`delete from named_files where token = $1`, [token])) === 1

@@ -89,6 +89,14 @@ export async function findEmail(db: Db, userId: number): Promise<string | null> 
   return row?.email ?? null
 }
 
+/** When a person was here first; null: never. */
+export async function findFirstSignIn(db: Db, userId: number): Promise<Date | null> {
+  const row = await db.maybeOne(z.object({ createdAt: z.date() }), `select created_at from users where id = $1`, [
+    userId,
+  ])
+  return row?.createdAt ?? null
+}
+
 export interface SealedTokens {
   accessToken: Buffer
   renewAt: Date

@@ -6,7 +6,7 @@ export interface CopyLog {
 
 /**
  * `truth` with copies in `copy`, which are read first. A copy that cannot be written or read is logged and the truth
- * serves. Copies on other machines do not hear of a rewrite or a deletion: give each content a name of its own.
+ * serves. Copies on other machines do not hear of a rewrite or a deletion: give each content a name of its own, or keep no copies of it.
  */
 export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage {
   const orNull = async <T>(work: Promise<T>): Promise<T | null> => {
@@ -24,6 +24,7 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
       // The old copy goes first: if the new one cannot be kept, readers must not find the old.
       if (await orNull(copy.head(name))) await copy.delete(name)
       await truth.put(name, bytes, options)
+      if (options.withoutCopies) return
       const again = 'stream' in bytes ? await orNull(truth.open(name)) : bytes
       if (again) await orNull(copy.put(name, again, options))
     },

@@ -266,6 +266,15 @@ describe('S3 with local copies', () => {
     assert.equal(String(await storage.read('only-in-s3')), 'from S3')
   })
 
+  test('what is to have no copies is in S3 alone, also where an older one was copied', async () => {
+    await storage.put('once-copied', Buffer.from('older'), png)
+    await storage.put('once-copied', Buffer.from('newer'), { ...png, withoutCopies: true })
+    assert.equal(await openLocal(copyDirectory).read('once-copied'), null)
+    assert.equal(String(await storage.read('once-copied')), 'newer')
+    await storage.delete('once-copied')
+    assert.equal(await s3.read('once-copied'), null)
+  })
+
   test('a copy that cannot be kept is logged and S3 serves', async () => {
     const broken = openMirror(s3, openLocal(join(folder, 'a-file')), { warn: (_, message) => warnings.push(message) })
     await broken.put('no-copy-of-it', Buffer.from('from S3'), png)

@@ -15,7 +15,7 @@ export interface Storage {
    * Atomic: an object is either whole or absent, and writing a name again replaces it. When the source stream breaks or
    * is not `size` bytes long, its own error is thrown and nothing is stored.
    */
-  put(name: string, bytes: ObjectBody, options: { contentType: string }): Promise<void>
+  put(name: string, bytes: ObjectBody, options: PutOptions): Promise<void>
   /**
    * Null when absent. `range` is inclusive byte offsets, already validated against the size; `size` is that of the whole
    * object. The caller reads the stream to its end or destroys it.
@@ -36,6 +36,15 @@ export interface Storage {
   /** Deletes what crashed writes left behind longer ago than this; gives the number of files. */
   sweepTemporary(olderThanMs: number): Promise<number>
   close(): Promise<void>
+}
+
+export interface PutOptions {
+  contentType: string
+  /**
+   * It is written again, or has to be gone for good once it is deleted: nothing of it is kept beside the bucket, on machines
+   * that hear of neither.
+   */
+  withoutCopies?: boolean
 }
 
 export interface ByteRange {

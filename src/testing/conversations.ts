@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import type { CallRecord } from '../mock/ledger.ts'
 import type { MockGateway } from '../mock/server.ts'
 import type { Browser } from './browser.ts'
-import { until } from './server.ts'
+import { type TestApp, until } from './server.ts'
 
 const Reply = z.object({
   messageId: z.string(),
@@ -116,4 +117,17 @@ async function read(response: Response, events: SentEvent[]): Promise<void> {
       events.push({ event: event ? fieldOf(event) : '', data: data.join('\n'), bytes: Buffer.byteLength(part) + 2 })
     }
   }
+}
+
+/** The file of a conversation, where the store is a directory. */
+export async function snapshotOf(
+  { db, config }: Pick<TestApp, 'db' | 'config'>,
+  conversation: string,
+): Promise<string> {
+  const { key } = await db.one(
+    z.object({ key: z.string() }),
+    'select snapshot_key as key from conversations where id = $1',
+    [conversation],
+  )
+  return path.join(config.dataDirectory, 'assets', key.slice(0, 2), `${key}.conversation`)
 }

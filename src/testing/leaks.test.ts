@@ -52,7 +52,7 @@ test('a secret is found in a row, as bytes too, in a snapshot, and in what was f
 })
 
 async function snapshot(secret: string): Promise<void> {
-  const folder = path.join(app.config.dataDirectory, 'conversations', '1')
+  const folder = path.join(app.config.dataDirectory, 'assets', 'ab')
   await mkdir(folder, { recursive: true })
-  await writeFile(path.join(folder, 'a.json'), JSON.stringify({ secret }))
+  await writeFile(path.join(folder, 'abcdefgh.conversation'), JSON.stringify({ secret }))
 }

@@ -43,7 +43,7 @@ export async function rowsOf(db: TestDatabase): Promise<Emitted[]> {
 
 /** The snapshots of conversations. */
 export function snapshotsIn(dataDirectory: string): Emitted[] {
-  return globSync('conversations/**/*.json', { cwd: dataDirectory }).map(name => ({
+  return globSync('assets/*/*.conversation', { cwd: dataDirectory }).map(name => ({
     what: name,
     text: readFileSync(path.join(dataDirectory, name), 'utf8'),
   }))

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { startChatWorker } from '../chat/answer/worker.ts'
+import { chatNews } from '../chat/news.ts'
 import type { Config } from '../config.ts'
-import { type Db, openDatabase } from '../db/db.ts'
+import { openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'
 import type { Deps } from '../deps.ts'
 import { createGateway } from '../gateway/client.ts'
@@ -14,11 +15,13 @@ import { planStop } from '../stopping.ts'
 import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
+import { startNews } from '../work/news.ts'
 import { startJobs } from '../work/queues.ts'
+import type { Step } from '../work/steps.ts'
 import { WAKES } from '../work/worker.ts'
 
-// A worker process made of the same parts as any other, whose database stands still at a step of a turn (`<conversation>
-// <answer | close | call> <moment>`), tells the parent, and goes on when it says so.
+// A worker process made of the same parts as any other, that stands still at a step of a turn (`<conversation>
+// <answer | close | call | news> <moment>`), tells the parent, and goes on when it says so.
 const config = JSON.parse(process.env.TEST_CONFIG!) as Config
 const steps = new Set(JSON.parse(process.env.TEST_STEPS!) as string[])
 const resumed = Promise.withResolvers<void>()
@@ -40,7 +43,6 @@ async function reach(step: string): Promise<void> {
 }
 
 const Turn = z.object({ conversationId: z.string(), purpose: z.string() })
-const Call = z.object({ conversationId: z.string() })
 
 async function turnOf(messageId: unknown): Promise<string> {
   const find = 'select conversation_id, purpose from replies where message_id = $1'
@@ -48,53 +50,20 @@ async function turnOf(messageId: unknown): Promise<string> {
   return `${conversationId} ${purpose}`
 }
 
-/** The statements that are steps are known by their text: the queries have no other mark. */
-function stepped<D extends Db>(db: D): D {
-  return {
-    ...db,
-    async maybeOne(schema, sql, params) {
-      if (!sql.includes('update replies set called_at')) return db.maybeOne(schema, sql, params)
-      const turn = await turnOf(params![0])
-      await reach(`${turn} claimed`)
-      const row = await db.maybeOne(schema, sql, params)
-      await reach(`${turn} marked`)
-      return row
-    },
-    async one(schema, sql, params) {
-      const row = await db.one(schema, sql, params)
-      if (sql.includes('insert into drawn_waiting')) await reach(`${await turnOf(params![0])} told`)
-      return row
-    },
-    async transaction(work) {
-      let ended = ''
-      let filed = false
-      const result = await db.transaction(async tx => {
-        const done = await work({
-          ...tx,
-          async maybeOne(schema, sql, params) {
-            if (!sql.includes('update replies set state = $3')) return tx.maybeOne(schema, sql, params)
-            const turn = await turnOf(params![0])
-            await reach(`${turn} received`)
-            ended = `${turn} ended`
-            return tx.maybeOne(schema, sql, params)
-          },
-          async run(sql, params) {
-            if (sql.includes('delete from drawn_waiting where message_id')) filed = true
-            if (sql.includes('update tool_calls set state = $3')) {
-              const find = 'select conversation_id from tool_calls where message_id = $1'
-              await reach(`${(await db.one(Call, find, [params![0]])).conversationId} call painted`)
-            }
-            return tx.run(sql, params)
-          },
-        })
-        if (filed) await reach('picture committing')
-        return done
-      })
-      await reach(ended)
-      if (filed) await reach('picture filed')
-      return result
-    },
-  } as D
+const Told = z.object({ step: z.string() })
+
+/** `<conversation> <answer | close | call | news> <moment>`; of pictures only their moment. */
+async function at(step: Step, id: string): Promise<void> {
+  if (steps.size === 0) return
+  if (step === 'committing' || step === 'filed') return reach(`picture ${step}`)
+  const { step: name } = await database.one(
+    Told,
+    `select coalesce(
+       (select conversation_id || ' ' || case $2 when 'heard' then 'news' else purpose end from replies where message_id = $1),
+       (select conversation_id || ' call' from tool_calls where message_id = $1), 'other') || ' ' || $2 as step`,
+    [id, step],
+  )
+  await reach(name)
 }
 
 function breakable(storage: Storage): Storage {
@@ -149,5 +118,7 @@ const deps: Deps = {
 }
 await deps.storage.ready()
 await startImageWorker(deps)
-const worker = await startChatWorker({ ...deps, db: stepped(database) })
+const steppedDeps = { ...deps, at }
+const worker = await startChatWorker(steppedDeps)
+await startNews(steppedDeps, chatNews(steppedDeps))
 log.info({ url: 'http://nowhere' }, 'ready')

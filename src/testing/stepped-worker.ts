@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import { type Db, openDatabase } from '../db/db.ts'
+import { openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'
 import type { Deps } from '../deps.ts'
 import { createGateway } from '../gateway/client.ts'
@@ -19,12 +19,12 @@ import { startJobs } from '../work/queues.ts'
 import { WAKES } from '../work/worker.ts'
 import type { Order, Report, Step } from './stepped.ts'
 
-// A worker process made of the same parts as any other, whose database and store stand still at a step of a job, tell
-// the parent, and go on when it says so. Also a store that fails when told to.
+// A worker process made of the same parts as any other, that stands still at a step of a job, tells the parent, and
+// goes on when it says so. Also a store that fails when told to.
 const config = JSON.parse(process.env.TEST_CONFIG!) as Config
 const steps = new Map(Object.entries(JSON.parse(process.env.TEST_STEPS!) as Record<string, Step>))
-const jobOfToken = new Map<string, string>()
 const resumed = Promise.withResolvers<void>()
+const jobOfToken = new Map<string, string>()
 let storeIsDown = process.env.TEST_STORE === 'down'
 
 process.on('message', (order: Order) => {
@@ -46,57 +46,20 @@ process.on('disconnect', () => process.exit())
 
 const report = (what: Report) => void process.send!(what)
 
-async function reach(job: unknown, step: Step): Promise<void> {
-  if (steps.get(String(job)) !== step) return
-  steps.delete(String(job))
-  report({ job: String(job), at: step })
+async function reach(job: string, step: Report['at']): Promise<void> {
+  if (steps.get(job) !== step) return
+  steps.delete(job)
+  report({ job, at: step })
   await resumed.promise
 }
 
-const Named = z.object({ id: z.string(), tokens: z.array(z.string()) })
-
-/** The statements that are steps are known by their text: the queries have no other mark. */
-function stepped<D extends Db>(db: D): D {
-  return {
-    ...db,
-    async maybeOne(schema, sql, params) {
-      const job = params?.[0]
-      const isCall = sql.includes('set called_at = now()')
-      if (isCall) await reach(job, 'claimed')
-      const row = await db.maybeOne(schema, sql, params)
-      const { tokens } = Named.safeParse(row).data ?? {}
-      for (const token of tokens ?? []) jobOfToken.set(token, String(job))
-      if (isCall) await reach(job, 'marked')
-      return row
-    },
-    async run(sql, params) {
-      const changed = await db.run(sql, params)
-      if (sql.includes('set spilled_by = $3, version')) await reach(params![0], 'bound')
-      if (sql.includes('made_at = coalesce')) await reach(params![0], 'made')
-      return changed
-    },
-    async transaction(work) {
-      const seen: { filed?: unknown; ended?: unknown } = {}
-      const result = await db.transaction(async tx => {
-        const done = await work({
-          ...tx,
-          run(sql, params) {
-            if (sql.includes('insert into pictures')) seen.filed = params![2]
-            return tx.run(sql, params)
-          },
-          maybeOne(schema, sql, params) {
-            if (sql.includes('update image_jobs set state = $3')) seen.ended = params![0]
-            return tx.maybeOne(schema, sql, params)
-          },
-        })
-        if (seen.filed) await reach(seen.filed, 'committing')
-        return done
-      })
-      if (seen.filed) await reach(seen.filed, 'filed')
-      if (seen.ended) await reach(seen.ended, 'ended')
-      return result
-    },
-  } as D
+/** By the names of its files, which do not change. */
+async function jobOf(name: string): Promise<string> {
+  const [token = ''] = name.split('.')
+  const find = 'select id from image_jobs where $1 = any(tokens)'
+  const known = jobOfToken.get(token) ?? (await database.maybeOne(z.object({ id: z.string() }), find, [token]))?.id
+  if (known) jobOfToken.set(token, known)
+  return known ?? ''
 }
 
 function breakable(storage: Storage): Storage {
@@ -106,9 +69,9 @@ function breakable(storage: Storage): Storage {
   return {
     ...storage,
     async put(name, bytes, options) {
-      const job = jobOfToken.get(name)
+      const job = steps.size > 0 || storeIsDown ? await jobOf(name).catch(() => '') : ''
       await reach(job, 'received')
-      if (storeIsDown) report({ job: jobOfToken.get(name.split('.')[0]!) ?? '', at: 'refused' })
+      if (storeIsDown) report({ job, at: 'refused' })
       check('put')
       await storage.put(name, bytes, options)
       await reach(job, 'half_stored')
@@ -150,7 +113,7 @@ const deps: Deps = {
   config,
   leaving: plan.leaving,
   log,
-  db: stepped(database),
+  db: database,
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
   jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
   listener: listen(database, [WAKES], () => {}),
@@ -161,6 +124,7 @@ const deps: Deps = {
   sealer: createSealer(config.sessionSecrets),
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
+  at: (step, job) => reach(job, step),
 }
 await deps.storage.ready()
 const worker = await startImageWorker(deps)

@@ -1,14 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Config } from '../config.ts'
+import type { Step as Moment } from '../work/steps.ts'
 import { startProcess } from './process.ts'
 import { type TestApp, until } from './server.ts'
 
-/** Moments of a job that nothing outside its process can hold, in order. */
-export type Step =
-  | ('claimed' | 'marked' | 'received' | 'half_stored' | 'committing' | 'filed' | 'ended')
-  // Of a job whose picture the store did not take.
-  | ('bound' | 'half_spilled' | 'spilled' | 'noted' | 'made')
+/** Of a job; some are held by the store and the spill. */
+export type Step = Moment | 'half_stored' | 'half_spilled' | 'spilled' | 'noted'
 export type Order = 'go on' | 'stop' | 'leave' | 'store down' | 'store up'
 export interface Report {
   job: string

@@ -1,6 +1,6 @@
 import { deleteExpired } from '../agents/queries.ts'
 import { CHALLENGE_SECONDS } from '../agents/sign-in.ts'
-import { forgetDeleted } from '../chat/archive/forget.ts'
+import { forgetDeleted } from '../chat/archive/keep.ts'
 import type { Deps } from '../deps.ts'
 import { deleteUnusedMasks } from '../images/mask-queries.ts'
 import { deleteOrphans, emptyTrash } from '../library/keep.ts'
@@ -24,8 +24,9 @@ export async function startHousekeeping(deps: Deps): Promise<void> {
 export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | 'log' | 'sealer'>): Promise<void> {
   const parts = {
     pictures: () => emptyTrash(deps, TRASH_DAYS),
-    orphans: () => deleteOrphans(deps),
     conversations: () => forgetDeleted(deps, TRASH_DAYS),
+    // After what names them.
+    orphans: () => deleteOrphans(deps),
     masks: () => deleteUnusedMasks(deps.db),
     signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),
     agents: () => deleteExpired(deps.db, CHALLENGE_SECONDS, PENDING_KEY_DAYS),

@@ -12,10 +12,10 @@ export type Stop = 'cancelled' | 'shutdown'
 /** A kind of row that workers claim and run, and how. */
 interface Work<Row extends { claim: string }> {
   /** Wakes the worker when one waits: which of them runs next is decided by `leases.claim`. */
-  kind: 'image' | 'reply'
+  kind: 'image' | 'reply' | 'news'
   leases: Leases<Row>
   limits: Limits
-  running: Gauge
+  running?: Gauge
   /** False: nothing is claimed now. */
   isReady?(): Promise<boolean>
   /** Runs a row to its end; what throws is left to the sweep. */
@@ -83,11 +83,11 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
       .catch(error => deps.log.error({ err: error, work: work.kind, claim: row.claim }, 'left to the sweep'))
       .finally(() => {
         running.delete(row.claim)
-        work.running.set(running.size)
+        work.running?.set(running.size)
         void fill()
       })
     running.set(row.claim, { row, stop, over })
-    work.running.set(running.size)
+    work.running?.set(running.size)
   }
 
   const lookAfter = alone(async () => {

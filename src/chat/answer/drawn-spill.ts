@@ -3,8 +3,7 @@ import type { Deps } from '../../deps.ts'
 import { messageOf } from '../../storage/spill.ts'
 import { beforeLeaving, isOutage } from '../../work/persist.ts'
 import { createRefiler } from '../../work/refiler.ts'
-import { writeSnapshot } from '../archive/snapshot.ts'
-import { findConversation } from '../conversation-queries.ts'
+import { tellChange } from '../archive/keep.ts'
 import { tellPages } from '../notify-queries.ts'
 import { type DrawnFor, deleteUnspilled, findAnswerOfSpill, upsertWaiting } from './drawn-queries.ts'
 import { type DrawnFacts, fileDrawn } from './file-drawn.ts'
@@ -30,6 +29,7 @@ export async function tellWaiting(
   positions: readonly number[],
 ): Promise<void> {
   const news = await upsertWaiting(deps.db, messageId, positions, await deps.spill.owner())
+  await deps.at?.('told', messageId)
   if (news) await tellPages(deps.db, conversationId, 'change')
 }
 
@@ -75,11 +75,10 @@ async function bringHomeOne(deps: Deps, work: string, answer: DrawnFor): Promise
     if (bytes) await beforeLeaving(deps, fileDrawn(deps, answer, position, bytes, facts[position]))
     await deps.spill.remove(spilled)
   }
+  if (waiting.length > 0) await tellChange(deps.db, { id: answer.conversationId, userId: answer.userId })
   await deps.spill.removeWork(work)
   if (waiting.length === 0) return
   deps.log.info({ answer: answer.messageId, pictures: waiting.length }, 'the spill of an answer was filed')
-  const conversation = await findConversation(deps.db, answer.userId, answer.conversationId)
-  if (conversation) await writeSnapshot(deps, conversation)
 }
 
 /** What an operator deleted from this spill, or what was damaged there, is waited for no more. */

@@ -5,12 +5,12 @@ import path from 'node:path'
 import { test } from 'node:test'
 import sharp from 'sharp'
 import { openLocal } from '../../storage/local.ts'
-import { answerCalls, openStream, replyIn, say, talk } from '../../testing/conversations.ts'
+import { answerCalls, openStream, replyIn, say, snapshotOf, talk } from '../../testing/conversations.ts'
 import { houseOf } from '../../testing/house.ts'
 import { alice, charlie, type Person } from '../../testing/people.ts'
 import { testApp, until } from '../../testing/server.ts'
 import { keepHouse } from '../../upkeep/hourly.ts'
-import { importSnapshot } from '../archive/snapshot.ts'
+import { importSnapshot } from '../archive/import.ts'
 
 const app = await testApp()
 const { db, mock } = app
@@ -114,7 +114,7 @@ test('a picture in words is never seen as letters: not while it comes, not after
   assert.ok(exported.length < 20_000)
   const { rows } = await db.pool.query<{ user_id: string }>('select user_id from conversations where id = $1', [id])
   const userId = Number(rows[0]!.user_id)
-  const file = path.join(app.config.dataDirectory, 'conversations', String(userId), `${id}.json`)
+  const file = await snapshotOf(app, id)
   await until('the file', async () => (await readFile(file, 'utf8').catch(() => '')).includes('more of it'))
   await db.pool.query('delete from conversations where id = $1', [id])
   assert.equal(await importSnapshot({ db }, userId, file), true)

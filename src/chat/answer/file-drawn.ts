@@ -47,8 +47,10 @@ export async function fileDrawn(
     await insertAttachments(tx, messageId, [{ position, name, token: kept, textId: null, isPreview }])
     await deleteWaiting(tx, messageId, position)
     await tellPages(tx, conversationId, 'change')
+    await deps.at?.('committing', messageId)
     return true
   })
+  await deps.at?.('filed', messageId)
   if (isNew) return deps.metrics.pictures.inc()
   await deleteBytes(deps, token)
   await deleteNamed(deps.db, token)

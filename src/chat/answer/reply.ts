@@ -11,9 +11,9 @@ import type { WindowName } from '../../gateway/windows.ts'
 import { SealBroken } from '../../secrets/sealer.ts'
 import type { Secret } from '../../secrets/secret.ts'
 import { fileReceipt } from '../../spend/receipt.ts'
+import { tell } from '../../work/news-queries.ts'
 import { persist, persistEnding } from '../../work/persist.ts'
 import type { Run, Stop } from '../../work/worker.ts'
-import { writeSnapshot } from '../archive/snapshot.ts'
 import { loadBranch, loadTexts, type NamedPicture } from '../branch.ts'
 import { insertToolCall } from '../call-queries.ts'
 import { findConversation } from '../conversation-queries.ts'
@@ -76,8 +76,10 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   }
 
   // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
+  await deps.at?.('claimed', claimed.messageId)
   const reply = run.mayCall() ? await persist(deps, () => markCalled(deps.db, claimed)) : null
   if (!reply) return giveBack(deps, claimed)
+  await deps.at?.('marked', reply.messageId)
   if (!run.mayCall()) {
     await persist(deps, () => unmarkCalled(deps.db, reply))
     return giveBack(deps, reply)
@@ -187,9 +189,11 @@ async function endReply(
   const whole = { told: ending, call: called }
   const ended = await persistEnding(deps, whole, { told: bareEnding(ending), call: null }, ({ told, call }) =>
     deps.db.transaction(async tx => {
+      await deps.at?.('received', reply.messageId)
       const row = await finishReply(tx, reply, told)
       if (!row) return row
       const { conversationId, userId, messageId: replyId } = reply
+      await tell(tx, 'answer-ended', { userId, subject: replyId })
       if (row.keyId) {
         const { signInId, keyId, model, requestId, calledAt } = row
         const ended = { userId, signInId, keyId, model, requestId, calledAt, kind: 'answer' as const, subject: replyId }
@@ -220,6 +224,7 @@ async function endReply(
       return row
     }),
   )
+  await deps.at?.('ended', reply.messageId)
   if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
 }
 
@@ -326,6 +331,4 @@ export async function recoverReply(deps: Deps, reply: ClaimedReply): Promise<voi
     ? { state: 'stopped' as const, ...kept, charged: 'unknown' as const }
     : { state: 'unknown' as const, ...kept, reason: 'interrupted' as const, charged: 'unknown' as const }
   await endReply(deps, reply, ending, { calls: [], pictures: [], mayPaint: false })
-  const conversation = await findConversation(deps.db, reply.userId, reply.conversationId)
-  if (conversation) await writeSnapshot(deps, conversation)
 }

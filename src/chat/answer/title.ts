@@ -33,16 +33,16 @@ export async function suggestTitle(
   conversation: Conversation,
   reply: Reply,
   { signal, mayCall }: Run,
-): Promise<boolean> {
-  if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return false
+): Promise<void> {
+  if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return
   const account = await findUsableAccount(deps, reply.userId)
-  if (!account?.keySecret || account.keyId !== reply.keyId) return false
+  if (!account?.keySecret || account.keyId !== reply.keyId) return
   const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
   const model = smallest(await listChatModels(deps, caller, account))
   const [question] = await listBranch(deps.db, conversation, reply.messageId)
-  if (!model || !question) return false
+  if (!model || !question) return
   const key = openChosenKey(deps, reply.userId, account.keySecret)
-  if (!mayCall() || !(await claimNaming(deps.db, conversation))) return false
+  if (!mayCall() || !(await claimNaming(deps.db, conversation))) return
 
   const calledAt = new Date()
   let requestId: string | null = null
@@ -79,12 +79,11 @@ export async function suggestTitle(
     if (!(error instanceof GatewayError)) throw error
     await file(error.facts.charged, error.reason)
     deps.log.info({ err: error, conversation: conversation.id }, 'a conversation keeps its first words as its title')
-    return false
+    return
   }
   const clean = cleanTitle(title)
-  if (clean === '' || !(await setSuggestedTitle(deps.db, conversation, clean))) return false
+  if (clean === '' || !(await setSuggestedTitle(deps.db, conversation, clean))) return
   await tellPages(deps.db, conversation.id, 'change')
-  return true
 }
 
 function smallest(models: readonly ChatModel[]): ChatModel | undefined {

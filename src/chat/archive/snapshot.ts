@@ -1,26 +1,8 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
 import { z } from 'zod'
 import type { Db } from '../../db/db.ts'
-import { parseStorable } from '../../db/storable.ts'
-import type { Deps } from '../../deps.ts'
 import { failureReasons } from '../../gateway/errors.ts'
-import { inTurn } from '../../web/turns.ts'
 import { type Branch, loadAllBranches, loadTexts } from '../branch.ts'
-import { insertToolCall, setImportedJob } from '../call-queries.ts'
-import {
-  askingLock,
-  type Conversation,
-  conversationExists,
-  findConversation,
-  insertConversation,
-  lockSnapshot,
-  setImportedState,
-  setPinned,
-} from '../conversation-queries.ts'
-import { insertAttachments, insertMessage, insertText } from '../message-queries.ts'
-import { renderMarkdown } from '../page/markdown.ts'
-import { insertFinishedReply } from '../reply-queries.ts'
+import type { Conversation } from '../conversation-queries.ts'
 
 /** Of what came with an answer: where in it, and whether it is the preview of a picture that never came. */
 const place = { position: z.number().optional(), isPreview: z.boolean().optional() }
@@ -33,6 +15,8 @@ export const Snapshot = z.object({
   format: z.literal('sub2api-playground conversation'),
   version: z.literal(1),
   id: z.guid(),
+  /** Of the gateway; only where the store keeps it. */
+  userId: z.number().optional(),
   title: z.string(),
   instructions: z.string(),
   pinned: z.boolean(),
@@ -152,108 +136,4 @@ export async function takeSnapshot(db: Db, conversation: Conversation): Promise<
       }
     }),
   }
-}
-
-/** `conversations/<user id>/<conversation id>.json` under the data directory. */
-function snapshotFile(deps: Pick<Deps, 'config'>, userId: number, conversationId: string): string {
-  return path.join(deps.config.dataDirectory, 'conversations', String(userId), `${conversationId}.json`)
-}
-
-/** Writes the file whole or not at all. The database stays the truth: what fails here is logged and done again next time. */
-export async function writeSnapshot(
-  deps: Pick<Deps, 'db' | 'config' | 'log'>,
-  conversation: Conversation,
-): Promise<void> {
-  const file = snapshotFile(deps, conversation.userId, conversation.id)
-  const temporary = `${file}.tmp`
-  try {
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
-    await deps.db.transaction(async tx => {
-      // One after the other: an older state must not come last.
-      await lockSnapshot(tx, conversation)
-      const current = await findConversation(tx, conversation.userId, conversation.id)
-      if (!current) return
-      const text = `${JSON.stringify(await takeSnapshot(tx, current), null, 2)}\n`
-      {
-        await using handle = await open(temporary, 'w', 0o600)
-        await handle.writeFile(text)
-        await handle.datasync()
-      }
-      await rename(temporary, file)
-    })
-  } catch (error) {
-    deps.log.warn({ err: error, conversation: conversation.id }, 'a conversation could not be written to its file')
-  }
-}
-
-/** Of a conversation that is gone: whoever is writing it has ended before, and nobody begins any more. */
-export async function deleteSnapshot(
-  deps: Pick<Deps, 'config' | 'db'>,
-  { userId, id }: Pick<Conversation, 'userId' | 'id'>,
-): Promise<void> {
-  await deps.db.transaction(async tx => {
-    await lockSnapshot(tx, { id })
-    await rm(snapshotFile(deps, userId, id), { force: true })
-  })
-}
-
-/**
- * Reads a snapshot back for a user who exists. False when the conversation is there already: nothing is overwritten.
- * Pictures are found by their tokens where this installation has them. Throws ZodError or SyntaxError for other files.
- */
-export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, file: string): Promise<boolean> {
-  const snapshot = Snapshot.parse(parseStorable(await readFile(file, 'utf8')))
-  return inTurn(deps.db, askingLock, { userId }, async tx => {
-    if (await conversationExists(tx, snapshot.id)) return false
-    const { id, title, instructions, createdAt } = snapshot
-    const conversation = await insertConversation(tx, { id, userId, title, instructions, createdAt })
-    for (const message of snapshot.messages) {
-      const common = { conversationId: id, userId }
-      await insertMessage(tx, {
-        ...common,
-        id: message.id,
-        parentId: message.parent,
-        role: message.role,
-        text: message.role === 'user' ? message.text : '',
-        createdAt: message.createdAt,
-      })
-      const attachments = []
-      for (const each of message.attachments ?? []) {
-        const text = 'text' in each ? await insertText(tx, userId, each.name, each.text) : null
-        const { name, position, isPreview } = each
-        attachments.push({
-          ...(position !== undefined && { position }),
-          ...(isPreview && { isPreview }),
-          name,
-          token: 'token' in each ? each.token : null,
-          textId: text?.id ?? null,
-        })
-      }
-      await insertAttachments(tx, message.id, attachments)
-      const { answer, call } = message
-      if (answer) {
-        const { state, model, effort, reasoning, cutBy, inputTokens, outputTokens, failure: failureReason } = answer
-        const written = {
-          text: message.text,
-          html: await renderMarkdown(userId, message.text),
-          reasoning,
-          cutBy,
-          inputTokens,
-          outputTokens,
-          failureReason,
-        }
-        await insertFinishedReply(tx, { ...common, messageId: message.id, state, model, effort, ...written })
-      }
-      if (call) {
-        const { id: callId, job, pictures: _, ...rest } = call
-        // A job elsewhere cannot be waited for here.
-        const state = call.state === 'painting' || call.state === 'asked' ? 'failed' : call.state
-        await insertToolCall(tx, { ...rest, ...common, messageId: message.id, callId, state })
-        if (job) await setImportedJob(tx, message.id, job)
-      }
-    }
-    if (snapshot.pinned) await setPinned(tx, conversation, true)
-    await setImportedState(tx, conversation, snapshot)
-    return true
-  })
 }

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import { leases } from './leases.ts'
+
+export const topics = ['picture-ended', 'answer-ended', 'conversation-changed'] as const
+export type Topic = (typeof topics)[number]
+
+const News = z.object({
+  id: z.string(),
+  userId: z.number(),
+  topic: z.enum(topics),
+  subject: z.string(),
+  attempts: z.number(),
+  claim: z.string(),
+})
+/** Something that has become true, claimed by the worker that acts on it. */
+export type News = z.output<typeof News>
+
+export const newsLeases = leases({ table: 'news', id: 'id', row: News, lock: 744_001 })
+
+/** In the transaction in which it becomes true: acted on at least once, by any worker, when that has committed. */
+export async function tell(tx: Db, topic: Topic, { userId, subject }: Pick<News, 'userId' | 'subject'>): Promise<void> {
+  await tx.run(
+    `with told as (insert into news (user_id, topic, subject) values ($1, $2, $3)) select pg_notify('work', 'news')`,
+    [userId, topic, subject],
+  )
+}
+
+/** It was acted on. */
+export async function deleteNews(db: Db, news: News): Promise<void> {
+  await db.run(`delete from news where id = $1 and claim = $2`, [news.id, news.claim])
+}
+
+/** Back into the line: acted on again in so many seconds. */
+export async function requeueNews(db: Db, news: News, seconds: number): Promise<void> {
+  await db.run(
+    `update news set state = 'queued', version = version + 1, claim = null, lease_until = null,
+       not_before = now() + make_interval(secs => $3)
+     where id = $1 and claim = $2`,
+    [news.id, news.claim, seconds],
+  )
+}
