@@ -167,6 +167,11 @@ const Environment = z.object({
 
 const s3Names = ['R2_ENDPOINT', 'R2_BUCKET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY'] as const
 
+/** For a process that is started from this one. */
+export function inherited(changes: Record<string, string>): NodeJS.ProcessEnv {
+  return { ...process.env, ...changes }
+}
+
 /**
  * Reads the environment; empty variables count as absent. Makes the data directory and, where no other process needs
  * to know it, a session secret (file mode 0600) in it. Throws `ConfigError` with a sentence per mistake.

@@ -1,12 +1,16 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Every number this process reports on `/metrics`, declared once. */
 export function createMetrics() {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  const { own, others, text } = sharing(registry)
   return {
-    registry,
+    own,
+    others,
+    text,
+    contentType: registry.contentType,
     requests: new Histogram({
       name: 'playground_http_request_seconds',
       help: 'Time to answer a request, by route and status class',
@@ -60,3 +64,48 @@ export function createMetrics() {
 }
 
 export type Metrics = ReturnType<typeof createMetrics>
+
+/** Numbers of one process, as it tells them to another. */
+type Told = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+const OURS = 'playground_'
+
+/** The numbers of helpers are summed up with those of the process that they help, also when they have ended. */
+function sharing(registry: Registry) {
+  const askers: (() => Promise<void>)[] = []
+  const told = new Set<{ now: Told }>()
+  let ended: Told = []
+
+  const own = async (): Promise<Told> => (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith(OURS))
+  const sum = (all: Told[]) => AggregatorRegistry.aggregate(all)
+
+  return {
+    own,
+    /** Has `ask` called before the numbers are told; what it hears is kept. */
+    others(ask: () => Promise<void>) {
+      const heard: { now: Told } = { now: [] }
+      askers.push(ask)
+      told.add(heard)
+      return {
+        keep(message: unknown): void {
+          if (Array.isArray(message)) heard.now = message as Told
+        },
+        /** It has ended: what it counted stays. */
+        async settle(): Promise<void> {
+          const last = heard.now
+          heard.now = []
+          if (last.length > 0) ended = await sum([ended, last]).getMetricsAsJSON()
+        },
+      }
+    },
+    /** Everything, in Prometheus' own format. */
+    async text(): Promise<string> {
+      await Promise.all(askers.map(ask => ask()))
+      const others = [ended, ...[...told].map(({ now }) => now)].filter(each => each.length > 0)
+      if (others.length === 0) return registry.metrics()
+      const mine = registry.getMetricsAsArray().filter(({ name }) => !name.startsWith(OURS))
+      const texts = await Promise.all(mine.map(({ name }) => registry.getSingleMetricAsString(name)))
+      return `${texts.join('\n\n')}\n\n${await sum([await own(), ...others]).metrics()}`
+    },
+  }
+}

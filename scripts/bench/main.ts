@@ -12,6 +12,7 @@ import { compare } from './compare.ts'
 import { download } from './download.ts'
 import { firstView } from './first-view.ts'
 import { hostile } from './hostile.ts'
+import { load } from './load.ts'
 import { long } from './long.ts'
 import { memory, pictures } from './pictures.ts'
 import { crowd, queue } from './queue.ts'
@@ -46,6 +47,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   hostile,
   pictures,
   memory,
+  load,
   uploads,
   visible,
   agents,

@@ -1,6 +1,6 @@
 import { createHash, verify } from 'node:crypto'
-import sshpk from 'sshpk'
 import type { SshPublicKey } from './ssh-key.ts'
+import { loadSshpk } from './sshpk.ts'
 import { MalformedWire, wireReader, wireString } from './wire.ts'
 
 export const longestSignatureText = 16_384
@@ -98,7 +98,7 @@ function isValid(raw: Buffer, data: Buffer, key: SshPublicKey, algorithm: string
   const blob = Buffer.concat([wireString(plainAlgorithm), wireString(raw)])
   const verifier = key.plain.createVerify(hash)
   verifier.update(data)
-  return verifier.verify(sshpk.parseSignature(blob, key.plain.type, 'ssh'))
+  return verifier.verify(loadSshpk().parseSignature(blob, key.plain.type, 'ssh'))
 }
 
 function assertTwoIntegers(raw: Buffer): void {

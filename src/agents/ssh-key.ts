@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
-import sshpk, { type Key } from 'sshpk'
+import type { Key } from 'sshpk'
+import { loadSshpk } from './sshpk.ts'
 import { MalformedWire, wireReader, wireString } from './wire.ts'
 
 const keyTypes = [
@@ -89,7 +90,7 @@ function dearmor(text: string): Buffer {
 export function readPublicKey(blob: Buffer): SshPublicKey {
   try {
     const { type, plainBlob, application } = dissect(blob)
-    const plain = sshpk.parseKey(plainBlob, 'rfc4253')
+    const plain = loadSshpk().parseKey(plainBlob, 'rfc4253')
     if (type === 'ssh-rsa' && (plain.size < fewestRsaBits || plain.size > mostRsaBits))
       throw new SshKeyError('too_weak')
     // Also checks what sshpk does not: that the point is on its curve.

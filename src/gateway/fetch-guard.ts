@@ -1,6 +1,5 @@
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { Agent, request } from 'undici'
 import { growingBytes } from '../wire/growing-bytes.ts'
 import { isPublicAddress } from './public-address.ts'
 
@@ -44,6 +43,7 @@ export function linkOf(address: string): { url: string; host: string } | null {
 export async function fetchPicture(address: string, options: GuardOptions): Promise<Buffer> {
   const isAllowed = options.isAllowed ?? isPublicAddress
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeout ?? 60_000)])
+  const { Agent, request } = await import('undici')
   const guarded = new Agent({
     allowH2: false,
     connect: { lookup: guardedLookup(isAllowed, options.lookup ?? systemLookup) },

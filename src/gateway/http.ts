@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
-import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import type { Agent, buildConnector, Client, Dispatcher } from 'undici'
 import { growingBytes } from '../wire/growing-bytes.ts'
 
 /** No reply, or only a part of one. */
@@ -51,17 +51,12 @@ export interface Http {
  */
 export function createHttp(upstream: URL, connectTimeout: number): Http {
   const connectFailures = new WeakSet<Error>()
-  const connector = buildConnector({ allowH2: false, timeout: connectTimeout })
-  const connect: buildConnector.connector = (options, done) =>
-    connector(options, (...[error, socket]) => {
-      if (error) connectFailures.add(error)
-      if (error) done(error, null)
-      else done(null, socket)
-    })
+  let opening: Promise<Lines> | null = null
+  const lines = () => (opening ??= openLines(connectTimeout, connectFailures))
   const prefix = upstream.pathname.replace(/\/+$/, '')
-  const kept = new Agent({ connect, allowH2: false, pipelining: 1, connections: 64, keepAliveTimeout: 5_000 })
 
   async function get(request: HttpRequest) {
+    const { kept } = await lines()
     const progress: Progress = { connected: true, sent: true }
     try {
       return await exchange(kept, request, null, progress)
@@ -72,12 +67,13 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
   }
 
   async function post(request: HttpRequest) {
+    const { connect, lineTo } = await lines()
     // The connector returns its socket, though its type says nothing: a socket that is still connecting outlives its client.
     let socket: Socket | undefined
     const connectLine: buildConnector.connector = (options, done) => {
       socket = connect(options, done) as unknown as Socket
     }
-    const line = new Client(upstream.origin, { connect: connectLine, allowH2: false, pipelining: 1 })
+    const line = lineTo(upstream.origin, connectLine)
     const progress: Progress = { connected: false, sent: false }
     const [body, headers] = bodyOf(request)
     line.once('connect', () => {
@@ -144,7 +140,34 @@ export function createHttp(upstream: URL, connectTimeout: number): Http {
     }
   }
 
-  return { send: request => (request.method === 'GET' ? get(request) : post(request)), close: () => kept.close() }
+  return {
+    send: request => (request.method === 'GET' ? get(request) : post(request)),
+    close: async () => (await opening)?.kept.close(),
+  }
+}
+
+interface Lines {
+  connect: buildConnector.connector
+  kept: Agent
+  lineTo(origin: string, connect: buildConnector.connector): Client
+}
+
+/** undici is loaded with the first request. What fails to connect is noted in `failures`. */
+async function openLines(timeout: number, failures: WeakSet<Error>): Promise<Lines> {
+  const undici = await import('undici')
+  const connector = undici.buildConnector({ allowH2: false, timeout })
+  const connect: buildConnector.connector = (options, done) =>
+    connector(options, (...[error, socket]) => {
+      if (error) failures.add(error)
+      if (error) done(error, null)
+      else done(null, socket)
+    })
+  const options = { allowH2: false, pipelining: 1 }
+  return {
+    connect,
+    kept: new undici.Agent({ ...options, connect, connections: 64, keepAliveTimeout: 5_000 }),
+    lineTo: (origin, line) => new undici.Client(origin, { ...options, connect: line }),
+  }
 }
 
 /** The whole body; a RangeError beyond `limit` bytes, `Unanswered` when it stops early. */

@@ -193,3 +193,13 @@ export function cancelUnsent(db: Db, job: ClaimedJob): Promise<ImageJob | null> 
     [job.id, job.claim],
   )
 }
+
+/** Whether there is something for whoever makes pictures: one that may begin, or that was left behind. */
+export async function hasWork(db: Db): Promise<boolean> {
+  const { exists } = await db.one(
+    z.object({ exists: z.boolean() }),
+    `select exists (select from image_jobs where state = 'queued' and (not_before is null or not_before <= now()) and ${ready})
+       or exists (select from image_jobs where lease_until < now() and spilled_by is null) as exists`,
+  )
+  return exists
+}

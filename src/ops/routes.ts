@@ -51,7 +51,7 @@ export function opsRoutes(
       deps.metrics.spilledBytes.set(bytes)
       deps.metrics.spillLimit.set(limitBytes)
     }
-    res.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics())
+    res.type(deps.metrics.contentType).send(await deps.metrics.text())
   })
 
   return router

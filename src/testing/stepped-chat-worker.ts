@@ -16,7 +16,7 @@ import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
 import { startNews } from '../work/news.ts'
-import { startJobs } from '../work/queues.ts'
+import { openJobs } from '../work/queues.ts'
 import type { Step } from '../work/steps.ts'
 import { WAKES } from '../work/worker.ts'
 
@@ -106,7 +106,7 @@ const deps: Deps = {
   log,
   db: database,
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
-  jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
+  jobs: openJobs({ url: config.databaseUrl!, works: true, log }),
   listener: listen(database, ['chat', WAKES], () => {}),
   storage: breakable(
     openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),

@@ -15,7 +15,7 @@ import { planStop } from '../stopping.ts'
 import { openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
 import { loadStaticFiles } from '../web/static.ts'
-import { startJobs } from '../work/queues.ts'
+import { openJobs } from '../work/queues.ts'
 import { WAKES } from '../work/worker.ts'
 import type { Order, Report, Step } from './stepped.ts'
 
@@ -115,7 +115,7 @@ const deps: Deps = {
   log,
   db: database,
   gateway: createGateway({ upstream: config.upstream, timeouts: config.gatewayTimeouts, onCall: () => {} }),
-  jobs: await startJobs({ url: config.databaseUrl!, works: true, log }),
+  jobs: openJobs({ url: config.databaseUrl!, works: true, log }),
   listener: listen(database, [WAKES], () => {}),
   storage: breakable(
     openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false }, log),

@@ -1,4 +1,4 @@
-import { type Job, PgBoss } from 'pg-boss'
+import type { Job, PgBoss } from 'pg-boss'
 import type { Db } from '../db/db.ts'
 import type { Logger } from '../log.ts'
 
@@ -34,11 +34,38 @@ export interface Jobs {
   stop(): Promise<void>
 }
 
-/** Starts pg-boss. Only a process that `works` listens, supervises and schedules. */
-export async function startJobs(options: { url: string; works: boolean; log: Logger }): Promise<Jobs> {
-  const { works, log } = options
+/**
+ * The queue, begun in the background when it is first needed: nobody waits for it before. Only a process that `works`
+ * listens, supervises and schedules.
+ */
+export function openJobs(options: { url: string; works: boolean; log: Logger }): Jobs {
+  let begun: Promise<PgBoss> | null = null
+  const begin = () => (begun ??= startBoss(options))
+  return {
+    async send(tx, queue, payload, { startAfterSeconds } = {}) {
+      const startAfter = startAfterSeconds === undefined ? {} : { startAfter: startAfterSeconds }
+      await (await begin()).send(queue, payload, { ...startAfter, db: tx })
+    },
+    async work(queue, { batch, pollSeconds }, handler) {
+      const polling = { pollingIntervalSeconds: pollSeconds, notifyPollingIntervalSeconds: Math.max(pollSeconds, 5) }
+      await (await begin()).work(queue, { batchSize: batch, ...polling }, (jobs: Job<Queues[typeof queue]>[]) =>
+        handler(jobs.map(job => job.data)),
+      )
+    },
+    async schedule(queue, cron, payload) {
+      await (await begin()).schedule(queue, cron, payload)
+    },
+    async stop() {
+      const boss = await begun?.catch(() => null)
+      await boss?.stop({ graceful: true, timeout: 5_000 })
+    },
+  }
+}
+
+async function startBoss({ url, works, log }: { url: string; works: boolean; log: Logger }): Promise<PgBoss> {
+  const { PgBoss } = await import('pg-boss')
   const boss = new PgBoss({
-    connectionString: options.url,
+    connectionString: url,
     application_name: 'sub2api-playground jobs',
     max: 3,
     supervise: works,
@@ -54,23 +81,5 @@ export async function startJobs(options: { url: string; works: boolean; log: Log
     if (known.has(name)) await boss.updateQueue(name, settings)
     else await boss.createQueue(name, settings)
   }
-
-  return {
-    async send(tx, queue, payload, { startAfterSeconds } = {}) {
-      const startAfter = startAfterSeconds === undefined ? {} : { startAfter: startAfterSeconds }
-      await boss.send(queue, payload, { ...startAfter, db: tx })
-    },
-    async work(queue, { batch, pollSeconds }, handler) {
-      const polling = { pollingIntervalSeconds: pollSeconds, notifyPollingIntervalSeconds: Math.max(pollSeconds, 5) }
-      await boss.work(queue, { batchSize: batch, ...polling }, (jobs: Job<Queues[typeof queue]>[]) =>
-        handler(jobs.map(job => job.data)),
-      )
-    },
-    async schedule(queue, cron, payload) {
-      await boss.schedule(queue, cron, payload)
-    },
-    async stop() {
-      await boss.stop({ graceful: true, timeout: 5_000 })
-    },
-  }
+  return boss
 }

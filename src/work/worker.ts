@@ -38,6 +38,7 @@ export interface Run {
 export interface Worker<Row> {
   /** Looks at once for claims that are to be stopped, and for rows that wait. */
   lookAfter(): Promise<void>
+  isBusy(): boolean
   /** Stops what runs here and matches, without asking the database. */
   cancel(matches: (row: Row) => boolean): void
   /** Takes and sends no more, waits for what runs until `deps.leaving`, then aborts the rest and waits until it has said so. */
@@ -153,6 +154,7 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
 
   return {
     lookAfter,
+    isBusy: () => running.size > 0,
     cancel(matches) {
       for (const { row, stop } of running.values()) if (matches(row)) stop.abort('cancelled' satisfies Stop)
     },
