@@ -301,6 +301,19 @@ test('what was not made is no part of the estimate that stands for the cost', as
   }
 })
 
+test('an amount that could not be looked up in time is known when the gateway tells it again', async () => {
+  const person = await alice(app)
+  app.mock.control.fault({ match: { path: usagePath, email: person.email }, reply: 'panel_error', times: 1000 })
+  const id = await ask(person, 'its amount comes late')
+  await settled(id, 'yes')
+  await passTime(id)
+  const looks = () => app.mock.control.panelCalls({ path: usagePath, email: person.email }).length
+  const before = looks()
+  await until('a look that comes to nothing', async () => looks() > before)
+  app.mock.control.clearFaults()
+  await until('the amount', async () => (await jobRow(app.db, id)).cost)
+})
+
 test('a job that is not in doubt is left as it is', async () => {
   const person = await alice(app)
   const id = await ask(person, 'all went well')

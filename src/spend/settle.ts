@@ -189,7 +189,7 @@ function nextLook(receipt: queries.Receipt, verdict: Verdict, isHeard: boolean):
   const end = receipt.worksUntil.getTime()
   const backOff = 1000 * 2 ** Math.min(receipt.looks, 12)
   if (!isHeard && now > end) {
-    const isHopeless = receipt.certain || now - end > GIVE_UP_DAYS * 86_400_000
+    const isHopeless = now - end > GIVE_UP_DAYS * 86_400_000
     return isHopeless ? null : new Date(now + Math.min(backOff, MOST_SECONDS_UNHEARD * 1000))
   }
   if (now >= end) return null
