@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import type { Emitted } from '../../src/testing/leaks.ts'
 import { check } from './check.ts'
 import { disasters } from './disasters.ts'
-import { type Actor, openActor } from './people.ts'
+import { type Actor, emailOf, openActor } from './people.ts'
 import { type Random, seeded } from './random.ts'
 import { openTorn } from './site.ts'
 
@@ -31,14 +31,15 @@ const end = performance.now() + Number(values.minutes) * 60_000
 console.log(`seed ${seed}, ${values.minutes} minutes`)
 
 const random = seeded(seed)
-const torn = await openTorn()
+const torn = await openTorn(emailOf(NAMES[0]!))
 const seen: Emitted[] = []
 const under = new Set<Promise<void>>()
 const repairs: (() => Promise<void> | void)[] = []
 let wrong: string[] = []
 let points = 0
 try {
-  for (const member of torn.members) await torn.start(member)
+  // All at once: one of them brings the old schema up, and the others wait.
+  await Promise.all(torn.members.map(member => torn.start(member)))
   const actors: Actor[] = []
   for (const name of NAMES) actors.push(await openActor(torn, name, seen))
   while (wrong.length === 0 && points < Number(values.points) && performance.now() < end) {

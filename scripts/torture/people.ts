@@ -44,8 +44,10 @@ export interface Actor {
   act(random: Random): Promise<void>
 }
 
+export const emailOf = (name: string) => `${name}@example.com`
+
 export async function openActor(torn: Torn, name: string, seen: Emitted[]): Promise<Actor> {
-  const email = `${name}@example.com`
+  const email = emailOf(name)
   torn.mock.control.user(email, { balance: 1e6, concurrency: 8 })
   const site = torn.members.find(member => member.url && member.child)!.url
   const first = visitor(site)

@@ -8,10 +8,12 @@ import { createInterface } from 'node:readline'
 import { loadConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/db/db.ts'
 import { type MockGateway, startMockGateway } from '../../src/mock/server.ts'
+import { createSealer } from '../../src/secrets/sealer.ts'
 import { openStorage, type Storage } from '../../src/storage/storage.ts'
 import { startBucket } from '../../src/testing/bucket.ts'
-import { databaseUrl, startTestServer, TEMPLATE, temporaryDirectory } from '../../src/testing/setup.ts'
+import { databaseUrl, startTestServer, temporaryDirectory } from '../../src/testing/setup.ts'
 import { type Gate, openGate } from './gate.ts'
+import { openOldHouse } from './old-house.ts'
 
 type Role = 'all' | 'web' | 'worker'
 
@@ -44,13 +46,16 @@ export interface Torn {
   close(): Promise<void>
 }
 
+const DATABASE = 'torture'
 /** Of what a process says, as a whole, so that a run is short; in the product these are minutes. */
 const worker = { tickSeconds: 0.3, leaseSeconds: 4, sweepSeconds: 1, persistSeconds: 30 }
 
-export async function openTorn(): Promise<Torn> {
+/** With what one person had when the version before was stopped. */
+export async function openTorn(old: string): Promise<Torn> {
   const directory = await mkdtemp(path.join(tmpdir(), 'playground-torture-'))
   const server = await startTestServer(await temporaryDirectory())
-  const url = databaseUrl(server.url, TEMPLATE)
+  const url = databaseUrl(server.url, DATABASE)
+  await create(server.url, DATABASE)
   const db = openDatabase({ url, max: 4 })
   const mock = await startMockGateway({ usageDelayMs: 50, panelLimits: false })
   const store = await startBucket(path.join(directory, 'store'))
@@ -62,7 +67,6 @@ export async function openTorn(): Promise<Torn> {
   }
   postgres.hostname = '127.0.0.1'
   postgres.port = String(gates.database.port)
-  const secret = randomBytes(32).toString('hex')
   const members: Member[] = (['web', 'all', 'worker'] as const).map(role => ({
     role,
     url: '',
@@ -73,7 +77,9 @@ export async function openTorn(): Promise<Torn> {
   const complaints: string[] = []
   const dataOf = (member: Member) => path.join(directory, `data-${members.indexOf(member)}`)
 
+  const secret = randomBytes(32).toString('hex')
   const storage = openStorage({ localDirectory: '', s3: store.config, keepLocal: false })
+  await openOldHouse({ db, mock, storage, sealer: createSealer([secret]) }, old)
   const torn: Torn = {
     db,
     storage,
@@ -150,4 +156,10 @@ export async function openTorn(): Promise<Torn> {
     },
   }
   return torn
+}
+
+async function create(server: string, database: string): Promise<void> {
+  const admin = openDatabase({ url: server, max: 1 })
+  await admin.run(`create database ${database}`)
+  await admin.close()
 }

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { before, test } from 'node:test'
 import { z } from 'zod'
 import { findJob, type ImageJob } from '../images/job-queries.ts'
@@ -11,6 +8,7 @@ import { Secret } from '../secrets/secret.ts'
 import type { Browser } from '../testing/browser.ts'
 import { atEnd, type TestDatabase, testDatabase } from '../testing/database.ts'
 import { jobEnd, jobRow } from '../testing/jobs.ts'
+import { migrationsUpTo } from '../testing/migrations.ts'
 import { alice, type Person, signedIn } from '../testing/people.ts'
 import { type MadePicture, makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
@@ -19,7 +17,6 @@ import { migrate } from './migrate.ts'
 // An installation of the first six migrations, with what people had made by then, comes up on this version.
 
 const FIRST = '0006'
-const migrations = path.join(import.meta.dirname, '../../migrations')
 const emails = { old: 'old-alice@example.com', away: 'old-bob@example.com' }
 
 let app: TestApp
@@ -32,20 +29,14 @@ before(async () => {
   picture = await makePicture(app, await alice(app), 'a picture whose bytes are in the store')
   db = await testDatabase()
   await db.run('drop schema public cascade; create schema public')
-  await migrate(db, await foldersUpTo(FIRST))
+  const { folder, remove } = await migrationsUpTo(FIRST)
+  atEnd(remove)
+  await migrate(db, folder)
   await fill()
   const worker = { tickSeconds: 0.1, leaseSeconds: 2, sweepSeconds: 0.2, persistSeconds: 5 }
   const another = await app.another({ databaseUrl: db.url, worker })
   open = another.browser
 })
-
-async function foldersUpTo(last: string): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'migrations-'))
-  atEnd(() => rm(folder, { recursive: true }))
-  for (const name of await readdir(migrations))
-    if (name.slice(0, 4) <= last) await copyFile(path.join(migrations, name), path.join(folder, name))
-  return folder
-}
 
 const userId = (email: string) => app.mock.control.user(email).id
 const keyOf = (email: string) => app.mock.control.keysOf(email)[0]!
