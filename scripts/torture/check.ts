@@ -114,12 +114,12 @@ async function receiptsAreBills({ db, mock }: Torn): Promise<string[]> {
   return mock.state.usage.flatMap(row => {
     const receipt = byUsage.get(row.id)
     if (!receipt) {
+      if (shown.has(row.id)) return []
       const known = receipts.find(({ requestId }) => requestId && row.request_id.endsWith(requestId))
-      return shown.has(row.id)
-        ? []
-        : [
-            `usage row ${row.id} (${row.model}, ${row.actual_cost}) is on no receipt${known ? `, though ${known.kind} ${known.subject} has its request id` : ''}`,
-          ]
+      const call = mock.control.calls().find(({ requestId }) => requestId && row.request_id.endsWith(requestId))
+      const asked = JSON.stringify(call, ['prompt', 'receivedAt', 'endedAt', 'state', 'status', 'clientGone'])
+      const whose = known ? `, though ${known.kind} ${known.subject} has its request id` : ''
+      return [`usage row ${row.id} (${row.model}, ${row.actual_cost}) of ${asked} is on no receipt${whose}`]
     }
     const off = Math.abs((receipt.cost ?? 0) - row.actual_cost)
     return off < 0.005
@@ -157,6 +157,20 @@ async function picturesAreKept({ db, mock, storage, dataDirectories }: Torn): Pr
     globSync('spill/*/*', { cwd: directory }).map(name => `${name} waits on a disk, though nothing is under way`),
   )
   return [...fewer, ...broken, ...left]
+}
+
+/** What there is of calls, for whoever looks for the cause. */
+export async function evidence({ db, mock }: Torn): Promise<string[]> {
+  const rows = await db.many(
+    Row,
+    `select (to_jsonb(r) || '{"table": "receipts"}')::text as row from receipts r
+     union all select (to_jsonb(r) - 'key_secret' - 'html' || '{"table": "replies"}')::text from replies r
+     union all select (to_jsonb(j) - 'key_secret' || '{"table": "image_jobs"}')::text from image_jobs j`,
+  )
+  return [
+    ...rows.map(({ row }) => row),
+    ...[...mock.control.calls(), ...mock.state.usage].map(each => JSON.stringify(each)),
+  ]
 }
 
 async function othersSeeNothing(actors: readonly Actor[]): Promise<string[]> {

@@ -9,7 +9,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Emitted } from '../../src/testing/leaks.ts'
-import { check } from './check.ts'
+import { check, evidence } from './check.ts'
 import { disasters } from './disasters.ts'
 import { type Actor, emailOf, openActor } from './people.ts'
 import { type Random, seeded } from './random.ts'
@@ -37,6 +37,7 @@ const under = new Set<Promise<void>>()
 const repairs: (() => Promise<void> | void)[] = []
 let wrong: string[] = []
 let points = 0
+const found: string[] = []
 try {
   // All at once: one of them brings the old schema up, and the others wait.
   await Promise.all(torn.members.map(member => torn.start(member)))
@@ -56,6 +57,7 @@ try {
     for (const member of torn.members) if (!member.child) await torn.start(member)
     await Promise.all(under)
     wrong = await check(torn, actors, seen)
+    if (wrong.length > 0) found.push(...(await evidence(torn)))
     points++
     console.log(`quiet point ${points}: ${wrong.length === 0 ? 'all well' : 'not well'} after ${tally(happened)}`)
     seen.splice(0, Math.max(0, seen.length - KEPT))
@@ -66,8 +68,8 @@ try {
 for (const sentence of wrong) console.log(`- ${sentence}`)
 if (wrong.length > 0) {
   const file = path.join(tmpdir(), `torture-${seed}.log`)
-  writeFileSync(file, torn.logs.join('\n'))
-  console.log(`seed ${seed} found something; what the processes said is in ${file}`)
+  writeFileSync(file, [...torn.logs, ...found].join('\n'))
+  console.log(`seed ${seed} found something; what the processes said, and their rows, are in ${file}`)
 } else console.log(`${points} quiet points, all well`)
 process.exit(wrong.length === 0 ? 0 : 1)
 
