@@ -4,15 +4,8 @@ import session from 'express-session'
 import { accountOfVisit } from './account/queries.ts'
 import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
-import { agentApi } from './agents/api.ts'
-import { assetRoutes } from './agents/assets.ts'
-import { agentRoutes } from './agents/routes.ts'
-import { chatRoutes } from './chat/routes.ts'
 import type { Deps } from './deps.ts'
-import { imageRoutes } from './images/routes.ts'
 import { operatorNotes } from './images/silent-edits.ts'
-import { fileRoutes } from './library/files.ts'
-import { libraryRoutes } from './library/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { showKeptForm } from './session/kept-form.ts'
@@ -26,6 +19,7 @@ import { acceptForm, readQuery, refuseNul } from './web/input.ts'
 import { checkOrigin } from './web/origin.ts'
 import { pageOfRequest, preferenceRoutes } from './web/preferences.ts'
 import { requestLog } from './web/request-log.ts'
+import { room } from './web/rooms.ts'
 import { securityHeaders } from './web/security.ts'
 
 const SESSION_MS = 30 * 86_400_000
@@ -71,7 +65,10 @@ export function createApp(deps: Deps): App {
     web.use(securityHeaders({ https }))
     web.use(deps.staticFiles.handler)
     web.use(refuseNul)
-    web.use('/api/playground', agentApi(deps))
+    web.use(
+      '/api/playground',
+      room('', async () => (await import('./agents/api.ts')).agentApi(deps)),
+    )
     web.use(compression({ filter: (req, res) => !req.path.startsWith('/files/') && compression.filter(req, res) }))
     web.use(pageOfRequest(deps))
     web.use(checkOrigin(config.publicOrigin))
@@ -79,16 +76,19 @@ export function createApp(deps: Deps): App {
     web.use(identify(deps))
     web.use(acceptForm((req, res) => res.locals.signedIn !== undefined || hadSession(req)))
     web.use(showKeptForm())
-    web.use('/api/playground', assetRoutes(deps))
+    web.use(
+      '/api/playground',
+      room('', async () => (await import('./agents/assets.ts')).assetRoutes(deps)),
+    )
     web.use(loadViewer(deps))
     web.use(preferenceRoutes({ https }))
     web.use(sessionRoutes(deps, rememberSignIn(deps)))
     web.use(accountRoutes(deps))
-    web.use(agentRoutes(deps))
-    web.use(imageRoutes(deps))
-    web.use(chatRoutes(deps, streams))
-    web.use(libraryRoutes(deps))
-    web.use(fileRoutes(deps))
+    web.use(room('/agents', async () => (await import('./agents/routes.ts')).agentRoutes(deps)))
+    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps)))
+    web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))
+    web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps)))
+    web.use(room('/files', async () => (await import('./library/files.ts')).fileRoutes(deps)))
     web.get('/', (_req, res) => res.redirect(303, res.locals.signedIn ? '/images' : '/login'))
     return web
   }

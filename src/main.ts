@@ -10,14 +10,10 @@ import type { Deps } from './deps.ts'
 import { openHouse } from './house.ts'
 import { tellPicture } from './images/check.ts'
 import { hasWork } from './images/claim-queries.ts'
-import { measureOutside } from './images/measure-outside.ts'
-import { startImageWorker } from './images/worker.ts'
 import { createLog, type Logger } from './log.ts'
-import { startEmbeddedPostgres } from './postgres/embedded.ts'
 import { runProcess } from './process.ts'
 import { startSettling } from './spend/worker.ts'
 import { planStop, stopAll } from './stopping.ts'
-import { startHousekeeping } from './upkeep/hourly.ts'
 import { watchBodies } from './web/slow-bodies.ts'
 import { NICENESS, startHelper } from './work/helper.ts'
 import { startNews } from './work/news.ts'
@@ -56,7 +52,7 @@ export async function start(
     const url = await listen(server, config)
     // Not before: a process that finds its port taken must not have begun what is paid for.
     if (config.role !== 'web') {
-      workers.push(picturesAside ? makePicturesAside(deps, databaseUrl) : await startImageWorker(deps))
+      workers.push(picturesAside ? makePicturesAside(deps, databaseUrl) : await makePicturesHere(deps))
       workers.push(await startChatWorker(deps))
       workers.push(await startNews(deps, chatNews(deps)))
       const tellers = { picture: tellPicture, answer: tellAnswer, title: async () => undefined }
@@ -76,6 +72,7 @@ export async function start(
 
   async function startOwnPostgres(): Promise<string> {
     const directory = path.join(config.dataDirectory, 'postgres')
+    const { startEmbeddedPostgres } = await import('./postgres/embedded.ts')
     const postgres = await startEmbeddedPostgres({ directory, log: line => log.debug({ line }, 'postgres') })
     stops.push(() => postgres.stop())
     log.info(
@@ -87,10 +84,19 @@ export async function start(
 }
 
 async function startUpkeep(deps: Deps): Promise<void> {
+  const [{ measureOutside }, { startHousekeeping }] = await Promise.all([
+    import('./images/measure-outside.ts'),
+    import('./upkeep/hourly.ts'),
+  ])
   await deps.jobs.work('image-outside', { batch: 1, pollSeconds: 2 }, async payloads => {
     for (const payload of payloads) await measureOutside(deps, payload)
   })
   await startHousekeeping(deps)
+}
+
+async function makePicturesHere(deps: Deps): Promise<{ stop(): Promise<void> }> {
+  const { startImageWorker } = await import('./images/worker.ts')
+  return startImageWorker(deps)
 }
 
 /** Making pictures takes a core; the pages of people come first. */

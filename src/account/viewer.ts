@@ -12,18 +12,20 @@ import * as queries from './queries.ts'
 export function loadViewer(deps: Pick<Deps, 'db' | 'sealer'>): RequestHandler {
   return (req, res, next) => {
     const visit = visitOf(req)
-    if (res.locals.signedIn && visit) showViewer(res, usable(deps, queries.readAccount(visit.row)))
+    // Only when it is looked at: a poll or a file has no use for it.
+    if (res.locals.signedIn && visit) showViewer(res, () => usable(deps, queries.readAccount(visit.row)))
     next()
   }
 }
 
 /** The account of the person behind this request; null before the first balance or key. */
 export function accountOf(res: Response): queries.Account | null {
-  return (res.locals.account as queries.Account | undefined) ?? null
+  return (res.locals.account as (() => queries.Account | null) | undefined)?.() ?? null
 }
 
 export async function reloadViewer(deps: Pick<Deps, 'db' | 'sealer'>, res: Response): Promise<void> {
-  showViewer(res, await findUsableAccount(deps, (res.locals.signedIn as SignedIn).userId))
+  const account = await findUsableAccount(deps, (res.locals.signedIn as SignedIn).userId)
+  showViewer(res, () => account)
 }
 
 export async function findUsableAccount(
@@ -39,9 +41,17 @@ function usable(deps: Pick<Deps, 'sealer'>, account: queries.Account | null): qu
   return { ...account, keyId: null, keySecret: null }
 }
 
-function showViewer(res: Response, account: queries.Account | null): void {
-  res.locals.account = account
-  pageOf(res).viewer = toViewer(res.locals.signedIn as SignedIn, account)
+function showViewer(res: Response, find: () => queries.Account | null): void {
+  let account: queries.Account | null | undefined
+  const who = res.locals.signedIn as SignedIn
+  const page = pageOf(res)
+  res.locals.account = () => {
+    if (account === undefined) account = find()
+    return account
+  }
+  const describe = (viewer: PropertyDescriptor) =>
+    Object.defineProperty(page, 'viewer', { ...viewer, enumerable: true, configurable: true })
+  describe({ get: () => toViewer(who, accountOf(res)), set: (value: Viewer | null) => describe({ value }) })
 }
 
 function toViewer(who: SignedIn, account: queries.Account | null): Viewer {

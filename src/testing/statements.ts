@@ -3,6 +3,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const QUIET_MS = 40
+const REMEMBERED = 100_000
 
 /** Stands between an app and its Postgres, and counts what is asked. */
 export interface StatementCounter {
@@ -10,6 +11,8 @@ export interface StatementCounter {
   url: string
   /** Statements since the last call. */
   take(): number
+  /** Whether these words have been asked since the last call of `take`. */
+  heard(words: string): boolean
   /** Waits until nothing has been asked for a moment: what follows an answer is done. */
   quiet(): Promise<void>
   close(): void
@@ -21,6 +24,7 @@ export async function countStatements(databaseUrl: string): Promise<StatementCou
   const sockets = new Set<Socket>()
   let count = 0
   let askedAt = 0
+  let asked = Buffer.alloc(0)
   const server = createServer(app => {
     const postgres = connect(target)
     for (const socket of [app, postgres]) {
@@ -37,6 +41,7 @@ export async function countStatements(databaseUrl: string): Promise<StatementCou
       if (type === 'Q' || type === 'B') count++
     })
     app.on('data', (chunk: Buffer) => {
+      asked = Buffer.concat([asked, chunk]).subarray(-REMEMBERED)
       read(chunk)
       postgres.write(chunk)
     })
@@ -50,8 +55,10 @@ export async function countStatements(databaseUrl: string): Promise<StatementCou
     take() {
       const taken = count
       count = 0
+      asked = Buffer.alloc(0)
       return taken
     },
+    heard: words => asked.includes(words),
     async quiet() {
       while (performance.now() - askedAt < QUIET_MS) await delay(5)
     },

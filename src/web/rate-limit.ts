@@ -1,4 +1,4 @@
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import type { RateLimiterPostgres } from 'rate-limiter-flexible'
 import type { Database } from '../db/db.ts'
 import { Refusal } from './errors.ts'
 import type { Key } from './i18n.ts'
@@ -13,7 +13,34 @@ export function createRateLimit(
   db: Database,
   options: { name: string; points: number; seconds: number; refusal: Key },
 ): RateLimit {
-  const limiter = new RateLimiterPostgres({
+  let opening: Promise<RateLimiterPostgres> | null = null
+  return {
+    async consume(who, points = 1) {
+      opening ??= openLimiter(db, options)
+      const limiter = await opening
+      try {
+        await limiter.consume(who, points)
+      } catch (error) {
+        if (!isRefused(error)) throw error
+        const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000))
+        throw new Refusal(429, options.refusal, { seconds }, seconds)
+      }
+    },
+  }
+}
+
+/** What the library throws when there have been too many: no error. */
+function isRefused(thrown: unknown): thrown is { msBeforeNext: number } {
+  return !(thrown instanceof Error) && typeof (thrown as { msBeforeNext?: unknown }).msBeforeNext === 'number'
+}
+
+/** The library is loaded with the first attempt that counts. */
+async function openLimiter(
+  db: Database,
+  options: { name: string; points: number; seconds: number },
+): Promise<RateLimiterPostgres> {
+  const { RateLimiterPostgres } = await import('rate-limiter-flexible')
+  return new RateLimiterPostgres({
     // The one method of a pool that it calls; this one names an outage.
     storeClient: { query: (q: { text: string; values: unknown[] }) => db.executeSql(q.text, q.values) },
     storeType: 'pool',
@@ -25,17 +52,6 @@ export function createRateLimit(
     duration: options.seconds,
     inMemoryBlockOnConsumed: options.points + 1,
   })
-  return {
-    async consume(who, points = 1) {
-      try {
-        await limiter.consume(who, points)
-      } catch (error) {
-        if (!(error instanceof RateLimiterRes)) throw error
-        const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000))
-        throw new Refusal(429, options.refusal, { seconds }, seconds)
-      }
-    },
-  }
 }
 
 /** Deletes the counts nobody needs any more. */

@@ -3,7 +3,7 @@ import type { Request, RequestHandler } from 'express'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
-/** Gives the request its id, logs one line when it is over and measures it. Neither query nor body nor header is logged. */
+/** Gives the request its id, logs one line when it is over (a question that is answered with nothing at `debug`) and measures it. Neither query nor body nor header is logged. */
 export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()
@@ -19,7 +19,9 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
         { method: req.method, route, status: `${Math.floor(res.statusCode / 100)}xx` },
         ms / 1000,
       )
-      log.info({
+      // What every open page asks all the time, and nothing came of.
+      const isQuiet = req.method === 'GET' && res.statusCode === 204
+      log[isQuiet ? 'debug' : 'info']({
         requestId,
         method: req.method,
         path: loggedPath(req),

@@ -8,6 +8,8 @@ import { testApp } from '../testing/server.ts'
 
 const app = await testApp({ role: 'web', bodies: { windowSeconds: 0.5, leastBytes: 1000 } })
 const owner = await alice(app)
+// A room is loaded with its first visitor.
+await owner.get('/images')
 const { default: sharp } = await import('sharp')
 const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const
 const picture = await sharp({ create: { width: 90, height: 90, channels: 3, background: '#888', noise } })

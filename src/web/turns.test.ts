@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
+import { atEnd } from '../testing/database.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
+import { countStatements } from '../testing/statements.ts'
 
 const CONNECTIONS = 4
 const lockOfPerson = `select pg_advisory_xact_lock($1, hashint8(id)) from users where email = $2`
@@ -59,15 +61,18 @@ test('nor do changes to a batch or an SSH key, while the jobs are being claimed'
 
 test('nothing is begun for a client that has left', async () => {
   const person = await alice(app)
+  const asked = await countStatements(app.db.url)
+  atEnd(async () => asked.close())
+  const { running } = await app.another({ role: 'web', databaseUrl: asked.url })
   const letGo = await holdLock(741_002, person)
   const left = new AbortController()
-  const answer = fetch(`${app.url}/images`, {
+  const answer = fetch(`${running.url}/images`, {
     method: 'POST',
-    headers: { Cookie: `sid=${person.cookie('sid')}`, Origin: app.url },
+    headers: { Cookie: `sid=${person.cookie('sid')}`, Origin: running.url },
     body: new URLSearchParams({ prompt: 'never mind' }),
     signal: left.signal,
   })
-  await until('the request to wait for its turn', async () => (await countedStarts(person)) > 0)
+  await until('the request to wait for its turn', async () => asked.heard('pg_try_advisory_xact_lock'))
   left.abort()
   await assert.rejects(answer)
   await until('the server to notice', async () => app.logs.some(line => line.includes('"aborted":true')))
@@ -127,13 +132,4 @@ async function holdLock(lock: number, person: Person | null): Promise<() => Prom
     await client.query('commit')
     client.release()
   }
-}
-
-/** How many requests of theirs have come as far as their turn. */
-async function countedStarts(person: Person): Promise<number> {
-  const { rows } = await app.db.pool.query<{ count: number }>(
-    `select count(*)::int from rate_limits where key = 'start:' || (select id from users where email = $1)`,
-    [person.email],
-  )
-  return rows[0]!.count
 }
