@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
@@ -7,7 +8,7 @@ import type { Actor } from './people.ts'
 import type { Torn } from './site.ts'
 
 const SETTLED_WITHIN_MS = 120_000
-const BILLED_WITHIN_MS = 300
+const QUIET_MS = 1000
 const Row = z.object({ row: z.string() })
 const unfinished = `select (to_jsonb(j) - 'key_secret')::text as row from image_jobs j where state in ('queued', 'running')
   union all select (to_jsonb(r) - 'key_secret' - 'html')::text from replies r where state in ('queued', 'running')`
@@ -63,11 +64,26 @@ async function none(db: Torn['db'], question: string, hurry: readonly string[]):
   }
 }
 
-/** It goes on with calls that we left, and bills them a little later. */
-async function gatewayIsIdle({ mock }: Torn): Promise<void> {
-  const end = Date.now() + SETTLED_WITHIN_MS
-  while (mock.control.calls().some(({ endedAt }) => endedAt === null) && Date.now() < end) await delay(100)
-  await delay(BILLED_WITHIN_MS)
+/**
+ * It goes on with calls that we left, and bills them a little later. A process that stood still may have a call to make
+ * for a row that another has ended since: each must have answered, and then nothing have come for a while.
+ */
+async function gatewayIsIdle({ mock, members }: Torn): Promise<void> {
+  await Promise.all(members.map(hasAnswered))
+  const count = () => mock.control.calls().length
+  let [seen, quietSince] = [count(), Date.now()]
+  for (const end = Date.now() + SETTLED_WITHIN_MS; Date.now() < end; await delay(100)) {
+    const isOpen = mock.control.calls().some(({ endedAt }) => endedAt === null)
+    if (isOpen || count() !== seen) [seen, quietSince] = [count(), Date.now()]
+    if (Date.now() - quietSince > QUIET_MS) return
+  }
+}
+
+async function hasAnswered({ child }: Torn['members'][number]): Promise<void> {
+  if (!child) return
+  const answered = once(child, 'message')
+  child.send({ answer: true })
+  await Promise.race([answered, once(child, 'exit')])
 }
 
 /** As many bills for a wish as rows that could have been called for it, at most. */
