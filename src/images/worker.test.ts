@@ -7,7 +7,7 @@ import type { Config } from '../config.ts'
 import { openDatabase } from '../db/db.ts'
 import type { Running } from '../main.ts'
 import { atEnd, restartablePostgres } from '../testing/database.ts'
-import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
+import { ask, jobEnd, jobIn, jobRow, press } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
@@ -144,8 +144,7 @@ test('five hundred submits at once, three workers: each submission is one job, a
   await withWorkers(3, { limits }, async () => {
     // So many wait for a connection to the database that some are told to come again: they do, with the same form.
     const send = async (person: Person, form: (typeof forms)[number]) => {
-      let answer = await person.post('/images', form)
-      while (answer.status === 503) answer = await person.post('/images', form)
+      const answer = await press(person, form)
       assert.equal(answer.status, 303)
       return answer.location
     }
@@ -174,7 +173,7 @@ test('five hundred submits at once, three workers: each submission is one job, a
 
 test('the fifty-first job that waits is refused: 429, when to come again, and the prompt stays', async () => {
   const person = await alice(app)
-  const answers = await Promise.all(askFor(52, 'too many').map(prompt => person.post('/images', { prompt })))
+  const answers = await Promise.all(askFor(52, 'too many').map(prompt => press(person, { prompt })))
   assert.equal(answers.filter(answer => answer.status === 303).length, 50)
   const refused = answers.filter(answer => answer.status === 429)
   assert.equal(refused.length, 2)
@@ -197,7 +196,7 @@ test('the fifty-first job that waits is refused: 429, when to come again, and th
 
 test('a worker that stops takes no more, waits for what runs, and says of the rest that nobody knows', async () => {
   const person = await alice(app)
-  const { child } = await startProcess(app, { PLAYGROUND_ROLE: 'worker', PLAYGROUND_SHUTDOWN_SECONDS: '1' })
+  const { child } = await startProcess(app, { PLAYGROUND_ROLE: 'worker', PLAYGROUND_SHUTDOWN_SECONDS: '4' })
   const short = app.mock.control.fault({ match: { prompt: 'nearly there' }, hold: 'before_completed' })
   app.mock.control.fault({ match: { prompt: 'far away' }, times: 3, hold: 'before_completed' })
   const quick = await ask(person, 'nearly there')
@@ -211,7 +210,7 @@ test('a worker that stops takes no more, waits for what runs, and says of the re
 
   child.kill('SIGTERM')
   await until('the stop to begin', async () => app.logs.some(line => line.includes('"stopping"')))
-  // It waits a second: what ends in that time ends well, and makes room for nothing.
+  // It waits four seconds: what ends in that time ends well, and makes room for nothing.
   app.mock.control.release(short)
   await jobIn(app.db, quick, 'done')
   const [code] = child.exitCode === null ? ((await once(child, 'exit')) as [number]) : [child.exitCode]

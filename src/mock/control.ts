@@ -42,7 +42,7 @@ export function createControl(state: MockState): MockControl {
       state.ledger.panelCalls.filter(call =>
         Object.entries(filter).every(([name, value]) => call[name as keyof PanelRecord] === value),
       ),
-    waitForCalls(count, filter = {}, timeoutMs = 20_000) {
+    waitForCalls(count, filter = {}, timeoutMs = 30_000) {
       const limits = [AbortSignal.timeout(timeoutMs), state.closing.signal]
       return state.ledger.waitFor(count, filter, AbortSignal.any(limits))
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import type { Browser } from './browser.ts'
+import type { Browser, Page } from './browser.ts'
 import { until } from './server.ts'
 
 const Job = z.object({
@@ -30,12 +30,18 @@ export type JobRow = z.output<typeof Job>
 
 /** Sends the form as a browser without JavaScript does; the id of the job it leads to. */
 export async function ask(person: Browser, prompt: string, fields: Record<string, string> = {}): Promise<string> {
-  const form = { prompt, submission: randomUUID(), ...fields }
-  let answer = await person.post('/images', form)
-  // Told to come again, where many were asked for at once: as the page does by itself.
-  while (answer.headers['retry-after'] === '1') answer = await person.post('/images', form)
+  const answer = await press(person, { prompt, ...fields })
   assert.equal(answer.status, 303, `no job for ${prompt}: ${answer.text.slice(0, 300)}`)
   return answer.location.split('/').at(-1)!
+}
+
+/** The answer to the form, which is sent again for as long as many at once are told to come again: a page does so by itself. */
+export async function press(person: Browser, fields: Record<string, string>): Promise<Page> {
+  const form = { submission: randomUUID(), ...fields }
+  for (;;) {
+    const answer = await person.post('/images', form)
+    if (answer.status !== 503 || answer.headers['retry-after'] !== '1') return answer
+  }
 }
 
 export function jobRow(db: Db, id: string): Promise<JobRow> {
