@@ -7,7 +7,7 @@ import type { HTMLElement } from 'node-html-parser'
 import sharp from 'sharp'
 import { z } from 'zod'
 import type { Browser, Page } from '../testing/browser.ts'
-import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
+import { ask, jobEnd, jobIn, jobRow, press } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
@@ -430,7 +430,7 @@ describe('sent twice', together, () => {
   test('the same form, sent six times at once, makes one job and one call', async () => {
     const person = await alice(app)
     const form = { prompt: 'only one please', submission: randomUUID() }
-    const answers = await Promise.all(Array.from({ length: 6 }, () => person.post('/images', form)))
+    const answers = await Promise.all(Array.from({ length: 6 }, () => press(person, form)))
     assert.equal(new Set(answers.map(answer => answer.location)).size, 1)
     await jobEnd(app.db, answers[0]!.location.split('/').at(-1)!)
     const again = await person.post('/images', form, htmx)
