@@ -3,6 +3,7 @@ import { byTurns } from './by-turns.ts'
 import type { Rendered, Work } from './markdown-thread.ts'
 
 const MEMORY_MIB = 96
+const IDLE_MS = 60_000
 
 /**
  * Renders in a thread of its own, so that nobody waits for somebody else's text; null when that takes too long or more
@@ -18,16 +19,30 @@ export const renderPatiently = aside(1_000)
 function aside(deadlineMs: number): Aside {
   const inTurn = byTurns()
   let thread: Worker | null = null
+  let idle: NodeJS.Timeout | undefined
 
   return (userId, work) =>
     inTurn(userId, async () => {
-      thread ??= await startThread(() => {
-        thread = null
-      })
+      clearTimeout(idle)
+      if (!thread) {
+        const started = await startThread()
+        started?.once('exit', () => {
+          if (thread === started) thread = null
+        })
+        thread = started
+      }
       const rendered = thread && (await ask(thread, work, deadlineMs))
       if (!rendered) await thread?.terminate()
+      idle = setTimeout(endIdle, IDLE_MS).unref()
       return rendered
     })
+
+  function endIdle(): void {
+    const idler = thread
+    // Whoever comes while it ends gets another.
+    thread = null
+    void idler?.terminate()
+  }
 }
 
 async function ask(worker: Worker, work: Work, deadlineMs: number): Promise<Rendered | null> {
@@ -46,8 +61,11 @@ async function ask(worker: Worker, work: Work, deadlineMs: number): Promise<Rend
   }
 }
 
-/** It takes a tenth of a second and some 35 MB: at the first answer, not at start. Null when there is no room for one. */
-async function startThread(ended: () => void): Promise<Worker | null> {
+/**
+ * It takes a tenth of a second and some 35 MB: at the first answer, not at start, and not when there was none for a minute.
+ * Null when there is no room for one.
+ */
+async function startThread(): Promise<Worker | null> {
   const worker = new Worker(new URL('markdown-thread.ts', import.meta.url), {
     // None of our secrets.
     env: {},
@@ -55,10 +73,7 @@ async function startThread(ended: () => void): Promise<Worker | null> {
   })
   const { promise, resolve } = Promise.withResolvers<Worker | null>()
   worker.once('message', () => resolve(worker))
-  worker.once('exit', () => {
-    ended()
-    resolve(null)
-  })
+  worker.once('exit', () => resolve(null))
   // Whatever goes wrong in it ends it, and `exit` tells.
   worker.on('error', () => undefined)
   return promise
