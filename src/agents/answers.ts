@@ -54,7 +54,7 @@ export function jsonErrors(log: Logger): ErrorRequestHandler {
       .set('Cache-Control', 'no-store')
       .json({
         code: problem.status,
-        message: problem.sentence ?? wordsFor(req)(problem.key, problem.params),
+        message: wordsFor(req)(problem.key, problem.params),
         reason: problem.reason,
         ...(problem.field && { field: problem.field }),
         ...(problem.retryAfter !== undefined && { retry_after: problem.retryAfter }),

@@ -13,12 +13,12 @@ import { fileLimit } from '../library/intake.ts'
 import { findFile, type Picture, type StoredFile } from '../library/queries.ts'
 import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from '../library/send.ts'
 import { callerOf } from '../session/caller.ts'
-import type { Translate } from '../web/i18n.ts'
 import { networkOf } from '../web/network.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { goneSignal } from '../web/turns.ts'
+import { say } from '../web/words.ts'
 import { jsonErrors, jsonOnly, noSuchRoute, onlyMethods, succeed, wordsFor } from './answers.ts'
 import { readText, type TaskBody, withTaskBody } from './body.ts'
 import { admit, checkSettings } from './limits.ts'
@@ -63,7 +63,7 @@ export function agentApi(deps: Deps): Router {
   api.post('/ssh/challenge', async (req, res) => {
     await challenges.consume(networkOf(callerOf(req).address))
     const { public_key: publicKey } = await readJson(req, ChallengeRequest)
-    const key = readKey(publicKey, wordsFor(req))
+    const key = readKey(publicKey)
     const { id, message } = await createChallenge(deps, key)
     const { fingerprint } = key
     succeed(res, { challenge_id: id, fingerprint, namespace: NAMESPACE, message, expires_in: CHALLENGE_SECONDS })
@@ -72,12 +72,11 @@ export function agentApi(deps: Deps): Router {
 
   api.post('/ssh/login', async (req, res) => {
     const caller = callerOf(req)
-    const t = wordsFor(req)
     await logins.consume(networkOf(caller.address))
     const { public_key: publicKey, challenge_id: challengeId, signature } = await readJson(req, LoginRequest)
-    const key = readKey(publicKey, t)
+    const key = readKey(publicKey)
     if (signature.trim() === '' || signature.length > longestSignatureText) {
-      throw badField('signature', t('agents.invalid.signature'))
+      throw badField('signature', say('agents.invalid.signature'))
     }
     // Those who hold the key and those who only know it use up a limit each: nobody is kept out by the others.
     const count = (isHolder: boolean) => loginsOfKey.consume(`${key.fingerprint} ${isHolder ? 'held' : 'known'}`)
@@ -114,18 +113,17 @@ export function agentApi(deps: Deps): Router {
   })
   api.get('/ssh/tasks', async (req, res) => {
     const bearer = await bearerOf(req)
-    const t = wordsFor(req)
     const query = TasksQuery.safeParse(req.query)
-    if (!query.success) throw badShape(query.error, t)
+    if (!query.success) throw badShape(query.error)
     const { status, limit: count, cursor } = query.data
     const before = cursor === undefined ? null : parseCursor(cursor)
-    if (cursor !== undefined && !before) throw badField('cursor', t('agents.invalid.field', { field: 'cursor' }))
+    if (cursor !== undefined && !before) throw badField('cursor', say('agents.invalid.field', { field: 'cursor' }))
     const states = status ? statesOf(status) : null
     const jobs = await listJobsOfSshKey(db, bearer.userId, bearer.id, { states, before, limit: count + 1 })
     const shown = jobs.slice(0, count)
     const last = jobs.length > count ? shown.at(-1) : undefined
     const next = last ? cursorOf(last.createdAt, last.id) : null
-    succeed(res, { tasks: await viewTasks(deps, bearer, shown, t), next_cursor: next })
+    succeed(res, { tasks: await viewTasks(deps, bearer, shown, wordsFor(req)), next_cursor: next })
   })
   api.all('/ssh/tasks', onlyMethods('GET', 'HEAD', 'POST'))
 
@@ -186,17 +184,16 @@ export function agentApi(deps: Deps): Router {
     req: Request,
     res: Response,
   ): Promise<ImageJob> {
-    const t = wordsFor(req)
     const submission = idempotencyKey
       ? derivedSubmission(`task of ${bearer.id} ${idempotencyKey}`)
       : derivedSubmission(randomUUID())
     const known = await findJobBySubmission(db, bearer.userId, submission)
     if (known) return sameTask(bearer, known, hash)
-    const payload = readPayload(content, t)
-    const settings = readRequest(payload, t)
+    const payload = readPayload(content)
+    const settings = readRequest(payload)
     checkSettings(bearer, settings)
     if (files.length > 0) await uploads.consume(String(bearer.userId), files.length)
-    const request = { ...settings, ...(await keepPictures(deps, bearer.userId, payload, files, t)) }
+    const request = { ...settings, ...(await keepPictures(deps, bearer.userId, payload, files)) }
     const conversationId = payload.conversation_id?.replaceAll('\0', '').slice(0, 200) ?? null
     const requester = {
       userId: bearer.userId,
@@ -260,16 +257,16 @@ async function readJson<T>(req: Request, schema: z.ZodType<T>): Promise<T> {
     throw new Problem(400, 'invalid_request', 'agents.invalid.json')
   }
   const parsed = schema.safeParse(content)
-  if (!parsed.success) throw badShape(parsed.error, wordsFor(req))
+  if (!parsed.success) throw badShape(parsed.error)
   return parsed.data
 }
 
-function readKey(text: string, t: Translate): SshPublicKey {
+function readKey(text: string): SshPublicKey {
   try {
     return parsePublicKey(text)
   } catch (error) {
     if (!(error instanceof SshKeyError)) throw error
-    throw badField('public_key', t(`agents.key_problem.${error.problem}`, { limit: longestKeyText }))
+    throw badField('public_key', say(`agents.key_problem.${error.problem}`, { limit: longestKeyText }))
   }
 }
 

@@ -1,7 +1,7 @@
 import { defaultModel } from '../models/image-models.ts'
 import { refuseSize } from '../models/sizes.ts'
-import type { Translate } from '../web/i18n.ts'
 import { halfWidth, plainSize } from '../web/typed.ts'
+import { type Sentence, say } from '../web/words.ts'
 import type { Limits } from './queries.ts'
 import type { LimitsForm } from './view.ts'
 
@@ -35,25 +35,27 @@ export function readLimitsForm(body: unknown): LimitsForm {
   }
 }
 
-/** Null beside the errors when something is wrong: a cap that cannot be read must not become none. */
-export function checkLimits(form: LimitsForm, t: Translate): { limits: Limits | null; errors: LimitsForm['errors'] } {
-  const errors: LimitsForm['errors'] = {}
+type Faults = Partial<Record<keyof LimitsForm['errors'], Sentence>>
+
+/** Null beside the faults when something is wrong: a cap that cannot be read must not become none. */
+export function checkLimits(form: LimitsForm): { limits: Limits | null; faults: Faults } {
+  const faults: Faults = {}
   const wholeNumber = (field: 'picturesPerDay' | 'jobsAtOnce') => {
     const typed = form[field]
     if (typed === '') return null
     if (/^\d{1,7}$/.test(typed) && Number(typed) >= 1 && Number(typed) <= MOST) return Number(typed)
-    errors[field] = t('agents.invalid.number')
+    faults[field] = say('agents.invalid.number')
     return null
   }
   const money = (field: 'spendPerDay' | 'spendTotal') => {
     const typed = form[field].replace(/^\$\s*/, '')
     if (typed === '') return null
     if (/^\d{1,7}(\.\d{1,4})?$/.test(typed) && Number(typed) <= MOST) return Number(typed)
-    errors[field] = t('agents.invalid.money')
+    faults[field] = say('agents.invalid.money')
     return null
   }
   const sizes = form.sizes.split(/[\s,;、]+/).filter(Boolean)
-  if (sizes.some(size => refuseSize(defaultModel, size))) errors.sizes = t('agents.invalid.sizes')
+  if (sizes.some(size => refuseSize(defaultModel, size))) faults.sizes = say('agents.invalid.sizes')
   const limits = {
     picturesPerDay: wholeNumber('picturesPerDay'),
     jobsAtOnce: wholeNumber('jobsAtOnce'),
@@ -62,5 +64,5 @@ export function checkLimits(form: LimitsForm, t: Translate): { limits: Limits | 
     sizes: sizes.length > 0 ? [...new Set(sizes)] : null,
     qualities: form.qualities.length > 0 ? form.qualities : null,
   }
-  return { limits: Object.keys(errors).length > 0 ? null : limits, errors }
+  return { limits: Object.keys(faults).length > 0 ? null : limits, faults }
 }

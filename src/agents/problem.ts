@@ -1,5 +1,6 @@
 import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
+import type { Sentence } from '../web/words.ts'
 
 /** What went wrong, for programs: a closed list. */
 export const reasons = [
@@ -38,23 +39,20 @@ export type Reason = (typeof reasons)[number]
 export class Problem extends Refusal {
   readonly reason: Reason
   readonly field: string | undefined
-  /** Said instead of the catalogue's sentence, when that has been put together already. */
-  readonly sentence: string | undefined
 
   constructor(
     status: number,
     reason: Reason,
     key: Key,
-    more: { params?: Record<string, unknown>; field?: string; retryAfter?: number; sentence?: string } = {},
+    more: { params?: Record<string, unknown>; field?: string; retryAfter?: number } = {},
   ) {
     super(status, key, more.params, more.retryAfter)
     this.reason = reason
     this.field = more.field
-    this.sentence = more.sentence
   }
 }
 
 /** The sentence names the field already. */
-export function badField(field: string, sentence: string): Problem {
-  return new Problem(400, 'invalid_field', 'errors.bad_request', { field, sentence })
+export function badField(field: string, { key, params }: Sentence): Problem {
+  return new Problem(400, 'invalid_field', key, { field, params })
 }

@@ -20,6 +20,7 @@ import { pageOf, render } from '../web/render.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { wordEach } from '../web/words.ts'
 import { checkLimits, formOfLimits, readLimitsForm } from './limits-form.ts'
 import { canPay, obstacleOf } from './payer.ts'
 import { Problem } from './problem.ts'
@@ -105,8 +106,9 @@ export function agentRoutes(deps: Deps): Router {
   router.post('/agents/:id/limits', async (req, res) => {
     const key = await myKey(req, res)
     const form = readLimitsForm(req.body)
-    const { limits, errors } = checkLimits(form, pageOf(res).t)
-    if (!limits) return showKey(req, res.status(422), key, { limits: { ...form, errors } })
+    const { limits, faults } = checkLimits(form)
+    if (!limits)
+      return showKey(req, res.status(422), key, { limits: { ...form, errors: wordEach(pageOf(res).t, faults) } })
     await queries.setLimits(db, key, limits)
     res.redirect(303, `/agents/${key.id}`)
   })

@@ -4,9 +4,9 @@ import { keepMask } from '../images/masks.ts'
 import { checkRequest, type ImageRequest, readForm } from '../images/prompt.ts'
 import { tokensOf } from '../images/references.ts'
 import { findFile, type StoredFile } from '../library/queries.ts'
-import { wordRefusal } from '../library/refused.ts'
+import { refusalOf } from '../library/refused.ts'
 import { keepUpload, UploadRefused } from '../library/uploads.ts'
-import type { Translate } from '../web/i18n.ts'
+import { say } from '../web/words.ts'
 import type { TaskBody } from './body.ts'
 import { badField, Problem } from './problem.ts'
 import { misspelt, Payload } from './schemas.ts'
@@ -19,18 +19,18 @@ const fields: Record<string, string> = {
 }
 
 /** The payload, under `payload` or at the top level. Throws `Problem` 400. */
-export function readPayload(content: unknown, t: Translate): Payload {
+export function readPayload(content: unknown): Payload {
   const inner = (content as { payload?: unknown } | null)?.payload
   const given = typeof inner === 'object' && inner !== null ? inner : content
   const wrong = misspelt(given)
-  if (wrong !== null) throw badField(wrong, t('agents.invalid.letter_case', { field: wrong }))
+  if (wrong !== null) throw badField(wrong, say('agents.invalid.letter_case', { field: wrong }))
   const parsed = Payload.safeParse(given)
-  if (!parsed.success) throw badShape(parsed.error, t)
+  if (!parsed.success) throw badShape(parsed.error)
   return parsed.data
 }
 
 /** Checks all but the pictures, so that a mistake is told before anything is kept. Throws `Problem` 400. */
-export function readRequest(payload: Payload, t: Translate): ImageRequest {
+export function readRequest(payload: Payload): ImageRequest {
   const checked = checkRequest(
     readForm({
       prompt: payload.prompt,
@@ -43,16 +43,15 @@ export function readRequest(payload: Payload, t: Translate): ImageRequest {
       background: payload.background ?? undefined,
       moderation: payload.moderation ?? undefined,
     }),
-    t,
   )
-  if ('errors' in checked) {
-    const [[field, sentence] = ['', undefined]] = Object.entries(checked.errors)
-    throw badField(fields[field] ?? field, sentence ?? t('errors.bad_request'))
+  if ('faults' in checked) {
+    const [[field, fault] = ['', undefined]] = Object.entries(checked.faults)
+    throw badField(fields[field] ?? field, fault ?? say('errors.bad_request'))
   }
   const images = payload.images ?? []
-  if (images.length > 16) throw badField('images', t('images.invalid.references', { max: 16 }))
-  if (images.length === 0 && payload.mode === 'edit') throw badField('images', t('agents.invalid.edit_needs_image'))
-  if (images.length === 0 && payload.mask) throw badField('mask', t('agents.invalid.mask_needs_image'))
+  if (images.length > 16) throw badField('images', say('images.invalid.references', { max: 16 }))
+  if (images.length === 0 && payload.mode === 'edit') throw badField('images', say('agents.invalid.edit_needs_image'))
+  if (images.length === 0 && payload.mask) throw badField('mask', say('agents.invalid.mask_needs_image'))
   return checked.request
 }
 
@@ -62,19 +61,18 @@ export async function keepPictures(
   userId: number,
   payload: Payload,
   files: TaskBody['files'],
-  t: Translate,
 ): Promise<Pick<ImageRequest, 'references' | 'maskId'>> {
   const references: string[] = []
   for (const [index, image] of (payload.images ?? []).entries()) {
-    references.push(await keepImage(deps, userId, image, `images[${index}]`, files, t))
+    references.push(await keepImage(deps, userId, image, `images[${index}]`, files))
   }
   const [first] = references
   if (!payload.mask || !first) return { references: [...new Set(references)], maskId: null }
-  const file = fileOf(payload.mask.data_url, 'mask', files, t)
+  const file = fileOf(payload.mask.data_url, 'mask', files)
   const reference = (await findFile(deps.db, userId, first)) as StoredFile
   const upload = { name: payload.mask.name ?? '', file }
-  const mask = await keepMask(deps, reference, { upload, x: '', y: '', width: '', height: '', base: '' }, t)
-  if ('sentence' in mask) throw badField('mask', mask.sentence)
+  const mask = await keepMask(deps, reference, { upload, x: '', y: '', width: '', height: '', base: '' })
+  if ('fault' in mask) throw badField('mask', mask.fault)
   return { references: [...new Set(references)], maskId: mask.id }
 }
 
@@ -86,19 +84,18 @@ async function keepImage(
   image: Image,
   field: string,
   files: TaskBody['files'],
-  t: Translate,
 ): Promise<string> {
   if (image.asset_token) {
     const [token] = await tokensOf(deps.db, userId, [image.asset_token])
-    if (!token) throw badField(`${field}.asset_token`, t('images.invalid.reference_gone'))
+    if (!token) throw badField(`${field}.asset_token`, say('images.invalid.reference_gone'))
     return token
   }
   if (image.data_url == null && (image.image_url || image.remote_url)) {
-    throw badField(field, t('agents.invalid.no_addresses'))
+    throw badField(field, say('agents.invalid.no_addresses'))
   }
-  const file = fileOf(image.data_url, field, files, t)
-  const name = image.name?.trim().slice(0, 200) || t('images.upload.unnamed')
-  const refuse = (reason: UploadRefused['reason']) => badField(field, wordRefusal(t, reason, name, 16))
+  const file = fileOf(image.data_url, field, files)
+  const name = image.name?.trim().slice(0, 200) || field
+  const refuse = (reason: UploadRefused['reason']) => badField(field, refusalOf(reason, name, 16))
   if (!file) throw refuse('too_large')
   try {
     return (await keepUpload(deps, userId, { file })).token
@@ -107,16 +104,16 @@ async function keepImage(
   }
 }
 
-function fileOf(dataUrl: unknown, field: string, files: TaskBody['files'], t: Translate): string | null {
+function fileOf(dataUrl: unknown, field: string, files: TaskBody['files']): string | null {
   const file = typeof dataUrl === 'number' ? files[dataUrl] : undefined
-  if (file === undefined) throw badField(`${field}.data_url`, t('agents.invalid.data_url'))
+  if (file === undefined) throw badField(`${field}.data_url`, say('agents.invalid.data_url'))
   return file
 }
 
 /** Names the first field that is wrong, as a path into what was sent. */
-export function badShape(error: z.ZodError, t: Translate): Problem {
+export function badShape(error: z.ZodError): Problem {
   const path = error.issues[0]?.path ?? []
   const field = path.map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
   if (field.length === 0) return new Problem(400, 'invalid_request', 'agents.invalid.json')
-  return badField(field.join(''), t('agents.invalid.field', { field: field.join('') }))
+  return badField(field.join(''), say('agents.invalid.field', { field: field.join('') }))
 }

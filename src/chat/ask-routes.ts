@@ -123,7 +123,7 @@ export function askRoutes(deps: Deps): Router {
   })
 
   router.post('/chat/files', acceptUploads(uploadLimits), async (req, res) => {
-    const { attachments, refused } = await keepFiles(deps, intake, res, uploadsOf(req, 'file'))
+    const { attachments, refused } = await keepUploads(req, res)
     const page = pageOf(res)
     sendFragments(
       res.status(attachments.length > 0 ? 200 : 422),
@@ -176,11 +176,16 @@ export function askRoutes(deps: Deps): Router {
     return parent === null ? conversation.head : findNamedLeaf(db, conversation, parent)
   }
 
+  function keepUploads(req: Request, res: Response) {
+    const unnamed = pageOf(res).t('images.upload.unnamed')
+    return keepFiles(deps, intake, signedIn(res).userId, uploadsOf(req, 'file'), unnamed)
+  }
+
   /** With the files that came along: without JavaScript they are not kept beforehand. */
   async function readComposer(req: Request, res: Response): Promise<ChatForm> {
     const form = readChatForm(req.body)
     const files = uploadsOf(req, 'file')
-    const { attachments, refused } = await keepFiles(deps, intake, res, files)
+    const { attachments, refused } = await keepUploads(req, res)
     const added = attachments.flatMap(({ value, name }) => readChatForm({ attachment: value, name }).attachments)
     return {
       ...form,

@@ -1,11 +1,8 @@
-import type { Response } from 'express'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import type { Intake } from '../library/intake.ts'
 import { listFiles } from '../library/queries.ts'
 import { keepUpload } from '../library/uploads.ts'
-import { signedIn } from '../session/guard.ts'
-import { pageOf } from '../web/render.ts'
 import type { Upload } from '../web/uploads.ts'
 import { MOST_ATTACHMENTS } from './ask.ts'
 import type { ChatForm } from './form.ts'
@@ -18,17 +15,16 @@ import { type NoText, readTextFile } from './text-file.ts'
 export async function keepFiles(
   deps: Deps,
   intake: Intake,
-  res: Response,
+  userId: number,
   uploads: readonly Upload[],
+  unnamed: string,
 ): Promise<{ attachments: AttachmentView[]; refused: string[] }> {
-  const { userId } = signedIn(res)
-  const { t } = pageOf(res)
   // Of the file that is looked at: they are taken one after the other.
   let noText: NoText = 'unreadable'
   const { kept, refused } = await intake(uploads, {
     userId,
     room: MOST_ATTACHMENTS,
-    t,
+    unnamed,
     async keep(file, name): Promise<AttachmentView> {
       const read = await readTextFile(file)
       if ('refused' in read) {

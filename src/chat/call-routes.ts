@@ -11,6 +11,7 @@ import { defaultModel } from '../models/image-models.ts'
 import { Refusal } from '../web/errors.ts'
 import { unknownField } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { wordEach } from '../web/words.ts'
 import type { ToolCall } from './call-queries.ts'
 import type { Conversation } from './conversation-queries.ts'
 import { done, myCall } from './lookup.ts'
@@ -31,9 +32,11 @@ export function callRoutes(deps: Deps): Router {
     const unknown = unknownField(req, ['prompt', 'size', 'n', 'quality', 'terms', 'submission'])
     const other = unknown ?? (values.quality === defaultModel.defaults.quality ? null : 'quality')
     if (other) return answerCard(req, res, conversation, call, values, t('errors.unknown_field', { field: other }))
-    const checked = checkRequest(values, t)
-    if ('errors' in checked)
-      return answerCard(req, res, conversation, call, values, Object.values(checked.errors).join(' '))
+    const checked = checkRequest(values)
+    if ('faults' in checked) {
+      const sentences = Object.values(wordEach(t, checked.faults)).join(' ')
+      return answerCard(req, res, conversation, call, values, sentences)
+    }
     const { prompt, n } = checked.request
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)

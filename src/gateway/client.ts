@@ -5,9 +5,9 @@ import {
   addressCalls,
   type EditRequest,
   editCalls,
+  type GenerationRequest,
   type ImageCall,
   type ImageOptions,
-  type ImageRequest,
   imageCalls,
 } from './images.ts'
 import { type Caller, createJsonCalls, type OnCall } from './panel.ts'
@@ -16,7 +16,7 @@ import * as schemas from './schemas.ts'
 import { type StaleWhileError, staleWhileError } from './stale-while-error.ts'
 
 export { linkOf } from './fetch-guard.ts'
-export type { ImageCall, ImageEvent, ImageOptions, ImageRequest } from './images.ts'
+export type { GenerationRequest, ImageCall, ImageEvent, ImageOptions } from './images.ts'
 export type { Caller } from './panel.ts'
 export type {
   Drawn,
@@ -111,7 +111,7 @@ export interface Gateway {
     query: { page: number; size: number },
   ): Promise<{ rows: schemas.Usage[]; isLast: boolean }>
   /** Nothing is sent before the first event is asked for. See `images.ts`. */
-  generateImage(caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall
+  generateImage(caller: Caller, apiKey: Secret, request: GenerationRequest, options: ImageOptions): ImageCall
   /** The same with pictures to start from, and perhaps a mask. */
   editImage(caller: Caller, apiKey: Secret, request: EditRequest, options: ImageOptions): ImageCall
   /** From an address that a call gave in place of a picture. Throws. */

@@ -14,7 +14,7 @@ import { fieldsOf, string } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
 /** What is asked for; only what is set is sent. `response_format` never is: OpenAI refuses it for these models. */
-export interface ImageRequest {
+export interface GenerationRequest {
   model: string
   prompt: string
   n?: number | undefined
@@ -82,7 +82,7 @@ interface InputPicture {
   open(): Promise<AsyncIterable<Uint8Array>>
 }
 
-export interface EditRequest extends ImageRequest {
+export interface EditRequest extends GenerationRequest {
   /** 1 to 16. */
   images: InputPicture[]
   /** PNG of the first image's size; what is transparent may be changed. */
@@ -138,7 +138,7 @@ function filesOf({ images, mask }: EditRequest): FilePart[] {
 }
 
 export function imageCalls(deps: ImageDeps) {
-  return (caller: Caller, apiKey: Secret, request: ImageRequest, options: ImageOptions): ImageCall => {
+  return (caller: Caller, apiKey: Secret, request: GenerationRequest, options: ImageOptions): ImageCall => {
     const body = JSON.stringify(generationBody(request, options))
     return readCall(deps, apiKey, request.n ?? 1, options.signal, {
       name: 'images_generations',
@@ -150,7 +150,7 @@ export function imageCalls(deps: ImageDeps) {
   }
 }
 
-function generationBody(request: ImageRequest, { stream, partialImages }: ImageOptions) {
+function generationBody(request: GenerationRequest, { stream, partialImages }: ImageOptions) {
   return {
     model: request.model,
     prompt: request.prompt,

@@ -3,7 +3,7 @@ import { parseStorable } from '../db/storable.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { GatewayError, PanelError } from './errors.ts'
 import { type Http, type HttpReply, type HttpRequest, readBody, Unanswered } from './http.ts'
-import { fieldsOf, movedTo, parseRefusal, type Refusal, refusalError, retryAt } from './refusals.ts'
+import { fieldsOf, type GatewayRefusal, movedTo, parseRefusal, refusalError, retryAt } from './refusals.ts'
 import { scrub } from './scrub.ts'
 
 /** The one client address and the user agent of a session: the gateway may bind the session to both. */
@@ -119,7 +119,7 @@ function outage(error: unknown): unknown {
 
 const outageCodes: ReadonlySet<string> = new Set(['', 'SERVICE_UNAVAILABLE', 'INTERNAL_ERROR'])
 
-function panelError(refusal: Refusal, reply: HttpReply, secrets: readonly Secret[]): Error {
+function panelError(refusal: GatewayRefusal, reply: HttpReply, secrets: readonly Secret[]): Error {
   const { status } = reply
   const again = retryAt(reply.header('retry-after'))
   const message = scrub(refusal.message, secrets)

@@ -7,7 +7,7 @@ import { type WindowName, windowIn } from './windows.ts'
 const LONGEST_MESSAGE = 8_000
 
 /** What a refusal says, in whichever of the gateway's shapes it came. */
-export interface Refusal {
+export interface GatewayRefusal {
   /** `reason`, or the string `code`, top level or inside `error`. */
   code: string
   /** `error.type`. */
@@ -39,7 +39,7 @@ export interface RefusalContext {
 }
 
 /** Reads a refusal from a parsed JSON value; null where it is none of the known shapes. */
-export function readRefusal(value: unknown): Refusal | null {
+export function readRefusal(value: unknown): GatewayRefusal | null {
   const body = fieldsOf(value)
   const inner = fieldsOf(body.response).error ? fieldsOf(fieldsOf(body.response).error) : fieldsOf(body.error)
   const outerCode = string(body.reason) || string(body.code)
@@ -53,7 +53,7 @@ export function readRefusal(value: unknown): Refusal | null {
   return { ...refusal, shape: refusal.code || refusal.type ? 'named' : 'plain' }
 }
 
-export function parseRefusal(text: string): Refusal {
+export function parseRefusal(text: string): GatewayRefusal {
   try {
     const refusal = readRefusal(parseStorable(text))
     if (refusal) return refusal
@@ -68,7 +68,7 @@ export function parseRefusal(text: string): Refusal {
  * The gateway bills pictures that it delivered: a refusal in its own words before any picture costs nothing; after one it
  * costs that picture; what a proxy in between says of a call that it had passed on proves nothing.
  */
-export function refusalError(given: Refusal, context: RefusalContext): GatewayError {
+export function refusalError(given: GatewayRefusal, context: RefusalContext): GatewayError {
   // A proxy's page may be a megabyte, and what it says is searched for many words.
   const refusal = { ...given, message: given.message.slice(0, LONGEST_MESSAGE) }
   const reason = context.movedTo ? 'gateway_moved' : reasonOf(refusal, context.status)
@@ -88,7 +88,7 @@ export function refusalError(given: Refusal, context: RefusalContext): GatewayEr
 }
 
 function chargedFor(
-  refusal: Refusal,
+  refusal: GatewayRefusal,
   { status, completed = 0, begun = false }: RefusalContext,
 ): FailureFacts['charged'] {
   if (completed > 0) return 'yes'
@@ -102,11 +102,11 @@ function chargedFor(
 const cutOff: ReadonlySet<number> = new Set([408, 499, 504, 520, 521, 522, 523, 524])
 
 /** A relay in between has words of its own for what it could not finish. */
-function isOfGateway({ code, type }: Refusal): boolean {
+function isOfGateway({ code, type }: GatewayRefusal): boolean {
   return Object.hasOwn(byCode, code) || Object.hasOwn(byType, type) || type === 'api_error' || limitTypes.has(type)
 }
 
-function isTemporary(reason: FailureReason, refusal: Refusal, status: number): boolean {
+function isTemporary(reason: FailureReason, refusal: GatewayRefusal, status: number): boolean {
   if (reason === 'rate_limited' || reason === 'concurrency') return true
   if (reason === 'no_account') return refusal.shape === 'named'
   return status === 503 && refusal.shape === 'named' && (reason === 'upstream' || reason === 'gateway_down')
@@ -160,7 +160,7 @@ const byType: Readonly<Record<string, FailureReason>> = {
 
 const limitTypes: ReadonlySet<string> = new Set(['rate_limit_error', 'rate_limit_exceeded'])
 
-function reasonOf(refusal: Refusal, status: number): FailureReason {
+function reasonOf(refusal: GatewayRefusal, status: number): FailureReason {
   if (Object.hasOwn(byCode, refusal.code)) return byCode[refusal.code]!
   if (limitTypes.has(refusal.type)) return windowOf(refusal) ? 'rate_limited' : limitReason(refusal.message)
   switch (refusal.type) {
@@ -182,7 +182,7 @@ function reasonOf(refusal: Refusal, status: number): FailureReason {
 }
 
 /** Of the key only: the platform has limits of the whole account, by the day and the week too. */
-function windowOf({ type, message }: Refusal): WindowName | null {
+function windowOf({ type, message }: GatewayRefusal): WindowName | null {
   return limitTypes.has(type) && namesKey(message) ? windowIn(message) : null
 }
 
@@ -196,7 +196,7 @@ function limitReason(message: string): FailureReason {
   return namesKey(message) ? 'key_quota' : 'account_quota'
 }
 
-function reasonOfStatus(refusal: Refusal, status: number): FailureReason {
+function reasonOfStatus(refusal: GatewayRefusal, status: number): FailureReason {
   if (status === 408 || status === 504 || status === 524) return 'timeout'
   if (refusal.shape === 'page') {
     if (status === 413) return 'bad_request'
@@ -227,7 +227,7 @@ const fields = [
   'mask',
 ]
 
-function fieldOf(refusal: Refusal): string | undefined {
+function fieldOf(refusal: GatewayRefusal): string | undefined {
   if (refusal.param) return scrub(refusal.param).slice(0, 100)
   const words: readonly string[] = refusal.message.toLowerCase().match(/[a-z_]+/g) ?? []
   return fields.find(field => words.includes(field))

@@ -15,6 +15,7 @@ import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web
 import { submissionOf } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
+import { say, word, wordEach } from '../web/words.ts'
 import { type Batch, findBatch, setBatchState } from './batch-queries.ts'
 import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
 import { claimsLock } from './claim-queries.ts'
@@ -73,17 +74,17 @@ export function batchRoutes(deps: Deps): Router {
     }
     if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, prompts, values, {}) })
     const unknown = unknownField(req, fields)
-    const { lines, errors } = unknown
-      ? { lines: [], errors: { form: t('errors.unknown_field', { field: unknown }) } }
-      : checkLines(prompts, values, t)
+    const { lines, faults } = unknown
+      ? { lines: [], faults: { form: say('errors.unknown_field', { field: unknown }) } }
+      : checkLines(prompts, values)
     const requests = lines.flatMap(line => line.request ?? [])
     const isSound = requests.length > 0 && requests.length === lines.length
     const shownNow = submissionOf('preview', requests)
     const edit = await editTerms(deps, accountOf(res), [values])
     const answer = async (status: number, more: FieldErrors = {}, told: Terms['told'] = []) => {
       const each = quote(accountOf(res), values, edit, { times: lines.length, told })
-      const shown = lines.map(({ prompt, error }) => ({ prompt: beginningOf(prompt), error }))
-      const form = await formOf(res, prompts, values, { ...errors, ...more })
+      const shown = lines.map(({ prompt, fault }) => ({ prompt: beginningOf(prompt), error: fault && word(t, fault) }))
+      const form = await formOf(res, prompts, values, { ...wordEach(t, faults), ...more })
       const batch = { ...form, lines: shown, each, submission: submission ?? form.submission, previewed: shownNow }
       res.status(status)
       if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_preview', { batch }))

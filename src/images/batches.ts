@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { Requester } from '../account/requester.ts'
 import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
-import type { Translate } from '../web/i18n.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
+import { type Sentence, say } from '../web/words.ts'
 import { type Batch, findBatchBySubmission, insertBatch, listJobsOfBatch } from './batch-queries.ts'
 import { countQueued, startsLock } from './job-queries.ts'
 import { viewJobs } from './job-view.ts'
-import { checkRequest, type FieldErrors, type FormValues, type ImageRequest } from './prompt.ts'
+import { checkRequest, type Faults, type FormValues, type ImageRequest } from './prompt.ts'
 import { prepare } from './start.ts'
 import type { BatchView, JobState } from './view.ts'
 
@@ -18,30 +18,30 @@ export const BATCH_LINES = 50
 const MOST_LINES = 1_000
 
 interface CheckedLines {
-  lines: { prompt: string; request: ImageRequest | null; error: string | null }[]
-  /** Field → sentence, for the settings and for the lines as a whole. */
-  errors: FieldErrors
+  lines: { prompt: string; request: ImageRequest | null; fault: Sentence | null }[]
+  /** Of the settings, and of the lines as a whole. */
+  faults: Faults
 }
 
 /** One request a line, empty ones left out; what is wrong with a line stands beside it. */
-export function checkLines(prompts: string, values: FormValues, t: Translate): CheckedLines {
+export function checkLines(prompts: string, values: FormValues): CheckedLines {
   const typed = prompts.split(/[\r\n]+/, MOST_LINES + 1)
   const texts = typed.map(line => line.trim()).filter(isVisible)
   const count = typed.length > MOST_LINES ? typed.length : texts.length
-  if (count === 0) return { lines: [], errors: { prompts: t('images.batch.empty') } }
+  if (count === 0) return { lines: [], faults: { prompts: say('images.batch.empty') } }
   if (count > BATCH_LINES) {
-    const error = t('images.batch.too_many_lines', { count, limit: BATCH_LINES })
-    return { lines: [], errors: { prompts: error } }
+    const fault = say('images.batch.too_many_lines', { count, limit: BATCH_LINES })
+    return { lines: [], faults: { prompts: fault } }
   }
-  let errors: FieldErrors = {}
+  let faults: Faults = {}
   const lines = texts.map(prompt => {
-    const checked = checkRequest({ ...values, prompt }, t)
-    if ('request' in checked) return { prompt, request: checked.request, error: null }
-    const { prompt: error, ...settings } = checked.errors
-    errors = { ...errors, ...settings }
-    return { prompt, request: null, error: error ?? null }
+    const checked = checkRequest({ ...values, prompt })
+    if ('request' in checked) return { prompt, request: checked.request, fault: null }
+    const { prompt: fault, ...settings } = checked.faults
+    faults = { ...faults, ...settings }
+    return { prompt, request: null, fault: fault ?? null }
   })
-  return { lines, errors }
+  return { lines, faults }
 }
 
 /**

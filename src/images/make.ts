@@ -8,7 +8,7 @@ import type { Config } from '../config.ts'
 import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
-import type { EditRequest, ImageRequest } from '../gateway/images.ts'
+import type { EditRequest, GenerationRequest } from '../gateway/images.ts'
 import { newToken } from '../library/keep.ts'
 import { listFiles } from '../library/queries.ts'
 import { SealBroken } from '../secrets/sealer.ts'
@@ -85,8 +85,8 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
     const caller = { address: job.callerAddress, userAgent: job.callerUserAgent }
     const options = { signal, stream: previews > 0, partialImages: previews }
     const events = inputs
-      ? deps.gateway.editImage(caller, key, { ...requestOf(job), ...inputs }, options)
-      : deps.gateway.generateImage(caller, key, requestOf(job), options)
+      ? deps.gateway.editImage(caller, key, { ...callOf(job), ...inputs }, options)
+      : deps.gateway.generateImage(caller, key, callOf(job), options)
     for await (const event of events) {
       if (event.type === 'accepted') await noteRequestId(deps, job, event.requestId, progress)
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
@@ -193,7 +193,7 @@ function openKey(deps: Deps, job: ClaimedJob): Secret | null {
   }
 }
 
-function requestOf(job: ImageJob): ImageRequest {
+function callOf(job: ImageJob): GenerationRequest {
   const { model, prompt, n, size, quality, background, moderation, format, compression } = job
   const outputCompression = compression ?? undefined
   return { model, prompt, n, size, quality, background, moderation, outputFormat: format, outputCompression }

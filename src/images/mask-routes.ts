@@ -10,6 +10,7 @@ import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { word } from '../web/words.ts'
 import { findDraft, upsertDraft } from './draft-queries.ts'
 import { viewMask, viewReference } from './job-view.ts'
 import { findMask } from './mask-queries.ts'
@@ -42,8 +43,8 @@ export function maskRoutes(deps: Deps): Router {
     await masks.consume(String(userId))
     const form = MaskForm.parse(req.body)
     const [upload = null] = uploadsOf(req, 'file')
-    const kept = await keepMask(deps, reference, { ...form, upload }, pageOf(res).t)
-    if ('sentence' in kept) return answerWrong(req, res, reference, form, kept.sentence)
+    const kept = await keepMask(deps, reference, { ...form, upload })
+    if ('fault' in kept) return answerWrong(req, res, reference, form, word(pageOf(res).t, kept.fault))
     const draft = readForm(await findDraft(db, userId))
     const others = draft.references.filter(token => token !== reference.token)
     const values = { ...draft, references: [reference.token, ...others], mask: kept.id }

@@ -3,8 +3,8 @@ import type { StoredFile } from '../library/queries.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { type Dimensions, dimensionsOf, refuseSize } from '../models/sizes.ts'
 import { cleanMask, isSameShape, type Rectangle, rectangleMask } from '../pixels/mask.ts'
-import type { Translate } from '../web/i18n.ts'
 import type { Upload } from '../web/uploads.ts'
+import { type Sentence, say } from '../web/words.ts'
 import { findMask, insertMask } from './mask-queries.ts'
 import { type FormValues, readWholeNumber, sizeOf, withSize } from './prompt.ts'
 
@@ -21,17 +21,16 @@ interface MaskInput {
 
 export const maskLimits = { files: 1, bytes: 8 * 1024 * 1024 }
 
-/** Keeps a mask over `reference`; its id, or what is wrong with it, in words. */
+/** Keeps a mask over `reference`; its id, or what is wrong with it. */
 export async function keepMask(
   deps: Pick<Deps, 'db'>,
   reference: StoredFile,
   input: MaskInput,
-  t: Translate,
-): Promise<{ id: string } | { sentence: string }> {
+): Promise<{ id: string } | { fault: Sentence }> {
   const { userId, width, height } = reference
-  const wrong = (fault: Parameters<typeof words>[0]) => ({ sentence: words(fault) })
-  const words = (fault: 'not_png' | 'size' | 'opaque' | 'empty' | 'rectangle' | 'too_large') =>
-    t(`images.mask.fault.${fault}`, { size: fault === 'too_large' ? '8 MiB' : `${width} × ${height}` })
+  const wrong = (why: 'not_png' | 'size' | 'opaque' | 'empty' | 'rectangle' | 'too_large') => ({
+    fault: say(`images.mask.fault.${why}`, { size: why === 'too_large' ? '8 MiB' : `${width} × ${height}` }),
+  })
 
   const base = input.base ? await findMask(deps.db, userId, input.base) : null
   const fits = base && base.width === width && base.height === height

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { readRefused } from '../library/refused.ts'
 import { type Capability, defaultModel, findCapability } from '../models/image-models.ts'
 import { refuseSize } from '../models/sizes.ts'
-import type { Translate } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { halfWidth, plainSize } from '../web/typed.ts'
+import { type Sentence, say } from '../web/words.ts'
 import type { ComposerView } from './view.ts'
 
 /** What the model is asked for, checked against its row of the capability table. */
@@ -27,6 +27,8 @@ export interface ImageRequest {
 
 export type FormValues = ComposerView['values']
 export type FieldErrors = ComposerView['errors']
+/** Field → what is wrong with it. */
+export type Faults = Partial<Record<string, Sentence>>
 
 // What is too long, or comes twice, stays wrong: it must not turn into a default that costs money.
 const text = (most: number) =>
@@ -96,34 +98,34 @@ export function sizeOf(values: FormValues): string {
 }
 
 /** Checks everything at once, so that every mistake is told in one answer. */
-export function checkRequest(values: FormValues, t: Translate): { request: ImageRequest } | { errors: FieldErrors } {
+export function checkRequest(values: FormValues): { request: ImageRequest } | { faults: Faults } {
   const model = findCapability(values.model)
-  if (!model) return { errors: { model: t('images.invalid.model', { model: values.model }) } }
+  if (!model) return { faults: { model: say('images.invalid.model', { model: values.model }) } }
 
   const size = sizeOf(values)
   const refused = refuseSize(model, size)
   const count = readWholeNumber(values.n)
   const compressible = model.compressible.includes(values.format)
   const compression = compressible && values.compression !== '' ? readWholeNumber(values.compression) : null
-  const errors: FieldErrors = {
-    ...promptError(values.prompt, model, t),
-    ...(refused && { size: t(`images.size_rule.${refused.rule}`, { nearest: refused.nearest.replace('x', ' × ') }) }),
+  const faults: Faults = {
+    ...faultOfPrompt(values.prompt, model),
+    ...(refused && { size: say(`images.size_rule.${refused.rule}`, { nearest: refused.nearest.replace('x', ' × ') }) }),
     ...((count === null || count < 1 || count > model.maxCount) && {
-      n: t('images.invalid.n', { max: model.maxCount }),
+      n: say('images.invalid.n', { max: model.maxCount }),
     }),
-    ...(!model.qualities.includes(values.quality) && { quality: t('images.invalid.quality') }),
-    ...(!model.formats.includes(values.format) && { format: t('images.invalid.format') }),
+    ...(!model.qualities.includes(values.quality) && { quality: say('images.invalid.quality') }),
+    ...(!model.formats.includes(values.format) && { format: say('images.invalid.format') }),
     ...(compressible &&
       values.compression !== '' &&
-      (compression === null || compression > 100) && { compression: t('images.invalid.compression') }),
-    ...(!model.backgrounds.includes(values.background) && { background: t('images.invalid.background') }),
-    ...(!model.moderations.includes(values.moderation) && { moderation: t('images.invalid.moderation') }),
+      (compression === null || compression > 100) && { compression: say('images.invalid.compression') }),
+    ...(!model.backgrounds.includes(values.background) && { background: say('images.invalid.background') }),
+    ...(!model.moderations.includes(values.moderation) && { moderation: say('images.invalid.moderation') }),
     ...(values.references.length > model.maxReferences && {
-      references: t('images.invalid.references', { max: model.maxReferences }),
+      references: say('images.invalid.references', { max: model.maxReferences }),
     }),
-    ...(values.refused.length > 0 && { refused: t('common.held_refused') }),
+    ...(values.refused.length > 0 && { refused: say('common.held_refused') }),
   }
-  if (Object.keys(errors).length > 0 || count === null) return { errors }
+  if (Object.keys(faults).length > 0 || count === null) return { faults }
   return {
     request: {
       model: model.id,
@@ -168,13 +170,13 @@ export function withSize(values: FormValues, size: string): FormValues {
   return { ...values, size: 'custom', width: width.slice(0, 5), height: height.slice(0, 5) }
 }
 
-function promptError(prompt: string, model: Capability, t: Translate): FieldErrors {
+function faultOfPrompt(prompt: string, model: Capability): Faults {
   const count = characters(prompt.trim())
-  if (!isVisible(prompt)) return { prompt: t('images.invalid.prompt_empty') }
+  if (!isVisible(prompt)) return { prompt: say('images.invalid.prompt_empty') }
   if (count > model.maxPromptLength) {
-    return { prompt: t('images.invalid.prompt_too_long', { limit: model.maxPromptLength, count }) }
+    return { prompt: say('images.invalid.prompt_too_long', { limit: model.maxPromptLength, count }) }
   }
-  return prompt.includes('\0') ? { prompt: t('images.invalid.prompt_nul') } : {}
+  return prompt.includes('\0') ? { prompt: say('images.invalid.prompt_nul') } : {}
 }
 
 export function readWholeNumber(text: string): number | null {

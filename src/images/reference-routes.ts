@@ -52,7 +52,14 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
     const files = uploadsOf(req, 'file')
     const mine = await tokensOf(db, userId, [Names.parse(req.body?.picture) ?? []].flat().slice(0, max))
     const room = Math.max(0, max - before.references.length)
-    const kept = await keepReferences(deps, intake, userId, files, Math.max(0, room - mine.length), t)
+    const kept = await keepReferences(
+      deps,
+      intake,
+      userId,
+      files,
+      Math.max(0, room - mine.length),
+      t('images.upload.unnamed'),
+    )
     if (files.length === 0 && mine.length === 0) throw new Refusal(422, 'images.upload.nothing')
     const tokens = [...mine, ...kept.tokens]
     if (isFragment) {

@@ -3,7 +3,6 @@ import type { Deps } from '../deps.ts'
 import type { Intake } from '../library/intake.ts'
 import { findFile, findPicture } from '../library/queries.ts'
 import { keepUpload, UPLOAD_BYTES } from '../library/uploads.ts'
-import type { Translate } from '../web/i18n.ts'
 import type { Upload } from '../web/uploads.ts'
 import type { FormValues } from './prompt.ts'
 
@@ -21,10 +20,10 @@ export async function keepReferences(
   userId: number,
   uploads: readonly Upload[],
   room: number,
-  t: Translate,
+  unnamed: string,
 ): Promise<Kept> {
   const keep = async (file: string) => (await keepUpload(deps, userId, { file })).token
-  const { kept, refused } = await intake(uploads, { userId, room, keep, t })
+  const { kept, refused } = await intake(uploads, { userId, room, keep, unnamed })
   return { tokens: [...new Set(kept)], refused }
 }
 

@@ -19,6 +19,7 @@ import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { submissionOf } from '../web/submission.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { wordEach } from '../web/words.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { checkJob, decideJob } from './check.ts'
 import { composer } from './composer.ts'
@@ -103,8 +104,8 @@ export function imageRoutes(deps: Deps): Router {
     }
     const unknown = unknownField(req, [...formFields, 'file'])
     if (unknown) return refuse(422, { form: pageOf(res).t('errors.unknown_field', { field: unknown }) })
-    const checked = checkRequest(values, pageOf(res).t)
-    if ('errors' in checked) return refuse(422, checked.errors)
+    const checked = checkRequest(values)
+    if ('faults' in checked) return refuse(422, wordEach(pageOf(res).t, checked.faults))
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)
     const edit = await editTerms(deps, accountOf(res), [checked.request])
@@ -244,8 +245,8 @@ export function imageRoutes(deps: Deps): Router {
     const source = await myJob(req, res)
     refuseUnknownFields(req, ['n', 'submission', 'terms'])
     const values = { ...formOf(requestOf(source)), n: String(req.body?.n ?? 1).trim() }
-    const checked = checkRequest(values, pageOf(res).t)
-    if ('errors' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
+    const checked = checkRequest(values)
+    if ('faults' in checked) throw new Refusal(422, 'images.invalid.n', { max: findCapability(source.model)?.maxCount })
     await keepCurrent(deps, res)
     if (await asksFirst(req, res, checked.request)) return
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
@@ -280,7 +281,7 @@ export function imageRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const { t } = pageOf(res)
     const room = (findCapability(values.model) ?? defaultModel).maxReferences - values.references.length
-    const kept = await keepReferences(deps, intake, userId, uploads, Math.max(0, room), t)
+    const kept = await keepReferences(deps, intake, userId, uploads, Math.max(0, room), t('images.upload.unnamed'))
     return withKept(values, uploads.length, kept)
   }
 

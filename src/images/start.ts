@@ -196,5 +196,7 @@ function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms):
 
 /** What a job asked for. */
 export function requestOf(job: ImageJob): ImageRequest {
-  return { ...job, references: job.referenceTokens }
+  const { model, prompt, size, quality, n, format, compression, background, moderation, maskId } = job
+  const look = { model, prompt, size, quality, n, format, compression, background, moderation }
+  return { ...look, references: job.referenceTokens, maskId }
 }

@@ -1,5 +1,4 @@
 import type { Database } from '../db/db.ts'
-import type { Translate } from '../web/i18n.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import type { Upload } from '../web/uploads.ts'
 import { type Reason, refusedFile } from './refused.ts'
@@ -11,7 +10,8 @@ interface Taking<T> {
   room: number
   /** Throws `UploadRefused`. */
   keep(file: string, name: string): Promise<T>
-  t: Translate
+  /** What a file that came without a name is called. */
+  unnamed: string
   /** What it is refused for, where that is not what a picture is. */
   reasonOf?(reason: Reason): Reason
 }
@@ -25,12 +25,12 @@ export type Intake = <T>(uploads: readonly Upload[], taking: Taking<T>) => Promi
  */
 export function createIntake(db: Database): Intake {
   const files = fileLimit(db)
-  return async (uploads, { userId, room, keep, t, reasonOf }) => {
+  return async (uploads, { userId, room, keep, unnamed, reasonOf }) => {
     if (uploads.length > 0) await files.consume(String(userId), uploads.length)
     const kept: Awaited<ReturnType<typeof keep>>[] = []
     const refused: string[] = []
     for (const upload of uploads) {
-      const name = upload.name.trim().slice(0, 200) || t('images.upload.unnamed')
+      const name = upload.name.trim().slice(0, 200) || unnamed
       const refuse = (reason: Reason) => refused.push(refusedFile(reasonOf?.(reason) ?? reason, name))
       if (!upload.file) refuse('too_large')
       else if (kept.length >= room) refuse('too_many')

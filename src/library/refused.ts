@@ -1,5 +1,6 @@
 import { maxPixels } from '../pixels/digest.ts'
 import type { Translate } from '../web/i18n.ts'
+import { type Sentence, say, word } from '../web/words.ts'
 
 const reasons = [
   'too_large',
@@ -53,12 +54,12 @@ export function readRefused(values: unknown): string[] {
 export function viewRefused(t: Translate, values: readonly string[], most: number): RefusedView[] {
   return values.flatMap(value => {
     const { reason, name } = split(value)
-    return reason ? { value, name, sentence: wordRefusal(t, reason, name, most) } : []
+    return reason ? { value, name, sentence: word(t, refusalOf(reason, name, most)) } : []
   })
 }
 
-export function wordRefusal(t: Translate, reason: Reason, name: string, most: number): string {
-  return t(`images.upload.${reason}`, { name, size: '20 MiB', megapixels: maxPixels / 1e6, max: most })
+export function refusalOf(reason: Reason, name: string, most: number): Sentence {
+  return say(`images.upload.${reason}`, { name, size: '20 MiB', megapixels: maxPixels / 1e6, max: most })
 }
 
 function split(value: string): { reason: Reason | null; name: string } {
