@@ -10,24 +10,24 @@ const root = import.meta.dirname
  * in a room is its own affair.
  */
 const rooms: Record<string, { on: readonly string[]; offers: string }> = {
-  session: { on: [], offers: 'caller device guard kept-form panel-queries queries store tokens' },
+  session: { on: [], offers: 'caller device guard kept-form panel-queries queries store tokens upkeep' },
   account: {
     on: ['session'],
     offers:
-      'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries requester view viewer',
+      'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries requester upkeep view viewer',
   },
   spend: { on: ['session', 'account'], offers: 'evidence queries receipt sentences settle' },
   library: {
     on: ['session'],
-    offers: 'formats intake keep picture-view queries refused send uploads view',
+    offers: 'formats intake keep named-queries picture-view queries refused send uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms ended job-queries job-view line line-queries mask-queries masks prompt quote references sealed-key-queries ssh-key-queries start terms unfetched view',
+      'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start terms unfetched upkeep view',
   },
-  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'archive/keep' },
-  agents: { on: ['session', 'account', 'library', 'images'], offers: 'queries sign-in' },
+  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
+  agents: { on: ['session', 'account', 'library', 'images'], offers: 'upkeep' },
   upkeep: { on: ['session', 'account', 'library', 'images', 'chat', 'agents'], offers: '' },
   ops: { on: [], offers: '' },
 }

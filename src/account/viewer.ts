@@ -1,8 +1,10 @@
 import type { RequestHandler, Response } from 'express'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
 import type { SignedIn } from '../session/queries.ts'
 import { visitOf } from '../session/store.ts'
+import type { Translate } from '../web/i18n.ts'
 import type { Viewer } from '../web/page.ts'
 import { pageOf } from '../web/render.ts'
 import { opensChosenKey } from './key.ts'
@@ -21,6 +23,18 @@ export function loadViewer(deps: Pick<Deps, 'db' | 'sealer'>): RequestHandler {
 /** The account of the person behind this request; null before the first balance or key. */
 export function accountOf(res: Response): queries.Account | null {
   return (res.locals.account as (() => queries.Account | null) | undefined)?.() ?? null
+}
+
+/** For whom a page is made. */
+export interface Reader {
+  userId: number
+  account: queries.Account | null
+  t: Translate
+}
+
+/** Only behind `requireSignIn`. */
+export function readerOf(res: Response): Reader {
+  return { userId: signedIn(res).userId, account: accountOf(res), t: pageOf(res).t }
 }
 
 export async function reloadViewer(deps: Pick<Deps, 'db' | 'sealer'>, res: Response): Promise<void> {

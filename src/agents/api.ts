@@ -26,11 +26,12 @@ import { openApi } from './openapi.ts'
 import { withCurrentPrices } from './payer.ts'
 import { badField, Problem } from './problem.ts'
 import { prove } from './proof.ts'
-import * as queries from './queries.ts'
 import { ChallengeRequest, LoginRequest, PictureQuery, TasksQuery } from './schemas.ts'
 import { CHALLENGE_SECONDS, createChallenge, findBearerOf, NAMESPACE, signInWithKey, TOKEN_SECONDS } from './sign-in.ts'
+import { type Bearer, deleteToken } from './sign-in-queries.ts'
 import { longestSignatureText } from './signature.ts'
 import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from './ssh-key.ts'
+import { insertTask, listTasks } from './task-queries.ts'
 import { badShape, keepPictures, readPayload, readRequest } from './task-request.ts'
 import { findTaskPicture, statesOf, statusOf, viewTasks } from './task-view.ts'
 
@@ -168,7 +169,7 @@ export function agentApi(deps: Deps): Router {
 
   api.post('/ssh/logout', async (req, res) => {
     const bearer = await bearerOf(req)
-    await queries.deleteToken(db, bearer.id, bearer.tokenId)
+    await deleteToken(db, bearer.id, bearer.tokenId)
     succeed(res, { message: wordsFor(req)('agents.signed_out') })
   })
   api.all('/ssh/logout', onlyMethods('POST'))
@@ -178,7 +179,7 @@ export function agentApi(deps: Deps): Router {
   return api
 
   async function startTask(
-    bearer: queries.Bearer,
+    bearer: Bearer,
     { content, files, hash }: TaskBody,
     idempotencyKey: string | null,
     req: Request,
@@ -204,7 +205,7 @@ export function agentApi(deps: Deps): Router {
       gone: goneSignal(res),
       async admit(tx: Db, job: { id: string; request: typeof request; estimate: number | null }) {
         await admit(tx, bearer.id, job)
-        await queries.insertTask(tx, { jobId: job.id, sshKeyId: bearer.id, bodyHash: hash, conversationId })
+        await insertTask(tx, { jobId: job.id, sshKeyId: bearer.id, bodyHash: hash, conversationId })
       },
     }
     const { job, again } = await startImage(deps, requester, request, submission)
@@ -212,24 +213,24 @@ export function agentApi(deps: Deps): Router {
   }
 
   /** The same `Idempotency-Key` must come with the same body. */
-  async function sameTask(bearer: queries.Bearer, job: ImageJob, hash: Buffer): Promise<ImageJob> {
-    const [task] = await queries.listTasks(db, bearer.id, [job.id])
+  async function sameTask(bearer: Bearer, job: ImageJob, hash: Buffer): Promise<ImageJob> {
+    const [task] = await listTasks(db, bearer.id, [job.id])
     if (!task?.bodyHash.equals(hash)) throw new Problem(409, 'idempotency_conflict', 'agents.idempotency_conflict')
     return job
   }
 
-  async function answerTask(req: Request, res: Response, bearer: queries.Bearer, job: ImageJob): Promise<void> {
+  async function answerTask(req: Request, res: Response, bearer: Bearer, job: ImageJob): Promise<void> {
     const [task] = await viewTasks(deps, bearer, [job], wordsFor(req))
     succeed(res, task!)
   }
 
-  async function bearerOf(req: Request): Promise<queries.Bearer> {
+  async function bearerOf(req: Request): Promise<Bearer> {
     const bearer = await findBearerOf(deps, req.get('Authorization'))
     if (!bearer) throw new Problem(401, 'token_not_valid', 'agents.token_not_valid')
     return bearer
   }
 
-  async function taskOf(req: Request, bearer: queries.Bearer): Promise<ImageJob> {
+  async function taskOf(req: Request, bearer: Bearer): Promise<ImageJob> {
     const id = z.guid().safeParse(req.params.id)
     const job = id.success ? await findJob(db, bearer.userId, id.data) : null
     if (job?.sshKeyId !== bearer.id) throw new Problem(404, 'not_found', 'agents.task_not_found')
@@ -277,7 +278,7 @@ function readIdempotencyKey(req: Request): string | null {
   throw new Problem(400, 'invalid_request', 'agents.invalid.idempotency_key')
 }
 
-function viewMe(bearer: queries.Bearer, balance: number | null, used: Awaited<ReturnType<typeof sumSshKeyUse>>) {
+function viewMe(bearer: Bearer, balance: number | null, used: Awaited<ReturnType<typeof sumSshKeyUse>>) {
   return {
     user: { id: bearer.userId, email: bearer.email, name: bearer.userName },
     balance,

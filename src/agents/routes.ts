@@ -26,6 +26,7 @@ import { canPay, obstacleOf } from './payer.ts'
 import { Problem } from './problem.ts'
 import { newProof, PROOF_NAMESPACE, proofCommand, prove, usualFile } from './proof.ts'
 import * as queries from './queries.ts'
+import { deleteToken, listTokens } from './sign-in-queries.ts'
 import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from './ssh-key.ts'
 import type { BindForm, PayersView, SshKeyPage, SshKeyView } from './view.ts'
 
@@ -115,7 +116,7 @@ export function agentRoutes(deps: Deps): Router {
 
   router.post('/agents/:id/tokens/:token/end', async (req, res) => {
     const key = await myKey(req, res)
-    if (!(await queries.deleteToken(db, key.id, parseId(req.params.token)))) throw new Refusal(404, 'errors.not_found')
+    if (!(await deleteToken(db, key.id, parseId(req.params.token)))) throw new Refusal(404, 'errors.not_found')
     res.redirect(303, `/agents/${key.id}`)
   })
 
@@ -184,7 +185,7 @@ export function agentRoutes(deps: Deps): Router {
   ): Promise<void> {
     const [ring, tokens, jobs, used] = await Promise.all([
       tryKeyRing(deps, signedIn(res).signInId),
-      queries.listTokens(db, key, SHOWN_TOKENS),
+      listTokens(db, key, SHOWN_TOKENS),
       listJobsOfSshKey(db, key.userId, key.id, { states: null, before: null, limit: RECENT }),
       sumSshKeyUse(db, key.id, { total: true }),
     ])

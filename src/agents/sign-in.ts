@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
 import { Secret } from '../secrets/secret.ts'
 import { Problem } from './problem.ts'
-import * as queries from './queries.ts'
+import { type Bearer, findBearer, insertChallenge, spendChallenge, touchToken } from './sign-in-queries.ts'
 import { verifySignature } from './signature.ts'
 import type { SshPublicKey } from './ssh-key.ts'
 
@@ -19,7 +19,7 @@ export interface Challenge {
 /** A text to sign once, within 300 seconds. Throws `Problem` 404 when no account has proved this key. */
 export async function createChallenge(deps: Pick<Deps, 'db'>, key: SshPublicKey): Promise<Challenge> {
   const id = timeOrderedId()
-  if (!(await queries.insertChallenge(deps.db, key, sha256(id)))) throw notRegistered()
+  if (!(await insertChallenge(deps.db, key, sha256(id)))) throw notRegistered()
   return { id, message: challengeText(id, key) }
 }
 
@@ -43,7 +43,7 @@ export async function signInWithKey(
   const problem = verifySignature(attempt.signature, { message, namespace: NAMESPACE, key })
   await attempt.count(!problem)
   const token = new Secret(`ssh_${randomBytes(32).toString('base64url')}`)
-  const sshKey = await queries.spendChallenge(
+  const sshKey = await spendChallenge(
     deps.db,
     key,
     { hash: sha256(challengeId), seconds: CHALLENGE_SECONDS },
@@ -59,14 +59,11 @@ export async function signInWithKey(
 }
 
 /** Who shows the token of this `Authorization`; null when it is absent, unknown, expired or revoked. */
-export async function findBearerOf(
-  deps: Pick<Deps, 'db'>,
-  authorization: string | undefined,
-): Promise<queries.Bearer | null> {
+export async function findBearerOf(deps: Pick<Deps, 'db'>, authorization: string | undefined): Promise<Bearer | null> {
   const [, token] = /^Bearer +(ssh_[\w-]{43})$/i.exec(authorization ?? '') ?? []
   if (!token) return null
-  const bearer = await queries.findBearer(deps.db, sha256(token))
-  if (bearer && !bearer.usedLately) await queries.touchToken(deps.db, bearer)
+  const bearer = await findBearer(deps.db, sha256(token))
+  if (bearer && !bearer.usedLately) await touchToken(deps.db, bearer)
   return bearer
 }
 

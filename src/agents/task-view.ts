@@ -7,8 +7,8 @@ import { linksOf } from '../images/unfetched.ts'
 import { contentTypeOf } from '../library/formats.ts'
 import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import type { Translate } from '../web/i18n.ts'
-import * as queries from './queries.ts'
 import type { TaskAnswer, TaskStatus } from './schemas.ts'
+import { listTasks } from './task-queries.ts'
 
 const statuses: Record<ImageJob['state'], TaskStatus> = {
   queued: 'queued',
@@ -39,7 +39,7 @@ export async function viewTasks(
   const ids = jobs.map(job => job.id)
   const [all, tasks, waits] = await Promise.all([
     listPicturesOfJobs(deps.db, owner.userId, ids),
-    queries.listTasks(deps.db, owner.id, ids),
+    listTasks(deps.db, owner.id, ids),
     waitsOf(deps.db, owner.userId, jobs),
   ])
   const byJob = Map.groupBy(all, picture => picture.jobId)

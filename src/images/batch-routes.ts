@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { chooseKeyNamed } from '../account/choose.ts'
 import { keepCurrent } from '../account/current.ts'
 import { requesterOf } from '../account/requester.ts'
-import { accountOf } from '../account/viewer.ts'
+import { accountOf, readerOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
@@ -169,7 +169,7 @@ export function batchRoutes(deps: Deps): Router {
       submission,
       obstacle,
       quote: each,
-    } = await composer(deps, res, given)
+    } = await composer(deps, readerOf(res), given)
     return {
       prompts,
       values,

@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Response } from 'express'
 import { noStore, obstacleTo } from '../account/obstacle.ts'
-import { accountOf } from '../account/viewer.ts'
+import type { Reader } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { refusedFile, viewRefused } from '../library/refused.ts'
 import { capabilities, defaultModel, findCapability } from '../models/image-models.ts'
-import { signedIn } from '../session/guard.ts'
-import { pageOf } from '../web/render.ts'
 import { editTerms } from './edit-terms.ts'
 import { viewMask, viewReferences } from './job-view.ts'
 import { findMask } from './mask-queries.ts'
@@ -18,12 +15,10 @@ import type { ComposerView } from './view.ts'
 /** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
 export async function composer(
   deps: Pick<Deps, 'db' | 'storage' | 'config'>,
-  res: Response,
+  { userId, account, t }: Reader,
   values: FormValues,
   back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][] } = {},
 ): Promise<ComposerView> {
-  const account = accountOf(res)
-  const { userId } = signedIn(res)
   const references = await viewReferences(deps.db, userId, values.references)
   const isGone = references.length < values.references.length
   const refused = isGone ? [...values.refused, refusedFile('gone', '')] : values.refused
@@ -32,7 +27,7 @@ export async function composer(
   return {
     values: { ...values, references: references.map(({ token }) => token), refused, mask: mask?.id ?? '' },
     references,
-    refused: viewRefused(pageOf(res).t, refused, maxReferences),
+    refused: viewRefused(t, refused, maxReferences),
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
     models: [...capabilities],

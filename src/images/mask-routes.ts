@@ -2,9 +2,10 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { isToken } from '../library/keep.ts'
-import { findFile, type StoredFile } from '../library/queries.ts'
+import { viewPicture } from '../library/picture-view.ts'
+import { findFile, findPicture, type Picture, type StoredFile } from '../library/queries.ts'
 import { paintedSize } from '../pixels/mask.ts'
-import { signedIn } from '../session/guard.ts'
+import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -15,15 +16,17 @@ import { findDraft, upsertDraft } from './draft-queries.ts'
 import { viewMask, viewReference } from './job-view.ts'
 import { findMask } from './mask-queries.ts'
 import { inShapeOf, keepMask, maskLimits } from './masks.ts'
+import { keepMasked } from './paste-masked.ts'
 import { readForm } from './prompt.ts'
 
 const text = z.string().max(64).catch('')
 const MaskForm = z.object({ x: text, y: text, width: text, height: text, base: z.guid().catch('') })
 
-/** What of the first reference may change: painted, or a rectangle by numbers. */
+/** What of the first reference may change: painted, or a rectangle by numbers; and to keep the rest of a result as it was. */
 export function maskRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
+  const composes = createRateLimit(db, { name: 'compose', points: 30, seconds: 60, refusal: 'errors.rate_limited' })
   const masks = createRateLimit(db, { name: 'mask', points: 120, seconds: 60, refusal: 'errors.rate_limited' })
 
   router.get('/images/masks/new', async (req, res) => {
@@ -60,6 +63,22 @@ export function maskRoutes(deps: Deps): Router {
     res.set({ 'Cache-Control': 'private, max-age=31536000, immutable', 'Content-Security-Policy': 'sandbox' })
     res.type('png').send(mask.bytes)
   })
+
+  // Under the picture's address, but with the mask of its job.
+  router.post('/library/:id/keep-masked', requireSignIn(deps), async (req, res) => {
+    const result = await myPicture(res, parseId(req.params.id))
+    await composes.consume(String(result.userId))
+    const id = await keepMasked(deps, result)
+    if (!wantsFragment(req)) return res.redirect(303, `/library/${id}`)
+    const picture = viewPicture(await myPicture(res, id))
+    sendFragments(res, renderView(pageOf(res), 'library/_tile', { picture }))
+  })
+
+  async function myPicture(res: Response, id: string): Promise<Picture> {
+    const picture = await findPicture(db, signedIn(res).userId, id)
+    if (!picture) throw new Refusal(404, 'errors.not_found')
+    return picture
+  }
 
   async function answerWrong(
     req: Request,

@@ -1,5 +1,6 @@
 import { type Response, Router } from 'express'
 import { z } from 'zod'
+import { readerOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import type { Intake } from '../library/intake.ts'
 import { viewRefused } from '../library/refused.ts'
@@ -44,7 +45,7 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
       if (!isFragment) return res.redirect(303, '/images')
       return sendFragments(
         res,
-        renderView(pageOf(res), 'images/_references', { composer: await composer(deps, res, values) }),
+        renderView(pageOf(res), 'images/_references', { composer: await composer(deps, readerOf(res), values) }),
       )
     }
 

@@ -4,6 +4,15 @@ import type { Deps } from '../deps.ts'
 import { type Salvaged, salvage } from '../pixels/salvage.ts'
 import { StorageError } from '../storage/storage.ts'
 import { contentTypeOf } from './formats.ts'
+import {
+  deleteNamed,
+  deleteOrphan,
+  deleteTrashed,
+  deleteUnusedFile,
+  insertNamed,
+  listOrphans,
+  listUnusedFiles,
+} from './named-queries.ts'
 import * as queries from './queries.ts'
 
 /** A new name for picture bytes: 192 random bits, base64url. */
@@ -107,10 +116,10 @@ export async function storeNamed<Stored, Filed extends { token: string }>(
   file: (tx: Db, token: string, stored: Stored) => Promise<Filed>,
 ): Promise<Filed> {
   const token = newToken()
-  await queries.insertNamed(deps.db, token)
+  await insertNamed(deps.db, token)
   const stored = await store(token)
   const filed = await deps.db.transaction(async tx => {
-    if (!(await queries.deleteNamed(tx, token))) throw new Error(`${token} took longer than a day to be stored`)
+    if (!(await deleteNamed(tx, token))) throw new Error(`${token} took longer than a day to be stored`)
     return file(tx, token, stored)
   })
   if (filed.token !== token) await deleteSecondCopy(deps, token)
@@ -125,10 +134,10 @@ function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string
 }
 
 async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'> & { db: Db }, token: string): Promise<void> {
-  await queries.insertNamed(deps.db, token)
+  await insertNamed(deps.db, token)
   try {
     await deleteBytes(deps, token)
-    await queries.deleteNamed(deps.db, token)
+    await deleteNamed(deps.db, token)
   } catch (error) {
     // The picture is kept: bytes too many are no reason to call it lost, and housekeeping finds them.
     deps.log.warn({ err: error, token }, 'the second copy of a picture could not be deleted')
@@ -137,13 +146,13 @@ async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'> & { db: Db }
 
 /** Deletes for good what has been in the trash for `days`; answers how many files went. What fails waits for the next time. */
 export async function emptyTrash(deps: Pick<Deps, 'db' | 'storage' | 'log'>, days: number): Promise<number> {
-  await queries.deleteTrashed(deps.db, days)
-  return deleteAll(deps, queries.listUnusedFiles, queries.deleteUnusedFile)
+  await deleteTrashed(deps.db, days)
+  return deleteAll(deps, listUnusedFiles, deleteUnusedFile)
 }
 
 /** Deletes bytes that were named and never filed, because whoever brought them or this process went away. */
 export function deleteOrphans(deps: Pick<Deps, 'db' | 'storage' | 'log'>): Promise<number> {
-  return deleteAll(deps, queries.listOrphans, queries.deleteOrphan)
+  return deleteAll(deps, listOrphans, deleteOrphan)
 }
 
 const AT_ONCE = 500

@@ -1,17 +1,16 @@
-import { deleteExpired } from '../agents/queries.ts'
-import { CHALLENGE_SECONDS } from '../agents/sign-in.ts'
-import { forgetDeleted } from '../chat/archive/keep.ts'
+import * as account from '../account/upkeep.ts'
+import * as agents from '../agents/upkeep.ts'
+import * as chat from '../chat/upkeep.ts'
 import type { Deps } from '../deps.ts'
-import { deleteUnusedMasks } from '../images/mask-queries.ts'
-import { deleteOrphans, emptyTrash } from '../library/keep.ts'
-import { deletePanelCalls } from '../session/panel-queries.ts'
-import { deleteStaleSignIns } from '../session/queries.ts'
+import * as images from '../images/upkeep.ts'
+import * as library from '../library/upkeep.ts'
+import * as session from '../session/upkeep.ts'
 import { deleteExpiredCounts } from '../web/rate-limit.ts'
-import { resealAll } from './reseal.ts'
+import type { Upkeep, UpkeepDeps } from '../work/upkeep.ts'
 
-const TRASH_DAYS = 30
-const SIGN_IN_DAYS = 31
-const PENDING_KEY_DAYS = 7
+// The library after those who name what it is to delete.
+const rooms = [session, images, chat, agents, library]
+const sealing = [session, account, images, agents]
 const HOUR_MS = 3_600_000
 
 /** Once an hour, in one process: what has expired goes, and what an older secret sealed is sealed anew. */
@@ -21,17 +20,10 @@ export async function startHousekeeping(deps: Deps): Promise<void> {
 }
 
 /** Every part is tried, whatever becomes of the others; what failed is tried again in an hour. */
-export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | 'log' | 'sealer'>): Promise<void> {
-  const parts = {
-    pictures: () => emptyTrash(deps, TRASH_DAYS),
-    conversations: () => forgetDeleted(deps, TRASH_DAYS),
-    // After what names them.
-    orphans: () => deleteOrphans(deps),
-    masks: () => deleteUnusedMasks(deps.db),
-    signIns: () => deleteStaleSignIns(deps.db, SIGN_IN_DAYS),
-    agents: () => deleteExpired(deps.db, CHALLENGE_SECONDS, PENDING_KEY_DAYS),
+export async function keepHouse(deps: UpkeepDeps): Promise<void> {
+  const parts: Upkeep = {
+    ...Object.assign({}, ...rooms.map(room => room.upkeep(deps))),
     counts: () => deleteExpiredCounts(deps.db),
-    panelCalls: () => deletePanelCalls(deps.db),
     seals: () => resealAll(deps),
     temporary: () => deps.storage.sweepTemporary(HOUR_MS),
   }
@@ -44,4 +36,12 @@ export async function keepHouse(deps: Pick<Deps, 'db' | 'storage' | 'config' | '
     }
   }
   deps.log.info(done, 'housekeeping')
+}
+
+/** So that the older secret can be dropped. Answers how many rows that were. */
+async function resealAll(deps: UpkeepDeps): Promise<number> {
+  if (deps.sealer.older.length === 0) return 0
+  let total = 0
+  for (const room of sealing) total += await room.seals(deps)
+  return total
 }

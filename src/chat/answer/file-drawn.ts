@@ -1,6 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import { deleteBytes, filePicture, newToken, storePicture } from '../../library/keep.ts'
-import { deleteNamed, insertNamed } from '../../library/queries.ts'
+import { deleteNamed, insertNamed } from '../../library/named-queries.ts'
 import { insertAttachments, insertText } from '../message-queries.ts'
 import { tellPages } from '../notify-queries.ts'
 import { type DrawnFor, deleteWaiting, lockPlace } from './drawn-queries.ts'

@@ -1,6 +1,6 @@
 import type { Db } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
-import { nameUnwanted } from '../../library/queries.ts'
+import { nameUnwanted } from '../../library/named-queries.ts'
 import { tell } from '../../work/news-queries.ts'
 import {
   type Conversation,

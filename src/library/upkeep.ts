@@ -1,0 +1,9 @@
+import { TRASH_DAYS, type Upkeep, type UpkeepDeps } from '../work/upkeep.ts'
+import { deleteOrphans, emptyTrash } from './keep.ts'
+
+export function upkeep(deps: UpkeepDeps): Upkeep {
+  return {
+    pictures: () => emptyTrash(deps, TRASH_DAYS),
+    orphans: () => deleteOrphans(deps),
+  }
+}

@@ -1,0 +1,10 @@
+import type { Deps } from '../deps.ts'
+
+/** What looking after rows and bytes takes; no gateway. */
+export type UpkeepDeps = Pick<Deps, 'db' | 'storage' | 'config' | 'log' | 'sealer'>
+
+/** What a room does once an hour, in one process, by name; each answers how many rows or files it was. */
+export type Upkeep = Record<string, () => Promise<number>>
+
+/** For how many days what was put into the trash can be brought back. */
+export const TRASH_DAYS = 30
