@@ -11,8 +11,8 @@ export type Stop = 'cancelled' | 'shutdown'
 
 /** A kind of row that workers claim and run, and how. */
 interface Work<Row extends { claim: string }> {
-  /** Wakes the worker when one waits: which of them runs next is decided by `leases.claim`. */
-  kind: 'image' | 'reply' | 'news'
+  /** Told on `WAKES` when one waits: which of them runs next is decided by `leases.claim`. */
+  kind: string
   leases: Leases<Row>
   limits: Limits
   running?: Gauge
