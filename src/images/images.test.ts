@@ -581,6 +581,28 @@ describe('history and drafts', together, () => {
   })
 })
 
+test('one person may ask for three hundred pictures a minute, and is told when the next one may come', async () => {
+  const person = await alice(app)
+  await app.db.run(
+    `insert into image_jobs (id, user_id, submission, model, prompt, size, quality, n, format, background, moderation, key_id,
+       caller_address, caller_user_agent, created_at, state, finished_at, charged)
+     select gen_random_uuid(), id, gen_random_uuid(), 'gpt-image-2', 'Asked before', '1024x1024', 'low', 1, 'png', 'auto', 'auto', 1,
+       '127.0.0.1', 'test', now() - interval '5 seconds', 'cancelled', now(), 'no'
+     from users, generate_series(1, 300) where email = $1`,
+    [person.email],
+  )
+  const submission = randomUUID()
+  const form = { prompt: 'One too many', submission }
+  const refused = await person.post('/images', form, { htmx: true })
+  assert.equal(refused.status, 422)
+  assert.ok(Number(refused.headers['retry-after']) > 0 && Number(refused.headers['retry-after']) <= 60)
+  assert.equal(refused.html.querySelector('#prompt')?.textContent.trim(), 'One too many')
+  assert.equal((await (await charlie(app)).post('/images', form, { htmx: true })).status, 200, 'others go on')
+
+  await app.db.run(`update image_jobs set created_at = created_at - interval '1 minute' where prompt = 'Asked before'`)
+  assert.equal((await person.post('/images', form, { htmx: true })).status, 200)
+})
+
 describe('what cannot be asked', () => {
   const refused: [what: string, field: string, form: Record<string, string>, names?: RegExp][] = [
     ['an empty prompt', 'prompt', { prompt: ' \n ' }],
