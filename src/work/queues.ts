@@ -35,12 +35,21 @@ export interface Jobs {
 }
 
 /**
- * The queue, begun in the background when it is first needed: nobody waits for it before. Only a process that `works`
- * listens, supervises and schedules.
+ * The queue, begun in the background when it is first needed: nobody waits for it before; tried again by whoever needs it
+ * next when it could not begin, and not begun any more once it was stopped. Only a process that `works` listens, supervises
+ * and schedules.
  */
 export function openJobs(options: { url: string; works: boolean; log: Logger }): Jobs {
   let begun: Promise<PgBoss> | null = null
-  const begin = () => (begun ??= startBoss(options))
+  let isStopped = false
+  const begin = async () => {
+    if (isStopped) throw new Error('the queue has been stopped')
+    begun ??= startBoss(options).catch(error => {
+      begun = null
+      throw error
+    })
+    return begun
+  }
   return {
     async send(tx, queue, payload, { startAfterSeconds } = {}) {
       const startAfter = startAfterSeconds === undefined ? {} : { startAfter: startAfterSeconds }
@@ -56,6 +65,7 @@ export function openJobs(options: { url: string; works: boolean; log: Logger }):
       await (await begin()).schedule(queue, cron, payload)
     },
     async stop() {
+      isStopped = true
       const boss = await begun?.catch(() => null)
       await boss?.stop({ graceful: true, timeout: 5_000 })
     },
@@ -74,12 +84,22 @@ async function startBoss({ url, works, log }: { url: string; works: boolean; log
   })
   boss.on('error', error => log.warn({ err: error }, 'queue'))
   boss.on('warning', warning => log.warn({ warning }, 'queue'))
-  await boss.start()
+  try {
+    await boss.start()
+    await makeQueues(boss)
+    return boss
+  } catch (error) {
+    // Half begun it would go on by itself, and keep the process from its end.
+    await boss.stop({ graceful: false }).catch(() => undefined)
+    throw error
+  }
+}
+
+async function makeQueues(boss: PgBoss): Promise<void> {
   const known = new Set((await boss.getQueues()).map(queue => queue.name))
   for (const [name, settings] of Object.entries(queues)) {
     // createQueue leaves an existing queue as it is.
     if (known.has(name)) await boss.updateQueue(name, settings)
     else await boss.createQueue(name, settings)
   }
-  return boss
 }
