@@ -16,6 +16,7 @@ const unsettled = `select to_jsonb(r)::text as row from receipts r where look_at
 
 /** Waits until nothing is under way any more, then says what is not as it must be. */
 export async function check(torn: Torn, actors: readonly Actor[], seen: readonly Emitted[]): Promise<string[]> {
+  for (const actor of actors) await actor.comeBack()
   const wrong = await settled(torn)
   wrong.push(...(await paidOnce(torn)))
   wrong.push(...(await receiptsAreBills(torn)))

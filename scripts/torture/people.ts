@@ -42,6 +42,8 @@ export interface Actor {
   own: { job: string[]; conversation: string[]; batch: string[] }
   visit(): Pick<Visitor, 'get' | 'post'>
   act(random: Random): Promise<void>
+  /** A sign-in is lost with the answer that brings its next token: people sign in again. */
+  comeBack(): Promise<void>
 }
 
 export const emailOf = (name: string) => `${name}@example.com`
@@ -51,7 +53,8 @@ export async function openActor(torn: Torn, name: string, seen: Emitted[]): Prom
   torn.mock.control.user(email, { balance: 1e6, concurrency: 8 })
   const site = torn.members.find(member => member.url && member.child)!.url
   const first = visitor(site)
-  await first.post('/login', { email, password: 'any password will do' })
+  const signInAgain = () => first.post('/login', { email, password: 'any password will do' })
+  await signInAgain()
   const key = /name="key_id" value="(\d+)"/.exec((await first.get('/account')).text)![1]!
   await first.post('/account/key', { key_id: key })
   const pair = await bind(torn, first, key)
@@ -150,7 +153,16 @@ export async function openActor(torn: Torn, name: string, seen: Emitted[]): Prom
     'look',
   ] as const
 
-  return { email, own, visit, act: random => deeds[random.pick(often)]!(random) }
+  return {
+    email,
+    own,
+    visit,
+    act: random => deeds[random.pick(often)]!(random),
+    async comeBack() {
+      const { status } = await visit().get('/account')
+      if (status === 303) await signInAgain()
+    },
+  }
 }
 
 function openSites(torn: Torn): string[] {
