@@ -202,6 +202,11 @@ create table image_jobs (
   waits_for text,
   estimate_stale boolean default false not null,
   unfetched jsonb default '[]'::jsonb not null,
+  key_name text,
+  key_group text,
+  ssh_key_name text,
+  conversation_id uuid,
+  conversation_title text,
   tells_end boolean default false not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
@@ -317,17 +322,42 @@ create table receipts (
   model text not null,
   request_id text,
   called_at timestamp with time zone not null,
-  ended_at timestamp with time zone not null,
-  certain boolean not null,
-  works_until timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  works_until timestamp with time zone,
   look_at timestamp with time zone,
   looks integer default 0 not null,
   usage_id bigint,
-  cost double precision,
+  amount numeric,
   evidence jsonb,
-  constraint receipts_kind_subject_key UNIQUE (kind, subject),
+  charged text default 'unknown'::text not null,
+  key_name text,
+  key_group text,
+  asked jsonb default '{}'::jsonb not null,
+  estimate numeric,
+  delivered jsonb,
+  billed_by text,
+  billed_tier text,
+  billed_count integer,
+  billed_rate numeric,
+  conversation_id uuid,
+  conversation_title text,
+  batch_id uuid,
+  ssh_key_id uuid,
+  ssh_key_name text,
+  counted_usd numeric generated always as (
+CASE
+    WHEN (charged = 'no'::text) THEN (0)::numeric
+    ELSE COALESCE(amount, estimate, (0)::numeric)
+END) stored not null,
+  counted_pictures integer generated always as (
+CASE
+    WHEN (charged = 'no'::text) THEN 0
+    ELSE COALESCE(((asked ->> 'n'::text))::integer, 0)
+END) stored not null,
   constraint receipts_user_id_usage_id_key UNIQUE (user_id, usage_id),
   constraint receipts_pkey PRIMARY KEY (id),
+  constraint receipts_billed_by_check CHECK ((billed_by = ANY (ARRAY['picture'::text, 'tokens'::text]))),
+  constraint receipts_charged_check CHECK ((charged = ANY (ARRAY['yes'::text, 'no'::text, 'unknown'::text]))),
   constraint receipts_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text, 'title'::text])))
 );
 
@@ -370,6 +400,8 @@ create table replies (
   cost double precision,
   evidence jsonb,
   waits_for text,
+  key_name text,
+  key_group text,
   constraint replies_pkey PRIMARY KEY (message_id),
   constraint replies_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
   constraint replies_check1 CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) OR (key_secret IS NULL))),
@@ -415,6 +447,15 @@ create table ssh_challenges (
   ssh_key_id uuid not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   constraint ssh_challenges_pkey PRIMARY KEY (hash)
+);
+
+create table ssh_key_days (
+  ssh_key_id uuid not null,
+  day date not null,
+  user_id bigint not null,
+  pictures integer not null,
+  usd numeric not null,
+  constraint ssh_key_days_pkey PRIMARY KEY (ssh_key_id, day)
 );
 
 create table ssh_keys (
@@ -521,6 +562,7 @@ alter table replies add constraint replies_user_id_fkey FOREIGN KEY (user_id) RE
 alter table reply_deltas add constraint reply_deltas_message_id_fkey FOREIGN KEY (message_id) REFERENCES replies(message_id) ON DELETE CASCADE;
 alter table sign_ins add constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table ssh_key_days add constraint ssh_key_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_keys add constraint ssh_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_tokens add constraint ssh_tokens_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
@@ -541,7 +583,9 @@ CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
 CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX image_jobs_of_batch ON public.image_jobs USING btree (batch_id, batch_line) WHERE (batch_id IS NOT NULL);
+CREATE INDEX image_jobs_of_conversation ON public.image_jobs USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
 CREATE INDEX image_jobs_of_ssh_key ON public.image_jobs USING btree (ssh_key_id, created_at DESC, id DESC) WHERE (ssh_key_id IS NOT NULL);
+CREATE INDEX image_jobs_of_ssh_key_unfinished ON public.image_jobs USING btree (ssh_key_id) WHERE ((ssh_key_id IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'running'::text])));
 CREATE INDEX image_jobs_of_user ON public.image_jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX image_jobs_silent ON public.image_jobs USING btree (finished_at) WHERE ((failure_reason = ANY (ARRAY['timeout'::text, 'gateway_down'::text])) AND (reference_tokens <> '{}'::text[]) AND (previews = 0));
 CREATE INDEX image_jobs_spilled ON public.image_jobs USING btree (spilled_by) WHERE (spilled_by IS NOT NULL);
@@ -559,6 +603,11 @@ CREATE INDEX pictures_kept ON public.pictures USING btree (user_id, created_at D
 CREATE INDEX rate_limits_by_expiry ON public.rate_limits USING btree (expire);
 CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, request_id) WHERE (request_id IS NOT NULL);
 CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
+CREATE INDEX receipts_of_conversation ON public.receipts USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
+CREATE INDEX receipts_of_subject ON public.receipts USING btree (kind, subject, called_at DESC);
+CREATE INDEX receipts_of_user ON public.receipts USING btree (user_id, called_at DESC, id DESC);
+CREATE UNIQUE INDEX receipts_under_way ON public.receipts USING btree (kind, subject) WHERE (ended_at IS NULL);
+CREATE INDEX receipts_without_row ON public.receipts USING btree (user_id, key_id) WHERE ((usage_id IS NULL) AND (charged <> 'no'::text));
 CREATE INDEX replies_of_conversation ON public.replies USING btree (conversation_id);
 CREATE INDEX replies_unfinished ON public.replies USING btree (state, user_id, created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expire);
@@ -572,6 +621,24 @@ CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, cre
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
 
+CREATE OR REPLACE FUNCTION public.count_for_ssh_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op <> 'INSERT' then
+    update ssh_key_days set pictures = pictures - old.counted_pictures, usd = usd - old.counted_usd
+      where ssh_key_id = old.ssh_key_id and day = (old.called_at at time zone 'utc')::date;
+  end if;
+  if tg_op <> 'DELETE' then
+    insert into ssh_key_days as d (ssh_key_id, day, user_id, pictures, usd)
+      values (new.ssh_key_id, (new.called_at at time zone 'utc')::date, new.user_id, new.counted_pictures,
+        new.counted_usd)
+      on conflict (ssh_key_id, day) do update set pictures = d.pictures + excluded.pictures, usd = d.usd + excluded.usd;
+  end if;
+  return null;
+end $function$
+;
 CREATE OR REPLACE FUNCTION public.wake_workers()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -584,4 +651,7 @@ $function$
 ;
 
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
+CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();
+CREATE TRIGGER count_gone AFTER DELETE ON public.receipts FOR EACH ROW WHEN ((old.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
+CREATE TRIGGER count_new AFTER INSERT ON public.receipts FOR EACH ROW WHEN ((new.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER wake_for_answers AFTER INSERT OR UPDATE ON public.replies FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('reply');

@@ -16,7 +16,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     offers:
       'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries requester upkeep view viewer',
   },
-  spend: { on: ['session', 'account'], offers: 'evidence queries receipt sentences settle' },
+  spend: { on: ['session', 'account'], offers: 'evidence in-doubt queries receipt sentences' },
   library: {
     on: ['session'],
     offers: 'formats intake keep named-queries picture-view queries refused send uploads upkeep view',
@@ -27,7 +27,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
       'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start terms unfetched upkeep view',
   },
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
-  agents: { on: ['session', 'account', 'library', 'images'], offers: 'upkeep' },
+  agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
   upkeep: { on: ['session', 'account', 'library', 'images', 'chat', 'agents'], offers: '' },
   ops: { on: [], offers: '' },
 }
@@ -42,7 +42,7 @@ const besides = ['mock', 'testing']
 /** Written from the templates: it names the types that they show. */
 const GENERATED = 'web/views.gen.ts'
 /** Who reads a table of another room, until that room offers what they want to know. */
-const readers = ['images reads ssh_keys', 'agents reads users']
+const readers = ['agents reads users']
 
 interface Source {
   name: string

@@ -2,14 +2,15 @@ import { createServer, type Server } from 'node:http'
 import { setPriority } from 'node:os'
 import path from 'node:path'
 import { createApp } from './app.ts'
-import { tellAnswer } from './chat/answer/check.ts'
+import { answerCalls } from './chat/answer/receipts.ts'
+import { titleCalls } from './chat/answer/title.ts'
 import { startChatWorker } from './chat/answer/worker.ts'
 import { chatNews } from './chat/news.ts'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
 import { openHouse } from './house.ts'
-import { tellPicture } from './images/check.ts'
 import { hasWork } from './images/claim-queries.ts'
+import { pictureCalls } from './images/receipts.ts'
 import { createLog, type Logger } from './log.ts'
 import { runProcess } from './process.ts'
 import { startSettling } from './spend/worker.ts'
@@ -55,8 +56,7 @@ export async function start(
       workers.push(picturesAside ? makePicturesAside(deps, databaseUrl) : await makePicturesHere(deps))
       workers.push(await startChatWorker(deps))
       workers.push(await startNews(deps, chatNews(deps)))
-      const tellers = { picture: tellPicture, answer: tellAnswer, title: async () => undefined }
-      workers.push(startSettling(deps, (tx, receipt, verdict) => tellers[receipt.kind](tx, receipt, verdict)))
+      workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
       // Nobody waits for these.
       startUpkeep(deps).catch(error =>
         log.error({ err: error }, 'the queue could not be started: nothing is tidied up'),

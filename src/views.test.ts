@@ -273,7 +273,7 @@ const batch: BatchView = {
   jobs: [done, { ...queued, id: 'waits', batch: { id: 'batch-a', paused: true } }, running],
 }
 const lookedAt = { at: now, until: null, usageId: null, candidates: [] }
-const candidates = [{ usageId: 17, at: now, model: 'gpt-image-2', cost: 0.134 }]
+const candidates = [{ usageId: 17, at: now, model: 'gpt-image-2', bill: null, cost: 0.134 }]
 const evidences: (Evidence | null)[] = [
   null,
   { ...lookedAt, outcome: 'charged', usageId: 17 },

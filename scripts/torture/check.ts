@@ -4,6 +4,7 @@ import { globSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { assertNoSecrets, type Emitted, rowsOf, snapshotsIn } from '../../src/testing/leaks.ts'
+import { compare } from '../../src/testing/receipts.ts'
 import type { Actor } from './people.ts'
 import type { Torn } from './site.ts'
 
@@ -12,7 +13,7 @@ const QUIET_MS = 1000
 const Row = z.object({ row: z.string() })
 const unfinished = `select (to_jsonb(j) - 'key_secret')::text as row from image_jobs j where state in ('queued', 'running')
   union all select (to_jsonb(r) - 'key_secret' - 'html')::text from replies r where state in ('queued', 'running')`
-const unsettled = `select to_jsonb(r)::text as row from receipts r where look_at is not null`
+const unsettled = `select to_jsonb(r)::text as row from receipts r where look_at is not null or ended_at is null`
 
 /** Waits until nothing is under way any more, then says what is not as it must be. */
 export async function check(torn: Torn, actors: readonly Actor[], seen: readonly Emitted[]): Promise<string[]> {
@@ -50,6 +51,7 @@ async function settled(torn: Torn): Promise<string[]> {
   await gatewayIsIdle(torn)
   // As if the minutes in which it may still be working were over.
   const unsettledFor = await none(db, unsettled, [
+    `update receipts set look_at = now() where kind = 'title' and ended_at is null`,
     `update receipts set works_until = now() - interval '1 second', look_at = now()
      where look_at is not null and works_until > now()`,
   ])
@@ -111,38 +113,18 @@ async function paidOnce({ db, mock }: Torn): Promise<string[]> {
     .map(([wish, count]) => `${wish} was paid ${count} times, for ${allowed.get(wish) ?? 0} rows`)
 }
 
-/** Each usage row of the gateway is the amount of one receipt, or is shown to the person as one that may be it. */
-async function receiptsAreBills({ db, mock }: Torn): Promise<string[]> {
-  const Receipt = z.object({
-    usageId: z.number().nullable(),
-    requestId: z.string().nullable(),
-    cost: z.number().nullable(),
-    kind: z.string(),
-    subject: z.string(),
-    candidates: z.array(z.number()),
-  })
-  const receipts = await db.many(
-    Receipt,
-    `select usage_id, request_id, cost, kind, subject, coalesce((select array_agg((c ->> 'usageId')::int)
-       from jsonb_array_elements(evidence -> 'candidates') c), '{}') as candidates from receipts`,
+/** Titles, free attempts and what was killed on the way included; and what SSH keys have used is the sum of theirs. */
+async function receiptsAreBills(torn: Torn): Promise<string[]> {
+  const { db, mock } = torn
+  const userIds = [...mock.state.users.values()].map(({ id }) => id)
+  const off = await db.many(
+    Row,
+    `select coalesce(d.ssh_key_id, r.ssh_key_id)::text as row from ssh_key_days d full join (
+       select ssh_key_id, (called_at at time zone 'utc')::date as day, sum(counted_usd) as usd, sum(counted_pictures) as n
+       from receipts where ssh_key_id is not null group by 1, 2) r on r.ssh_key_id = d.ssh_key_id and r.day = d.day
+     where d.usd is distinct from r.usd or d.pictures is distinct from r.n`,
   )
-  const byUsage = new Map(receipts.flatMap(receipt => (receipt.usageId === null ? [] : [[receipt.usageId, receipt]])))
-  const shown = new Set(receipts.flatMap(({ candidates }) => candidates))
-  return mock.state.usage.flatMap(row => {
-    const receipt = byUsage.get(row.id)
-    if (!receipt) {
-      if (shown.has(row.id)) return []
-      const known = receipts.find(({ requestId }) => requestId && row.request_id.endsWith(requestId))
-      const call = mock.control.calls().find(({ requestId }) => requestId && row.request_id.endsWith(requestId))
-      const asked = JSON.stringify(call, ['prompt', 'receivedAt', 'endedAt', 'state', 'status', 'clientGone'])
-      const whose = known ? `, though ${known.kind} ${known.subject} has its request id` : ''
-      return [`usage row ${row.id} (${row.model}, ${row.actual_cost}) of ${asked} is on no receipt${whose}`]
-    }
-    const off = Math.abs((receipt.cost ?? 0) - row.actual_cost)
-    return off < 0.005
-      ? []
-      : [`${receipt.kind} ${receipt.subject} says ${receipt.cost}, the gateway ${row.actual_cost}`]
-  })
+  return [...(await compare(torn, userIds)), ...off.map(({ row }) => `the days of SSH key ${row} are not its receipts`)]
 }
 
 /** Who was told that it is done has the pictures that were sent; their bytes are those that were filed, and none lie about. */

@@ -12,7 +12,7 @@ import { accountOf } from './viewer.ts'
 /** The API key that pays, sealed for the account, or for the SSH key that asks. */
 export type Payer = Pick<
   Account,
-  'keyId' | 'keyName' | 'keyAllowsImages' | 'keyPrices' | 'keySecret' | 'keyState' | 'keyCheckedAt'
+  'keyId' | 'keyName' | 'keyGroup' | 'keyAllowsImages' | 'keyPrices' | 'keySecret' | 'keyState' | 'keyCheckedAt'
 >
 
 /** Who asks, through which of their sign-ins or SSH keys, paying with which key. */
@@ -21,7 +21,7 @@ export interface Requester {
   signInId: string | null
   caller: Caller
   account: Payer | null
-  sshKeyId?: string
+  sshKey?: { id: string; name: string }
   /** Aborted when the client has left: nothing is begun for it any more. */
   gone?: AbortSignal
 }
@@ -35,18 +35,20 @@ export function requesterOf(res: Response): Requester {
 /** What pays for a call, still sealed; and the window of it that has to open before, if one is full. */
 export interface UsableKey {
   keyId: number
+  keyName: string | null
+  keyGroup: string | null
   keySecret: Buffer
   waits: { for: WindowName; until: Date } | null
 }
 
 /** Throws `Refusal` 409 with what is in the way. */
 export function usableKey(account: Payer | null, what: 'pictures' | 'words'): UsableKey {
-  const { keyId, keySecret, keyState = null } = account ?? {}
+  const { keyId, keyName = null, keyGroup = null, keySecret, keyState = null } = account ?? {}
   const obstacle = obstacleTo(account, what)
   if (!keyId || !keySecret) {
     throw new Refusal(409, what === 'words' ? 'chat.blocked.no_key' : 'images.blocked.no_key')
   }
   if (obstacle?.blocks) throw new Refusal(409, `images.blocked.${obstacle.why}`, { key: obstacle.key })
   const full = fullWindow(keyState)
-  return { keyId, keySecret, waits: full && { for: full.window, until: full.resetsAt } }
+  return { keyId, keyName, keyGroup, keySecret, waits: full && { for: full.window, until: full.resetsAt } }
 }

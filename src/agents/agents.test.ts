@@ -9,6 +9,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core'
 import sharp from 'sharp'
 import { z } from 'zod'
 import { blobOf, boundKey } from '../testing/agents.ts'
+import { jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
@@ -577,7 +578,8 @@ test('what was free is given back to the cap, and what cost more than estimated 
   const more = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'too much' } })
   assert.deepEqual([more.status, more.failure.reason], [403, 'spend_total'])
 
-  await app.db.pool.query('update image_jobs set cost = 0.01 where id = $1', [made.data.task_id])
+  await until('its bill', async () => (await jobRow(app.db, String(made.data.task_id))).cost !== null)
+  await app.db.run('update receipts set amount = 0.01 where subject = $1', [made.data.task_id])
   await limit(person, { spend_total: '0.144' })
   assert.equal((await ask('POST', `${API}/tasks`, { token, body: { prompt: 'fits' } })).status, 202)
 })

@@ -7,7 +7,7 @@ import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
 import { cancel } from '../images/ended.ts'
 import { findJob, findJobBySubmission, type ImageJob } from '../images/job-queries.ts'
-import { listJobsOfSshKey, sumSshKeyUse } from '../images/ssh-key-queries.ts'
+import { listJobsOfSshKey } from '../images/ssh-key-queries.ts'
 import { startImage } from '../images/start.ts'
 import { fileLimit } from '../library/intake.ts'
 import { findFile, type Picture, type StoredFile } from '../library/queries.ts'
@@ -34,6 +34,7 @@ import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from '
 import { insertTask, listTasks } from './task-queries.ts'
 import { badShape, keepPictures, readPayload, readRequest } from './task-request.ts'
 import { findTaskPicture, statesOf, statusOf, viewTasks } from './task-view.ts'
+import { type Use, useOf } from './use.ts'
 
 const SIGN_IN_BODY = 128 * 1024
 const STARTS_PER_MINUTE = 300
@@ -159,10 +160,7 @@ export function agentApi(deps: Deps): Router {
 
   api.get('/ssh/me', async (req, res) => {
     const bearer = await bearerOf(req)
-    const [account, used] = await Promise.all([
-      findAccount(db, bearer.userId),
-      sumSshKeyUse(db, bearer.id, { total: true }),
-    ])
+    const [account, used] = await Promise.all([findAccount(db, bearer.userId), useOf(db, bearer.id)])
     succeed(res, viewMe(bearer, account?.balance ?? null, used))
   })
   api.all('/ssh/me', onlyMethods('GET', 'HEAD'))
@@ -201,7 +199,7 @@ export function agentApi(deps: Deps): Router {
       signInId: null,
       caller: callerOf(req),
       account: await withCurrentPrices(deps, bearer),
-      sshKeyId: bearer.id,
+      sshKey: { id: bearer.id, name: bearer.name },
       gone: goneSignal(res),
       async admit(tx: Db, job: { id: string; request: typeof request; estimate: number | null }) {
         await admit(tx, bearer.id, job)
@@ -278,7 +276,7 @@ function readIdempotencyKey(req: Request): string | null {
   throw new Problem(400, 'invalid_request', 'agents.invalid.idempotency_key')
 }
 
-function viewMe(bearer: Bearer, balance: number | null, used: Awaited<ReturnType<typeof sumSshKeyUse>>) {
+function viewMe(bearer: Bearer, balance: number | null, used: Use) {
   return {
     user: { id: bearer.userId, email: bearer.email, name: bearer.userName },
     balance,

@@ -1,16 +1,15 @@
 import type { Db } from '../db/db.ts'
 import type { ImageRequest } from '../images/prompt.ts'
-import { sumSshKeyUse } from '../images/ssh-key-queries.ts'
 import { money } from '../web/money.ts'
 import { Problem } from './problem.ts'
 import * as queries from './queries.ts'
+import { useOf } from './use.ts'
 
 const MICRO = 1_000_000
 
 /**
  * Whether this SSH key may have one more job. Its row stays locked until the job is in the queue, so that of many calls
- * at once each sees what the others have taken. Jobs count with their estimate until their cost is known, and not at
- * all when they were free. Throws `Problem`.
+ * at once each sees what the others have taken. Throws `Problem`.
  */
 export async function admit(
   tx: Db,
@@ -23,7 +22,7 @@ export async function admit(
   const { picturesPerDay, jobsAtOnce, spendPerDay, spendTotal } = limits
   if (picturesPerDay === null && jobsAtOnce === null && spendPerDay === null && spendTotal === null) return
 
-  const use = await sumSshKeyUse(tx, sshKeyId, { total: spendTotal !== null })
+  const use = await useOf(tx, sshKeyId)
   if (jobsAtOnce !== null && use.unfinished >= jobsAtOnce) {
     throw new Problem(429, 'jobs_at_once', 'agents.limit.jobs_at_once', {
       params: { limit: jobsAtOnce },

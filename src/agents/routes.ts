@@ -8,7 +8,7 @@ import type { Deps } from '../deps.ts'
 import { claimsLock } from '../images/claim-queries.ts'
 import { withdrawJobs } from '../images/job-queries.ts'
 import { viewJobs } from '../images/job-view.ts'
-import { listJobsOfSshKey, sumSshKeyUse } from '../images/ssh-key-queries.ts'
+import { listJobsOfSshKey } from '../images/ssh-key-queries.ts'
 import { defaultModel } from '../models/image-models.ts'
 import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
@@ -28,6 +28,7 @@ import { newProof, PROOF_NAMESPACE, proofCommand, prove, usualFile } from './pro
 import * as queries from './queries.ts'
 import { deleteToken, listTokens } from './sign-in-queries.ts'
 import { longestKeyText, parsePublicKey, SshKeyError, type SshPublicKey } from './ssh-key.ts'
+import { useOf } from './use.ts'
 import type { BindForm, PayersView, SshKeyPage, SshKeyView } from './view.ts'
 
 const MOST_KEYS = 50
@@ -187,7 +188,7 @@ export function agentRoutes(deps: Deps): Router {
       tryKeyRing(deps, signedIn(res).signInId),
       listTokens(db, key, SHOWN_TOKENS),
       listJobsOfSshKey(db, key.userId, key.id, { states: null, before: null, limit: RECENT }),
-      sumSshKeyUse(db, key.id, { total: true }),
+      useOf(db, key.id),
     ])
     const origin = originOf(req)
     render(res, 'agents/show', {

@@ -163,7 +163,6 @@ export async function addAnswer(
   const message = { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' as const }
   await insertMessage(tx, { ...message, submission: submission ?? null })
   const keySecret = sealKeyForReply(deps, userId, messageId, key.keySecret)
-  const { keyId } = key
   await insertReply(tx, {
     messageId,
     conversationId,
@@ -172,10 +171,9 @@ export async function addAnswer(
     purpose,
     model,
     effort,
-    keyId,
+    ...key,
     keySecret,
     caller,
-    waits: key.waits,
   })
   await tellPages(tx, conversationId, 'change')
 }

@@ -168,14 +168,14 @@ export async function setHead(db: Db, conversation: Conversation, head: string |
   await db.run(`update conversations set head = $2 where id = $1`, [conversation.id, head])
 }
 
-/** Forgets what was deleted more than `days` ago, and texts that were attached to nothing; gives the keys of conversations' files. */
-export async function purgeConversations(db: Db, days: number): Promise<string[]> {
+/** Forgets what was deleted more than `days` ago, and texts that were attached to nothing; the conversations that were. */
+export async function purgeConversations(db: Db, days: number): Promise<{ id: string; snapshotKey: string }[]> {
   const gone = await db.many(
-    SnapshotKey,
+    SnapshotKey.extend({ id: z.string() }),
     `with gone as (
        delete from conversations where deleted_at < now() - make_interval(days => $1) returning id, user_id, snapshot_key),
      drafts as (delete from chat_drafts d using gone where d.user_id = gone.user_id and d.place = gone.id::text)
-     select snapshot_key from gone`,
+     select id, snapshot_key from gone`,
     [days],
   )
   await db.run(`delete from chat_messages where deleted_at < now() - make_interval(days => $1)`, [days])
@@ -183,7 +183,7 @@ export async function purgeConversations(db: Db, days: number): Promise<string[]
     `delete from chat_texts t where created_at < now() - interval '7 days'
        and not exists (select from chat_attachments a where a.text_id = t.id)`,
   )
-  return gone.map(({ snapshotKey }) => snapshotKey)
+  return gone
 }
 
 export async function conversationExists(db: Db, id: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
+import { z } from 'zod'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
 import {
   answerCalls,
@@ -13,8 +14,9 @@ import {
   snapshotOf,
   talk,
 } from '../testing/conversations.ts'
-import { alice } from '../testing/people.ts'
+import { alice, type Person } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
+import { differences } from '../testing/receipts.ts'
 import { testApp, until } from '../testing/server.ts'
 import { startSteppedChat } from '../testing/stepped-chat.ts'
 
@@ -242,4 +244,56 @@ test('a hiccup of the database while an answer begins costs neither the answer n
   const { rows: hiccups } = await db.pool.query(`select last_value from hiccups`)
   assert.ok(Number(hiccups[0].last_value) > 2, 'there were some')
   await db.pool.query(`drop trigger hiccup on replies; drop trigger hiccup_later on replies`)
+})
+
+test('a worker killed while it has a conversation named leaves a receipt of that call, which its bill settles', async () => {
+  await survivor?.running.stop()
+  survivor = null
+  const doomed = await worker()
+  const moments = ['before_headers', 'mid_picture'] as const
+  const people: Person[] = []
+  for (const hold of moments) {
+    const person = await alice(app)
+    people.push(person)
+    // What a title is asked for by, and no answer.
+    mock.control.fault({ match: { prompt: `named, ${hold}\n\n---` }, hold })
+    await say(person, `named, ${hold}`)
+  }
+  await mock.control.waitForCalls(2, { prompt: '\n\n---', state: 'held' })
+  const titles = () =>
+    db.many(
+      Title,
+      `select request_id, charged, evidence->>'outcome' as outcome, amount from receipts
+    where kind = 'title' and user_id = any($1) order by request_id nulls first`,
+      [people.map(({ email }) => mock.control.user(email).id)],
+    )
+  await until('the request id of the second', async () => (await titles())[1]?.requestId)
+  doomed.child.kill('SIGKILL')
+  mock.control.release()
+  await takeOver()
+  // As if the minute were over after which nobody is waited for any more.
+  await db.run(`update receipts set look_at = now() where kind = 'title' and ended_at is null`)
+  assert.deepEqual(
+    await differences(
+      app,
+      people.map(({ email }) => email),
+    ),
+    [],
+  )
+  const [without, withId] = await titles()
+  assert.deepEqual(
+    [without?.charged, without?.outcome],
+    ['unknown', 'unclear'],
+    'the row is shown, and is nobody else’s',
+  )
+  assert.equal(withId?.charged, 'yes')
+  assert.ok(Number(withId?.amount) > 0)
+  assert.equal(mock.control.calls({ prompt: 'named, ' }).filter(isTitleCall).length, 2)
+})
+
+const Title = z.object({
+  requestId: z.string().nullable(),
+  charged: z.string(),
+  outcome: z.string().nullable(),
+  amount: z.string().nullable(),
 })

@@ -7,6 +7,7 @@ import type { Point } from '../mock/faults.ts'
 import { answerCalls, say } from '../testing/conversations.ts'
 import { atEnd, type RestartablePostgres, restartablePostgres } from '../testing/database.ts'
 import { alice, type Person } from '../testing/people.ts'
+import { differences } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SteppedChat, startSteppedChat } from '../testing/stepped-chat.ts'
 
@@ -129,6 +130,10 @@ for (const outage of outages) {
       const sql = `select count(*) as left from replies where state in ('queued', 'running') or key_secret is not null`
       assert.equal((await db.one(Left, sql)).left, 0)
     })
+    await t.test('every bill of the gateway is on one receipt', async () => {
+      const emails = [...turns.values()].map(({ person }) => person.email)
+      assert.deepEqual(await differences({ db, mock: app.mock }, emails), [])
+    })
     doomed.child.kill('SIGKILL')
     other.child.kill('SIGKILL')
     app.mock.control.clear()
@@ -152,6 +157,8 @@ test('a worker that is told to stop gives back the answer that it has claimed an
   await ended
 
   for (const { id } of turns) assert.deepEqual((await rowsOf(id)).replies, ['queued'])
+  const asked = turns.map(({ id }) => id)
+  assert.equal(await db.run('select from receipts where conversation_id = any($1)', [asked]), 0, 'nothing was called')
   assert.equal(answerCalls(app.mock, { prompt: 'given back' }).length, 0)
   const other = await startSteppedChat(app)
   for (const { id } of turns) {

@@ -1,12 +1,13 @@
 import { Router } from 'express'
 import type { Deps } from '../deps.ts'
 import { rowOf } from '../spend/evidence.ts'
+import { decide, lookAtOnce } from '../spend/in-doubt.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { inTurn } from '../web/turns.ts'
-import { checkReply, decideReply } from './answer/check.ts'
+import { answerCalls } from './answer/receipts.ts'
 import { tellChange } from './archive/keep.ts'
 import { askingLock, findConversation, setHead } from './conversation-queries.ts'
 import { done, isElsewhere, myConversation, myMessage, myReply } from './lookup.ts'
@@ -22,13 +23,14 @@ export function messageRoutes(deps: Deps): Router {
   router.post('/chat/:id/messages/:message/check', async (req, res) => {
     const { conversation, reply } = await myReply(db, req, res)
     await checks.consume(String(conversation.userId))
-    await checkReply(deps, reply)
+    await lookAtOnce(deps, answerCalls, reply.userId, reply.messageId)
     done(req, res, conversation)
   })
 
   router.post('/chat/:id/messages/:message/decide', async (req, res) => {
     const { conversation, reply } = await myReply(db, req, res)
-    if (!(await decideReply(deps, reply, rowOf(req.body)))) throw new Refusal(409, 'spend.gone')
+    const isDecided = await decide(deps, answerCalls, reply.userId, reply.messageId, rowOf(req.body))
+    if (!isDecided) throw new Refusal(409, 'spend.gone')
     done(req, res, conversation)
   })
 

@@ -39,9 +39,12 @@ function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
 export async function paint(deps: Deps, requester: Requester, call: ToolCall, wish: Wish): Promise<void> {
   if (call.state !== 'asked') return
   const request = imageRequestOf(call, wish)
-  const queue = await prepare(deps, requester, [request])
+  const enqueue = await prepare(deps, requester, [request])
   await inTurn(deps.db, startsLock, requester, async tx => {
     if (!(await lockAskedCall(tx, call))) return
+    const conversation = await findConversation(tx, call.userId, call.conversationId)
+    const from = conversation ? { conversation } : undefined
+    const queue: typeof enqueue = (within, asked, once) => enqueue(within, asked, once, from)
     const { job } = await startInTurn(deps, tx, queue, requester, request, call.messageId)
     await tellWhenEnded(tx, job)
     await setPainting(tx, call, { jobId: job.id, prompt: job.prompt, size: job.size, n: job.n })

@@ -16,6 +16,8 @@ export const Reply = z.object({
   model: z.string(),
   effort: z.string().nullable(),
   keyId: z.number().nullable(),
+  keyName: z.string().nullable(),
+  keyGroup: z.string().nullable(),
   keySecret: z.instanceof(Buffer).nullable(),
   callerAddress: z.string(),
   callerUserAgent: z.string(),
@@ -55,6 +57,8 @@ interface NewReply {
   model: string
   effort: string | null
   keyId: number
+  keyName: string | null
+  keyGroup: string | null
   keySecret: Buffer
   caller: { address: string; userAgent: string }
   /** A window of the key is full. */
@@ -64,8 +68,8 @@ interface NewReply {
 export async function insertReply(db: Db, reply: NewReply): Promise<void> {
   await db.run(
     `insert into replies (message_id, conversation_id, user_id, sign_in_id, purpose, model, effort, key_id, key_secret,
-       caller_address, caller_user_agent, waits_for, not_before)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       caller_address, caller_user_agent, waits_for, not_before, key_name, key_group)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       reply.messageId,
       reply.conversationId,
@@ -80,6 +84,8 @@ export async function insertReply(db: Db, reply: NewReply): Promise<void> {
       reply.caller.userAgent,
       reply.waits?.for ?? null,
       reply.waits?.until ?? null,
+      reply.keyName,
+      reply.keyGroup,
     ],
   )
 }
@@ -160,12 +166,22 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
 export async function changeReplyKey(
   tx: Db,
   reply: Reply,
-  key: Pick<NewReply, 'keyId' | 'keySecret' | 'waits'>,
+  key: Pick<NewReply, 'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'waits'>,
 ): Promise<boolean> {
   const changed = await tx.run(
-    `update replies set key_id = $3, key_secret = $4, waits_for = $5, not_before = $6, version = version + 1
+    `update replies set key_id = $3, key_secret = $4, waits_for = $5, not_before = $6, key_name = $7, key_group = $8,
+       version = version + 1
      where message_id = $1 and user_id = $2 and state = 'queued' and waits_for is not null`,
-    [reply.messageId, reply.userId, key.keyId, key.keySecret, key.waits?.for ?? null, key.waits?.until ?? null],
+    [
+      reply.messageId,
+      reply.userId,
+      key.keyId,
+      key.keySecret,
+      key.waits?.for ?? null,
+      key.waits?.until ?? null,
+      key.keyName,
+      key.keyGroup,
+    ],
   )
   return changed === 1
 }
@@ -182,11 +198,11 @@ export function releaseReplies(db: Db, userId: number, keyId: number): Promise<R
 
 /** What was found out about the money for an answer. Null when it is gone. */
 export function setReplyVerdict(tx: Db, userId: number, messageId: string, verdict: Verdict): Promise<Reply | null> {
-  const { charged, cost, evidence } = verdict
+  const { charged, amount, evidence } = verdict
   return tx.maybeOne(
     Reply,
     `update replies set charged = $3, cost = coalesce($4, cost), evidence = coalesce($5, evidence)
      where message_id = $1 and user_id = $2 returning *`,
-    [messageId, userId, charged, cost, evidence && JSON.stringify(evidence)],
+    [messageId, userId, charged, amount, evidence && JSON.stringify(evidence)],
   )
 }

@@ -285,17 +285,41 @@ async function fill(): Promise<void> {
   await db.run('update conversations set head = $2 where id = $1', [conversation, messages['from a snapshot']])
 }
 
-const Receipt = z.object({ certain: z.boolean(), usageId: z.number().nullable(), cost: z.number().nullable() })
+const Receipt = z.object({
+  charged: z.string(),
+  endedAt: z.date().nullable(),
+  usageId: z.number().nullable(),
+  amount: z.coerce.number().nullable(),
+  asked: z.record(z.string(), z.unknown()),
+  delivered: z.array(z.unknown()).nullable(),
+  keyName: z.string().nullable(),
+  sshKeyName: z.string().nullable(),
+  conversationTitle: z.string().nullable(),
+})
 const receiptOf = (subject: string) => db.maybeOne(Receipt, `select * from receipts where subject = $1`, [subject])
 const jobOf = async (name: string): Promise<ImageJob> => (await findJob(db, userId(emails.old), jobs[name]!))!
 
-test('every call that was, or may have been, paid has a receipt, and no other', async () => {
+test('every call that was sent has a receipt, which says what it was for, and nothing else has', async () => {
   for (const name of ['paid', 'paid for a broken picture', 'of a batch', 'by a script']) {
     const receipt = await receiptOf(jobs[name]!)
-    assert.deepEqual([receipt?.certain, receipt?.cost], [true, 0.134], name)
+    assert.deepEqual([receipt?.charged, receipt?.amount], ['yes', 0.134], name)
+    assert.deepEqual([receipt?.asked.size, receipt?.asked.quality, receipt?.asked.n], ['1024x1024', 'high', 1])
   }
-  for (const name of ['refused', 'never sent']) assert.equal(await receiptOf(jobs[name]!), null, name)
-  assert.equal((await receiptOf(messages['with a picture']!))?.cost, 0.02)
+  const refused = await receiptOf(jobs.refused!)
+  assert.deepEqual([refused?.charged, refused?.endedAt !== null], ['no', true])
+  assert.equal((await receiptOf(jobs['of somebody away']!))?.charged, 'unknown')
+  assert.ok(await receiptOf(jobs['under way']!))
+  assert.equal(await receiptOf(jobs['never sent']!), null)
+  const paid = await receiptOf(jobs.paid!)
+  assert.equal(paid?.conversationTitle, 'An old talk')
+  assert.equal(paid?.delivered?.length, 1)
+  const scripted = await receiptOf(jobs['by a script']!)
+  assert.deepEqual([scripted?.sshKeyName, scripted?.keyName], ['old laptop', 'Main'])
+  const Day = z.object({ pictures: z.number(), usd: z.coerce.number() })
+  const days = await db.many(Day, `select pictures, usd from ssh_key_days where ssh_key_id = $1`, [sshKey])
+  assert.deepEqual(days, [{ pictures: 1, usd: 0.134 }])
+  const answer = await receiptOf(messages['with a picture']!)
+  assert.deepEqual([answer?.amount, answer?.conversationTitle], [0.02, 'An old talk'])
   assert.equal(await receiptOf(messages['from a snapshot']!), null)
   const { count } = await db.one(z.object({ count: z.number() }), 'select count(*) from receipts')
   assert.ok(count >= 12)
@@ -335,7 +359,7 @@ async function settled(person: Person): Promise<void> {
   await db.run(`update receipts set look_at = now() where look_at is not null`)
   await until('the lost one to be found', async () => (await jobOf('lost')).cost === 0.134)
   await until('the amount that was never learnt', async () => (await jobOf('amount never learnt')).cost === 0.201)
-  await until('the stopped answer', async () => (await receiptOf(messages.stopped!))?.cost === 0.03)
+  await until('the stopped answer', async () => (await receiptOf(messages.stopped!))?.amount === 0.03)
   const open = await until('the row that nothing explains', async () => {
     const { evidence } = await jobOf('left open')
     return evidence?.outcome === 'unclear' && evidence.candidates.length === 1 && evidence
@@ -364,4 +388,55 @@ test('what waited then is made now, and what was under way ends as unknown', asy
   assert.equal((await jobEnd(db, jobs.waiting!)).state, 'done')
   assert.equal((await jobEnd(db, jobs['under way']!)).state, 'unknown')
   assert.equal((await jobRow(db, jobs['of somebody away']!)).charged, 'unknown')
+})
+
+test('receipts of the version before know what they said, and those under way are ended by the sweep or given up', async () => {
+  const old = await testDatabase()
+  await old.run('drop schema public cascade; create schema public')
+  const { folder, remove } = await migrationsUpTo('0020')
+  atEnd(remove)
+  await migrate(old, folder)
+  const [title, gone, free, decided, running] = Array.from({ length: 5 }, () => randomUUID())
+  await old.run(`insert into users (id, email, name, role) values (7, 'seven@example.com', '', 'user')`)
+  await old.run(`insert into conversations (id, user_id, title) values ($1, 7, 'Named since')`, [title])
+  const row = `insert into receipts (user_id, kind, subject, key_id, model, request_id, called_at, ended_at, certain,
+    works_until, usage_id, cost, evidence) values (7, $1, $2, 3, 'gpt-image-2', $3, now(), now(), $4, now(), $5, $6, $7)`
+  await old.run(row, ['title', title, 'id', true, 11, 0.1 + 0.2, null])
+  await old.run(row, ['answer', gone, null, false, null, null, JSON.stringify({ outcome: 'unclear', at: new Date() })])
+  await old.run(row, [
+    'title',
+    free,
+    null,
+    false,
+    null,
+    null,
+    JSON.stringify({ outcome: 'not_charged', at: new Date() }),
+  ])
+  await old.run(row, ['answer', decided, null, false, 12, 0.5, JSON.stringify({ outcome: 'decided', at: new Date() })])
+  await old.run(
+    `insert into image_jobs (id, user_id, submission, state, model, prompt, size, quality, n, format, background,
+       moderation, key_id, key_secret, caller_address, caller_user_agent, called_at, claim, lease_until, estimate)
+     values ($1, 7, $1, 'running', 'gpt-image-2', 'words that stay here', 'auto', 'low', 3, 'png', 'auto', 'auto', 3,
+       '\\x00', '', '', now(), $1, now(), 0.4)`,
+    [running],
+  )
+  await migrate(old)
+  const Told = z.object({
+    subject: z.string(),
+    charged: z.string(),
+    amount: z.string().nullable(),
+    isOpen: z.boolean(),
+  })
+  const told = await old.many(Told, `select subject, charged, amount, ended_at is null as is_open from receipts`)
+  const of = (subject: string) => told.find(each => each.subject === subject)
+  assert.deepEqual(of(title!), { subject: title, charged: 'yes', amount: '0.3000000000', isOpen: false })
+  assert.deepEqual(of(gone!), { subject: gone, charged: 'unknown', amount: null, isOpen: false })
+  assert.deepEqual(of(free!), { subject: free, charged: 'no', amount: null, isOpen: false })
+  assert.deepEqual(of(decided!), { subject: decided, charged: 'yes', amount: '0.5000000000', isOpen: false })
+  assert.deepEqual(of(running!), { subject: running, charged: 'unknown', amount: null, isOpen: true })
+  const Row = z.object({ row: z.string() })
+  const { row: whole } = await old.one(Row, `select to_jsonb(r)::text as row from receipts r where subject = $1`, [
+    running,
+  ])
+  assert.doesNotMatch(whole, /words that stay here/)
 })

@@ -214,7 +214,10 @@ export const Usage = z
     request_id: z.string().catch(''),
     model: z.string().catch(''),
     actual_cost: number,
+    rate_multiplier: number,
     billing_mode: text,
+    image_size: text,
+    image_count: number,
     created_at: time,
   })
   .transform(row => ({
@@ -223,7 +226,12 @@ export const Usage = z
     requestId: row.request_id.replace(/^client:/, ''),
     model: row.model,
     actualCost: row.actual_cost ?? 0,
-    billingMode: row.billing_mode ?? null,
+    rate: row.rate_multiplier ?? null,
+    billedBy:
+      row.billing_mode === 'token' ? ('tokens' as const) : row.billing_mode === 'image' ? ('picture' as const) : null,
+    /** By what a picture was priced, and how many were; null and 0 where tokens are billed. */
+    tier: row.image_size || null,
+    count: row.image_count ?? null,
     createdAt: row.created_at ?? null,
   }))
 export type Usage = z.output<typeof Usage>

@@ -52,12 +52,13 @@ export function markCalled(
   )
 }
 
-/** It was not sent after all, as only the process that marked it can know. */
-export async function unmarkCalled(db: Db, job: ClaimedJob): Promise<void> {
-  await db.run(
+/** It was not sent after all, as only the process that marked it can know. False when the claim no longer holds. */
+export async function unmarkCalled(db: Db, job: ClaimedJob): Promise<boolean> {
+  const changed = await db.run(
     `update image_jobs set called_at = null, tokens = '{}' where id = $1 and claim = $2 and state = 'running'`,
     [job.id, job.claim],
   )
+  return changed === 1
 }
 
 export async function setTokens(db: Db, job: ClaimedJob, tokens: readonly string[]): Promise<void> {

@@ -8,6 +8,7 @@ import type { Config } from '../config.ts'
 import { ask, type JobRow, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
+import { differences } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
 // The pages come from this process, the pictures from real ones that are killed. A dead worker is noticed soon.
@@ -90,6 +91,7 @@ test('killed in the middle of ten calls: each was asked once, and ends as far as
     for (const { moment, id } of jobs.filter(each => each.moment !== 'before_headers')) {
       await until(`the bill of ${moment}`, async () => (await jobRow(app.db, id)).charged === 'yes')
     }
+    assert.deepEqual(await differences(app, [person.email]), [])
     await second.kill()
   })
   await checkFiles()

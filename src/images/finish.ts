@@ -1,10 +1,9 @@
 import { forgetKeyState } from '../account/queries.ts'
 import type { Deps } from '../deps.ts'
-import { fileReceipt } from '../spend/receipt.ts'
 import { persistEnding } from '../work/persist.ts'
-import { tellPicture } from './check.ts'
 import { type ClaimedJob, type Ending, finishJob } from './claim-queries.ts'
 import { tellEnd } from './ended.ts'
+import { endCall } from './receipts.ts'
 import { silenceOf, silenceWarning } from './silent-edits.ts'
 
 // What is known of the key is no longer true then: whoever pays with it next is told so before.
@@ -17,11 +16,7 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
   const ended = await persistEnding(deps, ending, bare, told =>
     deps.db.transaction(async tx => {
       const row = await finishJob(tx, job, told)
-      if (row) {
-        const { userId, signInId, keyId, model, requestId, calledAt, failureReason } = row
-        const call = { userId, signInId, keyId, model, requestId, calledAt, kind: 'picture' as const, subject: row.id }
-        await fileReceipt(tx, { ...call, charged: row.charged ?? 'unknown', reason: failureReason }, tellPicture)
-      }
+      if (row) await endCall(tx, row)
       if (row) await tellEnd(tx, row)
       if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
       if (row?.failureReason && ofKey.has(row.failureReason)) await forgetKeyState(tx, job.userId, job.keyId)

@@ -34,7 +34,10 @@ export const ImageJob = z.object({
   estimateStale: z.boolean(),
   /** Of the SSH key that asked, if it was not a person in a browser. */
   sshKeyId: z.string().nullable(),
+  sshKeyName: z.string().nullable(),
   keyId: z.number(),
+  keyName: z.string().nullable(),
+  keyGroup: z.string().nullable(),
   keySecret: z.instanceof(Buffer).nullable(),
   callerAddress: z.string(),
   callerUserAgent: z.string(),
@@ -62,6 +65,9 @@ export const ImageJob = z.object({
   cost: z.number().nullable(),
   costUntil: z.date().nullable(),
   batchId: z.string().nullable(),
+  /** That it was asked for in. */
+  conversationId: z.string().nullable(),
+  conversationTitle: z.string().nullable(),
   /** Key of the button that asked for it again. */
   form: z.string().nullable(),
   evidence: Evidence.nullable(),
@@ -110,7 +116,7 @@ interface NewJob {
   userId: number
   submission: string
   signInId: string | null
-  sshKeyId: string | null
+  sshKey: { id: string; name: string } | null
   request: ImageRequest
   estimate: number | null
   /** The price could not be checked. */
@@ -118,9 +124,12 @@ interface NewJob {
   /** A window of the key is full. */
   waits: { for: WindowName; until: Date } | null
   keyId: number
+  keyName: string | null
+  keyGroup: string | null
   keySecret: Buffer
   caller: { address: string; userAgent: string }
   batch: { id: string; line: number } | null
+  conversation: { id: string; title: string } | null
   form: string | null
 }
 
@@ -130,9 +139,10 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
     ImageJob,
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
        background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
-       caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before, form)
+       caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before, form,
+       key_name, key_group, ssh_key_name, conversation_id, conversation_title)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-       $23, $24, $25, $26, $27)
+       $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
      returning *`,
     [
       job.id,
@@ -155,13 +165,18 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       job.keySecret,
       job.caller.address,
       job.caller.userAgent,
-      job.sshKeyId,
+      job.sshKey?.id ?? null,
       job.batch?.id ?? null,
       job.batch?.line ?? null,
       job.estimateStale,
       job.waits?.for ?? null,
       job.waits?.until ?? null,
       job.form,
+      job.keyName,
+      job.keyGroup,
+      job.sshKey?.name ?? null,
+      job.conversation?.id ?? null,
+      job.conversation?.title ?? null,
     ],
   )
 }
@@ -216,12 +231,12 @@ const awaitsWindow = `(waits_for is not null or exists (
 export function changeKey(
   db: Db,
   job: ImageJob,
-  key: Pick<NewJob, 'keyId' | 'keySecret' | 'estimate' | 'estimateStale' | 'waits'>,
+  key: Pick<NewJob, 'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'estimate' | 'estimateStale' | 'waits'>,
 ): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
     `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
-       not_before = $8, retry_at = null, version = version + 1
+       not_before = $8, key_name = $9, key_group = $10, retry_at = null, version = version + 1
      where id = $1 and user_id = $2 and state = 'queued' and ${awaitsWindow} and ssh_key_id is null returning *`,
     [
       job.id,
@@ -232,6 +247,8 @@ export function changeKey(
       key.estimateStale,
       key.waits?.for ?? null,
       key.waits?.until ?? null,
+      key.keyName,
+      key.keyGroup,
     ],
   )
 }
@@ -290,16 +307,21 @@ export async function withdrawJobs(
 
 /** What was found out about the money for a job. */
 export async function setVerdict(tx: Db, userId: number, jobId: string, verdict: Verdict): Promise<void> {
-  const { charged, cost, evidence } = verdict
+  const { charged, amount, evidence } = verdict
   await tx.run(
     `update image_jobs set charged = $3, cost = coalesce($4, cost), evidence = coalesce($5, evidence),
        version = version + 1, cost_until = case when $3 = 'unknown' then cost_until end
      where id = $1 and user_id = $2`,
-    [jobId, userId, charged, cost, evidence && JSON.stringify(evidence)],
+    [jobId, userId, charged, amount, evidence && JSON.stringify(evidence)],
   )
 }
 
 /** The pictures of the job show something new. */
 export async function touchJob(db: Db, userId: number, jobId: string): Promise<void> {
   await db.run(`update image_jobs set version = version + 1 where id = $1 and user_id = $2`, [jobId, userId])
+}
+
+/** These are gone for good, and so is what they were called. */
+export async function forgetConversations(tx: Db, ids: readonly string[]): Promise<void> {
+  await tx.run(`update image_jobs set conversation_title = null where conversation_id = any($1::uuid[])`, [ids])
 }

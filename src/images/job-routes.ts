@@ -8,19 +8,20 @@ import type { Deps } from '../deps.ts'
 import { findCapability } from '../models/image-models.ts'
 import { signedIn } from '../session/guard.ts'
 import { rowOf } from '../spend/evidence.ts'
+import { decide, lookAtOnce } from '../spend/in-doubt.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId, refuseUnknownFields } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { submissionOf } from '../web/submission.ts'
 import { answersOf } from './answers.ts'
-import { checkJob, decideJob } from './check.ts'
 import { editTerms } from './edit-terms.ts'
 import { cancel } from './ended.ts'
 import { findJob, type ImageJob } from './job-queries.ts'
 import { viewJobs } from './job-view.ts'
 import { findPreview } from './preview-queries.ts'
 import { checkRequest, formOf, type ImageRequest } from './prompt.ts'
+import { pictureCalls } from './receipts.ts'
 import { payInstead, requestOf, retryImage, startImage } from './start.ts'
 import { doubtsAbout, readTerms, toldOf, writeTerms } from './terms.ts'
 
@@ -98,13 +99,14 @@ export function jobRoutes(deps: Deps): Router {
   router.post('/images/:id/check', async (req, res) => {
     const job = await myJob(req, res)
     await checks.consume(String(job.userId))
-    await checkJob(deps, job)
+    await lookAtOnce(deps, pictureCalls, job.userId, job.id)
     await answerJudged(req, res, job)
   })
 
   router.post('/images/:id/decide', async (req, res) => {
     const job = await myJob(req, res)
-    if (!(await decideJob(deps, job, rowOf(req.body)))) throw new Refusal(409, 'spend.gone')
+    const isDecided = await decide(deps, pictureCalls, job.userId, job.id, rowOf(req.body))
+    if (!isDecided) throw new Refusal(409, 'spend.gone')
     await answerJudged(req, res, job)
   })
 

@@ -5,17 +5,15 @@ import { viewPicture } from '../library/picture-view.ts'
 import { hasArrived, listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
 import { dimensionsOf } from '../models/sizes.ts'
 import { isSameShape } from '../pixels/mask.ts'
-import { type MoneyView, moneyOf } from '../spend/evidence.ts'
+import { isInDoubt, type MoneyView, moneyOf } from '../spend/evidence.ts'
 import { describe, type Ended, sentencesOf } from '../spend/sentences.ts'
 import type { Translate } from '../web/i18n.ts'
 import { listPaused } from './batch-queries.ts'
-import { mayCheck } from './check.ts'
 import type { ImageJob } from './job-queries.ts'
 import { waitsOf } from './line.ts'
 import type { Wait } from './line-queries.ts'
 import type { Mask } from './mask-queries.ts'
 import { silenceOf } from './silent-edits.ts'
-import { listMakers } from './ssh-key-queries.ts'
 import { linksOf } from './unfetched.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
@@ -46,13 +44,11 @@ export async function viewJobs(
     jobs.flatMap(job => job.referenceTokens),
   )
   const byToken = new Map(references.map(reference => [reference.token, reference]))
-  const sshKeyIds = jobs.map(job => job.sshKeyId).filter(id => id !== null)
-  const makers = sshKeyIds.length > 0 ? await listMakers(db, userId, sshKeyIds) : new Map<string, string>()
   const batches = jobs.flatMap(job => (job.state === 'queued' && job.batchId ? [job.batchId] : []))
   const paused = new Set(batches.length > 0 ? await listPaused(db, userId, batches) : [])
   return jobs.map(job => ({
     ...viewJob(job, byJob.get(job.id) ?? [], waits.get(job.id) ?? null, byToken),
-    madeBy: makers.get(job.sshKeyId ?? '') ?? null,
+    madeBy: job.sshKeyName,
     batch: job.batchId ? { id: job.batchId, paused: paused.has(job.batchId) } : null,
   }))
 }
@@ -153,7 +149,7 @@ function viewJob(
     failure: viewFailure(job),
     sentences: sentencesOf(endOf(job)),
     money: moneyView(job),
-    mayCheck: mayCheck(job),
+    mayCheck: isInDoubt(job),
     nextSubmission: randomUUID(),
     cost: job.cost,
     estimate: estimateNow(job, pictures),

@@ -23,11 +23,8 @@ import {
   deleteUnfetched,
   type Ending,
   jobLeases,
-  markCalled,
-  requeueJob,
   requeueUnsent,
   setRequestId,
-  unmarkCalled,
 } from './claim-queries.ts'
 import { endUnsent } from './ended.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
@@ -36,6 +33,7 @@ import { finish } from './finish.ts'
 import type { ImageJob, Unfetched } from './job-queries.ts'
 import { findMask } from './mask-queries.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
+import { beginCall, callAgainLater, takeBackCall } from './receipts.ts'
 import { keepRemains } from './remains.ts'
 import { leaveInSpill } from './spill.ts'
 import { spillPicture } from './spill-picture.ts'
@@ -60,11 +58,11 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
   // Shutting down, or cancelled, before anything was sent: the row may go back, or end uncharged.
   const previews = await previewsOf(deps, claimed)
   await deps.at?.('claimed', claimed.id)
-  const job = run.mayCall() ? await persist(deps, () => markCalled(deps.db, claimed, tokens, previews)) : null
+  const job = run.mayCall() ? await persist(deps, () => beginCall(deps, claimed, tokens, previews)) : null
   if (!job) return giveBack(deps, claimed)
   await deps.at?.('marked', job.id)
   if (!run.mayCall()) {
-    await persist(deps, () => unmarkCalled(deps.db, job))
+    await persist(deps, () => takeBackCall(deps, job))
     return giveBack(deps, job)
   }
 
@@ -117,7 +115,8 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
     const again = await comeBack(deps, job, progress, error, signal)
     if (again) {
       await previewer.settled()
-      if (await persist(deps, () => requeueJob(deps.db, job, again))) return
+      const { requestId } = ending
+      if (await persist(deps, () => callAgainLater(deps, job, again, requestId ?? null))) return
       const isCancelled = await persist(deps, () => jobLeases.listCancelled(deps.db, [job.claim]))
       if (isCancelled.length > 0) ending = { state: 'cancelled', charged: 'no' }
     }

@@ -8,6 +8,7 @@ import type { Point } from '../mock/faults.ts'
 import { atEnd, type RestartablePostgres, restartablePostgres } from '../testing/database.ts'
 import { ask, jobRow } from '../testing/jobs.ts'
 import { alice, type Person } from '../testing/people.ts'
+import { differences } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type Step, type SteppedWorker, startSteppedWorker } from '../testing/stepped.ts'
 
@@ -213,6 +214,9 @@ for (const outage of outages) {
       await until('all leases to end', async () => (await countOf(left)) === 0)
       assert.equal(await countOf(`select count(*) from image_previews`), 0)
       await checkFiles()
+    })
+    await t.test('every bill of the gateway is on one receipt', async () => {
+      assert.deepEqual(await differences({ db, mock: app.mock }, [person.email]), [])
     })
     await Promise.all([doomed.kill(), other.kill()])
     app.mock.control.clear()

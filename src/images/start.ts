@@ -66,7 +66,7 @@ export async function startInTurn(
   { config }: Pick<Deps, 'config'>,
   tx: Db,
   queue: Enqueue,
-  { userId, sshKeyId }: Pick<Requester, 'userId' | 'sshKeyId'>,
+  { userId, sshKey }: Pick<Requester, 'userId' | 'sshKey'>,
   request: ImageRequest,
   submission: string,
 ): Promise<Started> {
@@ -74,7 +74,7 @@ export async function startInTurn(
   const { twin, queued, lately, lateSeconds } = await findStanding(tx, userId, submission)
   const known = twin && (await findJob(tx, userId, twin))
   if (known) return { job: known, again: true }
-  if (!sshKeyId && lately >= STARTS_PER_MINUTE) {
+  if (!sshKey && lately >= STARTS_PER_MINUTE) {
     const seconds = Math.max(1, Math.ceil(60 - lateSeconds))
     throw new Refusal(429, 'errors.rate_limited', { seconds }, seconds)
   }
@@ -87,7 +87,10 @@ type Enqueue = (
   tx: Db,
   request: ImageRequest,
   submission: string,
-  from?: { batch: { id: string; line: number } } | { form: string | null },
+  from?:
+    | { batch: { id: string; line: number } }
+    | { form: string | null }
+    | { conversation: { id: string; title: string } },
 ) => Promise<ImageJob>
 
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
@@ -96,16 +99,17 @@ export async function prepare(
   requester: ImageRequester,
   requests: readonly ImageRequest[],
 ): Promise<Enqueue> {
-  const { userId, account, signInId, sshKeyId, caller } = requester
+  const { userId, account, signInId, sshKey = null, caller } = requester
   if (!deps.storage.isProven()) throw new Refusal(503, 'images.blocked.no_store', {}, 10)
-  const { keyId, keySecret: chosen, waits } = usableKey(account, 'pictures')
+  const { keySecret: chosen, ...key } = usableKey(account, 'pictures')
+  const { keyId } = key
   for (const request of requests) await checkReferences(deps.db, userId, request)
   const edit = await editTerms(deps, { userId, keyId }, requests)
 
   return async (tx, request, submission, from) => {
     const id = randomUUID()
-    const keySecret = sshKeyId
-      ? sealBindingKeyForJob(deps, userId, id, sshKeyId, chosen)
+    const keySecret = sshKey
+      ? sealBindingKeyForJob(deps, userId, id, sshKey.id, chosen)
       : sealKeyForJob(deps, userId, id, chosen)
     const price = priceOf(account, request, edit)
     await requester.admit?.(tx, { id, request, estimate: price })
@@ -115,14 +119,14 @@ export async function prepare(
       submission,
       signInId,
       request,
-      keyId,
+      ...key,
       keySecret,
       caller,
-      sshKeyId: sshKeyId ?? null,
+      sshKey,
       estimate: price,
       estimateStale: price !== null && !isCurrent(account),
-      waits,
       batch: from && 'batch' in from ? from.batch : null,
+      conversation: from && 'conversation' in from ? from.conversation : null,
       form: from && 'form' in from ? from.form : null,
     })
     for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
@@ -162,15 +166,14 @@ export async function payInstead(
   { userId, account }: Requester,
   job: ImageJob,
 ): Promise<ImageJob | null> {
-  const { keyId, keySecret: chosen, waits } = usableKey(account, 'pictures')
+  const { keySecret: chosen, ...key } = usableKey(account, 'pictures')
   const request = requestOf(job)
-  const price = priceOf(account, request, await editTerms(deps, { userId, keyId }, [request]))
+  const price = priceOf(account, request, await editTerms(deps, { userId, keyId: key.keyId }, [request]))
   return changeKey(deps.db, job, {
-    keyId,
+    ...key,
     keySecret: sealKeyForJob(deps, userId, job.id, chosen),
     estimate: price,
     estimateStale: price !== null && !isCurrent(account),
-    waits,
   })
 }
 

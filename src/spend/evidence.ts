@@ -2,8 +2,25 @@ import { z } from 'zod'
 import type { Charged } from '../gateway/errors.ts'
 import { parse } from '../web/parse.ts'
 
+/** How a usage row says that a call was billed. */
+export const Bill = z.object({
+  by: z.enum(['picture', 'tokens']).nullable(),
+  /** `1K`, `2K` or `4K`, and how many pictures; null where the gateway does not say. */
+  tier: z.string().nullable(),
+  count: z.number().nullable(),
+  /** The multiplier of the key's group, or of the person. */
+  rate: z.number().nullable(),
+})
+export type Bill = z.output<typeof Bill>
+
 /** A call that the gateway has billed to the same key in the same time, and that nothing here explains. */
-const Candidate = z.object({ usageId: z.number(), at: z.coerce.date().nullable(), model: z.string(), cost: z.number() })
+const Candidate = z.object({
+  usageId: z.number(),
+  at: z.coerce.date().nullable(),
+  model: z.string(),
+  cost: z.number(),
+  bill: Bill.nullable().default(null),
+})
 
 /** What the usage rows said of a call whose outcome was not known. */
 export const Evidence = z.object({
@@ -21,14 +38,14 @@ export const Evidence = z.object({
 })
 export type Evidence = z.output<typeof Evidence>
 
-/** What is known of the money for one call; `cost` in US dollars. */
+/** What is known of the money for one call; `amount` in US dollars. */
 export interface Verdict {
   charged: Charged
-  cost: number | null
+  amount: number | null
   /** The gateway's number of the row that explains it. */
   usageId: number | null
-  /** `token` or `image`, as the row says; null without one. */
-  billingMode: string | null
+  /** Null without a row. */
+  bill: Bill | null
   /** Null for a call that was known to be charged. */
   evidence: Evidence | null
 }
@@ -50,6 +67,11 @@ export interface MoneyView {
   until: Date | null
   lookedAt: Date | null
   candidates: Evidence['candidates']
+}
+
+/** Whether the usage rows, or the person, could still tell more about the call of a row. */
+export function isInDoubt(row: { charged: Charged | null; calledAt: Date | null; finishedAt: Date | null }): boolean {
+  return row.charged === 'unknown' && row.calledAt !== null && row.finishedAt !== null
 }
 
 export function moneyOf(charged: Charged, cost: number | null, evidence: Evidence | null): MoneyView {

@@ -1,7 +1,11 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { lockOfPerson } from '../db/locks.ts'
+import type { Charged } from '../gateway/errors.ts'
 import { Evidence, type Verdict } from './evidence.ts'
+
+// `numeric` arrives as text.
+const usd = z.coerce.number().nullable()
 
 const Receipt = z.object({
   id: z.string(),
@@ -13,76 +17,160 @@ const Receipt = z.object({
   model: z.string(),
   requestId: z.string().nullable(),
   calledAt: z.date(),
-  endedAt: z.date(),
-  certain: z.boolean(),
-  worksUntil: z.date(),
+  /** Null while nobody has said so. */
+  endedAt: z.date().nullable(),
+  worksUntil: z.date().nullable(),
   lookAt: z.date().nullable(),
   looks: z.number(),
   usageId: z.number().nullable(),
-  cost: z.number().nullable(),
+  amount: usd,
+  charged: z.enum(['yes', 'no', 'unknown']),
   evidence: Evidence.nullable(),
 })
-/** One paid call, or one that may have been. */
+/** One call that is, was, or may have been paid for. */
 export type Receipt = z.output<typeof Receipt>
 
-export type NewReceipt = Pick<
-  Receipt,
-  'userId' | 'signInId' | 'kind' | 'subject' | 'keyId' | 'model' | 'requestId' | 'calledAt' | 'certain' | 'evidence'
-> & { worksSeconds: number }
+const EndedReceipt = Receipt.extend({ endedAt: z.date(), worksUntil: z.date() })
+export type EndedReceipt = z.output<typeof EndedReceipt>
+
+/** What is asked of the gateway, as far as it may be counted: never words, tokens or keys. */
+export type Asked = Record<string, string | number | boolean | null>
+
+/** What came of a call, as it was decoded here. */
+export interface Delivered {
+  width: number
+  height: number
+  format: string
+  condition: string
+}
+
+/** Names are copied: as they are when it is called. */
+export type NewReceipt = Pick<Receipt, 'userId' | 'signInId' | 'subject' | 'keyId' | 'model'> & {
+  keyName: string | null
+  keyGroup: string | null
+  asked: Asked
+  /** US dollars, at most; null when nobody could tell. */
+  estimate?: number | null
+  conversation?: { id: string; title: string | null } | null
+  batchId?: string | null
+  sshKey?: { id: string; name: string | null } | null
+}
+
+type Kind = Receipt['kind']
 
 const FIRST_LOOK_SECONDS = 1
 const LEASE_SECONDS = 120
 
-/** A call whose end is told a second time, better, has one receipt all the same. */
-export function upsertReceipt(tx: Db, receipt: NewReceipt): Promise<Receipt> {
-  return tx.one(
-    Receipt,
-    `insert into receipts as r (user_id, sign_in_id, kind, subject, key_id, model, request_id, called_at, ended_at, certain,
-       works_until, look_at, evidence)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9, now() + make_interval(secs => $10), now() + make_interval(secs => $11), $12)
-     on conflict (kind, subject) do update set request_id = coalesce(excluded.request_id, r.request_id),
-       ended_at = excluded.ended_at, certain = excluded.certain, works_until = excluded.works_until, looks = 0,
-       look_at = case when r.usage_id is null then excluded.look_at end,
-       evidence = case when r.usage_id is null then excluded.evidence else r.evidence end
-     returning *`,
+/**
+ * In the transaction that marks the call. Safe to repeat. `lostAfterSeconds`: it counts as ended then, in a way nobody
+ * knows; null when its room notices that.
+ */
+export async function insertReceipt(
+  tx: Db,
+  kind: Kind,
+  receipt: NewReceipt,
+  lostAfterSeconds: number | null,
+): Promise<void> {
+  await tx.run(
+    `insert into receipts (user_id, sign_in_id, kind, subject, key_id, key_name, key_group, model, asked, estimate,
+       conversation_id, conversation_title, batch_id, ssh_key_id, ssh_key_name, called_at, look_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now(), now() + make_interval(secs => $16))
+     on conflict (kind, subject) where ended_at is null do update
+       set called_at = excluded.called_at, look_at = excluded.look_at`,
     [
       receipt.userId,
       receipt.signInId,
-      receipt.kind,
+      kind,
       receipt.subject,
       receipt.keyId,
+      receipt.keyName,
+      receipt.keyGroup,
       receipt.model,
-      receipt.requestId,
-      receipt.calledAt,
-      receipt.certain,
-      receipt.worksSeconds,
-      FIRST_LOOK_SECONDS,
-      receipt.evidence && JSON.stringify(receipt.evidence),
+      JSON.stringify(receipt.asked),
+      receipt.estimate ?? null,
+      receipt.conversation?.id ?? null,
+      receipt.conversation?.title ?? null,
+      receipt.batchId ?? null,
+      receipt.sshKey?.id ?? null,
+      receipt.sshKey?.name ?? null,
+      lostAfterSeconds,
     ],
   )
 }
 
-export function findReceipt(db: Db, userId: number, kind: Receipt['kind'], subject: string): Promise<Receipt | null> {
-  return db.maybeOne(Receipt, `select * from receipts where user_id = $1 and kind = $2 and subject = $3`, [
-    userId,
+/** Nothing was sent after all. */
+export async function deleteUnsent(tx: Db, kind: Kind, subject: string): Promise<void> {
+  await tx.run(`delete from receipts where kind = $1 and subject = $2 and ended_at is null`, [kind, subject])
+}
+
+/** Of a call that is under way. */
+export async function setRequestId(db: Db, kind: Kind, subject: string, requestId: string): Promise<void> {
+  await db.run(`update receipts set request_id = $3 where kind = $1 and subject = $2 and ended_at is null`, [
     kind,
     subject,
+    requestId,
   ])
 }
 
-/** The call proved to be free after all. One that a row explains stays. */
-export async function deleteReceipt(tx: Db, kind: Receipt['kind'], subject: string): Promise<void> {
-  await tx.run(`delete from receipts where kind = $1 and subject = $2 and usage_id is null`, [kind, subject])
+export interface CallEnd {
+  requestId: string | null
+  charged: Charged
+  /** For so long the gateway may go on working on it. */
+  worksSeconds: number
+  evidence: Evidence | null
+  /** Null: not told. */
+  delivered: readonly Delivered[] | null
 }
 
-/** Those whose next look has come. Who takes them and dies leaves them to others two minutes later. */
-export function claimDueReceipts(db: Db, limit: number): Promise<Receipt[]> {
+/**
+ * Ends the newest call of this subject. Of one whose end is told a second time, better, what a row explains stays. Null
+ * when there is none.
+ */
+export function endReceipt(tx: Db, kind: Kind, subject: string, end: CallEnd): Promise<EndedReceipt | null> {
+  return tx.maybeOne(
+    EndedReceipt,
+    `update receipts set request_id = coalesce($3, request_id), ended_at = now(),
+       works_until = now() + make_interval(secs => $5), looks = 0, delivered = coalesce($6, delivered),
+       charged = case when usage_id is null then $4 else charged end,
+       look_at = case when usage_id is null and $4 <> 'no' then now() + make_interval(secs => $8) end,
+       evidence = case when usage_id is null then $7 else evidence end
+     where id = (select id from receipts where kind = $1 and subject = $2 order by called_at desc limit 1)
+     returning *`,
+    [
+      kind,
+      subject,
+      end.requestId,
+      end.charged,
+      end.worksSeconds,
+      end.delivered && JSON.stringify(end.delivered),
+      end.evidence && JSON.stringify(end.evidence),
+      FIRST_LOOK_SECONDS,
+    ],
+  )
+}
+
+/** The newest call of this subject, if it has ended in a way nobody knows. */
+export function findInDoubt(db: Db, userId: number, kind: Kind, subject: string): Promise<EndedReceipt | null> {
+  return db.maybeOne(
+    EndedReceipt,
+    `select * from receipts where user_id = $1 and kind = $2 and subject = $3 and ended_at is not null
+       and charged = 'unknown' order by called_at desc limit 1`,
+    [userId, kind, subject],
+  )
+}
+
+/**
+ * Those whose next look has come; a call that was to have ended by then is lost. Who takes them and dies leaves them to
+ * others two minutes later.
+ */
+export function claimDueReceipts(db: Db, limit: number, lostWorksSeconds: number): Promise<EndedReceipt[]> {
   return db.many(
-    Receipt,
-    `update receipts set look_at = now() + make_interval(secs => $2)
+    EndedReceipt,
+    `update receipts set look_at = now() + make_interval(secs => $2), ended_at = coalesce(ended_at, now()),
+       works_until = coalesce(works_until, now() + make_interval(secs => $3))
      where id in (select id from receipts where look_at <= now() order by look_at limit $1 for update skip locked)
      returning *`,
-    [limit, LEASE_SECONDS],
+    [limit, LEASE_SECONDS, lostWorksSeconds],
   )
 }
 
@@ -93,11 +181,11 @@ export async function postponeLook(db: Db, receipts: readonly Receipt[], until: 
 /** Whoever has it is alone in joining this person's calls and rows. */
 export const settlingLock = lockOfPerson('settling', 743_001)
 
-/** Of these, the ones that are still not explained. */
-export function listOpen(tx: Db, receipts: readonly Receipt[]): Promise<Receipt[]> {
+/** Of these, the ones that no row explains and that were not free. */
+export function listUnexplained(tx: Db, receipts: readonly Receipt[]): Promise<EndedReceipt[]> {
   return tx.many(
-    Receipt,
-    `select * from receipts where id = any($1) and usage_id is null and evidence->>'outcome' is distinct from 'decided'`,
+    EndedReceipt,
+    `select * from receipts where id = any($1) and usage_id is null and charged <> 'no' and ended_at is not null`,
     [receipts.map(({ id }) => id)],
   )
 }
@@ -130,13 +218,12 @@ export async function isTaken(tx: Db, userId: number, usageId: number): Promise<
 // Accounts of the gateway may map one image model to another, and bill it under that name.
 const isAlike = `(model = $3 or (model like 'gpt-image-%' and $3 like 'gpt-image-%'))`
 
-/** Other calls without a request id that the same row could explain. */
-export async function countRivals(tx: Db, receipt: Receipt): Promise<number> {
+/** Other calls without a request id that the same row could explain, those under way among them. */
+export async function countRivals(tx: Db, receipt: EndedReceipt): Promise<number> {
   const { count } = await tx.one(
     z.object({ count: z.number() }),
     `select count(*) from receipts where user_id = $1 and key_id = $2 and ${isAlike} and id <> $4 and request_id is null
-       and usage_id is null and evidence->>'outcome' is distinct from 'decided'
-       and evidence->>'outcome' is distinct from 'not_charged' and called_at < $6 and ended_at > $5`,
+       and usage_id is null and charged <> 'no' and called_at < $6 and coalesce(ended_at, 'infinity') > $5`,
     [receipt.userId, receipt.keyId, receipt.model, receipt.id, receipt.calledAt, receipt.endedAt],
   )
   return count
@@ -144,16 +231,22 @@ export async function countRivals(tx: Db, receipt: Receipt): Promise<number> {
 
 /** What a look, or the person, has said; `lookAt`: the next one. */
 export async function recordVerdict(tx: Db, receipt: Receipt, verdict: Verdict, lookAt: Date | null): Promise<void> {
+  const { bill } = verdict
   await tx.run(
-    `update receipts set looks = looks + 1, look_at = $2, usage_id = $3, cost = $4, evidence = $5, certain = certain or $6
+    `update receipts set looks = looks + 1, look_at = $2, usage_id = $3, amount = $4, evidence = $5, charged = $6,
+       billed_by = $7, billed_tier = $8, billed_count = $9, billed_rate = $10
      where id = $1`,
     [
       receipt.id,
       lookAt,
       verdict.usageId,
-      verdict.cost,
+      verdict.amount,
       verdict.evidence && JSON.stringify(verdict.evidence),
-      verdict.charged === 'yes',
+      verdict.charged,
+      bill?.by ?? null,
+      bill?.tier ?? null,
+      bill?.count ?? null,
+      bill?.rate ?? null,
     ],
   )
 }
@@ -161,7 +254,30 @@ export async function recordVerdict(tx: Db, receipt: Receipt, verdict: Verdict, 
 /** One row fewer may be the one they look for. */
 export async function lookAgainAtUnclear(tx: Db, userId: number): Promise<void> {
   await tx.run(
-    `update receipts set look_at = now() where user_id = $1 and usage_id is null and evidence->>'outcome' = 'unclear'`,
+    `update receipts set look_at = now() where user_id = $1 and usage_id is null and charged = 'unknown'
+       and evidence->>'outcome' = 'unclear'`,
     [userId],
   )
+}
+
+const Used = z.object({ picturesToday: z.number(), spentToday: z.number(), spentTotal: z.number() })
+/** What was called for an SSH key; days are those of UTC, money is US dollars. */
+export type Used = z.output<typeof Used>
+
+/** Counts the estimate of a call until its amount is known, and nothing for one that was free. */
+export function sumOfSshKey(db: Db, sshKeyId: string): Promise<Used> {
+  return db.one(
+    Used,
+    `select coalesce(sum(pictures) filter (where is_today), 0)::int as pictures_today,
+       coalesce(sum(usd) filter (where is_today), 0)::float8 as spent_today, coalesce(sum(usd), 0)::float8 as spent_total
+     from (select *, day = (now() at time zone 'utc')::date as is_today from ssh_key_days where ssh_key_id = $1) days`,
+    [sshKeyId],
+  )
+}
+
+/** Conversations that are gone for good: what they were called are somebody's words. */
+export async function forgetNames(tx: Db, conversationIds: readonly string[]): Promise<void> {
+  await tx.run(`update receipts set conversation_title = null where conversation_id = any($1::uuid[])`, [
+    conversationIds,
+  ])
 }

@@ -1,18 +1,24 @@
 import type { Deps } from '../deps.ts'
 import { takeSettlingLook } from '../session/panel-queries.ts'
 import * as queries from './queries.ts'
-import { settle, type Tell } from './settle.ts'
+import { AFTER_A_BREAK, type CallKind, type Tell } from './receipt.ts'
+import { settle } from './settle.ts'
 
 const RECEIPTS_AT_ONCE = 500
 /** A gateway that hangs holds a look for a while: the others do not wait for it. */
 const LOOKS_AT_ONCE = 10
 const STOP_WITHIN_MS = 5_000
 
-/** Settles by itself what was called and may have been charged: one look serves all calls of a person. */
+/**
+ * Settles by itself what was called and may have been charged, of whatever kind: one look serves all calls of a person.
+ * A call whose end is given up is settled as one that broke.
+ */
 export function startSettling(
   deps: Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log' | 'config'>,
-  tell: Tell,
+  kinds: readonly CallKind[],
 ): { stop(): Promise<void> } {
+  const tellers = new Map(kinds.map(({ kind, tell }) => [kind, tell]))
+  const tell: Tell = async (tx, receipt, verdict) => tellers.get(receipt.kind)?.(tx, receipt, verdict)
   const looks = new Set<Promise<void>>()
   let claiming: Promise<void> | null = null
 
@@ -26,7 +32,7 @@ export function startSettling(
   }
 
   async function claim(): Promise<void> {
-    const due = await queries.claimDueReceipts(deps.db, RECEIPTS_AT_ONCE)
+    const due = await queries.claimDueReceipts(deps.db, RECEIPTS_AT_ONCE, AFTER_A_BREAK)
     for (const receipts of Map.groupBy(due, receipt => receipt.userId).values()) {
       const look: Promise<void> = lookFor(receipts)
         .catch(error => deps.log.error({ err: error, user: receipts[0]!.userId }, 'bills could not be settled'))
@@ -36,7 +42,7 @@ export function startSettling(
   }
 
   /** Nothing is lost by waiting: the rows stay. */
-  async function lookFor(receipts: readonly queries.Receipt[]): Promise<void> {
+  async function lookFor(receipts: readonly queries.EndedReceipt[]): Promise<void> {
     const { userId } = receipts[0]!
     if (await takeSettlingLook(deps.db, userId)) return settle(deps, receipts, tell, { asked: false })
     const nextMinute = new Date(Math.ceil((Date.now() + 1) / 60_000) * 60_000)

@@ -1,5 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { answerCalls } from '../chat/answer/receipts.ts'
+import { titleCalls } from '../chat/answer/title.ts'
 import { startChatWorker } from '../chat/answer/worker.ts'
 import { chatNews } from '../chat/news.ts'
 import type { Config } from '../config.ts'
@@ -7,10 +9,12 @@ import { openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'
 import type { Deps } from '../deps.ts'
 import { createGateway } from '../gateway/client.ts'
+import { pictureCalls } from '../images/receipts.ts'
 import { startImageWorker } from '../images/worker.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import { startSettling } from '../spend/worker.ts'
 import { planStop } from '../stopping.ts'
 import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
@@ -121,4 +125,5 @@ await startImageWorker(deps)
 const steppedDeps = { ...deps, at }
 const worker = await startChatWorker(steppedDeps)
 await startNews(steppedDeps, chatNews(steppedDeps))
+startSettling(deps, [pictureCalls, answerCalls, titleCalls])
 log.info({ url: 'http://nowhere' }, 'ready')

@@ -5,7 +5,7 @@ import { openDatabase } from '../db/db.ts'
 import { listen } from '../db/listen.ts'
 import type { Deps } from '../deps.ts'
 import { createGateway } from '../gateway/client.ts'
-import { tellPicture } from '../images/check.ts'
+import { pictureCalls } from '../images/receipts.ts'
 import { startImageWorker } from '../images/worker.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
@@ -128,5 +128,5 @@ const deps: Deps = {
 }
 await deps.storage.ready()
 const worker = await startImageWorker(deps)
-startSettling(deps, tellPicture)
+startSettling(deps, [pictureCalls])
 log.info({ url: 'http://nowhere' }, 'ready')

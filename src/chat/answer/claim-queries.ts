@@ -30,12 +30,13 @@ export function markCalled(db: Db, reply: ClaimedReply): Promise<ClaimedReply | 
   )
 }
 
-/** It was not sent after all, as only the process that marked it can know. */
-export async function unmarkCalled(db: Db, reply: ClaimedReply): Promise<void> {
-  await db.run(`update replies set called_at = null where message_id = $1 and claim = $2 and state = 'running'`, [
-    reply.messageId,
-    reply.claim,
-  ])
+/** It was not sent after all, as only the process that marked it can know. False when the claim no longer holds. */
+export async function unmarkCalled(db: Db, reply: ClaimedReply): Promise<boolean> {
+  const changed = await db.run(
+    `update replies set called_at = null where message_id = $1 and claim = $2 and state = 'running'`,
+    [reply.messageId, reply.claim],
+  )
+  return changed === 1
 }
 
 export async function setRequestId(db: Db, reply: ClaimedReply, requestId: string): Promise<void> {

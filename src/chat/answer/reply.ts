@@ -10,7 +10,7 @@ import { splitThoughts } from '../../gateway/thinking-words.ts'
 import type { WindowName } from '../../gateway/windows.ts'
 import { SealBroken } from '../../secrets/sealer.ts'
 import type { Secret } from '../../secrets/secret.ts'
-import { fileReceipt } from '../../spend/receipt.ts'
+import { endReceipt } from '../../spend/receipt.ts'
 import { tell } from '../../work/news-queries.ts'
 import { persist, persistEnding } from '../../work/persist.ts'
 import type { Run, Stop } from '../../work/worker.ts'
@@ -20,23 +20,21 @@ import { findConversation } from '../conversation-queries.ts'
 import { findMessage, insertMessage } from '../message-queries.ts'
 import { renderMarkdown } from '../page/markdown.ts'
 import { findSettings } from '../settings-queries.ts'
-import { tellAnswer } from './check.ts'
 import {
   type ClaimedReply,
   type Delta,
   finishReply,
   listDeltas,
-  markCalled,
   type ReplyEnding,
   requeueReply,
   setRequestId,
-  unmarkCalled,
 } from './claim-queries.ts'
 import { createDeltaWriter, type DeltaWriter } from './delta-writer.ts'
 import { promptAbove, referTo } from './drawn.ts'
 import { tellHistory } from './history.ts'
 import { instructionsFor } from './instructions.ts'
 import { type DrawnKeeper, keepDrawn } from './keep-drawn.ts'
+import { answerCalls, beginCall, callAgainLater, takeBackCall } from './receipts.ts'
 import { readToolCall, toolsFor } from './tools.ts'
 
 const ATTEMPTS = 4
@@ -77,11 +75,11 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
 
   // Shutting down, or stopped, before anything was sent: the row may go back, or end uncharged.
   await deps.at?.('claimed', claimed.messageId)
-  const reply = run.mayCall() ? await persist(deps, () => markCalled(deps.db, claimed)) : null
+  const reply = run.mayCall() ? await persist(deps, () => beginCall(deps, claimed, conversation)) : null
   if (!reply) return giveBack(deps, claimed)
   await deps.at?.('marked', reply.messageId)
   if (!run.mayCall()) {
-    await persist(deps, () => unmarkCalled(deps.db, reply))
+    await persist(deps, () => takeBackCall(deps, reply))
     return giveBack(deps, reply)
   }
   const writer = createDeltaWriter(deps, reply)
@@ -111,8 +109,9 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   } catch (error) {
     await Promise.all([writer.close(), drawn.settled()])
     const again = await comeBack(deps, error, reply, writer, signal)
-    if (again && (await persist(deps, () => requeueReply(deps.db, reply, again.notBefore, again.waitsFor)))) return
     ending = await endingAfter(deps, reply, writer, heard, error, signal)
+    const { requestId = null } = ending
+    if (again && (await persist(deps, () => callAgainLater(deps, reply, again, requestId)))) return
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
 }
@@ -194,10 +193,9 @@ async function endReply(
       if (!row) return row
       const { conversationId, userId, messageId: replyId } = reply
       await tell(tx, 'answer-ended', { userId, subject: replyId })
-      if (row.keyId) {
-        const { signInId, keyId, model, requestId, calledAt } = row
-        const ended = { userId, signInId, keyId, model, requestId, calledAt, kind: 'answer' as const, subject: replyId }
-        await fileReceipt(tx, { ...ended, charged: row.charged ?? 'unknown', reason: row.failureReason }, tellAnswer)
+      if (row.calledAt) {
+        const { requestId, failureReason: reason } = row
+        await endReceipt(tx, answerCalls, replyId, { requestId, charged: row.charged ?? 'unknown', reason })
       }
       const conversation = call && (await findConversation(tx, userId, conversationId))
       // Deleted by now, where a worker that was thought dead tells late.

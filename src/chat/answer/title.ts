@@ -3,7 +3,8 @@ import { findUsableAccount } from '../../account/viewer.ts'
 import type { Deps } from '../../deps.ts'
 import { type Charged, type FailureReason, GatewayError } from '../../gateway/errors.ts'
 import { splitThoughts } from '../../gateway/thinking-words.ts'
-import { fileReceipt } from '../../spend/receipt.ts'
+import type { NewReceipt } from '../../spend/queries.ts'
+import { type CallKind, endReceipt, noteRequestId, openReceipt } from '../../spend/receipt.ts'
 import { isVisible } from '../../web/text.ts'
 import { persist } from '../../work/persist.ts'
 import type { Run } from '../../work/worker.ts'
@@ -19,6 +20,14 @@ const LONGEST = 80
 /** Some think aloud first. */
 const MOST_HEARD = 4_000
 const PATIENCE_MS = 20_000
+
+export const titleCalls: CallKind = {
+  kind: 'title',
+  // No row waits for it: whoever has not told its end by then has died.
+  lostAfterSeconds: 3 * (PATIENCE_MS / 1000),
+  // Nothing shows it.
+  tell: async () => undefined,
+}
 
 const instructions =
   'Give this conversation a title of two to six words, in its language. Answer with the title alone: no quotation marks, no full stop.'
@@ -36,24 +45,22 @@ export async function suggestTitle(
 ): Promise<void> {
   if (conversation.namedAt || conversation.deletedAt || reply.state !== 'done' || reply.text === '') return
   const account = await findUsableAccount(deps, reply.userId)
-  if (!account?.keySecret || account.keyId !== reply.keyId) return
+  if (!account?.keySecret || account.keyId === null || account.keyId !== reply.keyId) return
   const caller = { address: reply.callerAddress, userAgent: reply.callerUserAgent }
   const model = smallest(await listChatModels(deps, caller, account))
   const [question] = await listBranch(deps.db, conversation, reply.messageId)
   if (!model || !question) return
   const key = openChosenKey(deps, reply.userId, account.keySecret)
-  if (!mayCall() || !(await claimNaming(deps.db, conversation))) return
+  const { userId, signInId } = reply
+  const { keyId, keyName, keyGroup } = account
+  const effort = model.efforts.find(each => each === 'low')
+  const call = { userId, signInId, keyId, keyName, keyGroup, model: model.id, asked: { effort: effort ?? null } }
+  if (!mayCall() || !(await beginCall(deps, conversation, call))) return
 
-  const calledAt = new Date()
+  const subject = conversation.id
   let requestId: string | null = null
-  const file = async (charged: Charged, reason: FailureReason | null) => {
-    const { userId, signInId } = reply
-    const call = { userId, signInId, keyId: account.keyId!, model: model.id, requestId, calledAt, charged, reason }
-    // Nothing shows it: the row only has to be known, so that it is not taken for another call's.
-    await persist(deps, () =>
-      fileReceipt(deps.db, { ...call, kind: 'title', subject: conversation.id }, async () => undefined),
-    )
-  }
+  const end = (charged: Charged, reason: FailureReason | null) =>
+    persist(deps, () => endReceipt(deps.db, titleCalls, subject, { requestId, charged, reason }))
 
   const told = `${question.text.slice(0, TOLD)}\n\n---\n\n${reply.text.slice(0, TOLD)}`.toWellFormed()
   let title = ''
@@ -65,25 +72,41 @@ export async function suggestTitle(
         model: model.id,
         instructions,
         input: [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: told }] }],
-        effort: model.efforts.find(effort => effort === 'low'),
+        effort,
       },
       { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) },
     )
     for await (const event of events) {
-      if (event.type === 'accepted') requestId = event.requestId
+      if (event.type === 'accepted') {
+        requestId = event.requestId
+        await persist(deps, () => noteRequestId(deps.db, titleCalls, subject, event.requestId))
+      }
       if (event.type === 'text') title += event.delta
       if (title.length > MOST_HEARD) break
     }
-    await file('yes', null)
+    await end('yes', null)
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
-    await file(error.facts.charged, error.reason)
+    await end(error.facts.charged, error.reason)
     deps.log.info({ err: error, conversation: conversation.id }, 'a conversation keeps its first words as its title')
     return
   }
   const clean = cleanTitle(title)
   if (clean === '' || !(await setSuggestedTitle(deps.db, conversation, clean))) return
   await tellPages(deps.db, conversation.id, 'change')
+}
+
+/** Once a conversation, and with its receipt. */
+function beginCall(
+  deps: Pick<Deps, 'db'>,
+  conversation: Conversation,
+  call: Omit<NewReceipt, 'subject' | 'conversation'>,
+): Promise<boolean> {
+  return deps.db.transaction(async tx => {
+    if (!(await claimNaming(tx, conversation))) return false
+    await openReceipt(tx, titleCalls, { ...call, subject: conversation.id, conversation })
+    return true
+  })
 }
 
 function smallest(models: readonly ChatModel[]): ChatModel | undefined {

@@ -1,6 +1,8 @@
 import type { Db } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
+import { forgetConversations } from '../../images/job-queries.ts'
 import { nameUnwanted } from '../../library/named-queries.ts'
+import { forgetNames } from '../../spend/queries.ts'
 import { tell } from '../../work/news-queries.ts'
 import {
   type Conversation,
@@ -41,13 +43,19 @@ export async function writeSnapshot(
 }
 
 /**
- * Conversations deleted more than `days` ago go for good; how many. Their files are named in the same transaction, and
- * deleted like everything that nobody wants any more, until that succeeds.
+ * Conversations deleted more than `days` ago go for good, with what others know of their names; how many. Their files
+ * are named in the same transaction, and deleted like everything that nobody wants any more, until that succeeds.
  */
 export function forgetDeleted({ db }: Pick<Deps, 'db'>, days: number): Promise<number> {
   return db.transaction(async tx => {
-    const keys = await purgeConversations(tx, days)
-    await nameUnwanted(tx, keys.map(snapshotName))
-    return keys.length
+    const gone = await purgeConversations(tx, days)
+    await nameUnwanted(
+      tx,
+      gone.map(({ snapshotKey }) => snapshotName(snapshotKey)),
+    )
+    const ids = gone.map(({ id }) => id)
+    await forgetConversations(tx, ids)
+    await forgetNames(tx, ids)
+    return gone.length
   })
 }

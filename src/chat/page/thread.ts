@@ -10,9 +10,8 @@ import { quote } from '../../images/quote.ts'
 import type { JobView } from '../../images/view.ts'
 import type { StoredFile } from '../../library/queries.ts'
 import { defaultModel } from '../../models/image-models.ts'
-import { moneyOf } from '../../spend/evidence.ts'
+import { isInDoubt, moneyOf } from '../../spend/evidence.ts'
 import { sentencesOf } from '../../spend/sentences.ts'
-import { mayCheckReply } from '../answer/check.ts'
 import { type Delta, listDeltas } from '../answer/claim-queries.ts'
 import type { ToolProblem } from '../answer/tools.ts'
 import { type Branch, loadPart, type Part, type Turn } from '../branch.ts'
@@ -191,7 +190,7 @@ function viewMoney(reply: Reply): Pick<AnswerView, 'sentences' | 'money' | 'mayC
   return {
     sentences: sentencesOf({ of: 'answer', state: isOver ? state : 'done', reason, charged }),
     money: isPlain ? null : moneyOf(charged, reply.cost, reply.evidence),
-    mayCheck: mayCheckReply(reply),
+    mayCheck: isInDoubt(reply),
   }
 }
 

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import type { MockGateway } from '../mock/server.ts'
+import { until } from './server.ts'
+
+interface Books {
+  db: Db
+  mock: MockGateway
+}
+
+/**
+ * Waits until all that these people called has ended and is settled, as if the time in which the gateway may still work
+ * were over, and tells what receipts and usage rows do not have in common.
+ */
+export async function differences(books: Books, emails: readonly string[]): Promise<string[]> {
+  const { db, mock } = books
+  const userIds = emails.map(email => mock.control.user(email).id)
+  await until('the gateway to be idle', async () => {
+    const calls = mock.control.calls().filter(({ userId }) => userId !== null && userIds.includes(userId))
+    const bills = mock.state.usage.filter(row => userIds.includes(row.user_id))
+    return (
+      calls.every(({ endedAt }) => endedAt !== null) && bills.length >= calls.filter(({ billed }) => billed > 0).length
+    )
+  })
+  const mine = 'user_id = any($1)'
+  // As if nobody had looked in this minute.
+  const looks = `delete from panel_calls where ${mine}`
+  await db.run(looks, [userIds])
+  await db.run(`update receipts set look_at = now() where ${mine} and look_at is not null`, [userIds])
+  await until('all to be settled', async () => {
+    await db.run(looks, [userIds])
+    await db.run(
+      `update receipts set look_at = now(), works_until = now() - interval '1 second'
+       where ${mine} and look_at is not null and works_until > now()`,
+      [userIds],
+    )
+    const left = `select id from receipts where ${mine} and (look_at is not null or ended_at is null)`
+    return (await db.many(z.object({ id: z.string() }), left, [userIds])).length === 0
+  })
+  return compare(books, userIds)
+}
+
+const Receipt = z.object({
+  userId: z.number(),
+  kind: z.string(),
+  subject: z.string(),
+  requestId: z.string().nullable(),
+  endedAt: z.date().nullable(),
+  usageId: z.number().nullable(),
+  amount: z.coerce.number().nullable(),
+  charged: z.string(),
+  billedCount: z.number().nullable(),
+  candidates: z.array(z.number()),
+})
+
+/**
+ * What the settled receipts of these people and the gateway's usage rows do not have in common, a sentence each: a row is
+ * the amount of one receipt, to the cent, or is shown as one that may be it, by a call that never heard its request id;
+ * no receipt has an amount of its own making, or is under way; and there is no call without one.
+ */
+export async function compare({ db, mock }: Books, userIds: readonly number[]): Promise<string[]> {
+  const receipts = await db.many(
+    Receipt,
+    `select *, coalesce((select array_agg((c ->> 'usageId')::int)
+       from jsonb_array_elements(evidence -> 'candidates') c), '{}') as candidates from receipts where user_id = any($1)`,
+    [userIds],
+  )
+  const bills = mock.state.usage.filter(row => userIds.includes(row.user_id))
+  const byUsage = Map.groupBy(receipts, ({ usageId }) => usageId)
+  const unheard = receipts.filter(({ charged, requestId }) => charged === 'unknown' && requestId === null)
+  const shown = new Set(unheard.flatMap(({ candidates }) => candidates))
+  const wrong = bills.flatMap(row => {
+    const [receipt, ...more] = byUsage.get(row.id) ?? []
+    const what = `usage row ${row.id} (${row.model}, $${row.actual_cost})`
+    if (more.length > 0) return [`${what} is on ${more.length + 1} receipts`]
+    if (receipt) {
+      const isSame = Math.abs((receipt.amount ?? 0) - row.actual_cost) < 1e-9 && receipt.billedCount === row.image_count
+      return isSame ? [] : [`${what} is $${receipt.amount} on the receipt of ${receipt.kind} ${receipt.subject}`]
+    }
+    const isIts = ({ requestId }: { requestId: string | null }) => row.request_id === `client:${requestId}`
+    const known = receipts.find(isIts)
+    if (!known && shown.has(row.id)) return []
+    const fields = ['prompt', 'receivedAt', 'endedAt', 'state', 'status', 'clientGone']
+    const whose = known ? `, though ${known.kind} ${known.subject} has its request id` : ''
+    return [`${what} of ${JSON.stringify(mock.control.calls().find(isIts), fields)} is on no receipt${whose}`]
+  })
+  const rows = new Set(bills.map(({ id }) => id))
+  for (const { kind, subject, usageId, amount, endedAt } of receipts) {
+    if (endedAt === null) wrong.push(`${kind} ${subject} is under way on its receipt`)
+    if (amount !== null && (usageId === null || !rows.has(usageId)))
+      wrong.push(`${kind} ${subject} was $${amount}, by no usage row`)
+  }
+  for (const userId of userIds) {
+    const calls = mock.control.calls({ userId, method: 'POST' }).length
+    const count = receipts.filter(receipt => receipt.userId === userId).length
+    if (calls > count) wrong.push(`person ${userId} has ${count} receipts for ${calls} calls`)
+  }
+  return wrong
+}
