@@ -7,6 +7,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { agents } from './agents.ts'
 import { create, poll } from './answers.ts'
+import { caps } from './caps.ts'
 import { chat } from './chat.ts'
 import { compare } from './compare.ts'
 import { download } from './download.ts'
@@ -51,6 +52,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   uploads,
   visible,
   agents,
+  caps,
 }
 
 const { values: options, positionals: wanted } = parseArgs({
