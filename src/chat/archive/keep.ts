@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import type { Db } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
 import { forgetConversations } from '../../images/job-queries.ts'
@@ -13,6 +14,9 @@ import {
 } from '../conversation-queries.ts'
 import { takeSnapshot } from './snapshot.ts'
 
+// Each holds a connection of the database for as long as the store takes: a slow one must leave some to others.
+const writing = pLimit(2)
+
 /** An object of the store, beside the pictures. */
 export function snapshotName(key: string): string {
   return `${key}.conversation`
@@ -26,9 +30,13 @@ export async function tellChange(tx: Db, { id, userId }: Pick<Conversation, 'id'
 /** Writes the file of a conversation as it is now. Safe to repeat. Throws `StorageError`. */
 export async function writeSnapshot(
   deps: Pick<Deps, 'db' | 'storage'>,
-  { id, userId }: Pick<Conversation, 'id' | 'userId'>,
+  conversation: Pick<Conversation, 'id' | 'userId'>,
 ): Promise<void> {
-  await deps.db.transaction(async tx => {
+  await writing(() => write(deps, conversation))
+}
+
+function write(deps: Pick<Deps, 'db' | 'storage'>, { id, userId }: Pick<Conversation, 'id' | 'userId'>): Promise<void> {
+  return deps.db.transaction(async tx => {
     // One after the other: an older state must not come last.
     await lockSnapshot(tx, { id })
     const key = await holdSnapshotKey(tx, userId, id)
