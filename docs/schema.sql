@@ -1,5 +1,45 @@
 -- What migrations/ make. Written by npm run docs.
 
+create extension btree_gin;
+create extension pg_trgm;
+
+CREATE OR REPLACE FUNCTION public.count_for_ssh_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op <> 'INSERT' then
+    update ssh_key_days set pictures = pictures - old.counted_pictures, usd = usd - old.counted_usd
+      where ssh_key_id = old.ssh_key_id and day = (old.called_at at time zone 'utc')::date;
+  end if;
+  if tg_op <> 'DELETE' then
+    insert into ssh_key_days as d (ssh_key_id, day, user_id, pictures, usd)
+      values (new.ssh_key_id, (new.called_at at time zone 'utc')::date, new.user_id, new.counted_pictures,
+        new.counted_usd)
+      on conflict (ssh_key_id, day) do update set pictures = d.pictures + excluded.pictures, usd = d.usd + excluded.usd;
+  end if;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.wake_workers()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('work', tg_argv[0]);
+  return null;
+end
+$function$;
+CREATE OR REPLACE FUNCTION public.search_text(words text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN (octet_length(words) = char_length(words)) THEN lower(translate(words, chr(1), ' '::text)) ELSE (SELECT COALESCE(string_agg(CASE WHEN (ascii(letters.letter) < 128) THEN letters.letter ELSE ((chr(1) || to_hex(ascii(letters.letter))) || chr(1)) END, ''::text ORDER BY letters.place), ''::text) AS "coalesce" FROM unnest(string_to_array(regexp_replace(lower(NORMALIZE(translate(search_text.words, chr(1), ' '::text), NFKC)), '[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]'::text, ''::text, 'g'::text), NULL::text)) WITH ORDINALITY letters(letter, place)) END;
+CREATE OR REPLACE FUNCTION public.search_pattern(word text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (('%'::text || regexp_replace(search_text(word), '([\\%_])'::text, '\\\1'::text, 'g'::text)) || '%'::text);
+
 create table accounts (
   user_id bigint not null,
   balance double precision,
@@ -129,6 +169,18 @@ create table files (
   constraint files_check CHECK (((original_format IS NULL) = (original_bytes IS NULL)))
 );
 
+create table folders (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  name text not null,
+  key text not null,
+  query text,
+  cover uuid,
+  created_at timestamp with time zone default now() not null,
+  constraint folders_user_id_key_key UNIQUE (user_id, key),
+  constraint folders_pkey PRIMARY KEY (id)
+);
+
 create table image_batches (
   id uuid not null,
   user_id bigint not null,
@@ -241,6 +293,24 @@ create table image_workers (
   constraint image_workers_blocked_check CHECK ((blocked = ANY (ARRAY['store'::text, 'spill'::text])))
 );
 
+create table library_changed (
+  change_id uuid not null,
+  picture_id uuid not null,
+  favourite boolean not null,
+  folder_id uuid,
+  tags text[] not null,
+  deleted_at timestamp(3) with time zone,
+  constraint library_changed_pkey PRIMARY KEY (change_id, picture_id)
+);
+
+create table library_changes (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  did text not null,
+  made_at timestamp with time zone default now() not null,
+  constraint library_changes_pkey PRIMARY KEY (id)
+);
+
 create table migrations (
   name text not null,
   applied_at timestamp with time zone default now() not null,
@@ -299,6 +369,18 @@ create table pictures (
   changed_outside real,
   composed_from uuid,
   condition text default 'whole'::text not null,
+  width integer not null,
+  height integer not null,
+  bytes bigint not null,
+  asked jsonb,
+  returned jsonb default '{}'::jsonb not null,
+  revised_prompt text default ''::text not null,
+  cost double precision,
+  folder_id uuid,
+  tags text[] default '{}'::text[] not null,
+  is_copy boolean default false not null,
+  search text generated always as (search_text(((prompt || '
+'::text) || revised_prompt))) stored not null,
   constraint pictures_job_id_position_key UNIQUE (job_id, "position"),
   constraint pictures_pkey PRIMARY KEY (id),
   constraint pictures_condition_check CHECK ((condition = ANY (ARRAY['whole'::text, 'preview'::text, 'incomplete'::text, 'undecodable'::text]))),
@@ -503,6 +585,13 @@ create table ssh_tokens (
   constraint ssh_tokens_pkey PRIMARY KEY (id)
 );
 
+create table tags (
+  user_id bigint not null,
+  key text not null,
+  name text not null,
+  constraint tags_pkey PRIMARY KEY (user_id, key)
+);
+
 create table tool_calls (
   message_id uuid not null,
   conversation_id uuid not null,
@@ -547,12 +636,17 @@ alter table conversations add constraint conversations_user_id_fkey FOREIGN KEY 
 alter table drawn_waiting add constraint drawn_waiting_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table edit_billing add constraint edit_billing_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table files add constraint files_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table folders add constraint folders_cover_fkey FOREIGN KEY (cover) REFERENCES pictures(id) ON DELETE SET NULL;
+alter table folders add constraint folders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_batches add constraint image_batches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;
 alter table image_jobs add constraint image_jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table library_changed add constraint library_changed_change_id_fkey FOREIGN KEY (change_id) REFERENCES library_changes(id) ON DELETE CASCADE;
+alter table library_changes add constraint library_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table news add constraint news_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table pictures add constraint pictures_folder_id_fkey FOREIGN KEY (folder_id) REFERENCES folders(id) ON DELETE SET NULL;
 alter table pictures add constraint pictures_token_fkey FOREIGN KEY (token) REFERENCES files(token);
 alter table pictures add constraint pictures_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table receipts add constraint receipts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -565,6 +659,7 @@ alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN
 alter table ssh_key_days add constraint ssh_key_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_keys add constraint ssh_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_tokens add constraint ssh_tokens_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table tags add constraint tags_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -579,6 +674,8 @@ CREATE INDEX chat_texts_of_user ON public.chat_texts USING btree (user_id);
 CREATE INDEX conversations_deleted ON public.conversations USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX conversations_of_user ON public.conversations USING btree (user_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX drawn_waiting_by_spill ON public.drawn_waiting USING btree (spilled_by);
+CREATE INDEX files_use ON public.files USING btree (user_id) INCLUDE (bytes, original_bytes);
+CREATE INDEX folders_by_cover ON public.folders USING btree (cover) WHERE (cover IS NOT NULL);
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
 CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
@@ -593,13 +690,20 @@ CREATE INDEX image_jobs_told ON public.image_jobs USING btree (key_id, retry_at)
 CREATE INDEX image_jobs_unfinished ON public.image_jobs USING btree (state, user_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX image_jobs_windows ON public.image_jobs USING btree (key_id) WHERE ((state = 'queued'::text) AND (waits_for IS NOT NULL));
 CREATE INDEX image_masks_by_age ON public.image_masks USING btree (created_at);
+CREATE INDEX library_changes_by_age ON public.library_changes USING btree (made_at);
 CREATE INDEX news_by_lease ON public.news USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX news_in_line ON public.news USING btree (created_at) WHERE (state = 'queued'::text);
 CREATE INDEX pictures_by_file ON public.pictures USING btree (token);
+CREATE INDEX pictures_by_folder ON public.pictures USING btree (folder_id, created_at DESC, id DESC) WHERE (folder_id IS NOT NULL);
 CREATE INDEX pictures_by_source ON public.pictures USING gin (source_tokens) WHERE (source_tokens <> '{}'::text[]);
+CREATE INDEX pictures_by_tag ON public.pictures USING gin (user_id, tags) WHERE ((deleted_at IS NULL) AND (NOT is_copy));
 CREATE UNIQUE INDEX pictures_composed ON public.pictures USING btree (composed_from) WHERE (composed_from IS NOT NULL);
 CREATE INDEX pictures_deleted ON public.pictures USING btree (user_id, deleted_at DESC, id DESC) WHERE (deleted_at IS NOT NULL);
-CREATE INDEX pictures_kept ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX pictures_favourite ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE (favourite AND (deleted_at IS NULL) AND (NOT is_copy));
+CREATE INDEX pictures_kept ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy));
+CREATE INDEX pictures_search ON public.pictures USING gin (user_id, search gin_trgm_ops) WITH (gin_pending_list_limit='256') WHERE ((deleted_at IS NULL) AND (NOT is_copy));
+CREATE INDEX pictures_shown ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy) AND (origin <> 'uploaded'::text));
+CREATE INDEX pictures_uploaded ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy) AND (origin = 'uploaded'::text));
 CREATE INDEX rate_limits_by_expiry ON public.rate_limits USING btree (expire);
 CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, request_id) WHERE (request_id IS NOT NULL);
 CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
@@ -620,35 +724,6 @@ CREATE INDEX ssh_tokens_by_expiry ON public.ssh_tokens USING btree (expires_at);
 CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, created_at DESC);
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
-
-CREATE OR REPLACE FUNCTION public.count_for_ssh_key()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-begin
-  if tg_op <> 'INSERT' then
-    update ssh_key_days set pictures = pictures - old.counted_pictures, usd = usd - old.counted_usd
-      where ssh_key_id = old.ssh_key_id and day = (old.called_at at time zone 'utc')::date;
-  end if;
-  if tg_op <> 'DELETE' then
-    insert into ssh_key_days as d (ssh_key_id, day, user_id, pictures, usd)
-      values (new.ssh_key_id, (new.called_at at time zone 'utc')::date, new.user_id, new.counted_pictures,
-        new.counted_usd)
-      on conflict (ssh_key_id, day) do update set pictures = d.pictures + excluded.pictures, usd = d.usd + excluded.usd;
-  end if;
-  return null;
-end $function$
-;
-CREATE OR REPLACE FUNCTION public.wake_workers()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-begin
-  perform pg_notify('work', tg_argv[0]);
-  return null;
-end
-$function$
-;
 
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();

@@ -19,7 +19,8 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   spend: { on: ['session', 'account'], offers: 'evidence in-doubt queries receipt sentences' },
   library: {
     on: ['session'],
-    offers: 'formats intake keep named-queries picture-view queries refused send uploads upkeep view',
+    offers:
+      'formats intake keep named-queries picture-view queries refused send storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],

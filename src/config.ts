@@ -44,6 +44,8 @@ export interface Config {
     /** Jobs of one user that may run, and wait, at the same time. */
     runningPerUser: number
     queuedPerUser: number
+    /** Bytes that one person's files may take. */
+    storagePerUser: number
     /** Jobs that may run at the same time over all processes, and in this one. */
     runningTotal: number
     runningHere: number
@@ -102,6 +104,15 @@ const wholeNumber = (least: number, most: number) =>
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`))
+const binaryUnits = ['', 'Ki', 'Mi', 'Gi', 'Ti']
+const amountOfBytes = z
+  .string()
+  .regex(/^\d{1,15}(\.\d+)? ?([KMGT]i)?B?$/, 'must be an amount such as 10GiB or 500MiB')
+  .transform(text => {
+    const [, number, unit = ''] = /^([\d.]+) ?([KMGT]i)?B?$/.exec(text)!
+    return Math.round(Number(number) * 1024 ** binaryUnits.indexOf(unit))
+  })
+  .pipe(z.number().min(1, 'must be more than nothing').max(Number.MAX_SAFE_INTEGER, 'is more than can be counted'))
 const address = z
   .string()
   .refine(text => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http:// or https:// address')
@@ -151,6 +162,7 @@ const Environment = z.object({
   PLAYGROUND_PUBLIC_ASSETS: yesOrNo.default(false),
   PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
   PLAYGROUND_QUEUED_PER_USER: wholeNumber(1, 10_000).default(50),
+  PLAYGROUND_STORAGE_PER_USER: amountOfBytes.default(10 * 1024 ** 3),
   PLAYGROUND_RUNNING_TOTAL: wholeNumber(1, 10_000).default(64),
   PLAYGROUND_WORKER_CONCURRENCY: wholeNumber(1, 200).default(16),
   PLAYGROUND_SIGN_INS_PER_MINUTE: wholeNumber(1, 10_000).default(20),
@@ -239,6 +251,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     limits: {
       runningPerUser: env.PLAYGROUND_RUNNING_PER_USER,
       queuedPerUser: env.PLAYGROUND_QUEUED_PER_USER,
+      storagePerUser: env.PLAYGROUND_STORAGE_PER_USER,
       runningTotal: env.PLAYGROUND_RUNNING_TOTAL,
       runningHere: env.PLAYGROUND_WORKER_CONCURRENCY,
       signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,

@@ -14,6 +14,7 @@ import { type Evidence, moneyOf } from './spend/evidence.ts'
 import { describe as inWords, sentencesOf } from './spend/sentences.ts'
 import { agentSamples } from './testing/agent-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
+import { details, librarySamples, noDetails } from './testing/library-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
 import { renderView } from './web/render.ts'
@@ -405,7 +406,6 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'library/_condition': [{ picture: preview }, { picture: incomplete }, { picture: undecodable }],
   'library/_facts': [{ picture }, { picture: uploaded }, { picture: incomplete }, { picture: undecodable }],
   'library/_lightbox': [{}],
-  'library/_older': [{ pictures: [picture, trashed, incomplete, undecodable], older: '/library?before=1' }],
   'library/_tile': [
     { picture },
     { picture: trashed },
@@ -414,21 +414,49 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { picture: incomplete },
     { picture: undecodable },
   ],
-  'library/index': [
-    { pictures: [picture, trashed], older: '/library?before=1', filter: 'all', undo: trashed },
-    { pictures: [], older: null, filter: 'favourites', undo: null },
+  'library/_details': [
+    { picture, details },
+    { picture: uploaded, details: noDetails },
   ],
   'library/show': [
-    { picture, newer: '/library/x', older: '/library/y', lineage },
-    { picture: trashed, newer: null, older: null, lineage: { ancestors: [], descendants: [] } },
-    { picture: undecodable, newer: null, older: null, lineage },
+    { picture, newer: '/library/x', older: '/library/y', back: '/library', lineage, details, change: null },
+    {
+      picture: trashed,
+      newer: null,
+      older: null,
+      back: '/library',
+      lineage: { ancestors: [], descendants: [] },
+      details: noDetails,
+      change: null,
+    },
+    {
+      picture: undecodable,
+      newer: null,
+      older: null,
+      back: '/library',
+      lineage,
+      details: noDetails,
+      change: { id: 'x', did: 'describe', count: 1 },
+    },
   ],
   'library/trash': [
-    { pictures: [trashed, { ...undecodable, deletedAt: now }], older: '/library/trash?before=1' },
-    { pictures: [], older: null },
+    {
+      trash: {
+        pictures: [
+          { picture: trashed, daysLeft: 30 },
+          { picture: { ...undecodable, deletedAt: now }, daysLeft: 1 },
+        ],
+        older: '/library/trash?before=1',
+        total: 2,
+        asOf: now.toISOString(),
+        change: { id: 'x', did: 'restore', count: 1 },
+      },
+    },
+    { trash: { pictures: [], older: null, total: 0, asOf: now.toISOString(), change: null } },
   ],
   ...agentSamples([done, running]),
   ...chatSamples([done, running]),
+  ...librarySamples,
   'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
   'session/login': [
     { ...login, captcha: { kind: 'none' } },
@@ -458,7 +486,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|library\?before=.+|library\/[\w-]+\/(favourite|delete|restore|keep-masked))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+\/undo|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

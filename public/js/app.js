@@ -68,7 +68,9 @@ function nameTransition(event) {
   if (!transition) return
   picture.style.viewTransitionName = 'picture'
   transition.ready.catch(() => {})
-  transition.finished.finally(() => {
+  transition.updateCallbackDone.catch(() => {})
+  const forget = () => {
     picture.style.viewTransitionName = ''
-  })
+  }
+  transition.finished.then(forget, forget)
 }

@@ -1,40 +1,78 @@
-let dialog
-let current
+import { start as startZoom } from './lightbox-zoom.js'
 
-/** Opens the pictures of a page large, in their order, over the page. The links work without it. */
+/** Shown beside each other, on either side of the one that is open. */
+const STRIP = 12
+/** So near the end of what is loaded, more is asked for. */
+const NEAR_END = 4
+
+let dialog
+let zoom
+let current
+/** The way out, where there is one: a step back in history. */
+let isPushed = false
+
+/**
+ * Opens the pictures of a page large, in their order, over the page, each at its address: pushed once, replaced while stepping, so
+ * that one Back closes. The links work without it.
+ */
 export function start() {
   dialog = document.getElementById('lightbox')
   if (!dialog) return
+  zoom = startZoom(dialog.querySelector('.lightbox-stage'), { step, close })
   document.addEventListener('click', event => {
     const link = event.target.closest('a[data-picture]')
     if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
     event.preventDefault()
     open(link)
   })
+  addEventListener('popstate', event => {
+    const link = event.state?.lightbox && linkOf(event.state.lightbox)
+    isPushed = Boolean(link)
+    if (link) show(link)
+    else if (event.state?.lightbox) location.reload()
+    else if (dialog.open) dialog.close()
+  })
   dialog.addEventListener('click', event => {
     const act = event.target.closest('[data-act]')?.dataset.act
     // Open and download are links.
     if (act in acts) acts[act]()
-    else if (event.target.matches('.lightbox-stage')) dialog.close()
+  })
+  // Esc: by the one way out.
+  dialog.addEventListener('cancel', event => {
+    event.preventDefault()
+    close()
   })
   dialog.addEventListener('keydown', event => {
-    const act = { ArrowLeft: 'previous', ArrowRight: 'next', i: 'facts', f: 'favourite', Delete: 'delete' }[event.key]
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return
+    const act = keys[event.key]
+    if (!act || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
     event.preventDefault()
-    acts[act]()
+    if (!event.repeat || act === 'previous' || act === 'next') acts[act]()
   })
-  dialog.addEventListener('close', () =>
-    links()
-      .find(link => link.dataset.picture === current)
-      ?.focus(),
-  )
-  swipe(dialog.querySelector('.lightbox-stage'))
+  // What lies behind it stays where it is; it need not be laid out anew for that.
+  dialog.addEventListener('wheel', event => event.preventDefault(), { passive: false })
+  dialog.addEventListener('close', () => linkOf(current)?.focus({ preventScroll: false }))
+}
+
+const keys = {
+  ArrowLeft: 'previous',
+  ArrowRight: 'next',
+  i: 'facts',
+  f: 'favourite',
+  Delete: 'delete',
+  z: 'undo',
+  '+': 'closer',
+  '=': 'closer',
+  '-': 'farther',
+  0: 'whole',
 }
 
 const acts = {
   previous: () => step(-1),
   next: () => step(1),
-  close: () => dialog.close(),
+  close,
+  closer: () => zoom.by(1.5),
+  farther: () => zoom.by(1 / 1.5),
+  whole: () => zoom.reset(),
   facts() {
     const facts = dialog.querySelector('.lightbox-facts')
     facts.hidden = !facts.hidden
@@ -42,14 +80,26 @@ const acts = {
     loadFacts()
   },
   favourite() {
-    submit('.favourite')
     const star = dialog.querySelector('[data-act="favourite"]')
-    star.setAttribute('aria-pressed', String(star.getAttribute('aria-pressed') !== 'true'))
+    const isOn = star.getAttribute('aria-pressed') !== 'true'
+    star.setAttribute('aria-pressed', String(isOn))
+    void change(current, 'favourite', { favourite: isOn ? 'on' : 'off' })
   },
   delete() {
     const gone = current
-    if (!step(1) && !step(-1)) dialog.close()
-    submit('.delete', gone)
+    if (!step(1) && !step(-1)) close()
+    offerUndo(gone)
+    void change(gone, 'delete')
+  },
+  undo() {
+    const undo = dialog.querySelector('.lightbox-undo')
+    if (undo.hidden) return
+    const { picture } = undo.dataset
+    undo.hidden = true
+    void change(picture, 'restore').then(() => {
+      const link = linkOf(picture)
+      if (link) step(0, link)
+    })
   },
 }
 
@@ -57,43 +107,113 @@ function links() {
   return [...document.querySelectorAll('a[data-picture]')]
 }
 
+function linkOf(id) {
+  return document.querySelector(`a[data-picture="${CSS.escape(id)}"]`)
+}
+
 function open(link) {
-  current = link.dataset.picture
+  history.pushState({ lightbox: link.dataset.picture }, '', link.href)
+  isPushed = true
+  show(link)
+}
+
+function close() {
+  if (isPushed) history.back()
+  else dialog.close()
+}
+
+/** By so many, or to `link`; false at the end of the list. */
+function step(by, to) {
   const all = links()
+  const at = all.findIndex(link => link.dataset.picture === current) + by
+  const link = to ?? all[at]
+  if (all.length - at < NEAR_END) document.querySelector('#older a')?.click()
+  if (!link) return false
+  history.replaceState({ ...history.state, lightbox: link.dataset.picture }, '', link.href)
+  show(link)
+  return true
+}
+
+function show(link) {
+  current = link.dataset.picture
+  const figure = link.closest('.picture')
   const thumbnail = link.querySelector('img')
   const picture = dialog.querySelector('.lightbox-stage img')
-  const { width, height } = link.dataset
+  const thumb = thumbnail.getAttribute('src')
+  const full = thumb.replace(/\/thumb$/, '')
+  const width = Number(link.dataset.width ?? thumbnail.getAttribute('width'))
+  const height = Number(link.dataset.height ?? thumbnail.getAttribute('height'))
+  zoom.reset()
   picture.classList.toggle('alpha', link.matches('.alpha'))
   picture.style.aspectRatio = `${width} / ${height}`
-  picture.style.width = `min(100%, ${width}px, (100dvh - 80px) * ${width / height})`
+  picture.style.width = `min(100%, ${width}px, (100dvh - 160px) * ${width / height})`
   picture.alt = thumbnail.alt
   // The thumbnail is here already: it stands in until the original has come.
-  picture.style.backgroundImage = link.matches('.alpha') ? '' : `url("${thumbnail.currentSrc}")`
-  picture.src = link.dataset.full
+  picture.style.backgroundImage = link.matches('.alpha') ? '' : `url("${thumb}")`
+  // Nothing of the one before it is shown meanwhile.
+  picture.removeAttribute('src')
+  picture.src = full
+  const words = link.querySelector('.condition')?.textContent ?? ''
   const label = dialog.querySelector('.lightbox-label')
-  label.textContent = link.dataset.label ?? ''
-  label.hidden = !link.dataset.label
+  label.textContent = words
+  label.hidden = !words
   dialog.querySelector('[data-act="open"]').href = link.href
-  dialog.querySelector('[data-act="download"]').href = link.dataset.download
-  const favourite = link.closest('.picture').querySelector('[name="favourite"]')
-  dialog.querySelector('[data-act="favourite"]').setAttribute('aria-pressed', favourite.getAttribute('aria-pressed'))
-  dialog.querySelector('[data-act="previous"]').disabled = all[0] === link
-  dialog.querySelector('[data-act="next"]').disabled = all.at(-1) === link
+  dialog.querySelector('[data-act="download"]').href = `${full}?download=${current}`
+  dialog.querySelector('[data-act="favourite"]').setAttribute('aria-pressed', String(isStarred(figure)))
+  const all = links()
+  const at = all.indexOf(link)
+  dialog.querySelector('[data-act="previous"]').disabled = at === 0
+  dialog.querySelector('[data-act="next"]').disabled = at === all.length - 1
+  showStrip(all, at)
   if (!dialog.open) dialog.showModal()
   loadFacts()
 }
 
-function step(by) {
-  const all = links()
-  const next = all[all.findIndex(link => link.dataset.picture === current) + by]
-  if (next) open(next)
-  return next
+function isStarred(figure) {
+  return figure.querySelector('.starred, [name="favourite"][aria-pressed="true"]') !== null
 }
 
-function submit(form, id = current) {
-  document
-    .querySelector(`#picture-${CSS.escape(id)} ${form}`)
-    ?.requestSubmit(document.querySelector(`#picture-${CSS.escape(id)} ${form} button`))
+/** A window of the list: as many as fit, however long it is. */
+function showStrip(all, at) {
+  const strip = dialog.querySelector('.lightbox-strip')
+  const first = Math.max(0, at - STRIP)
+  strip.replaceChildren(
+    ...all.slice(first, at + STRIP + 1).map(link => {
+      const button = document.createElement('button')
+      button.type = 'button'
+      button.tabIndex = -1
+      const picture = document.createElement('img')
+      const thumbnail = link.querySelector('img')
+      Object.assign(picture, {
+        src: thumbnail.getAttribute('src'),
+        alt: thumbnail.alt,
+        width: 44,
+        height: 44,
+        decoding: 'async',
+      })
+      button.append(picture)
+      if (link === all[at]) button.setAttribute('aria-current', 'true')
+      button.addEventListener('click', () => step(0, link))
+      return button
+    }),
+  )
+  const here = strip.querySelector('[aria-current]')
+  strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2
+}
+
+/** Its tile shows what became of it. */
+function change(id, what, values = {}) {
+  const figure = document.getElementById(`picture-${id}`)
+  const isCell = figure.matches('.cell')
+  const query = figure.querySelector('a[data-picture]')?.search.slice(1) ?? figure.dataset.query ?? ''
+  const path = `/library/${id}/${what}${isCell ? `?${new URLSearchParams({ as: 'cell', in: query })}` : ''}`
+  return window.htmx.ajax('POST', path, { source: figure, target: figure, swap: 'outerHTML', values })
+}
+
+function offerUndo(id) {
+  const undo = dialog.querySelector('.lightbox-undo')
+  undo.dataset.picture = id
+  undo.hidden = false
 }
 
 function loadFacts() {
@@ -101,16 +221,4 @@ function loadFacts() {
   if (facts.hidden || facts.dataset.of === current) return
   facts.dataset.of = current
   window.htmx.ajax('GET', `/library/${encodeURIComponent(current)}`, { target: '.lightbox-facts', swap: 'innerHTML' })
-}
-
-function swipe(stage) {
-  let from = null
-  stage.addEventListener('pointerdown', event => {
-    from = event.pointerType === 'touch' ? event.clientX : null
-  })
-  stage.addEventListener('pointerup', event => {
-    const way = from === null ? 0 : event.clientX - from
-    from = null
-    if (Math.abs(way) > 48) step(way < 0 ? 1 : -1)
-  })
 }

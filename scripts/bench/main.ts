@@ -13,6 +13,7 @@ import { compare } from './compare.ts'
 import { download } from './download.ts'
 import { firstView } from './first-view.ts'
 import { hostile } from './hostile.ts'
+import { library } from './library.ts'
 import { load } from './load.ts'
 import { long } from './long.ts'
 import { memory, pictures } from './pictures.ts'
@@ -37,6 +38,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   start,
   idle,
   requests,
+  library,
   view: firstView,
   create,
   poll,

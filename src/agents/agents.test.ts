@@ -25,6 +25,7 @@ before(async () => {
     limits: {
       runningPerUser: 4,
       queuedPerUser: 1000,
+      storagePerUser: 10 * 1024 ** 3,
       runningTotal: 64,
       runningHere: 16,
       signInsPerMinute: 1000,

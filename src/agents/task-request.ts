@@ -57,7 +57,7 @@ export function readRequest(payload: Payload): ImageRequest {
 
 /** Keeps the pictures that came along and names them in the request. Throws `Problem` 400 and `StorageError`. */
 export async function keepPictures(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   userId: number,
   payload: Payload,
   files: TaskBody['files'],
@@ -79,7 +79,7 @@ export async function keepPictures(
 type Image = NonNullable<Payload['images']>[number]
 
 async function keepImage(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   userId: number,
   image: Image,
   field: string,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Requester } from '../account/requester.ts'
 import type { Deps } from '../deps.ts'
+import { refuseWhenFull } from '../library/storage-limit.ts'
 import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
@@ -63,6 +64,7 @@ export async function startBatch(
   return inTurn(deps.db, startsLock, requester, async tx => {
     const twin = await findBatchBySubmission(tx, userId, submission)
     if (twin) return twin
+    await refuseWhenFull({ ...deps, db: tx }, userId)
     const waiting = await countQueued(tx, userId)
     if (waiting + requests.length > limit) {
       throw new Refusal(429, 'images.batch.too_many', { waiting, limit, free: Math.max(0, limit - waiting) }, 30)

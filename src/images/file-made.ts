@@ -27,7 +27,8 @@ export async function fileMade(deps: Deps, job: ClaimedJob, position: number, by
 
 /** What is filed in the library of a picture that a job made; positions count from 0. */
 export function pictureOf(job: ImageJob, token: string, position: number) {
-  const { userId, model, prompt, quality } = job
+  const { userId, model, prompt, quality, size, n, format, compression, background, moderation } = job
+  const asked = { model, size, quality, n, format, compression, background, moderation }
   const sourceTokens = job.referenceTokens
-  return { userId, token, jobId: job.id, position, model, prompt, requestedSize: job.size, quality, sourceTokens }
+  return { userId, token, jobId: job.id, position, model, prompt, requestedSize: size, quality, sourceTokens, asked }
 }

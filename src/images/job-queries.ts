@@ -3,6 +3,7 @@ import type { Db } from '../db/db.ts'
 import { lockOfPerson } from '../db/locks.ts'
 import { failureReasons } from '../gateway/errors.ts'
 import { type WindowName, windowNames } from '../gateway/windows.ts'
+import { bytesUsedBy } from '../library/storage-queries.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
 import { isTold } from './line-queries.ts'
 import type { ImageRequest } from './prompt.ts'
@@ -87,6 +88,7 @@ const Standing = z.object({
   /** Asked for in a browser, one by one, within the last minute; and the seconds since the first of them. */
   lately: z.number(),
   lateSeconds: z.number(),
+  bytesUsed: z.number(),
 })
 
 /** What decides whether a person may start one more. */
@@ -95,7 +97,8 @@ export function findStanding(db: Db, userId: number, submission: string): Promis
     Standing,
     `select (select id from image_jobs where submission = $2 and user_id = $1) as twin,
        (select count(*) from image_jobs where user_id = $1 and state = 'queued') as queued,
-       count(*) as lately, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as late_seconds
+       count(*) as lately, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as late_seconds,
+       ${bytesUsedBy('$1')} as bytes_used
      from image_jobs where user_id = $1 and created_at > now() - interval '1 minute' and ssh_key_id is null
        and batch_id is null`,
     [userId, submission],

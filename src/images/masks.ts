@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts'
 import type { StoredFile } from '../library/queries.ts'
+import { refuseWhenFull } from '../library/storage-limit.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { type Dimensions, dimensionsOf, refuseSize } from '../models/sizes.ts'
 import { cleanMask, isSameShape, type Rectangle, rectangleMask } from '../pixels/mask.ts'
@@ -21,13 +22,14 @@ interface MaskInput {
 
 export const maskLimits = { files: 1, bytes: 8 * 1024 * 1024 }
 
-/** Keeps a mask over `reference`; its id, or what is wrong with it. */
+/** Keeps a mask over `reference`; its id, or what is wrong with it. Throws `Refusal` 409 where there is no room. */
 export async function keepMask(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<Deps, 'db' | 'config'>,
   reference: StoredFile,
   input: MaskInput,
 ): Promise<{ id: string } | { fault: Sentence }> {
   const { userId, width, height } = reference
+  await refuseWhenFull(deps, userId)
   const wrong = (why: 'not_png' | 'size' | 'opaque' | 'empty' | 'rectangle' | 'too_large') => ({
     fault: say(`images.mask.fault.${why}`, { size: why === 'too_large' ? '8 MiB' : `${width} × ${height}` }),
   })

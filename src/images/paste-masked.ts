@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { keepComposed } from '../library/keep.ts'
 import { findFile, type Picture, restoreComposed } from '../library/queries.ts'
+import { refuseWhenFull } from '../library/storage-limit.ts'
 import { isSameShape, pasteMasked } from '../pixels/mask.ts'
 import { Refusal } from '../web/errors.ts'
 import { findJob } from './job-queries.ts'
@@ -14,11 +15,15 @@ const oneAtATime = pLimit(1)
  * *Keep only the masked area*: pastes it from `result` into the untouched original, as a new picture; both stay. Asked
  * again, it is the same picture again. Returns its id. Throws `Refusal` 409 where there is nothing to paste.
  */
-export async function keepMasked(deps: Pick<Deps, 'db' | 'storage' | 'log'>, result: Picture): Promise<string> {
+export async function keepMasked(
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
+  result: Picture,
+): Promise<string> {
   const { userId } = result
   return oneAtATime(async () => {
     const known = await restoreComposed(deps.db, result)
     if (known) return known
+    await refuseWhenFull(deps, userId)
     const job = result.jobId ? await findJob(deps.db, userId, result.jobId) : null
     const mask = job?.maskId ? await findMask(deps.db, userId, job.maskId) : null
     const file = job && mask ? await findFile(deps.db, userId, job.referenceTokens[0] ?? '') : null

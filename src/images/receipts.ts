@@ -1,6 +1,6 @@
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { listPicturesOfJobs } from '../library/queries.ts'
+import { listPicturesOfJobs, shareCost } from '../library/queries.ts'
 import { type CallKind, endReceipt, openReceipt, withdrawReceipt } from '../spend/receipt.ts'
 import { type Again, type ClaimedJob, markCalled, requeueJob, unmarkCalled } from './claim-queries.ts'
 import { noteEditBilling } from './edit-queries.ts'
@@ -12,6 +12,7 @@ export const pictureCalls: CallKind = {
   lostAfterSeconds: null,
   async tell(tx, receipt, verdict) {
     await setVerdict(tx, receipt.userId, receipt.subject, verdict)
+    await shareCost(tx, receipt.userId, receipt.subject, verdict.amount)
     if (verdict.bill?.by) await noteEditBilling(tx, receipt.subject, verdict.bill.by === 'tokens')
   },
 }

@@ -15,7 +15,7 @@ export interface Kept {
 
 /** Keeps every file that is a picture; `room` is how many more may go along. Throws like the intake. */
 export async function keepReferences(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   intake: Intake,
   userId: number,
   uploads: readonly Upload[],

@@ -5,6 +5,7 @@ import { type Payer, type Requester, usableKey } from '../account/requester.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
+import { refuseBeyond } from '../library/storage-limit.ts'
 import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
@@ -71,13 +72,14 @@ export async function startInTurn(
   submission: string,
 ): Promise<Started> {
   const limit = config.limits.queuedPerUser
-  const { twin, queued, lately, lateSeconds } = await findStanding(tx, userId, submission)
+  const { twin, queued, lately, lateSeconds, bytesUsed } = await findStanding(tx, userId, submission)
   const known = twin && (await findJob(tx, userId, twin))
   if (known) return { job: known, again: true }
   if (!sshKey && lately >= STARTS_PER_MINUTE) {
     const seconds = Math.max(1, Math.ceil(60 - lateSeconds))
     throw new Refusal(429, 'errors.rate_limited', { seconds }, seconds)
   }
+  refuseBeyond({ config }, bytesUsed)
   if (queued >= limit) throw new Refusal(429, 'images.too_many_queued', { limit }, 30)
   return { job: await queue(tx, request, submission), again: false }
 }

@@ -297,8 +297,8 @@ test('a store that hangs with one file lets others through', async () => {
   const gate = Promise.withResolvers<void>()
   const stuck = { ...storage, put: () => gate.promise }
   const uploads = [
-    keepUpload({ db: app.db, log, storage: stuck }, userIds[0]!, await png('#a02')),
-    keepUpload({ db: app.db, log, storage }, userIds[1]!, await png('#a03')),
+    keepUpload({ db: app.db, config: app.config, log, storage: stuck }, userIds[0]!, await png('#a02')),
+    keepUpload({ db: app.db, config: app.config, log, storage }, userIds[1]!, await png('#a03')),
   ]
   try {
     const sql = 'select 1 from files where user_id = $1'

@@ -1,11 +1,19 @@
 import { type Request, type Response, Router } from 'express'
+import pLimit from 'p-limit'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import { convert } from '../pixels/convert.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
+import { parse } from '../web/parse.ts'
+import { contentTypeOf } from './formats.ts'
 import { isToken } from './keep.ts'
 import { findFile, findPicture, type StoredFile } from './queries.ts'
 import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
+
+const Copy = z.object({ format: z.enum(['png', 'jpeg', 'webp']) })
+// A picture of 40 megapixels takes some 200 MB.
+const oneAtATime = pLimit(1)
 
 /** Picture bytes by their token, to their owner only; private, never changing, harmless when opened by themselves. */
 export function fileRoutes(deps: Deps): Router {
@@ -28,6 +36,22 @@ export function fileRoutes(deps: Deps): Router {
     if (!format) throw new Refusal(404, 'errors.not_found')
     const saveAs = (await nameOf(req, res, format)) ?? fileName('', { format })
     await sendStored(deps, req, res, originalBytes(file, saveAs))
+  })
+
+  /** A copy in another format; the file itself stays as it is. */
+  router.get('/files/:token/copy', async (req, res) => {
+    const file = await myFile(req, res)
+    const { format } = parse(Copy, req.query)
+    if (file.format === 'bin' || file.format === format) throw new Refusal(404, 'errors.not_found')
+    const saveAs = (await nameOf(req, res, format)) ?? fileName('', { format })
+    const bytes = await oneAtATime(async () => {
+      const original = await deps.storage.read(file.token)
+      if (!original) throw new Refusal(404, 'errors.not_found')
+      return convert(original, format)
+    })
+    res.attachment(saveAs).type(contentTypeOf(format))
+    res.set({ 'Cache-Control': 'private, max-age=86400', 'Content-Security-Policy': "sandbox; default-src 'none'" })
+    res.send(bytes)
   })
 
   async function myFile(req: Request, res: Response): Promise<StoredFile> {

@@ -31,7 +31,7 @@ test("charlie sees nothing of alice's library", async () => {
   const stranger = await charlie(app)
 
   assert.deepEqual(idsOn(await stranger.get('/library')), [])
-  assert.deepEqual(idsOn(await stranger.get(`/library?deleted=${picture.id}`)), [])
+  assert.deepEqual(idsOn(await stranger.get(`/library?undo=${picture.id}`)), [])
   assert.equal((await stranger.get(`/library/${picture.id}`)).status, 404)
   assert.equal((await stranger.get(`/library/${picture.id}`, { htmx: true })).status, 404)
   assert.doesNotMatch((await stranger.get('/images')).text, /private heron/)
@@ -216,11 +216,12 @@ test('a deleted picture goes to the trash, can be brought back at once, and is a
 
   assert.deepEqual(idsOn(gone), [])
   const undo = gone.html.querySelector('form[role="status"]')!.getAttribute('action')!
-  assert.equal(undo, `/library/${picture.id}/restore`)
-  assert.match((await owner.get('/library/trash')).text, new RegExp(undo))
+  assert.match(undo, /^\/library\/changes\/[\w-]+\/undo$/)
+  const restore = `/library/${picture.id}/restore`
+  assert.match((await owner.get('/library/trash')).text, new RegExp(restore))
   await owner.post(undo)
   assert.deepEqual(idsOn(await owner.get('/library?filter=favourites')), [picture.id])
-  assert.doesNotMatch((await owner.get('/library/trash')).text, new RegExp(undo))
+  assert.doesNotMatch((await owner.get('/library/trash')).text, new RegExp(restore))
 })
 
 test('with htmx the tile of a deleted picture turns into its undo, and back', async () => {
@@ -260,8 +261,8 @@ test('every page also answers HEAD', async () => {
 async function copies(token: string, count: number, at: (index: number) => string): Promise<void> {
   const times = Array.from({ length: count }, (_, index) => at(index))
   await app.db.run(
-    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality, created_at)
-     select user_id, token, gen_random_uuid(), 0, model, 'copy', requested_size, quality, time.at
+    `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality, created_at, width, height, bytes)
+     select user_id, token, gen_random_uuid(), 0, model, 'copy', requested_size, quality, time.at, width, height, bytes
      from (select * from pictures where token = $1 limit 1) p, unnest($2::timestamptz[]) as time(at)`,
     [token, times],
   )

@@ -60,8 +60,8 @@ async function keep(person: Person, sources: readonly Kept[]): Promise<Kept> {
        file as (
          insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color)
          select $2, id, $3, 1, 'png', 64, 64, false, '#000000' from owner returning token)
-     insert into pictures (user_id, token, model, prompt, requested_size, quality, source_tokens)
-     select owner.id, file.token, '', '', '', '', $4 from owner, file returning id`,
+     insert into pictures (user_id, token, model, prompt, requested_size, quality, source_tokens, width, height, bytes)
+     select owner.id, file.token, '', '', '', '', $4, 64, 64, 1 from owner, file returning id`,
     [person.email, token, randomBytes(32), sources.map(source => source.token)],
   )
   return { id: rows[0]!.id, token }

@@ -19,6 +19,27 @@ const StoredFile = z.object({
 })
 export type StoredFile = z.output<typeof StoredFile>
 
+const Asked = z.object({
+  model: z.string(),
+  size: z.string(),
+  quality: z.string(),
+  n: z.number(),
+  format: z.string(),
+  compression: z.number().nullable(),
+  background: z.string(),
+  moderation: z.string(),
+})
+export type Asked = z.output<typeof Asked>
+
+/** What the gateway says that it made, as far as it says so. */
+const Returned = z.object({
+  size: z.string().optional(),
+  quality: z.string().optional(),
+  format: z.string().optional(),
+  background: z.string().optional(),
+})
+export type Returned = z.output<typeof Returned>
+
 const Picture = StoredFile.omit({ sha256: true }).extend({
   id: z.string(),
   jobId: z.string().nullable(),
@@ -33,10 +54,23 @@ const Picture = StoredFile.omit({ sha256: true }).extend({
   condition: z.enum(['whole', 'preview', 'incomplete', 'undecodable']),
   favourite: z.boolean(),
   deletedAt: z.date().nullable(),
+  /** Of the call that made it, where one did. */
+  asked: Asked.nullable(),
+  returned: Returned,
+  /** What the model made of the prompt, where it says so. */
+  revisedPrompt: z.string(),
+  /** US dollars: its share of what the call was charged; null while that is not known. */
+  cost: z.number().nullable(),
+  folderId: z.string().nullable(),
+  /** Keys. */
+  tags: z.array(z.string()),
 })
 export type Picture = z.output<typeof Picture>
 
-const columns = `p.*, f.bytes, f.format, f.width, f.height, f.has_alpha, f.color, f.original_format, f.original_bytes`
+// All but the text that is searched.
+const columns = `p.id, p.user_id, p.token, p.job_id, p.position, p.model, p.prompt, p.requested_size, p.quality, p.origin,
+  p.source_tokens, p.changed_outside, p.condition, p.favourite, p.created_at, p.deleted_at, p.width, p.height, p.bytes, p.asked,
+  p.returned, p.revised_prompt, p.cost, p.folder_id, p.tags, f.format, f.has_alpha, f.color, f.original_format, f.original_bytes`
 const pictures = `pictures p join files f on f.token = p.token`
 
 /** The row of these bytes: a new one, or that of the same bytes the person has already. */
@@ -76,14 +110,18 @@ export interface NewPicture {
   /** Of the files it was made from. */
   sourceTokens?: readonly string[]
   condition: Picture['condition']
+  asked?: Asked | null
+  returned?: Returned
+  revisedPrompt?: string
 }
 
 /** False when the job has a picture at this position already. */
 export async function insertPicture(db: Db, picture: NewPicture): Promise<boolean> {
   const changed = await db.run(
     `insert into pictures (user_id, token, job_id, position, model, prompt, requested_size, quality, source_tokens,
-       condition)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (job_id, position) do nothing`,
+       condition, asked, returned, revised_prompt, width, height, bytes, is_copy)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, width, height, bytes, ${hasOlder('made')}
+     from files where token = $2 on conflict (job_id, position) do nothing`,
     [
       picture.userId,
       picture.token,
@@ -95,9 +133,18 @@ export async function insertPicture(db: Db, picture: NewPicture): Promise<boolea
       picture.quality,
       picture.sourceTokens ?? [],
       picture.condition,
+      picture.asked ?? null,
+      picture.returned ?? {},
+      picture.revisedPrompt ?? '',
     ],
   )
   return changed === 1
+}
+
+/** Whether the same bytes are shown already: of the user `$1` under the token `$2`. Uploads are apart. */
+function hasOlder(origin: Picture['origin']): string {
+  const isUpload = `(origin = 'uploaded') = ${origin === 'uploaded'}`
+  return `exists (select from pictures where user_id = $1 and token = $2 and deleted_at is null and ${isUpload})`
 }
 
 /**
@@ -107,8 +154,10 @@ export async function insertPicture(db: Db, picture: NewPicture): Promise<boolea
 export async function upsertComposed(db: Db, result: Picture, token: string, original: string): Promise<string> {
   const { id } = await db.one(
     z.object({ id: z.string() }),
-    `insert into pictures (user_id, token, origin, model, prompt, requested_size, quality, source_tokens, composed_from)
-     values ($1, $2, 'composed', $3, $4, $5, $6, $7, $8)
+    `insert into pictures (user_id, token, origin, model, prompt, requested_size, quality, source_tokens, composed_from,
+       width, height, bytes, is_copy)
+     select $1, $2, 'composed', $3, $4, $5, $6, $7, $8, width, height, bytes, ${hasOlder('composed')}
+     from files where token = $2
      on conflict (composed_from) where composed_from is not null do update set deleted_at = null returning id`,
     [
       result.userId,
@@ -132,6 +181,15 @@ export async function restoreComposed(db: Db, result: Picture): Promise<string |
     [result.id, result.userId],
   )
   return row?.id ?? null
+}
+
+/** Each picture of a job bears its share of what the call was charged; null: not known yet. */
+export async function shareCost(db: Db, userId: number, jobId: string, usd: number | null): Promise<void> {
+  await db.run(
+    `update pictures set cost = coalesce($3::float8 / (select count(*) from pictures where job_id = $2 and user_id = $1), cost)
+     where job_id = $2 and user_id = $1`,
+    [userId, jobId, usd],
+  )
 }
 
 /** `share`: 0 to 1. */
@@ -188,9 +246,9 @@ export function findFileByHash(db: Db, userId: number, sha256: Buffer): Promise<
 /** A file that is used becomes a picture of the library, unless it is one already. */
 export async function ensureUploadedPicture(db: Db, userId: number, token: string): Promise<void> {
   await db.run(
-    `insert into pictures (user_id, token, origin, model, prompt, requested_size, quality)
-     select $1, $2, 'uploaded', '', '', '', ''
-     where not exists (select from pictures where user_id = $1 and token = $2)`,
+    `insert into pictures (user_id, token, origin, model, prompt, requested_size, quality, width, height, bytes)
+     select user_id, token, 'uploaded', '', '', '', '', width, height, bytes from files
+     where user_id = $1 and token = $2 and not exists (select from pictures where user_id = $1 and token = $2)`,
     [userId, token],
   )
 }
@@ -244,21 +302,6 @@ export interface Cursor {
 }
 const beginning: Cursor = { at: new Date('9999-01-01'), id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' }
 
-export function listPictures(
-  db: Db,
-  userId: number,
-  options: { favourites: boolean; before: Cursor | null; limit: number },
-): Promise<Picture[]> {
-  const { at, id } = options.before ?? beginning
-  return db.many(
-    Picture,
-    `select ${columns} from ${pictures}
-     where p.user_id = $1 and p.deleted_at is null and (p.favourite or not $2) and (p.created_at, p.id) < ($3, $4)
-     order by p.created_at desc, p.id desc limit $5`,
-    [userId, options.favourites, at, id, options.limit],
-  )
-}
-
 export function listDeleted(
   db: Db,
   userId: number,
@@ -272,35 +315,6 @@ export function listDeleted(
      order by p.deleted_at desc, p.id desc limit $4`,
     [userId, at, id, options.limit],
   )
-}
-
-/** Ids of the pictures just before and after this one in the library, newest first. */
-export function findNeighbours(db: Db, picture: Picture): Promise<{ newer: string | null; older: string | null }> {
-  const beside = (than: '>' | '<', order: 'asc' | 'desc') =>
-    `(select id from pictures where user_id = $1 and deleted_at is null and (created_at, id) ${than} ($2, $3)
-      order by created_at ${order}, id ${order} limit 1)`
-  return db.one(
-    z.object({ newer: z.string().nullable(), older: z.string().nullable() }),
-    `select ${beside('>', 'asc')} as newer, ${beside('<', 'desc')} as older`,
-    [picture.userId, picture.createdAt, picture.id],
-  )
-}
-
-export async function setFavourite(db: Db, userId: number, id: string, favourite: boolean): Promise<boolean> {
-  const changed = await db.run(`update pictures set favourite = $3 where id = $1 and user_id = $2`, [
-    id,
-    userId,
-    favourite,
-  ])
-  return changed === 1
-}
-
-export async function setDeleted(db: Db, userId: number, id: string, deleted: boolean): Promise<boolean> {
-  const changed = await db.run(
-    `update pictures set deleted_at = case when $3 then coalesce(deleted_at, now()) end where id = $1 and user_id = $2`,
-    [id, userId, deleted],
-  )
-  return changed === 1
 }
 
 /** Which of a job's pictures came and were filed, deleted ones included: no previews, and nothing that cannot be shown. */

@@ -8,6 +8,7 @@ const reasons = [
   'unsupported_format',
   'too_many_pixels',
   'damaged',
+  'no_room',
   'too_many',
   // Texts
   'empty',

@@ -3,14 +3,29 @@ import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { type Cursor, cursorOf, parseCursor } from '../web/paging.ts'
+import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parse, parseId } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { TRASH_DAYS } from '../work/upkeep.ts'
+import { changePictures } from './change.ts'
+import { findChange } from './change-queries.ts'
+import { viewDetails } from './details.ts'
+import { addressOf, fieldsIn, queryOf, readFilter } from './filter.ts'
+import { ensureTags } from './folder-queries.ts'
+import { folderRoutes } from './folder-routes.ts'
+import { findNeighbours, matching } from './list-queries.ts'
+import { listRoutes } from './list-routes.ts'
+import { viewCell } from './list-view.ts'
 import { viewPicture } from './picture-view.ts'
 import * as queries from './queries.ts'
+import { folderCalled, selectionRoutes, tagNames } from './selection-routes.ts'
+import { countTrash } from './storage-queries.ts'
+import { storageRoutes } from './storage-routes.ts'
 
 const PICTURES_PER_PAGE = 60
 const RELATIVES = 24
+const DAY_MS = 86_400_000
+const Details = z.object({ folder: z.string().max(5000), tags: z.string().max(5000) })
 const Favourite = z.object({ favourite: z.enum(['on', 'off']) })
 
 /** The pictures a person keeps: the list, one of them, the trash. */
@@ -19,28 +34,29 @@ export function libraryRoutes(deps: Deps): Router {
   const router = Router()
   router.use('/library', requireSignIn(deps))
 
-  router.get('/library', async (req, res) => {
-    const { userId } = signedIn(res)
-    const filter = req.query.filter === 'favourites' ? 'favourites' : 'all'
-    const { pictures, older } = await pageOfPictures(
-      req,
-      filter === 'all' ? '/library' : '/library?filter=favourites',
-      before =>
-        queries.listPictures(db, userId, { favourites: filter === 'favourites', before, limit: PICTURES_PER_PAGE + 1 }),
-    )
-    if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'library/_older', { pictures, older }))
-    const deleted = z.guid().safeParse(req.query.deleted)
-    const gone = deleted.success ? await queries.findPicture(db, userId, deleted.data) : null
-    render(res, 'library/index', { pictures, older, filter, undo: gone?.deletedAt ? viewPicture(gone) : null })
-  })
+  router.use(listRoutes(deps))
+  router.use(folderRoutes(deps))
+  router.use(selectionRoutes(deps))
+  router.use(storageRoutes(deps))
 
   router.get('/library/trash', async (req, res) => {
     const { userId } = signedIn(res)
-    const { pictures, older } = await pageOfPictures(req, '/library/trash', before =>
-      queries.listDeleted(db, userId, { before, limit: PICTURES_PER_PAGE + 1 }),
-    )
-    if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'library/_older', { pictures, older }))
-    render(res, 'library/trash', { pictures, older })
+    const found = await queries.listDeleted(db, userId, {
+      before: parseCursor(req.query.before),
+      limit: PICTURES_PER_PAGE + 1,
+    })
+    const pictures = found.slice(0, PICTURES_PER_PAGE).map(viewTrashed)
+    const last = found.length > PICTURES_PER_PAGE ? found[PICTURES_PER_PAGE - 1] : undefined
+    const older = last?.deletedAt ? `/library/trash?before=${cursorOf(last.deletedAt, last.id)}` : null
+    const change = z.guid().safeParse(req.query.undo)
+    const trash = {
+      pictures,
+      older,
+      total: await countTrash(db, userId),
+      asOf: new Date().toISOString(),
+      change: change.success ? await findChange(db, userId, change.data) : null,
+    }
+    render(res, 'library/trash', { trash })
   })
 
   router.get('/library/compare', async (req, res) => {
@@ -58,31 +74,60 @@ export function libraryRoutes(deps: Deps): Router {
     const picture = await myPicture(req, res)
     const shown = viewPicture(picture)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'library/_facts', { picture: shown }))
-    const beside = await queries.findNeighbours(db, picture)
+    const { timeZone } = pageOf(res)
+    const filter = readFilter(req.query)
+    const beside = await findNeighbours(db, await matching(db, picture.userId, filter, timeZone), filter.sort, picture)
     const lineage = {
       ancestors: viewRelatives(await queries.listRelatives(db, picture, 'ancestors', RELATIVES)),
       descendants: viewRelatives(await queries.listRelatives(db, picture, 'descendants', RELATIVES)),
     }
-    const url = (id: string | null) => id && `/library/${id}`
-    render(res, 'library/show', { picture: shown, newer: url(beside.newer), older: url(beside.older), lineage })
+    const url = (id: string | null) => id && addressOf(filter, {}, {}, `/library/${id}`)
+    const back = addressOf(filter)
+    const change = z.guid().safeParse(req.query.undo)
+    const [details, done] = await Promise.all([
+      viewDetails(db, picture),
+      change.success ? findChange(db, picture.userId, change.data) : null,
+    ])
+    render(res, 'library/show', {
+      picture: shown,
+      newer: url(beside.before),
+      older: url(beside.after),
+      back,
+      lineage,
+      details,
+      change: done,
+    })
+  })
+
+  router.post('/library/:id/details', async (req, res) => {
+    const { folder, tags } = parse(Details, req.body)
+    const { id, userId } = await myPicture(req, res)
+    const names = tagNames(tags)
+    const folderId = await folderCalled(db, userId, folder)
+    const change = await changePictures(deps, userId, [id], {
+      did: 'describe',
+      folderId,
+      tags: await ensureTags(db, userId, names),
+    })
+    res.redirect(303, `/library/${id}${change ? `?undo=${change.id}` : ''}`)
   })
 
   router.post('/library/:id/favourite', async (req, res) => {
     const { favourite } = parse(Favourite, req.body)
     const { id, userId } = await myPicture(req, res)
-    await queries.setFavourite(db, userId, id, favourite === 'on')
+    await changePictures(deps, userId, [id], { did: favourite === 'on' ? 'favourite' : 'unfavourite' })
     await answerTile(req, res, `/library/${id}`)
   })
 
   router.post('/library/:id/delete', async (req, res) => {
     const { id, userId } = await myPicture(req, res)
-    await queries.setDeleted(db, userId, id, true)
-    await answerTile(req, res, `/library?deleted=${id}`)
+    const change = await changePictures(deps, userId, [id], { did: 'delete' })
+    await answerTile(req, res, change ? `/library?undo=${change.id}` : '/library')
   })
 
   router.post('/library/:id/restore', async (req, res) => {
     const { id, userId } = await myPicture(req, res)
-    await queries.setDeleted(db, userId, id, false)
+    await changePictures(deps, userId, [id], { did: 'restore' })
     await answerTile(req, res, `/library/${id}`)
   })
 
@@ -94,23 +139,23 @@ export function libraryRoutes(deps: Deps): Router {
 
   async function answerTile(req: Request, res: Response, page: string): Promise<void> {
     if (!wantsFragment(req)) return res.redirect(303, page)
-    sendFragments(res, renderView(pageOf(res), 'library/_tile', { picture: viewPicture(await myPicture(req, res)) }))
+    const picture = await myPicture(req, res)
+    const isCell = req.query.as === 'cell'
+    const query = queryOf(readFilter(fieldsIn(`/library?${typeof req.query.in === 'string' ? req.query.in : ''}`)))
+    const fragment = isCell
+      ? renderView(pageOf(res), 'library/_cell', { tile: viewCell(picture), query })
+      : renderView(pageOf(res), 'library/_tile', { picture: viewPicture(picture) })
+    sendFragments(res, fragment)
   }
 
   return router
 }
 
-function viewRelatives(relatives: readonly queries.Relative[]) {
-  return relatives.map(relative => ({ picture: viewPicture(relative), depth: relative.depth }))
+function viewTrashed(picture: queries.Picture) {
+  const gone = (picture.deletedAt?.getTime() ?? 0) + TRASH_DAYS * DAY_MS
+  return { picture: viewPicture(picture), daysLeft: Math.max(0, Math.ceil((gone - Date.now()) / DAY_MS)) }
 }
 
-async function pageOfPictures(req: Request, url: string, list: (before: Cursor | null) => Promise<queries.Picture[]>) {
-  const found = await list(parseCursor(req.query.before))
-  const last = found[PICTURES_PER_PAGE - 1]
-  const more = found.length > PICTURES_PER_PAGE && last
-  const cursor = more && cursorOf(url === '/library/trash' ? last.deletedAt! : last.createdAt, last.id)
-  return {
-    pictures: found.slice(0, PICTURES_PER_PAGE).map(viewPicture),
-    older: cursor ? `${url}${url.includes('?') ? '&' : '?'}before=${cursor}` : null,
-  }
+function viewRelatives(relatives: readonly queries.Relative[]) {
+  return relatives.map(relative => ({ picture: viewPicture(relative), depth: relative.depth }))
 }

@@ -11,13 +11,14 @@ import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../pixe
 import { endJpegFile } from '../pixels/salvage.ts'
 import { storeNamed, thumbnailName } from './keep.ts'
 import * as queries from './queries.ts'
+import { hasRoomFor } from './storage-limit.ts'
 
 /** The gateway silently cuts longer files. */
 export const UPLOAD_BYTES = 20 * 1024 * 1024
 
 /** A file that cannot be used as a picture, and why. */
 export class UploadRefused extends Error {
-  readonly reason: NotAPictureReason | 'too_large'
+  readonly reason: NotAPictureReason | 'too_large' | 'no_room'
 
   constructor(reason: UploadRefused['reason'], options?: ErrorOptions) {
     super(`upload refused: ${reason}`, options)
@@ -35,7 +36,7 @@ const aFewAtATime = pLimit(4)
  * `StorageError`.
  */
 export async function keepUpload(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   userId: number,
   source: Buffer | Readable | { file: string },
 ): Promise<queries.StoredFile> {
@@ -67,7 +68,7 @@ async function receive(source: Buffer | Readable, file: string): Promise<string>
 }
 
 async function store(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   userId: number,
   file: string,
 ): Promise<queries.StoredFile> {
@@ -77,6 +78,7 @@ async function store(
   const sha256 = await hash(file)
   const known = await queries.findFileByHash(deps.db, userId, sha256)
   if (known) return known
+  if (!(await hasRoomFor(deps, userId, size))) throw new UploadRefused('no_room')
   return storeNamed(
     deps,
     async token => {

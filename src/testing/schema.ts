@@ -5,6 +5,12 @@ const Statement = z.object({ statement: z.string() })
 
 // Foreign keys come after all tables, so that the whole can be loaded into an empty database.
 const questions = [
+  `select format('create extension %s;', extname) as statement from pg_extension where extname <> 'plpgsql' order by extname`,
+  // Those of extensions come with them.
+  `select rtrim(pg_get_functiondef(oid), E'\\n') || ';' as statement from pg_proc
+   where pronamespace = 'public'::regnamespace
+     and not exists (select from pg_depend where objid = pg_proc.oid and classid = 'pg_proc'::regclass and deptype = 'e')
+   order by oid`,
   `select format(E'create %stable %I (\\n%s\\n);', case relpersistence when 'u' then 'unlogged ' else '' end, relname,
      (select string_agg(line, E',\\n' order by at) from (
         select attnum as at, format('  %I %s%s%s', attname, format_type(atttypid, atttypmod),
@@ -26,19 +32,17 @@ const questions = [
    where relnamespace = 'public'::regnamespace
      and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u'))
    order by indrelid::regclass::text, relname`,
-  `select rtrim(pg_get_functiondef(oid)) || ';' as statement from pg_proc where pronamespace = 'public'::regnamespace
-   order by proname`,
   `select pg_get_triggerdef(oid) || ';' as statement from pg_trigger where not tgisinternal
      and tgrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
    order by tgrelid::regclass::text, tgname`,
 ]
 
-/** The tables, foreign keys, indexes, functions and triggers of this database as statements that make them, in an order that never changes. */
+/** Extensions, functions, tables, foreign keys, indexes and triggers of this database as statements that make them, in an order that never changes. */
 export async function describeSchema(db: Db): Promise<string> {
   const parts: string[] = []
   for (const question of questions) {
     const statements = (await db.many(Statement, question)).map(({ statement }) => statement)
-    parts.push(statements.join(question === questions[0] ? '\n\n' : '\n'))
+    parts.push(statements.join(/^create (?:table|or)/.test(statements[0] ?? '') ? '\n\n' : '\n'))
   }
   return `${parts.join('\n\n')}\n`
 }

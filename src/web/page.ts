@@ -41,6 +41,10 @@ export interface Page {
   when(date: Date, style: 'time' | 'date' | 'both' | 'near'): string
   /** `23 Nov 2026`, in the viewer's zone. */
   day(date: Date): string
+  /** `2026-11`, in the viewer's zone. */
+  monthOf(date: Date): string
+  /** `Nov`, of the month that this moment has in UTC. */
+  month(date: Date): string
   /** `1.4 MB`. */
   size(bytes: number): string
   number(value: number): string
@@ -77,6 +81,8 @@ export function createPage(facts: PageFacts): Page {
       return `<time datetime="${date.toISOString()}">${formatDate(date, lang, timeZone, shown)}</time>`
     },
     day: date => formatDate(date, lang, timeZone, 'date'),
+    monthOf: date => formatDate(date, 'en', timeZone, 'numbers').replace(/^(\d+)\/(\d+)$/, '$2-$1'),
+    month: date => formatDate(date, lang, 'UTC', 'month'),
     size: bytes => formatSize(bytes, lang),
     number: value => numberFormatter(lang).format(value),
   }
@@ -92,6 +98,8 @@ export const timeZoneNamed = remember(200, (name): string | null => {
 })
 
 const dateFormats = {
+  month: { month: 'short' },
+  numbers: { year: 'numeric', month: '2-digit' },
   time: { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
   date: { year: 'numeric', month: 'short', day: 'numeric' },
   both: { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },

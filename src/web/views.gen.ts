@@ -84,19 +84,30 @@ export interface Views {
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
   layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'chat' | 'account')[] }
+  'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
+  'library/_change': { change: import('../library/view.ts').ChangeView; back: string }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
   'library/_condition': { picture: import('../library/view.ts').PictureView }
+  'library/_dates': { years: import('../library/view.ts').LibraryView['years'] }
+  'library/_details': { picture: import('../library/view.ts').PictureView; details: import('../library/view.ts').DetailsView }
   'library/_facts': { picture: import('../library/view.ts').PictureView }
+  'library/_filters': { filters: import('../library/view.ts').FiltersView }
+  'library/_folder': { folder: import('../library/view.ts').FolderView; others: import('../library/view.ts').FolderView[] }
   'library/_lightbox': Record<never, never>
   'library/_lineage': { picture: import('../library/view.ts').PictureView; lineage: import('../library/view.ts').LineageView }
+  'library/_names': { folders: string[]; tags: string[] }
   'library/_not_arrived': { to: string }
-  'library/_older': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
+  'library/_older': { list: import('../library/view.ts').TilesView }
   'library/_refused': { file: import('../library/refused.ts').RefusedView; to: string; swaps: boolean }
+  'library/_selection': { total: number; asOf: string; back: string }
   'library/_tile': { picture: import('../library/view.ts').PictureView; sizes?: string }
   'library/compare': { a: import('../library/view.ts').PictureView; b: import('../library/view.ts').PictureView }
-  'library/index': { pictures: import('../library/view.ts').PictureView[]; older: string | null; filter: 'all' | 'favourites'; undo: import('../library/view.ts').PictureView | null }
-  'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; lineage: import('../library/view.ts').LineageView }
-  'library/trash': { pictures: import('../library/view.ts').PictureView[]; older: string | null }
+  'library/filters': { filters: import('../library/view.ts').FiltersView }
+  'library/folders': { folders: import('../library/view.ts').FolderView[] }
+  'library/index': { library: import('../library/view.ts').LibraryView }
+  'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; back: string; lineage: import('../library/view.ts').LineageView; details: import('../library/view.ts').DetailsView; change: import('../library/view.ts').ChangeView | null }
+  'library/storage': { use: import('../library/view.ts').UseView }
+  'library/trash': { trash: import('../library/view.ts').TrashView }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
   'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }

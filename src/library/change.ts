@@ -1,0 +1,41 @@
+import type { Deps } from '../deps.ts'
+import { Refusal } from '../web/errors.ts'
+import {
+  applyChange,
+  type Change,
+  countOverTagged,
+  insertChange,
+  insertChanged,
+  lockPictures,
+} from './change-queries.ts'
+import { MOST_TAGS } from './names.ts'
+
+const AT_ONCE = 2000
+
+/**
+ * Changes this person's pictures among `ids`, all or none, so that it can be undone for a day. Answers the change, or null when there
+ * is none of them. Throws `Refusal` 422 where a picture would have too many tags.
+ */
+export async function changePictures(
+  deps: Pick<Deps, 'db'>,
+  userId: number,
+  ids: readonly string[],
+  change: Change,
+): Promise<{ id: string; count: number } | null> {
+  return deps.db.transaction(async tx => {
+    const id = await insertChange(tx, userId, change.did)
+    let count = 0
+    for (let at = 0; at < ids.length; at += AT_ONCE) {
+      const some = ids.slice(at, at + AT_ONCE)
+      await lockPictures(tx, userId, some)
+      count += await insertChanged(tx, userId, id, some)
+    }
+    if (count === 0) return null
+    if (change.did === 'tag') {
+      const over = await countOverTagged(tx, id, change.tags)
+      if (over > 0) throw new Refusal(422, 'library.tags.over', { count: over, limit: MOST_TAGS })
+    }
+    await applyChange(tx, userId, id, change)
+    return { id, count }
+  })
+}

@@ -1,0 +1,113 @@
+import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import { parse, parseId, readText } from '../web/parse.ts'
+import { render } from '../web/render.ts'
+import { addressOf, fieldsIn, queryOf, readFilter } from './filter.ts'
+import * as queries from './folder-queries.ts'
+import { cleanName, isTooLong, LONGEST_FOLDER } from './names.ts'
+import type { FolderView } from './view.ts'
+
+const Into = z.object({ into: z.guid() })
+const Cover = z.object({ picture: z.guid() })
+const MOST_FOLDERS = 500
+
+/** Folders, and smart ones: searches that are kept. */
+export function folderRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+
+  router.get('/library/folders', async (_req, res) => {
+    const folders = await queries.listFoldersWithCovers(db, signedIn(res).userId)
+    render(res, 'library/folders', { folders: folders.map(viewFolder) })
+  })
+
+  router.post('/library/folders', async (req, res) => {
+    const { userId } = signedIn(res)
+    const name = nameIn(req)
+    const query = typeof req.body?.query === 'string' ? savedQuery(req.body.query) : null
+    const existing = await queries.listFolders(db, userId)
+    if (existing.length >= MOST_FOLDERS) throw new Refusal(422, 'library.folders.too_many', { limit: MOST_FOLDERS })
+    const folder = await queries.insertFolder(db, userId, name, query)
+    if (!folder) throw new Refusal(409, 'library.folders.taken', { name })
+    res.redirect(303, '/library/folders')
+  })
+
+  router.post('/library/folders/:id/name', async (req, res) => {
+    const { id, userId } = await myFolder(req, res)
+    const name = nameIn(req)
+    if (!(await queries.renameFolder(db, userId, id, name))) throw new Refusal(409, 'library.folders.taken', { name })
+    res.redirect(303, '/library/folders')
+  })
+
+  /** Everything that lies in this one lies in the other then. */
+  router.post('/library/folders/:id/merge', async (req, res) => {
+    const { id, userId, query } = await myFolder(req, res)
+    const { into } = parse(Into, req.body)
+    await db.transaction(async tx => {
+      const other = await queries.findFolder(tx, userId, into)
+      if (!other || other.id === id || other.query !== null || query !== null)
+        throw new Refusal(404, 'errors.not_found')
+      await queries.moveAll(tx, userId, id, other.id)
+      await queries.deleteFolder(tx, userId, id)
+    })
+    res.redirect(303, addressOf(readFilter({ folder: into, kind: 'all' })))
+  })
+
+  router.post('/library/folders/:id/cover', async (req, res) => {
+    const { id, userId } = await myFolder(req, res)
+    if (!(await queries.setCover(db, userId, id, parse(Cover, req.body).picture))) {
+      throw new Refusal(404, 'errors.not_found')
+    }
+    res.redirect(303, '/library/folders')
+  })
+
+  /** What lies in it is kept. */
+  router.post('/library/folders/:id/delete', async (req, res) => {
+    const { id, userId } = await myFolder(req, res)
+    await queries.deleteFolder(db, userId, id)
+    res.redirect(303, '/library/folders')
+  })
+
+  async function myFolder(req: Request, res: Response) {
+    const { userId } = signedIn(res)
+    const folder = await queries.findFolder(db, userId, parseId(req.params.id))
+    if (!folder) throw new Refusal(404, 'errors.not_found')
+    return { ...folder, userId }
+  }
+
+  return router
+}
+
+/** Throws `Refusal` 422 for one that is empty or too long. */
+function nameIn(req: Request): string {
+  const name = folderName(readText(req.body, 'name', 1000))
+  if (name === null) throw new Refusal(422, 'library.folders.no_name')
+  return name
+}
+
+/** Null where there is nothing to be seen in it. Throws `Refusal` 422 for one that is too long. */
+export function folderName(typed: string): string | null {
+  const name = cleanName(typed)
+  if (isTooLong(name, LONGEST_FOLDER)) throw new Refusal(422, 'library.folders.too_long', { limit: LONGEST_FOLDER })
+  return name || null
+}
+
+/** Only what a filter can mean. */
+function savedQuery(query: string): string {
+  return queryOf(readFilter(fieldsIn(`/library?${query.slice(0, 4000)}`)))
+}
+
+function viewFolder(folder: queries.FolderWithCover): FolderView {
+  const { id, name, query, count, cover } = folder
+  return {
+    id,
+    name,
+    url: query === null ? addressOf(readFilter({ folder: id, kind: 'all' })) : `/library?${query}`,
+    count: query === null ? count : null,
+    cover: cover && `/files/${cover}/thumb`,
+    isSmart: query !== null,
+  }
+}

@@ -1,0 +1,217 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import { type Filter, type Sort, wordsOf } from './filter.ts'
+
+const Tile = z.object({
+  id: z.string(),
+  token: z.string(),
+  width: z.number(),
+  height: z.number(),
+  format: z.string(),
+  hasAlpha: z.boolean(),
+  color: z.string(),
+  condition: z.enum(['whole', 'preview', 'incomplete', 'undecodable']),
+  favourite: z.boolean(),
+  prompt: z.string(),
+  createdAt: z.date(),
+  at: z.union([z.date(), z.number()]),
+})
+/** A picture as the list shows it: `prompt` is its beginning, `at` what it is sorted by. */
+export type Tile = z.output<typeof Tile>
+
+/** Where a list goes on. */
+export interface Place {
+  /** Milliseconds, bytes or millionths of a dollar. */
+  at: number
+  id: string
+}
+
+/** The one condition of list, count, dates, neighbours and whatever is done with all that matches. */
+export interface Matching {
+  where: string
+  values: readonly unknown[]
+  /** It is quicker to find all that matches, and to sort that, than to look for it in the order of time. */
+  isSearch: boolean
+}
+
+const Word = z.object({ word: z.string(), tags: z.array(z.string()), folders: z.array(z.string()) })
+
+/** `timeZone`: of the viewer, whose days the filter speaks of. */
+export async function matching(db: Db, userId: number, filter: Filter, timeZone: string): Promise<Matching> {
+  const values: unknown[] = [userId]
+  const put = (value: unknown) => `$${values.push(value)}`
+  const conditions = ['p.user_id = $1 and p.deleted_at is null and not p.is_copy', ...kindOf(filter)]
+  for (const { word, tags, folders } of await readWords(db, userId, wordsOf(filter))) {
+    const places = [`p.search like search_pattern(${put(word)})`]
+    if (tags.length > 0) places.push(`p.tags && ${put(tags)}::text[]`)
+    if (folders.length > 0) places.push(`p.folder_id = any(${put(folders)}::uuid[])`)
+    conditions.push(`(${places.join(' or ')})`)
+  }
+  if (filter.tags.length > 0) conditions.push(`p.tags @> ${put(filter.tags)}::text[]`)
+  if (filter.folder === 'none') conditions.push('p.folder_id is null')
+  else if (filter.folder) conditions.push(`p.folder_id = ${put(filter.folder)}`)
+  if (filter.favourite) conditions.push('p.favourite')
+  if (filter.model) conditions.push(`p.model = ${put(filter.model)}`)
+  if (filter.quality) conditions.push(`p.quality = ${put(filter.quality)}`)
+  if (filter.size) conditions.push(`p.width = ${put(filter.size.width)} and p.height = ${put(filter.size.height)}`)
+  if (filter.costFrom !== null) conditions.push(`p.cost >= ${put(filter.costFrom)}`)
+  if (filter.costUntil !== null) conditions.push(`p.cost <= ${put(filter.costUntil)}`)
+  const midnight = (day: string, after: number) =>
+    `(${put(day)}::date + ${after})::timestamp at time zone ${put(zoneInSql(timeZone))}`
+  if (filter.from) conditions.push(`p.created_at >= ${midnight(filter.from, 0)}`)
+  if (filter.until) conditions.push(`p.created_at < ${midnight(filter.until, 1)}`)
+  const isSearch = filter.q !== '' || filter.tags.length > 0
+  return { where: conditions.join(' and '), values, isSearch }
+}
+
+function kindOf({ kind }: Filter): string[] {
+  if (kind === 'all') return []
+  return [kind === 'pictures' ? `p.origin <> 'uploaded'` : `p.origin = '${kind}'`]
+}
+
+/** Postgres reads a bare offset the other way round. */
+function zoneInSql(timeZone: string): string {
+  return timeZone.replace(/^[+-]/, sign => (sign === '+' ? '-' : '+'))
+}
+
+/** With the tags and folders that have it in their name. */
+function readWords(db: Db, userId: number, words: readonly string[]) {
+  if (words.length === 0) return []
+  return db.many(
+    Word,
+    `select word,
+       array(select key from tags where user_id = $1 and search_text(name) like search_pattern(word)) as tags,
+       array(select id from folders where user_id = $1 and query is null and search_text(name) like search_pattern(word)) as folders
+     from unnest($2::text[]) as word where search_text(word) <> ''`,
+    [userId, words],
+  )
+}
+
+const orders = {
+  newest: { by: 'p.created_at', falls: true },
+  oldest: { by: 'p.created_at', falls: false },
+  largest: { by: 'p.bytes', falls: true },
+  costliest: { by: 'coalesce(round(p.cost * 1000000)::bigint, -1)', falls: true },
+} satisfies Record<Sort, { by: string; falls: boolean }>
+
+/**
+ * Pictures behind `place`, or, `back`, those before it, which then are its last `limit` ones; with itself if it is `within`. In
+ * the order of the list.
+ */
+export async function listTiles(
+  db: Db,
+  match: Matching,
+  {
+    sort,
+    place,
+    back = false,
+    within = false,
+    limit,
+  }: {
+    sort: Sort
+    place: Place | null
+    back?: boolean
+    within?: boolean
+    limit: number
+  },
+): Promise<Tile[]> {
+  const { by, falls } = orders[sort]
+  const values = [...match.values]
+  const put = (value: unknown) => `$${values.push(value)}`
+  const order = falls === back ? 'asc' : 'desc'
+  const isBehind = `${order === 'desc' ? '<' : '>'}${within ? '=' : ''}`
+  const at = place && (by === 'p.created_at' ? put(new Date(place.at)) : put(place.at))
+  // A condition on the columns of an index, wherever it is written.
+  const begins = (key: string, id: string) =>
+    place ? ` and (${key}, ${id}) ${isBehind} (${at}, ${put(place.id)})` : ''
+  const materialized = match.isSearch ? 'materialized' : 'not materialized'
+  const rows = await db.many(
+    Tile,
+    `with found as ${materialized} (select p.id, ${by} as at from pictures p where ${match.where}),
+       page as (select * from found where true${begins('at', 'id')} order by at ${order}, id ${order} limit ${put(limit)})
+     select p.id, p.token, p.width, p.height, f.format, f.has_alpha, f.color, p.condition, p.favourite,
+       left(p.prompt, 200) as prompt, p.created_at, page.at
+     from page join pictures p on p.id = page.id join files f on f.token = p.token
+     order by page.at ${order}, page.id ${order}`,
+    values,
+  )
+  return back ? rows.toReversed() : rows
+}
+
+export function placeOf({ at, id }: Pick<Tile, 'at' | 'id'>): Place {
+  return { at: Number(at), id }
+}
+
+const Month = z.object({ month: z.string(), count: z.number() })
+export type Month = z.output<typeof Month>
+
+/** How many match in each month, `2026-11`, the newest first; a month without any is left out. */
+export function listMonths(db: Db, match: Matching, timeZone: string): Promise<Month[]> {
+  const zone = `$${match.values.length + 1}`
+  return db.many(
+    Month,
+    // Truncated to hours first: the rest is done for each hour, not for each picture. No zone's month begins within a quarter of one.
+    `select to_char(at at time zone ${zone}, 'YYYY-MM') as month, sum(count)::bigint as count
+     from (select date_bin('15 minutes', p.created_at, 'epoch') as at, count(*) as count from pictures p
+           where ${match.where} group by 1) quarters
+     group by 1 order by 1 desc`,
+    [...match.values, zoneInSql(timeZone)],
+  )
+}
+
+/** The first moment after the month `2026-11`. */
+export async function endOfMonth(db: Db, month: string, timeZone: string): Promise<Date> {
+  const { at } = await db.one(
+    z.object({ at: z.date() }),
+    `select ($1::date + interval '1 month')::timestamp at time zone $2 as at`,
+    [`${month}-01`, zoneInSql(timeZone)],
+  )
+  return at
+}
+
+const Facet = z.object({ facet: z.string(), value: z.string(), count: z.number() })
+export type Facet = z.output<typeof Facet>
+
+/** What there is to choose from among what matches, the most frequent first. */
+export function listFacets(db: Db, match: Matching): Promise<Facet[]> {
+  return db.many(
+    Facet,
+    `with found as materialized (
+       select p.model, p.quality, p.width, p.height, p.origin, p.folder_id, p.tags from pictures p where ${match.where}),
+     counted as (
+       select grouping(model, quality, width, origin, folder_id) as bits, model, quality, width, height, origin, folder_id,
+         count(*) as count
+       from found group by grouping sets ((model), (quality), (width, height), (origin), (folder_id)))
+     select * from (
+       select case bits when 15 then 'model' when 23 then 'quality' when 27 then 'size' when 29 then 'kind' else 'folder' end
+           as facet,
+         coalesce(case bits when 15 then model when 23 then quality when 27 then width || 'x' || height when 29 then origin
+           else folder_id::text end, '') as value, count
+       from counted
+       union all
+       select 'tag', tag, count(*) from found, unnest(tags) as tag group by tag) facets
+     where value <> '' order by facet, count desc, value`,
+    match.values,
+  )
+}
+
+/** Ids of the pictures just before and after this one in the list; it need not be in it any more. */
+export async function findNeighbours(
+  db: Db,
+  match: Matching,
+  sort: Sort,
+  picture: { id: string; createdAt: Date; bytes: number; cost: number | null },
+): Promise<{ before: string | null; after: string | null }> {
+  const at = {
+    newest: picture.createdAt.getTime(),
+    oldest: picture.createdAt.getTime(),
+    largest: picture.bytes,
+    costliest: picture.cost === null ? -1 : Math.round(picture.cost * 1e6),
+  }[sort]
+  const place = { at, id: picture.id }
+  const [[before], [after]] = await Promise.all([
+    listTiles(db, match, { sort, place, back: true, limit: 1 }),
+    listTiles(db, match, { sort, place, limit: 1 }),
+  ])
+  return { before: before?.id ?? null, after: after?.id ?? null }
+}

@@ -1,0 +1,25 @@
+import type { Db } from '../db/db.ts'
+import type { Deps } from '../deps.ts'
+import { Refusal } from '../web/errors.ts'
+import { binarySize } from '../web/text.ts'
+import { sumBytes } from './storage-queries.ts'
+
+/** Throws `Refusal` 409 where a person's files take all the room that they have: before anything is paid for. */
+export async function refuseWhenFull(deps: Pick<Deps, 'config'> & { db: Db }, userId: number): Promise<void> {
+  refuseBeyond(deps, await sumBytes(deps.db, userId))
+}
+
+/** The same of `used` bytes, where they are known. */
+export function refuseBeyond({ config }: Pick<Deps, 'config'>, used: number): void {
+  const limit = config.limits.storagePerUser
+  if (used >= limit) throw new Refusal(409, 'library.storage.full', { limit: binarySize(limit) })
+}
+
+/** Whether so many bytes more have a place. */
+export async function hasRoomFor(
+  deps: Pick<Deps, 'config'> & { db: Db },
+  userId: number,
+  bytes: number,
+): Promise<boolean> {
+  return (await sumBytes(deps.db, userId)) + bytes <= deps.config.limits.storagePerUser
+}

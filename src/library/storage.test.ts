@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { before, test } from 'node:test'
+import sharp from 'sharp'
+import { ConfigError, loadConfig } from '../config.ts'
+import { alice, charlie, type Person } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
+
+let app: TestApp
+before(async () => {
+  app = await testApp()
+})
+
+test('whoever has no room left is refused before anything is paid for, wherever bytes come in', async () => {
+  const small = await app.another({ limits: { ...app.config.limits, storagePerUser: 100_000 } })
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'the last that fits')
+  await app.db.run(`update files set bytes = 100000 where token = $1`, [picture.token])
+  const full = sameSession(owner, small.browser())
+  const paid = () => app.mock.control.calls().filter(({ method }) => method === 'POST').length
+  const known = paid()
+
+  const asked: [path: string, form: Record<string, string>][] = [
+    ['/images', { prompt: 'one more' }],
+    ['/images', { prompt: 'an edit', reference: picture.token }],
+    ['/images/batch', { prompts: 'one\ntwo', step: 'start', submission: randomUUID() }],
+    [`/images/${picture.jobId}/variations`, { n: '2', submission: randomUUID() }],
+  ]
+  for (const [path, form] of asked) {
+    const answer = await full.post(path, form)
+    assert.ok([409, 422].includes(answer.status), `${path}: ${answer.status}`)
+    const said = answer.html.querySelectorAll('[role="alert"], h1 + p, .field-error').map(each => each.text.trim())
+    assert.match(said.join('\n'), /no room left/, path)
+  }
+  const noise = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#123456' } })
+    .png()
+    .toBuffer()
+  for (const [path, page] of [
+    ['/images/references', '/images'],
+    ['/chat/draft', '/chat'],
+  ] as const) {
+    const taken = await full.upload(path, [['noise.png', noise]])
+    const said = taken.text + (await full.get(page)).text
+    assert.match(said, /noise\.png was not kept: your library has no room left/, path)
+  }
+  assert.equal(paid(), known)
+  const { rows } = await app.db.pool.query(
+    'select from image_jobs where user_id = (select user_id from pictures where id = $1)',
+    [picture.id],
+  )
+  assert.equal(rows.length, 1)
+})
+
+test('the page says what takes the room, and emptying the trash sets it free', async () => {
+  const owner = await alice(app)
+  const kept = await makePicture(app, owner, 'kept')
+  const gone = await makePicture(app, owner, 'a doomed heron')
+  await app.db.run(`update files set bytes = 3000000 where token = $1`, [gone.token])
+  await owner.post(`/library/${gone.id}/delete`)
+  assert.match((await owner.get('/library/storage')).text, /Trash<\/a><\/dt><dd>3 MB/)
+
+  const trash = await owner.get('/library/trash')
+  assert.match(trash.text, /30 days left/)
+  const form = trash.html.querySelector('form[action="/library/trash/empty"]')!
+  const later = await makePicture(app, owner, 'deleted after it was looked at')
+  await owner.post(`/library/${later.id}/delete`)
+  const stranger = await charlie(app)
+  const fields = { as_of: form.querySelector('[name="as_of"]')!.getAttribute('value')! }
+  assert.equal((await stranger.post('/library/trash/empty', fields)).status, 303)
+  assert.match((await owner.get('/library/trash')).text, /a doomed heron/)
+
+  await owner.post('/library/trash/empty', fields)
+
+  const left = (await owner.get('/library/trash')).text
+  assert.doesNotMatch(left, /a doomed heron/)
+  assert.match(left, /deleted after it was looked at/)
+  await until('the bytes to be gone', async () => {
+    const { rows } = await app.db.pool.query('select token from files where token = $1', [gone.token])
+    return rows.length === 0
+  })
+  assert.equal((await owner.get(`/files/${gone.token}`)).status, 404)
+  assert.equal((await owner.get(`/files/${kept.token}`)).status, 200)
+})
+
+test('the room of a person is said with a unit', () => {
+  const environment = { SUB2API_UPSTREAM: 'http://127.0.0.1:1', PLAYGROUND_DATA_DIR: app.config.dataDirectory }
+  const roomOf = (text: string) =>
+    loadConfig({ ...environment, PLAYGROUND_STORAGE_PER_USER: text }).limits.storagePerUser
+  assert.equal(roomOf(''), 10 * 1024 ** 3)
+  assert.equal(roomOf('500MiB'), 500 * 1024 ** 2)
+  assert.equal(roomOf('1.5 GiB'), 1.5 * 1024 ** 3)
+  assert.equal(roomOf('1048576'), 1024 ** 2)
+  for (const wrong of ['ten', '10GB', '-1', '0']) assert.throws(() => roomOf(wrong), ConfigError, wrong)
+})
+
+/** The same person at another process. */
+function sameSession(person: Person, browser: ReturnType<TestApp['browser']>) {
+  const headers = { Cookie: `sid=${person.cookie('sid')}` }
+  return {
+    get: (path: string) => browser.get(path, { headers }),
+    post: (path: string, form: Record<string, string>) => browser.post(path, form, { headers }),
+    upload: (path: string, files: readonly (readonly [string, Buffer])[]) =>
+      browser.upload(path, files, {}, { headers }),
+  }
+}
