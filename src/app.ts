@@ -85,12 +85,26 @@ export function createApp(deps: Deps): App {
     web.use(sessionRoutes(deps, rememberSignIn(deps)))
     web.use(accountRoutes(deps))
     web.use(room('/agents', async () => (await import('./agents/routes.ts')).agentRoutes(deps)))
-    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps)))
+    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, remixOf)))
     web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))
     web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps)))
     web.use(room('/files', async () => (await import('./library/files.ts')).fileRoutes(deps)))
-    web.get('/', (_req, res) => res.redirect(303, res.locals.signedIn ? '/images' : '/login'))
+    web.use(room('/exports', async () => (await import('./exports/routes.ts')).exportRoutes(deps)))
+    web.use(room('/gallery', gallery))
+    web.use(room('/shared', gallery))
+    web.get('/', (_req, res) => {
+      const guests = config.gallery.open === 'public' ? '/gallery' : '/login'
+      res.redirect(303, res.locals.signedIn ? '/images' : guests)
+    })
     return web
+  }
+
+  async function gallery(): Promise<Router> {
+    return (await import('./gallery/routes.ts')).galleryRoutes(deps)
+  }
+
+  async function remixOf(id: string) {
+    return (await import('./gallery/remix.ts')).remixOf(deps, id)
   }
 
   function sessionOfRequest(): RequestHandler {

@@ -20,16 +20,21 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'formats intake keep named-queries picture-view queries refused send storage-limit storage-queries uploads upkeep view',
+      'folder-queries formats intake keep named-queries picture-view queries refused selected send storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
       'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start terms unfetched upkeep view',
   },
+  exports: { on: ['session', 'library'], offers: 'upkeep worker' },
+  gallery: { on: ['session', 'library'], offers: 'upkeep' },
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
   agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
-  upkeep: { on: ['session', 'account', 'library', 'images', 'chat', 'agents'], offers: '' },
+  upkeep: {
+    on: ['session', 'account', 'library', 'exports', 'gallery', 'images', 'chat', 'agents'],
+    offers: '',
+  },
   ops: { on: [], offers: '' },
 }
 /** Know no feature; each leans on those before it only. */

@@ -40,6 +40,8 @@ export interface Config {
   keepLocalAssets: boolean
   /** Pictures may be seen by whoever knows their token. */
   publicAssets: boolean
+  /** Who may look at the gallery and at what is shared by link, and the sentence that who shares agrees to. */
+  gallery: { open: 'public' | 'members' | 'off'; licence: string | null }
   limits: {
     /** Jobs of one user that may run, and wait, at the same time. */
     runningPerUser: number
@@ -160,6 +162,8 @@ const Environment = z.object({
     .optional(),
   PLAYGROUND_KEEP_LOCAL_ASSETS: yesOrNo.default(false),
   PLAYGROUND_PUBLIC_ASSETS: yesOrNo.default(false),
+  PLAYGROUND_GALLERY: z.enum(['public', 'members', 'off'], 'must be public, members or off').default('public'),
+  PLAYGROUND_GALLERY_LICENCE: z.string().max(500, 'must have at most 500 characters').optional(),
   PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
   PLAYGROUND_QUEUED_PER_USER: wholeNumber(1, 10_000).default(50),
   PLAYGROUND_STORAGE_PER_USER: amountOfBytes.default(10 * 1024 ** 3),
@@ -248,6 +252,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     cdnBase: env.PLAYGROUND_IMAGE_CDN_BASE ?? null,
     keepLocalAssets: env.PLAYGROUND_KEEP_LOCAL_ASSETS,
     publicAssets: env.PLAYGROUND_PUBLIC_ASSETS,
+    gallery: { open: env.PLAYGROUND_GALLERY, licence: env.PLAYGROUND_GALLERY_LICENCE?.trim() ?? null },
     limits: {
       runningPerUser: env.PLAYGROUND_RUNNING_PER_USER,
       queuedPerUser: env.PLAYGROUND_QUEUED_PER_USER,

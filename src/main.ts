@@ -8,6 +8,7 @@ import { startChatWorker } from './chat/answer/worker.ts'
 import { chatNews } from './chat/news.ts'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
+import { startExportWorker } from './exports/worker.ts'
 import { openHouse } from './house.ts'
 import { hasWork } from './images/claim-queries.ts'
 import { pictureCalls } from './images/receipts.ts'
@@ -56,6 +57,7 @@ export async function start(
       workers.push(picturesAside ? makePicturesAside(deps, databaseUrl) : await makePicturesHere(deps))
       workers.push(await startChatWorker(deps))
       workers.push(await startNews(deps, chatNews(deps)))
+      workers.push(await startExportWorker(deps))
       workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
       // Nobody waits for these.
       startUpkeep(deps).catch(error =>

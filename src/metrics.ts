@@ -47,6 +47,11 @@ export function createMetrics() {
       help: 'Answers this process is writing now',
       registers,
     }),
+    exportsRunning: new Gauge({
+      name: 'playground_exports_running',
+      help: 'Exports this process is making now',
+      registers,
+    }),
     streams: new Gauge({ name: 'playground_event_streams', help: 'Event streams that pages keep open', registers }),
     spilledPictures: new Gauge({
       name: 'playground_spill_pictures',

@@ -45,7 +45,7 @@ const Submission = z.guid()
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
 
 /** Asking for pictures, and watching them being made. */
-export function imageRoutes(deps: Deps): Router {
+export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<string, string> | null>): Router {
   const { db } = deps
   const router = Router()
   const intake = createIntake(db)
@@ -206,6 +206,9 @@ export function imageRoutes(deps: Deps): Router {
     const from = Submission.safeParse(req.query.from)
     const source = from.success ? await findJob(db, userId, from.data) : null
     if (source) return formOf(requestOf(source))
+    const remix = Submission.safeParse(req.query.remix)
+    const remixed = remix.success ? await remixOf(remix.data) : null
+    if (remixed) return remixed.size ? withSize(readForm(remixed), remixed.size) : readForm(remixed)
     const draft = readForm(await findDraft(db, userId))
     if (typeof req.query.edit === 'string') return editForm(db, userId, req.query.edit, draft)
     if (req.query.reference !== undefined) {

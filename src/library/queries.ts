@@ -280,6 +280,16 @@ export function findPicture(db: Db, userId: number, id: string): Promise<Picture
   return db.maybeOne(Picture, `select ${columns} from ${pictures} where p.id = $1 and p.user_id = $2`, [id, userId])
 }
 
+/** Of these, those that are theirs and not in the trash, the oldest first. */
+export function listPicturesById(db: Db, userId: number, ids: readonly string[]): Promise<Picture[]> {
+  return db.many(
+    Picture,
+    `select ${columns} from ${pictures}
+     where p.user_id = $1 and p.id = any($2) and p.deleted_at is null order by p.created_at, p.id`,
+    [userId, ids],
+  )
+}
+
 /** Whether it is one of the pictures that were asked for, be it in part. */
 export function hasArrived({ condition }: Pick<Picture, 'condition'>): boolean {
   return condition === 'whole' || condition === 'incomplete'

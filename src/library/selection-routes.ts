@@ -7,29 +7,17 @@ import { Refusal } from '../web/errors.ts'
 import { localPath, parse, parseId } from '../web/parse.ts'
 import { pageOf } from '../web/render.ts'
 import { changePictures } from './change.ts'
-import { type Change, listMatching, undoChange } from './change-queries.ts'
-import { fieldsIn, readFilter } from './filter.ts'
+import { type Change, undoChange } from './change-queries.ts'
 import { ensureTags, findFolderNamed, insertFolder } from './folder-queries.ts'
 import { folderName } from './folder-routes.ts'
-import { matching } from './list-queries.ts'
 import { cleanTags, isTooLong, LONGEST_TAG, MOST_TAGS } from './names.ts'
+import { Selected, selectedIds } from './selected.ts'
 
-const several = z
-  .union([z.string(), z.array(z.string())])
-  .transform(value => [value].flat().flatMap(text => text.split(',')))
-  .pipe(z.array(z.guid().toLowerCase()))
 const text = z.string().max(5000).default('')
-const Selection = z.object({
+const Selection = Selected.extend({
   act: z.enum(['favourite', 'unfavourite', 'delete', 'restore', 'move', 'tag', 'untag', 'compare']),
-  /** Ticked one by one. */
-  id: several.optional(),
-  /** All that the list at `back` has, as it was then, but for `except`. */
-  all: z.literal('on').optional().catch(undefined),
-  as_of: z.iso.datetime().optional(),
-  except: several.optional(),
   folder: text,
   tags: text,
-  back: text,
 })
 
 /** What is done with several pictures at once, and undone. */
@@ -41,7 +29,7 @@ export function selectionRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const selection = parse(Selection, req.body)
     const back = localPath(selection.back, '/library')
-    const ids = await selected(userId, selection, back, pageOf(res).timeZone)
+    const ids = await selectedIds(db, userId, selection, pageOf(res).timeZone)
     if (ids.length === 0) throw new Refusal(422, 'library.selection.none')
     if (selection.act === 'compare') {
       if (ids.length !== 2) throw new Refusal(422, 'library.selection.two')
@@ -61,14 +49,6 @@ export function selectionRoutes(deps: Deps): Router {
     if (!undone) throw new Refusal(404, 'library.changes.gone')
     answerUndone(req, res)
   })
-
-  async function selected(userId: number, selection: z.output<typeof Selection>, back: string, timeZone: string) {
-    if (!selection.all || !selection.as_of) return selection.id ?? []
-    const filter = readFilter(fieldsIn(back))
-    const all = await listMatching(db, await matching(db, userId, filter, timeZone), new Date(selection.as_of))
-    const except = new Set(selection.except)
-    return all.filter(id => !except.has(id))
-  }
 
   return router
 }

@@ -9,6 +9,9 @@ import { contentTypeOf, extensionOf } from './formats.ts'
 import { originalName, thumbnailName } from './keep.ts'
 import type { Picture, StoredFile } from './queries.ts'
 
+/** `guests`: as long as their owner shows it, which may end at any moment. */
+type Readers = 'owner' | 'anyone' | 'guests'
+
 /** Stored bytes on their way to a reader. */
 interface Sent {
   /** In the storage. */
@@ -17,7 +20,7 @@ interface Sent {
   etag: string
   /** The name of the file that they are saved as; without one they are shown. */
   saveAs?: string | undefined
-  readers?: 'owner' | 'anyone' | undefined
+  readers?: Readers | undefined
 }
 
 /** The bytes of a file as they are shown; those that cannot be shown are saved. */
@@ -35,8 +38,9 @@ export function originalBytes({ token, sha256, originalFormat }: StoredFile, sav
   return { name: originalName(token), contentType: contentTypeOf(originalFormat ?? 'bin'), etag, saveAs }
 }
 
-export function thumbnailBytes({ token, sha256 }: StoredFile): Sent {
-  return { name: thumbnailName(token), contentType: 'image/webp', etag: `"${sha256.toString('base64url')}-480"` }
+export function thumbnailBytes({ token, sha256 }: StoredFile, readers?: Readers): Sent {
+  const etag = `"${sha256.toString('base64url')}-480"`
+  return { name: thumbnailName(token), contentType: 'image/webp', etag, readers }
 }
 
 /**
@@ -101,7 +105,11 @@ function isFresh(req: Request, res: Response, etag: string): boolean {
 }
 
 // What everybody may see can be withdrawn, and has to be gone soon after.
-const cacheControl = { owner: 'private, max-age=31536000, immutable', anyone: 'public, max-age=300' }
+const cacheControl: Record<Readers, string> = {
+  owner: 'private, max-age=31536000, immutable',
+  anyone: 'public, max-age=300',
+  guests: 'private, no-cache',
+}
 
 /** What a picture is saved as: its prompt, its number where it is one of several, and what it is if it is not whole. */
 export function fileName(

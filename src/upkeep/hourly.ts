@@ -2,6 +2,8 @@ import * as account from '../account/upkeep.ts'
 import * as agents from '../agents/upkeep.ts'
 import * as chat from '../chat/upkeep.ts'
 import type { Deps } from '../deps.ts'
+import * as exports from '../exports/upkeep.ts'
+import * as gallery from '../gallery/upkeep.ts'
 import * as images from '../images/upkeep.ts'
 import * as library from '../library/upkeep.ts'
 import * as session from '../session/upkeep.ts'
@@ -9,7 +11,7 @@ import { deleteExpiredCounts } from '../web/rate-limit.ts'
 import type { Upkeep, UpkeepDeps } from '../work/upkeep.ts'
 
 // The library after those who name what it is to delete.
-const rooms = [session, images, chat, agents, library]
+const rooms = [session, exports, gallery, images, chat, agents, library]
 const sealing = [session, account, images, agents]
 const HOUR_MS = 3_600_000
 

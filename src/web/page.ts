@@ -50,6 +50,8 @@ export interface Page {
   number(value: number): string
   /** What an ended sign-in kept from being sent, to be sent again. */
   keptForm: TypedForm | null
+  /** Who may look at the gallery. */
+  galleryOpen: 'public' | 'members' | 'off'
   /** Address of the page that explains a mock gateway's sign-ins; null on a real gateway. */
   mockGuide: string | null
 }
@@ -61,6 +63,7 @@ interface PageFacts {
   viewer: Viewer | null
   url: string
   mockGuide: string | null
+  galleryOpen: Page['galleryOpen']
   asset(file: string): string
 }
 

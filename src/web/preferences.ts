@@ -19,6 +19,7 @@ export function pageOfRequest(deps: Pick<Deps, 'staticFiles' | 'config'>): Reque
       viewer: null,
       url: req.originalUrl,
       mockGuide: deps.config.mockGuide,
+      galleryOpen: deps.config.gallery.open,
       asset: deps.staticFiles.url,
     })
     next()

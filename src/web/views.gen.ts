@@ -50,6 +50,17 @@ export interface Views {
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
   'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   error: { status: number; title: string; message: string; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
+  'exports/_list': { exports: import('../exports/view.ts').ExportView[] }
+  'exports/index': { exports: import('../exports/view.ts').ExportView[] }
+  'gallery/_judge': { id: string; hidden: boolean; reported: boolean }
+  'gallery/_like': { exhibit: import('../gallery/view.ts').ExhibitView }
+  'gallery/_older': { exhibits: import('../gallery/view.ts').ExhibitView[]; older: string | null }
+  'gallery/_tile': { exhibit: import('../gallery/view.ts').ExhibitView }
+  'gallery/index': { gallery: import('../gallery/view.ts').GalleryView }
+  'gallery/mine': { exhibits: import('../gallery/view.ts').ExhibitView[]; older: string | null; name: string | null; blocked: { id: string; name: string }[] }
+  'gallery/reports': { reported: import('../gallery/moderation-queries.ts').Reported[]; hidden: import('../gallery/moderation-queries.ts').Reported[] }
+  'gallery/share': { form: import('../gallery/view.ts').ShareForm }
+  'gallery/show': { exhibit: import('../gallery/view.ts').ExhibitView; card: import('../gallery/view.ts').CardView; report: { reason: string; words: string; toldAt: Date; isOpen: boolean } | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_batch': { batch: import('../images/view.ts').BatchView }
@@ -83,7 +94,7 @@ export interface Views {
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
-  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'chat' | 'account')[] }
+  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account')[]; card?: import('../gallery/view.ts').CardView; feed?: string }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
   'library/_change': { change: import('../library/view.ts').ChangeView; back: string }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
@@ -120,6 +131,8 @@ export interface Words {
   chat: typeof import('../../views/catalogue/en/chat.json', { with: { type: 'json' } })
   common: typeof import('../../views/catalogue/en/common.json', { with: { type: 'json' } })
   errors: typeof import('../../views/catalogue/en/errors.json', { with: { type: 'json' } })
+  exports: typeof import('../../views/catalogue/en/exports.json', { with: { type: 'json' } })
+  gallery: typeof import('../../views/catalogue/en/gallery.json', { with: { type: 'json' } })
   images: typeof import('../../views/catalogue/en/images.json', { with: { type: 'json' } })
   keyboard: typeof import('../../views/catalogue/en/keyboard.json', { with: { type: 'json' } })
   library: typeof import('../../views/catalogue/en/library.json', { with: { type: 'json' } })

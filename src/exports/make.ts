@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import type { Deps } from '../deps.ts'
+import type { Run } from '../work/worker.ts'
+import { type Checked, type ClaimedExport, finishExport, listUnchecked, requeueExport, setChecked } from './queries.ts'
+
+const AT_ONCE = 20
+const KEPT_HOURS = 24
+const MOST_ATTEMPTS = 20
+const AGAIN_SECONDS = 30
+
+/** Reads every file of the export once: what they add up to is all that its ZIP still lacks. */
+export async function makeExport(
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  made: ClaimedExport,
+  run: Run,
+): Promise<void> {
+  try {
+    for (;;) {
+      if (run.signal.aborted) return stopped(deps, made, run)
+      const files = await listUnchecked(deps.db, made.id, AT_ONCE)
+      if (files.length === 0) return await finishExport(deps.db, made, 'ready', KEPT_HOURS)
+      const checked: Checked[] = []
+      for (const { number, object } of files) {
+        if (run.signal.aborted) break
+        checked.push({ number, sums: await sumsOf(deps, object) })
+      }
+      if (checked.length > 0 && !(await setChecked(deps.db, made, checked))) return
+    }
+  } catch (error) {
+    deps.log.warn({ err: error, export: made.id }, 'an export could not go on')
+    await again(deps, made)
+  }
+}
+
+/** Goes on with one that another worker left behind. */
+export async function again(deps: Pick<Deps, 'db'>, made: ClaimedExport): Promise<void> {
+  if (made.attempts < MOST_ATTEMPTS) await requeueExport(deps.db, made, AGAIN_SECONDS)
+  else await finishExport(deps.db, made, 'failed', KEPT_HOURS)
+}
+
+async function stopped(deps: Pick<Deps, 'db'>, made: ClaimedExport, { signal }: Run): Promise<void> {
+  if (signal.reason === 'cancelled') await finishExport(deps.db, made, 'cancelled', 1)
+  else await requeueExport(deps.db, made, 0)
+}
+
+async function sumsOf({ storage }: Pick<Deps, 'storage'>, object: string): Promise<Checked['sums']> {
+  const found = await storage.open(object)
+  if (!found) return null
+  const hash = createHash('sha256')
+  let sum = 0
+  let bytes = 0
+  for await (const chunk of found.stream as AsyncIterable<Buffer>) {
+    sum = crc32(chunk, sum)
+    hash.update(chunk)
+    bytes += chunk.length
+  }
+  return { crc32: sum, sha256: hash.digest(), bytes }
+}

@@ -1,0 +1,183 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import { lockOfPerson } from '../db/locks.ts'
+import { leases } from '../work/leases.ts'
+
+const Export = z.object({
+  id: z.string(),
+  userId: z.number(),
+  state: z.enum(['queued', 'running', 'ready', 'failed', 'cancelled']),
+  version: z.number(),
+  name: z.string(),
+  total: z.number(),
+  checked: z.number(),
+  bytes: z.number(),
+  createdAt: z.date(),
+  expiresAt: z.date().nullable(),
+  attempts: z.number(),
+  claim: z.string().nullable(),
+})
+export type Export = z.output<typeof Export>
+
+const ClaimedExport = Export.extend({ claim: z.string() })
+/** An export that this process makes. */
+export type ClaimedExport = z.output<typeof ClaimedExport>
+
+const ExportFile = z.object({
+  number: z.number(),
+  object: z.string(),
+  name: z.string(),
+  bytes: z.number(),
+  crc32: z.number().nullable(),
+  sha256: z.instanceof(Buffer).nullable(),
+  isMissing: z.boolean(),
+  facts: z.record(z.string(), z.unknown()),
+})
+/** A file of an export. */
+export type ExportFile = z.output<typeof ExportFile>
+
+/** Whoever has it is alone in asking for exports of this person: counts stay true. */
+export const exportsLock = lockOfPerson('exports', 743_051)
+
+export const exportLeases = leases({ table: 'exports', id: 'id', row: ClaimedExport, lock: 741_051 })
+
+export interface NewExport {
+  userId: number
+  submission: string
+  name: string
+  files: readonly Pick<ExportFile, 'object' | 'name' | 'bytes' | 'facts'>[]
+}
+
+const AT_ONCE = 1000
+
+export async function insertExport(tx: Db, { userId, submission, name, files }: NewExport): Promise<Export> {
+  const made = await tx.one(
+    Export,
+    `insert into exports (user_id, submission, name, total, bytes) values ($1, $2, $3, $4, $5) returning *`,
+    [userId, submission, name, files.length, files.reduce((sum, { bytes }) => sum + bytes, 0)],
+  )
+  for (let at = 0; at < files.length; at += AT_ONCE) {
+    const some = files.slice(at, at + AT_ONCE)
+    await tx.run(
+      `insert into export_files (export_id, number, object, name, bytes, facts)
+       select $1, number, object, name, bytes, facts
+       from unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[]) as file (number, object, name, bytes, facts)`,
+      [
+        made.id,
+        some.map((_, each) => at + each + 1),
+        some.map(({ object }) => object),
+        some.map(file => file.name),
+        some.map(({ bytes }) => bytes),
+        some.map(({ facts }) => JSON.stringify(facts)),
+      ],
+    )
+  }
+  return made
+}
+
+export function findExport(db: Db, userId: number, id: string): Promise<Export | null> {
+  return db.maybeOne(Export, `select * from exports where id = $1 and user_id = $2 and ${isKept}`, [id, userId])
+}
+
+export function findExportBySubmission(db: Db, userId: number, submission: string): Promise<Export | null> {
+  return db.maybeOne(Export, `select * from exports where user_id = $1 and submission = $2`, [userId, submission])
+}
+
+const isKept = `(expires_at is null or expires_at > now())`
+
+/** Newest first. */
+export function listExports(db: Db, userId: number, limit: number): Promise<Export[]> {
+  return db.many(
+    Export,
+    `select * from exports where user_id = $1 and ${isKept} order by created_at desc, id desc limit $2`,
+    [userId, limit],
+  )
+}
+
+/** In their order. */
+export function listFilesOf(db: Db, exportId: string): Promise<ExportFile[]> {
+  return db.many(ExportFile, `select * from export_files where export_id = $1 order by number`, [exportId])
+}
+
+/** Those whose bytes nobody has read yet, the first ones. */
+export function listUnchecked(db: Db, exportId: string, limit: number): Promise<ExportFile[]> {
+  return db.many(
+    ExportFile,
+    `select * from export_files where export_id = $1 and crc32 is null and not is_missing order by number limit $2`,
+    [exportId, limit],
+  )
+}
+
+export interface Checked {
+  number: number
+  /** Null: the store has it no more. */
+  sums: { crc32: number; sha256: Buffer; bytes: number } | null
+}
+
+/** What was found of some files; false when the claim does not hold any more. */
+export async function setChecked(db: Db, made: ClaimedExport, checked: readonly Checked[]): Promise<boolean> {
+  return db.transaction(async tx => {
+    const held = await tx.run(
+      `update exports set checked = checked + $3, version = version + 1 where id = $1 and claim = $2 and state = 'running'`,
+      [made.id, made.claim, checked.length],
+    )
+    if (held === 0) return false
+    await tx.run(
+      `update export_files f set crc32 = c.crc32, sha256 = c.sha256, bytes = coalesce(c.bytes, 0), is_missing = c.crc32 is null
+       from unnest($2::int[], $3::bigint[], $4::bytea[], $5::bigint[]) as c (number, crc32, sha256, bytes)
+       where f.export_id = $1 and f.number = c.number`,
+      [
+        made.id,
+        checked.map(({ number }) => number),
+        checked.map(({ sums }) => sums?.crc32 ?? null),
+        checked.map(({ sums }) => sums?.sha256 ?? null),
+        checked.map(({ sums }) => sums?.bytes ?? null),
+      ],
+    )
+    return true
+  })
+}
+
+/** How it ended; `hours`: how long it is kept. */
+export async function finishExport(
+  db: Db,
+  made: ClaimedExport,
+  state: 'ready' | 'failed' | 'cancelled',
+  hours: number,
+): Promise<void> {
+  await db.run(
+    `update exports e set state = $3, version = version + 1, finished_at = now(), lease_until = null,
+       expires_at = now() + make_interval(hours => $4),
+       bytes = (select coalesce(sum(f.bytes), 0) from export_files f where f.export_id = e.id)
+     where id = $1 and claim = $2 and state = 'running'`,
+    [made.id, made.claim, state, hours],
+  )
+}
+
+/** Back into the queue, for whoever goes on where it stopped. */
+export async function requeueExport(db: Db, made: ClaimedExport, seconds: number): Promise<void> {
+  await db.run(
+    `update exports set state = 'queued', version = version + 1, claim = null, lease_until = null,
+       not_before = now() + make_interval(secs => $3)
+     where id = $1 and claim = $2 and state = 'running'`,
+    [made.id, made.claim, seconds],
+  )
+}
+
+/** Gone at once, whoever makes it: its claim holds no more. */
+export async function deleteExport(db: Db, userId: number, id: string): Promise<boolean> {
+  return (await db.run(`delete from exports where id = $1 and user_id = $2`, [id, userId])) === 1
+}
+
+export async function countUnfinished(db: Db, userId: number): Promise<number> {
+  const { count } = await db.one(
+    z.object({ count: z.number() }),
+    `select count(*) from exports where user_id = $1 and state in ('queued', 'running')`,
+    [userId],
+  )
+  return count
+}
+
+export function deleteExpiredExports(db: Db): Promise<number> {
+  return db.run(`delete from exports where expires_at < now()`)
+}

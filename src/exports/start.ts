@@ -1,0 +1,96 @@
+import type { Deps } from '../deps.ts'
+import { listFolders, listTags } from '../library/folder-queries.ts'
+import { originalName } from '../library/keep.ts'
+import { listPicturesById, type Picture } from '../library/queries.ts'
+import { fileName } from '../library/send.ts'
+import { Refusal } from '../web/errors.ts'
+import { inTurn } from '../web/turns.ts'
+import {
+  countUnfinished,
+  type Export,
+  exportsLock,
+  findExportBySubmission,
+  insertExport,
+  type NewExport,
+} from './queries.ts'
+
+const MOST_FILES = 20_000
+const MOST_UNFINISHED = 3
+const AT_ONCE = 1000
+
+/**
+ * Puts an export of these pictures into the queue, of those that are this person's; the one there is when it is asked
+ * for again. Throws `Refusal` 422 without any or with too many, 429 when too many wait.
+ */
+export async function startExport(
+  deps: Pick<Deps, 'db'>,
+  userId: number,
+  ids: readonly string[],
+  submission: string,
+): Promise<Export> {
+  const known = await findExportBySubmission(deps.db, userId, submission)
+  if (known) return known
+  if (ids.length > MOST_FILES) throw new Refusal(422, 'exports.too_many', { count: ids.length, limit: MOST_FILES })
+  const pictures: Picture[] = []
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    pictures.push(...(await listPicturesById(deps.db, userId, ids.slice(at, at + AT_ONCE))))
+  }
+  if (pictures.length === 0) throw new Refusal(422, 'exports.nothing')
+  pictures.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+  const files = await filesOf(deps, userId, pictures)
+  return inTurn(deps.db, exportsLock, { userId }, async tx => {
+    const twin = await findExportBySubmission(tx, userId, submission)
+    if (twin) return twin
+    if ((await countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
+      throw new Refusal(429, 'exports.too_many_waiting', { limit: MOST_UNFINISHED }, 30)
+    }
+    const day = new Date().toISOString().slice(0, 10)
+    return insertExport(tx, { userId, submission, name: `pictures-${day}-${pictures.length}`, files })
+  })
+}
+
+async function filesOf(
+  deps: Pick<Deps, 'db'>,
+  userId: number,
+  pictures: readonly Picture[],
+): Promise<NewExport['files']> {
+  const folders = new Map((await listFolders(deps.db, userId)).map(({ id, name }) => [id, name]))
+  const keys = [...new Set(pictures.flatMap(({ tags }) => tags))]
+  const tags = new Map((await listTags(deps.db, userId, keys)).map(({ key, name }) => [key, name]))
+  const digits = Math.max(3, String(pictures.length).length)
+  return pictures.map((picture, each) => {
+    const number = String(each + 1).padStart(digits, '0')
+    // As it came, not the copy that is shown.
+    const isCopy = picture.originalFormat !== null
+    const format = picture.originalFormat ?? picture.format
+    return {
+      object: isCopy ? originalName(picture.token) : picture.token,
+      name: `pictures/${number}-${fileName(picture.prompt, { condition: picture.condition, format })}`,
+      bytes: picture.originalBytes ?? picture.bytes,
+      facts: factsOf(picture, folders, tags),
+    }
+  })
+}
+
+/** What the manifest says of a picture. */
+function factsOf(picture: Picture, folders: ReadonlyMap<string, string>, tags: ReadonlyMap<string, string>) {
+  return {
+    id: picture.id,
+    origin: picture.origin,
+    condition: picture.condition,
+    prompt: picture.prompt,
+    revised_prompt: picture.revisedPrompt || null,
+    model: picture.model || null,
+    asked: picture.asked,
+    returned: picture.returned,
+    width: picture.width,
+    height: picture.height,
+    cost_usd: picture.cost,
+    job: picture.jobId,
+    made_from: picture.sourceTokens.length,
+    created_at: picture.createdAt,
+    favourite: picture.favourite,
+    folder: picture.folderId === null ? null : (folders.get(picture.folderId) ?? null),
+    tags: picture.tags.map(key => tags.get(key) ?? key),
+  }
+}

@@ -1,0 +1,429 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { before, test } from 'node:test'
+import sharp from 'sharp'
+import type { Browser } from '../testing/browser.ts'
+import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
+import { type MadePicture, makePicture } from '../testing/pictures.ts'
+import { type TestApp, testApp } from '../testing/server.ts'
+
+let app: TestApp
+before(async () => {
+  app = await testApp()
+})
+
+const everything = { where: 'gallery', prompt: 'on', settings: 'on', name: 'Alice' }
+
+test('sharing asks first, and shows what becomes public: nothing does before', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron <b>nobody</b> saw')
+
+  const form = await owner.get(`/gallery/share?picture=${picture.id}`)
+
+  assert.equal(form.status, 200)
+  assert.equal(form.html.querySelector('[name="prompt"]')?.hasAttribute('checked'), false)
+  assert.equal(form.html.querySelector('[name="settings"]')?.hasAttribute('checked'), false)
+  assert.match(form.html.querySelector('.share-prompt')!.text, /a heron <b>nobody<\/b> saw/)
+  assert.deepEqual(shownIn(await app.browser().get('/gallery')), [])
+})
+
+test('guests see what was shared, and no more of it than its author said', async () => {
+  const owner = await alice(app)
+  const open = await shared(owner, await makePicture(app, owner, 'an open heron'), everything)
+  const closed = await shared(owner, await makePicture(app, owner, 'a secret words heron'), { name: 'Alice' })
+  const guest = app.browser()
+
+  const page = await guest.get(`/gallery/${open}`)
+  assert.equal(page.status, 200)
+  assert.match(page.html.querySelector('.facts-prompt')!.text, /an open heron/)
+  assert.match(page.text, /gpt-image-2/)
+  const bare = await guest.get(`/gallery/${closed}`)
+  assert.doesNotMatch(bare.text, /secret words|gpt-image-2/)
+  for (const text of [page.text, bare.text, (await guest.get('/gallery')).text]) {
+    assert.doesNotMatch(text, new RegExp(owner.email, 'i'))
+    assert.doesNotMatch(text, /\/files\//)
+  }
+  assert.deepEqual(shownIn(await guest.get('/gallery')).slice(0, 2), [closed, open])
+})
+
+test('the bytes are those of the original, and looked up each time', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron in bytes')
+  const id = await shared(owner, picture, everything)
+  const guest = app.browser()
+
+  const bytes = await guest.get(`/shared/${id}/picture`)
+  assert.deepEqual(bytes.body, (await owner.get(`/files/${picture.token}`)).body)
+  assert.match(bytes.headers['cache-control']!, /no-cache/)
+  const again = await guest.get(`/shared/${id}/picture`, { headers: { 'If-None-Match': bytes.headers.etag! } })
+  assert.equal(again.status, 304)
+  assert.equal((await guest.get(`/shared/${id}/picture`, { headers: { Range: 'bytes=0-9' } })).status, 206)
+  assert.equal((await guest.get(`/shared/${id}/thumb`)).headers['content-type'], 'image/webp')
+  assert.match((await guest.get(`/shared/${id}/picture?download`)).headers['content-disposition']!, /a-heron-in-bytes/)
+  const card = await sharp((await guest.get(`/shared/${id}/card.jpg`)).body).metadata()
+  assert.equal(card.format, 'jpeg')
+  assert.ok(Math.max(card.width, card.height) <= 1200)
+})
+
+test('a name in a download says nothing of a prompt that is not shown', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a private thought'), { name: 'Alice' })
+  const answer = await app.browser().get(`/shared/${id}/picture?download`)
+  assert.doesNotMatch(answer.headers['content-disposition']!, /private|thought/)
+})
+
+const ends = {
+  'it is withdrawn': (owner: Person, _picture: MadePicture, id: string) => owner.post(`/gallery/${id}/withdraw`),
+  'everything is': (owner: Person) => owner.post('/gallery/mine/withdraw'),
+  'the picture is deleted': (owner: Person, { id }: MadePicture) => owner.post(`/library/${id}/delete`),
+  'it is hidden': async (_owner: Person, _picture: MadePicture, id: string) =>
+    (await operator()).post(`/gallery/${id}/judge`, { did: 'hide', reason: 'no' }),
+}
+
+for (const [what, end] of Object.entries(ends)) {
+  for (const where of ['gallery', 'link']) {
+    test(`when ${what}, page and bytes are gone at once (${where})`, async () => {
+      const owner = await alice(app)
+      const picture = await makePicture(app, owner, 'a heron that leaves')
+      const id = await shared(owner, picture, { ...everything, where })
+      const guest = app.browser()
+      const page = where === 'gallery' ? `/gallery/${id}` : `/shared/${id}`
+      const { etag } = (await guest.get(`/shared/${id}/picture`)).headers
+      const paths = [page, `/shared/${id}/picture`, `/shared/${id}/thumb`, `/shared/${id}/card.jpg`]
+      for (const path of paths) assert.equal((await guest.get(path)).status, 200, path)
+
+      const answer = await end(owner, picture, id)
+      assert.equal(answer.status, 303, answer.text.slice(0, 300))
+
+      for (const path of paths) {
+        assert.equal((await guest.get(path, { headers: { 'If-None-Match': etag! } })).status, 404, path)
+      }
+      assert.ok(!shownIn(await guest.get('/gallery')).includes(id))
+      assert.doesNotMatch((await guest.get('/gallery/feed.atom')).text, new RegExp(id))
+      assert.equal((await owner.get(`/files/${picture.token}`)).status, 200, 'it is still its owner’s')
+    })
+  }
+}
+
+test('a deleted picture that is restored is not public again', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron that comes back')
+  const id = await shared(owner, picture, everything)
+  await owner.post(`/library/${picture.id}/delete`)
+  await owner.post(`/library/${picture.id}/restore`)
+  assert.equal((await app.browser().get(`/gallery/${id}`)).status, 404)
+})
+
+test('a secret link is in no list, no search and no feed, says so to robots, and ends', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a hidden kingfisher')
+  const id = await shared(owner, picture, { ...everything, where: 'link', ends: 'day' })
+  const guest = app.browser()
+
+  const page = await guest.get(`/shared/${id}`)
+  assert.match(page.headers['x-robots-tag']!, /noindex/)
+  assert.match((await guest.get(`/shared/${id}/picture`)).headers['x-robots-tag']!, /noindex/)
+  assert.equal((await guest.get(`/gallery/${id}`)).status, 404)
+  for (const path of ['/gallery', '/gallery?q=kingfisher', '/gallery/feed.atom']) {
+    assert.doesNotMatch((await guest.get(path)).text, new RegExp(id), path)
+  }
+  for (let look = 0; look < 3; look++)
+    assert.equal((await guest.get(`/shared/${id}`)).status, 200, 'looking uses nothing up')
+
+  await app.db.run(
+    `update exhibits set created_at = now() - interval '2 days', expires_at = now() - interval '1 second' where id = $1`,
+    [id],
+  )
+  for (const path of [`/shared/${id}`, `/shared/${id}/picture`, `/shared/${id}/thumb`]) {
+    assert.equal((await guest.get(path)).status, 404, path)
+  }
+})
+
+test('charlie can share, change and take back nothing of alice’s, and neither can a guest', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron of her own')
+  const id = await shared(owner, picture, everything)
+  const stranger = await charlie(app)
+
+  assert.equal((await stranger.get(`/gallery/share?picture=${picture.id}`)).status, 404)
+  assert.equal((await stranger.post('/gallery/share', { picture: picture.id, ...everything })).status, 404)
+  assert.equal((await stranger.post(`/gallery/${id}/withdraw`)).status, 404)
+  assert.equal((await stranger.post(`/gallery/${id}/judge`, { did: 'hide', reason: 'no' })).status, 404)
+  assert.equal((await stranger.get('/gallery/reports')).status, 404)
+  await stranger.post('/gallery/mine/withdraw')
+  assert.doesNotMatch((await stranger.get('/gallery/mine')).text, new RegExp(id))
+  const guest = app.browser()
+  for (const path of [
+    '/gallery/share',
+    `/gallery/${id}/withdraw`,
+    `/gallery/${id}/like`,
+    `/gallery/${id}/report`,
+    '/gallery/mine/withdraw',
+  ]) {
+    assert.match((await guest.post(path)).location, /^\/login/, path)
+  }
+  assert.equal((await guest.get(`/gallery/${id}`)).status, 200)
+})
+
+test('what cannot be shared is refused: nothing, what is in the trash, what is no id', async () => {
+  const owner = await alice(app)
+  const gone = await makePicture(app, owner, 'a heron in the trash')
+  await owner.post(`/library/${gone.id}/delete`)
+  for (const picture of [gone.id, randomUUID(), 'x', '']) {
+    assert.equal((await owner.post('/gallery/share', { ...everything, picture })).status, 404, picture)
+  }
+})
+
+test('the name is asked for, bounded, and never the e-mail address; what was chosen stays', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a nameless heron')
+  for (const [name, sentence] of [
+    ['', /which name/],
+    ['\u200b \u00ad', /which name/],
+    ['x'.repeat(41), /41 characters; at most 40/],
+    [`me (${owner.email.toUpperCase()})`, /e-mail address would be public/],
+  ] as const) {
+    const answer = await owner.post('/gallery/share', { ...everything, where: 'link', picture: picture.id, name })
+    assert.equal(answer.status, 422)
+    assert.match(answer.html.querySelector('#share-name-error')!.text, sentence)
+    assert.ok(answer.html.querySelector('[name="prompt"]')!.hasAttribute('checked'))
+    assert.ok(answer.html.querySelector('[value="link"]')!.hasAttribute('checked'))
+  }
+  assert.deepEqual(await rowsOf(picture), [])
+})
+
+test('the operator’s sentence is agreed to once, and again when it has changed', async () => {
+  const licensed = await app.another({ gallery: { open: 'public', licence: 'CC0, for all.' } })
+  const owner = await signedIn(app, 'licensed@example.com', licensed.browser())
+  const [first, second] = [await makePicture(app, owner, 'heron one'), await makePicture(app, owner, 'heron two')]
+  const refused = await owner.post('/gallery/share', { ...everything, picture: first.id })
+  assert.equal(refused.status, 422)
+  assert.match(refused.html.querySelector('#share-licence-error')!.text, /agreed/)
+  await shared(owner, first, { ...everything, agreed: 'on' })
+  assert.doesNotMatch((await owner.get(`/gallery/share?picture=${second.id}`)).text, /CC0, for all/)
+  await shared(owner, second, everything)
+})
+
+test('shared again it hangs there once, and shows what is said now', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron said twice')
+  const first = await shared(owner, picture, everything)
+  const second = await shared(owner, picture, { name: 'Alice' })
+  assert.equal(second, first)
+  assert.doesNotMatch((await app.browser().get(`/gallery/${first}`)).text, /said twice/)
+})
+
+test('several at once are shared together, or not at all', async () => {
+  const owner = await alice(app)
+  const pictures = [await makePicture(app, owner, 'heron a'), await makePicture(app, owner, 'heron b')]
+  const body = new URLSearchParams(everything)
+  for (const { id } of pictures) body.append('picture', id)
+  const answer = await owner.postRaw('/gallery/share', body.toString())
+  assert.equal(answer.location, '/gallery/mine')
+  for (const picture of pictures) assert.equal((await rowsOf(picture)).length, 1)
+})
+
+test('one like a person, however often and in however many tabs it is pressed; the count is exact', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a liked heron'), everything)
+  const fans = await Promise.all(Array.from({ length: 6 }, () => charlie(app)))
+
+  await Promise.all(
+    fans.flatMap((fan, each) =>
+      Array.from({ length: 9 }, (_, press) =>
+        fan.post(`/gallery/${id}/like`, { like: each === 0 && press % 2 ? 'off' : 'on' }),
+      ),
+    ),
+  )
+  await fans[0]!.post(`/gallery/${id}/like`, { like: 'off' })
+  const answer = await fans[1]!.post(`/gallery/${id}/like`, { like: 'on' }, { htmx: true })
+
+  assert.match(answer.html.querySelector('button')!.text.trim(), /^5$/)
+  const { rows } = await app.db.pool.query(
+    `select e.likes, (select count(*)::int from likes l where l.exhibit_id = e.id) as people,
+       (select sum(likes)::int from likes_of_month m where m.exhibit_id = e.id) as month from exhibits e where id = $1`,
+    [id],
+  )
+  assert.deepEqual(rows, [{ likes: 5, people: 5, month: 5 }])
+})
+
+test('the most liked come first, of all time and this month; pages meet without a gap', async () => {
+  const owner = await alice(app)
+  const first = await shared(owner, await makePicture(app, owner, 'wallpaper heron'), everything)
+  await copies(first, 120)
+  for (const sort of ['newest', 'liked', 'month']) {
+    const ids: string[] = []
+    let next: string | null = `/gallery?sort=${sort}&q=wallpaper`
+    for (; next; ) {
+      const page = await app.browser().get(next)
+      ids.push(...shownIn(page))
+      next = page.html.querySelector('.older a')?.getAttribute('href')?.replaceAll('&amp;', '&') ?? null
+    }
+    assert.equal(new Set(ids).size, ids.length, sort)
+    assert.equal(ids.length, sort === 'month' ? 120 : 121, sort)
+  }
+})
+
+test('search finds prompts and people, and takes every letter as it is', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, '灯塔在雨中 100%_sure "q" Ünïcode'), {
+    ...everything,
+    name: 'Rosalind F.',
+  })
+  for (const q of [
+    '灯塔',
+    '塔',
+    '100%_',
+    '"q"',
+    'ÜNÏCODE',
+    'u\u0308ni\u0308code',
+    'rosalind',
+    'Rosalind 雨',
+    '\u200f灯塔',
+  ]) {
+    assert.deepEqual(shownIn(await app.browser().get(`/gallery?${new URLSearchParams({ q })}`)), [id], q)
+  }
+  for (const q of ['%', '100__', 'nobody\\', '灯雨', '\0', "'--"]) {
+    const answer = await app.browser().get(`/gallery?${new URLSearchParams({ q })}`)
+    assert.equal(answer.status, 200, q)
+    if (q !== '%' && q !== '\0') assert.deepEqual(shownIn(answer), [], q)
+  }
+})
+
+test('whose pictures somebody does not want to see they do not see, until they do again', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a tiresome heron'), { ...everything, name: 'Tiresome' })
+  const stranger = await charlie(app)
+  const author = authorOf(await stranger.get(`/gallery/${id}`))
+
+  assert.equal((await stranger.post(`/gallery/authors/${author}/block`, { block: 'on' })).status, 303)
+  assert.deepEqual(shownIn(await stranger.get('/gallery?q=tiresome')), [])
+  assert.deepEqual(shownIn(await app.browser().get('/gallery?q=tiresome')), [id])
+  assert.match((await stranger.get('/gallery/mine')).text, /Tiresome/)
+  await stranger.post(`/gallery/authors/${author}/block`, { block: 'off' })
+  assert.deepEqual(shownIn(await stranger.get('/gallery?q=tiresome')), [id])
+  assert.equal((await owner.post(`/gallery/authors/${author}/block`, { block: 'on' })).status, 404)
+})
+
+test('a report is one a person, can be changed, is seen by operators, and opens again', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a reported heron'), everything)
+  const stranger = await charlie(app)
+  const admin = await operator()
+
+  await stranger.post(`/gallery/${id}/report`, { reason: 'spam', words: 'first words' })
+  await stranger.post(`/gallery/${id}/report`, { reason: 'rights', words: '<i>second</i> words' })
+  const page = await stranger.get(`/gallery/${id}`)
+  assert.match(page.html.querySelector('#report textarea')!.text, /second/)
+  assert.equal((await owner.post(`/gallery/${id}/report`, { reason: 'spam', words: '' })).status, 403)
+  assert.equal((await stranger.post(`/gallery/${id}/report`, { reason: 'none', words: '' })).status, 400)
+  assert.equal((await stranger.post(`/gallery/${id}/report`, { reason: 'spam', words: 'x'.repeat(1001) })).status, 422)
+
+  const list = await admin.get('/gallery/reports')
+  assert.match(list.text, /&lt;i&gt;second&lt;\/i&gt; words/)
+  assert.doesNotMatch(list.text, /first words/)
+  await admin.post(`/gallery/${id}/judge`, { did: 'dismiss' })
+  assert.doesNotMatch((await admin.get('/gallery/reports')).text, /second/)
+  await stranger.post(`/gallery/${id}/report`, { reason: 'rights', words: 'third words' })
+  assert.match((await admin.get('/gallery/reports')).text, /third words/)
+})
+
+test('what an operator hides needs a reason, which its author reads; withdrawn and shared again it stays hidden', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a hidden heron')
+  const id = await shared(owner, picture, everything)
+  const admin = await operator()
+
+  assert.equal((await admin.post(`/gallery/${id}/judge`, { did: 'hide', reason: ' ' })).status, 422)
+  await admin.post(`/gallery/${id}/judge`, { did: 'hide', reason: 'not <here>' })
+  assert.match((await owner.get('/gallery/mine')).text, /not &lt;here&gt;/)
+  assert.equal((await owner.get(`/gallery/${id}`)).status, 200)
+  assert.equal((await admin.get(`/gallery/${id}`)).status, 200)
+  await owner.post(`/gallery/${id}/withdraw`)
+  for (const where of ['gallery', 'link']) {
+    const again = await owner.post('/gallery/share', { ...everything, where, picture: picture.id })
+    assert.equal(again.status, 422)
+    assert.match(again.text, /An operator has hidden this picture/)
+  }
+  const { rows } = await app.db.pool.query('select did, reason from gallery_audit where picture_id = $1', [picture.id])
+  assert.deepEqual(rows, [{ did: 'hide', reason: 'not <here>' }])
+})
+
+test('remix starts from prompt and settings, on the viewer’s own key, and only where they are shown', async () => {
+  const owner = await alice(app)
+  const open = await shared(owner, await makePicture(app, owner, 'a heron to remix'), everything)
+  const closed = await shared(owner, await makePicture(app, owner, 'a heron to keep'), { ...everything, prompt: '' })
+  const stranger = await charlie(app)
+
+  const form = await stranger.get(`/images?remix=${open}`)
+  assert.equal(form.html.querySelector('textarea[name="prompt"]')!.text.trim(), 'a heron to remix')
+  assert.match(form.html.querySelector('.quote')!.text, /\$/)
+  assert.doesNotMatch((await stranger.get(`/images?remix=${closed}`)).text, /heron to keep/)
+})
+
+test('links to a page have a preview, and the feed is a feed', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a heron & <tag> \u000b for feeds'), everything)
+  const page = await app.browser().get(`/gallery/${id}`)
+  const meta = (name: string) => page.html.querySelector(`meta[property="${name}"]`)?.getAttribute('content')
+  assert.equal(meta('og:image'), `${app.url}/shared/${id}/card.jpg`)
+  assert.match(meta('og:image:width')!, /^\d+$/)
+  const feed = await app.browser().get('/gallery/feed.atom')
+  assert.match(feed.headers['content-type']!, /application\/atom\+xml/)
+  const xml = feed.body.toString()
+  assert.match(xml, /<title>a heron &amp; &lt;tag&gt; {2}for feeds<\/title>/)
+  assert.match(xml, new RegExp(`href="${app.url}/gallery/${id}"`))
+})
+
+test('a guest begins in the gallery; where it is for members, or off, nobody else gets anything', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a heron for members'), everything)
+  assert.equal((await app.browser().get('/')).location, '/gallery')
+  const paths = ['/gallery', `/gallery/${id}`, `/shared/${id}/picture`, `/shared/${id}/thumb`, '/gallery/feed.atom']
+  const members = (await app.another({ gallery: { open: 'members', licence: null } })).browser()
+  for (const path of paths) assert.match((await members.get(path)).location, /^\/login/, path)
+  assert.equal((await members.get('/')).location, '/login')
+  const off = (await app.another({ gallery: { open: 'off', licence: null } })).browser()
+  for (const path of paths) assert.equal((await off.get(path)).status, 404, path)
+  assert.doesNotMatch((await off.get('/login')).text, /href="\/gallery"/)
+})
+
+/** Shares it as the form does: the id of the exhibit. */
+async function shared(owner: Person, picture: MadePicture, fields: Record<string, string>): Promise<string> {
+  const answer = await owner.post('/gallery/share', { picture: picture.id, ...fields })
+  assert.equal(answer.status, 303, answer.text.slice(0, 500))
+  return answer.location.split('/').at(-1)!
+}
+
+function shownIn(page: Awaited<ReturnType<Browser['get']>>): string[] {
+  return page.html.querySelectorAll('.exhibit').map(tile => tile.id.slice('exhibit-'.length))
+}
+
+function authorOf(page: Awaited<ReturnType<Browser['get']>>): string {
+  return new URL(page.html.querySelector('.exhibit-by a')!.getAttribute('href')!, app.url).searchParams.get('by')!
+}
+
+function operator(): Promise<Person> {
+  return signedIn(app, `admin+${randomUUID().slice(0, 8)}@example.com`)
+}
+
+async function rowsOf(picture: MadePicture): Promise<unknown[]> {
+  return (await app.db.pool.query('select id from exhibits where picture_id = $1', [picture.id])).rows
+}
+
+/** More exhibits like this one, each of a picture of its own, all of the same moment, and liked by its author. */
+async function copies(id: string, count: number): Promise<void> {
+  await app.db.run(
+    `with source as (select p.*, e.id as exhibit from exhibits e join pictures p on p.id = e.picture_id where e.id = $1),
+       made as (
+         insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
+         select user_id, token, model, prompt, requested_size, quality, width, height, bytes
+         from source, generate_series(1, $2) returning id, user_id),
+       hung as (
+         insert into exhibits (user_id, picture_id, token, is_listed, prompt, width, height, has_alpha, color, created_at)
+         select made.user_id, made.id, e.token, true, e.prompt, e.width, e.height, e.has_alpha, e.color, e.created_at
+         from made, exhibits e where e.id = $1 returning id, user_id)
+     insert into likes (exhibit_id, user_id) select id, user_id from hung`,
+    [id, count],
+  )
+}

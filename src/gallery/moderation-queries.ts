@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+import type { Exhibit } from './queries.ts'
+
+export const reasons = ['illegal', 'sexual', 'violence', 'person', 'rights', 'spam', 'other'] as const
+
+const Report = z.object({
+  exhibitId: z.string(),
+  userId: z.number(),
+  reason: z.enum(reasons),
+  words: z.string(),
+  toldAt: z.date(),
+  closedAt: z.date().nullable(),
+})
+export type Report = z.output<typeof Report>
+
+export function findReport(db: Db, exhibitId: string, userId: number): Promise<Report | null> {
+  return db.maybeOne(Report, `select * from gallery_reports where exhibit_id = $1 and user_id = $2`, [
+    exhibitId,
+    userId,
+  ])
+}
+
+/** The one report of this person, as they tell it now; open again where it was closed. */
+export async function upsertReport(
+  db: Db,
+  report: Pick<Report, 'exhibitId' | 'userId' | 'reason' | 'words'>,
+): Promise<void> {
+  await db.run(
+    `insert into gallery_reports (exhibit_id, user_id, reason, words) values ($1, $2, $3, $4)
+     on conflict (exhibit_id, user_id) do update set reason = $3, words = $4, told_at = clock_timestamp(), closed_at = null`,
+    [report.exhibitId, report.userId, report.reason, report.words],
+  )
+}
+
+const Reported = z.object({
+  id: z.string(),
+  authorName: z.string(),
+  prompt: z.string().nullable(),
+  isListed: z.boolean(),
+  hiddenBecause: z.string().nullable(),
+  width: z.number(),
+  height: z.number(),
+  reports: z.array(z.object({ reason: z.enum(reasons), words: z.string(), toldAt: z.coerce.date() })),
+})
+/** An exhibit that somebody reported, or that is hidden; its open reports, oldest first. */
+export type Reported = z.output<typeof Reported>
+
+const reported = `e.id, x.name as author_name, e.prompt, e.is_listed, e.hidden_because, e.width, e.height`
+
+/** What waits for an operator, what was told first before the others. */
+export function listReported(db: Db, limit: number): Promise<Reported[]> {
+  return db.many(
+    Reported,
+    `select ${reported}, jsonb_agg(jsonb_build_object('reason', r.reason, 'words', r.words, 'toldAt', r.told_at)
+       order by r.told_at) as reports
+     from gallery_reports r join exhibits e on e.id = r.exhibit_id join exhibitors x on x.user_id = e.user_id
+     where r.closed_at is null group by e.id, x.user_id order by min(r.told_at) limit $1`,
+    [limit],
+  )
+}
+
+export function listHidden(db: Db, limit: number): Promise<Reported[]> {
+  return db.many(
+    Reported,
+    `select ${reported}, '[]'::jsonb as reports from exhibits e join exhibitors x using (user_id)
+     where e.hidden_because is not null order by e.created_at desc, e.id desc limit $1`,
+    [limit],
+  )
+}
+
+/** Writes down who did it, hides it or shows it again, and closes its reports. */
+export async function judge(
+  tx: Db,
+  adminId: number,
+  exhibit: Exhibit,
+  did: 'hide' | 'show' | 'dismiss',
+  reason: string,
+): Promise<void> {
+  await tx.run(`insert into gallery_audit (admin_id, did, picture_id, user_id, reason) values ($1, $2, $3, $4, $5)`, [
+    adminId,
+    did,
+    exhibit.pictureId,
+    exhibit.userId,
+    reason,
+  ])
+  // By link as well: it is the picture that is not to be seen.
+  if (did !== 'dismiss') {
+    await tx.run(`update exhibits set hidden_because = $2 where picture_id = $1`, [
+      exhibit.pictureId,
+      did === 'hide' ? reason : null,
+    ])
+  }
+  await tx.run(
+    `update gallery_reports set closed_at = now() where closed_at is null
+       and exhibit_id in (select id from exhibits where picture_id = $1)`,
+    [exhibit.pictureId],
+  )
+}
+
+/** Of these pictures, those that operators have hidden and not shown again: also after they were withdrawn. */
+export async function listBanned(db: Db, pictureIds: readonly string[]): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ pictureId: z.string() }),
+    `select picture_id from (
+       select distinct on (picture_id) picture_id, did from gallery_audit
+       where picture_id = any($1) and did <> 'dismiss' order by picture_id, id desc) last where did = 'hide'`,
+    [pictureIds],
+  )
+  return rows.map(({ pictureId }) => pictureId)
+}
+
+export async function insertBlock(db: Db, userId: number, blockedId: number): Promise<void> {
+  await db.run(`insert into gallery_blocks (user_id, blocked_id) values ($1, $2) on conflict do nothing`, [
+    userId,
+    blockedId,
+  ])
+}
+
+export async function deleteBlock(db: Db, userId: number, blockedId: number): Promise<void> {
+  await db.run(`delete from gallery_blocks where user_id = $1 and blocked_id = $2`, [userId, blockedId])
+}
+
+const Blocked = z.object({ id: z.string(), name: z.string() })
+
+/** Whose pictures somebody does not want to see. */
+export function listBlocked(db: Db, userId: number): Promise<z.output<typeof Blocked>[]> {
+  return db.many(
+    Blocked,
+    `select x.id, x.name from gallery_blocks b join exhibitors x on x.user_id = b.blocked_id
+     where b.user_id = $1 order by x.name limit 500`,
+    [userId],
+  )
+}

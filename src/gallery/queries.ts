@@ -1,0 +1,208 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+
+/** What was asked for, as the author lets it be seen. */
+export const Settings = z.object({ model: z.string(), size: z.string(), quality: z.string() })
+
+const Exhibit = z.object({
+  id: z.string(),
+  userId: z.number(),
+  pictureId: z.string(),
+  token: z.string(),
+  isListed: z.boolean(),
+  prompt: z.string().nullable(),
+  settings: Settings.nullable(),
+  width: z.number(),
+  height: z.number(),
+  hasAlpha: z.boolean(),
+  color: z.string(),
+  likes: z.number(),
+  createdAt: z.date(),
+  expiresAt: z.date().nullable(),
+  hiddenBecause: z.string().nullable(),
+})
+export type Exhibit = z.output<typeof Exhibit>
+
+const Shown = Exhibit.extend({
+  /** The author, as others know them. */
+  authorId: z.string(),
+  authorName: z.string(),
+  /** Whether who looks likes it. */
+  liked: z.boolean(),
+})
+/** An exhibit as somebody sees it. */
+export type Shown = z.output<typeof Shown>
+
+const shown = (viewer: string) => `e.*, x.id as author_id, x.name as author_name,
+  exists (select from likes l where l.exhibit_id = e.id and l.user_id = ${viewer}) as liked`
+
+const Exhibitor = z.object({
+  userId: z.number(),
+  id: z.string(),
+  name: z.string(),
+  licence: z.string().nullable(),
+})
+export type Exhibitor = z.output<typeof Exhibitor>
+
+/** How somebody is seen who shows something; null for who never has. */
+export function findExhibitor(db: Db, userId: number): Promise<Exhibitor | null> {
+  return db.maybeOne(Exhibitor, `select * from exhibitors where user_id = $1`, [userId])
+}
+
+export function findExhibitorById(db: Db, id: string): Promise<Exhibitor | null> {
+  return db.maybeOne(Exhibitor, `select * from exhibitors where id = $1`, [id])
+}
+
+/** `licence`: the sentence that they agree to now; null leaves what they agreed to before. */
+export async function upsertExhibitor(tx: Db, userId: number, name: string, licence: string | null): Promise<void> {
+  await tx.run(
+    `insert into exhibitors as x (user_id, name, licence, agreed_at) values ($1, $2, $3, now())
+     on conflict (user_id) do update set name = $2, licence = coalesce($3, x.licence),
+       agreed_at = case when $3::text is null then x.agreed_at else now() end`,
+    [userId, name, licence],
+  )
+}
+
+export type NewExhibit = Pick<
+  Exhibit,
+  'userId' | 'pictureId' | 'token' | 'isListed' | 'prompt' | 'settings' | 'width' | 'height' | 'hasAlpha' | 'color'
+> & { days: number | null }
+
+/** A picture hangs in the gallery once: shared again, it shows what is asked for now. A link is a new one each time. */
+export async function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<string> {
+  const { id } = await tx.one(
+    z.object({ id: z.string() }),
+    `insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11))
+     on conflict (picture_id) where is_listed do update set prompt = excluded.prompt, settings = excluded.settings
+     returning id`,
+    [
+      exhibit.userId,
+      exhibit.pictureId,
+      exhibit.token,
+      exhibit.isListed,
+      exhibit.prompt,
+      exhibit.settings && JSON.stringify(exhibit.settings),
+      exhibit.width,
+      exhibit.height,
+      exhibit.hasAlpha,
+      exhibit.color,
+      exhibit.days,
+    ],
+  )
+  return id
+}
+
+/** What can be seen by whoever has its address. */
+export function findShown(db: Db, id: string, viewerId: number | null): Promise<Shown | null> {
+  return db.maybeOne(
+    Shown,
+    `select ${shown('$2')} from exhibits e join exhibitors x using (user_id)
+     where e.id = $1 and (e.expires_at is null or e.expires_at > now())`,
+    [id, viewerId],
+  )
+}
+
+export interface Wanted {
+  sort: 'newest' | 'liked' | 'month'
+  words: readonly string[]
+  /** Of this author only. */
+  by: number | null
+  viewerId: number | null
+  before: Place | null
+  limit: number
+}
+
+/** Where a list goes on: milliseconds, or a number of likes, and the exhibit there. */
+export interface Place {
+  at: number
+  id: string
+}
+
+const Listed = Shown.extend({ at: z.union([z.date(), z.number()]) })
+export type Listed = z.output<typeof Listed>
+
+/** A page of the gallery; `at` is what it is sorted by. */
+export function listShown(db: Db, wanted: Wanted): Promise<Listed[]> {
+  const values: unknown[] = [wanted.viewerId]
+  const put = (value: unknown) => `$${values.push(value)}`
+  const { from, at, id, order } = sorts[wanted.sort]
+  const conditions = ['e.is_listed and e.hidden_because is null']
+  if (wanted.sort === 'month')
+    conditions.push(`m.month = date_trunc('month', now() at time zone 'utc') and m.likes > 0`)
+  if (wanted.by !== null) conditions.push(`e.user_id = ${put(wanted.by)}`)
+  else if (wanted.viewerId !== null) {
+    conditions.push('not exists (select from gallery_blocks b where b.user_id = $1 and b.blocked_id = e.user_id)')
+  }
+  for (const word of wanted.words) {
+    const pattern = `search_pattern(${put(word)})`
+    conditions.push(`(e.search like ${pattern}
+      or e.user_id = any(array(select user_id from exhibitors where search_text(name) like ${pattern})))`)
+  }
+  if (wanted.before) {
+    const place = put(wanted.sort === 'newest' ? new Date(wanted.before.at) : wanted.before.at)
+    conditions.push(`(${at}, ${id}) < (${place}, ${put(wanted.before.id)}::uuid)`)
+  }
+  return db.many(
+    Listed,
+    `select ${shown('$1')}, ${at} as at from ${from} join exhibitors x using (user_id)
+     where ${conditions.join(' and ')} order by ${order} limit ${put(wanted.limit)}`,
+    values,
+  )
+}
+
+const sorts = {
+  newest: { from: 'exhibits e', at: 'e.created_at', id: 'e.id', order: 'e.created_at desc, e.id desc' },
+  liked: { from: 'exhibits e', at: 'e.likes', id: 'e.id', order: 'e.likes desc, e.id desc' },
+  month: {
+    from: 'likes_of_month m join exhibits e on e.id = m.exhibit_id',
+    at: 'm.likes',
+    id: 'm.exhibit_id',
+    order: 'm.likes desc, m.exhibit_id desc',
+  },
+}
+
+/** All that is public of somebody, newest first: in the gallery, by link, and what was hidden. */
+export function listOwn(db: Db, userId: number, options: { before: Place | null; limit: number }): Promise<Shown[]> {
+  return db.many(
+    Shown,
+    `select ${shown('$1')} from exhibits e join exhibitors x using (user_id)
+     where e.user_id = $1 and (e.expires_at is null or e.expires_at > now())
+       and ($2::timestamptz is null or (e.created_at, e.id) < ($2, $3::uuid))
+     order by e.created_at desc, e.id desc limit $4`,
+    [userId, options.before && new Date(options.before.at), options.before?.id ?? null, options.limit],
+  )
+}
+
+/** How this picture is shown already. */
+export function listOfPictures(db: Db, userId: number, pictureIds: readonly string[]): Promise<Exhibit[]> {
+  return db.many(
+    Exhibit,
+    `select * from exhibits where user_id = $1 and picture_id = any($2) and (expires_at is null or expires_at > now())`,
+    [userId, pictureIds],
+  )
+}
+
+/** False when there was nothing of theirs by this id. */
+export async function deleteExhibit(db: Db, userId: number, id: string): Promise<boolean> {
+  return (await db.run(`delete from exhibits where id = $1 and user_id = $2`, [id, userId])) === 1
+}
+
+/** Everything that is public of somebody. */
+export function deleteExhibits(db: Db, userId: number): Promise<number> {
+  return db.run(`delete from exhibits where user_id = $1`, [userId])
+}
+
+export function deleteExpired(db: Db): Promise<number> {
+  return db.run(`delete from exhibits where expires_at < now()`)
+}
+
+/** Safe to repeat. The database counts. */
+export async function setLiked(db: Db, exhibit: Exhibit, userId: number, liked: boolean): Promise<void> {
+  await db.run(
+    liked
+      ? `insert into likes (exhibit_id, user_id) values ($1, $2) on conflict do nothing`
+      : `delete from likes where exhibit_id = $1 and user_id = $2`,
+    [exhibit.id, userId],
+  )
+}

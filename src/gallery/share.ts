@@ -1,0 +1,90 @@
+import type { Deps } from '../deps.ts'
+import { findPicture, type Picture } from '../library/queries.ts'
+import type { Key } from '../web/i18n.ts'
+import { characters, isVisible } from '../web/text.ts'
+import { listBanned } from './moderation-queries.ts'
+import { findExhibitor, insertExhibit, upsertExhibitor } from './queries.ts'
+import type { ShareForm } from './view.ts'
+
+export const MOST_PICTURES = 60
+export const LONGEST_NAME = 40
+/** Days that a link may last. */
+export const lifetimes: Record<string, number | null> = { day: 1, week: 7, month: 30, never: null }
+
+interface Problem {
+  field: keyof ShareForm['errors']
+  key: Key
+  params?: Record<string, unknown>
+}
+
+/** Those of these pictures that somebody may show: their own, not in the trash, whole. */
+export async function showable(deps: Pick<Deps, 'db'>, userId: number, ids: readonly string[]): Promise<Picture[]> {
+  const found: Picture[] = []
+  for (const id of ids.slice(0, MOST_PICTURES)) {
+    const picture = await findPicture(deps.db, userId, id)
+    if (picture && !picture.deletedAt && picture.condition === 'whole' && picture.format !== 'bin') found.push(picture)
+  }
+  return found
+}
+
+/**
+ * Shows pictures to everybody, or to whoever has the link, as far as their author said: ids of the exhibits. Nothing is
+ * shown where something is wrong.
+ */
+export async function share(
+  deps: Pick<Deps, 'db' | 'config'>,
+  who: { userId: number; email: string },
+  pictures: readonly Picture[],
+  values: ShareForm['values'],
+): Promise<{ ids: string[] } | Problem> {
+  const { licence } = deps.config.gallery
+  const known = await findExhibitor(deps.db, who.userId)
+  const isNew = licence !== null && known?.licence !== licence
+  const banned = await listBanned(
+    deps.db,
+    pictures.map(({ id }) => id),
+  )
+  const problem =
+    refuseName(values.name, who.email) ??
+    (isNew && !values.agreed ? ({ field: 'licence', key: 'gallery.share.licence_missing' } as const) : null) ??
+    (pictures.length === 0 ? ({ field: 'form', key: 'gallery.share.nothing' } as const) : null) ??
+    (banned.length > 0
+      ? ({ field: 'form', key: 'gallery.share.banned', params: { count: banned.length } } as const)
+      : null)
+  if (problem) return problem
+  const ids = await deps.db.transaction(async tx => {
+    await upsertExhibitor(tx, who.userId, values.name, isNew ? licence : null)
+    const made: string[] = []
+    for (const picture of pictures) {
+      made.push(
+        await insertExhibit(tx, {
+          userId: who.userId,
+          pictureId: picture.id,
+          token: picture.token,
+          isListed: values.where === 'gallery',
+          prompt: values.prompt && picture.prompt ? picture.prompt : null,
+          settings:
+            values.settings && picture.model
+              ? { model: picture.model, size: picture.requestedSize, quality: picture.quality }
+              : null,
+          width: picture.width,
+          height: picture.height,
+          hasAlpha: picture.hasAlpha,
+          color: picture.color,
+          days: values.where === 'link' ? (lifetimes[values.ends] ?? null) : null,
+        }),
+      )
+    }
+    return made
+  })
+  return { ids }
+}
+
+/** A name is what everybody may read: never the address that somebody signs in with. */
+function refuseName(name: string, email: string): Problem | null {
+  const count = characters(name)
+  if (!isVisible(name)) return { field: 'name', key: 'gallery.share.name_missing' }
+  if (count > LONGEST_NAME) return { field: 'name', key: 'errors.too_long', params: { count, limit: LONGEST_NAME } }
+  if (name.toLowerCase().includes(email.toLowerCase())) return { field: 'name', key: 'gallery.share.name_is_email' }
+  return null
+}
