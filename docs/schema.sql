@@ -39,6 +39,29 @@ CREATE OR REPLACE FUNCTION public.search_pattern(word text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (('%'::text || regexp_replace(search_text(word), '([\\%_])'::text, '\\\1'::text, 'g'::text)) || '%'::text);
+CREATE OR REPLACE FUNCTION public.withdraw_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from exhibits where picture_id = new.id;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.count_like()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    update exhibits set likes = likes + 1 where id = new.exhibit_id;
+    insert into likes_of_month as m (month, exhibit_id, likes) values (new.month, new.exhibit_id, 1)
+      on conflict (exhibit_id, month) do update set likes = m.likes + 1;
+  else
+    update exhibits set likes = likes - 1 where id = old.exhibit_id;
+    update likes_of_month set likes = likes - 1 where exhibit_id = old.exhibit_id and month = old.month;
+  end if;
+  return null;
+end $function$;
 
 create table accounts (
   user_id bigint not null,
@@ -151,6 +174,74 @@ create table edit_billing (
   constraint edit_billing_pkey PRIMARY KEY (user_id, key_id)
 );
 
+create table exhibitors (
+  user_id bigint not null,
+  id uuid default gen_random_uuid() not null,
+  name text not null,
+  licence text,
+  agreed_at timestamp with time zone,
+  constraint exhibitors_id_key UNIQUE (id),
+  constraint exhibitors_pkey PRIMARY KEY (user_id)
+);
+
+create table exhibits (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  picture_id uuid not null,
+  token text not null,
+  is_listed boolean not null,
+  prompt text,
+  settings jsonb,
+  width integer not null,
+  height integer not null,
+  has_alpha boolean not null,
+  color text not null,
+  likes integer default 0 not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  expires_at timestamp with time zone,
+  hidden_because text,
+  search text generated always as (search_text(COALESCE(prompt, ''::text))) stored,
+  constraint exhibits_pkey PRIMARY KEY (id),
+  constraint exhibits_check CHECK ((is_listed OR (expires_at IS NULL) OR (expires_at > created_at)))
+);
+
+create table export_files (
+  export_id uuid not null,
+  number integer not null,
+  object text not null,
+  name text not null,
+  bytes bigint not null,
+  crc32 bigint,
+  sha256 bytea,
+  is_missing boolean default false not null,
+  facts jsonb not null,
+  constraint export_files_pkey PRIMARY KEY (export_id, number)
+);
+
+create table exports (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  submission uuid not null,
+  state text default 'queued'::text not null,
+  version integer default 1 not null,
+  name text not null,
+  total integer not null,
+  checked integer default 0 not null,
+  bytes bigint not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  constraint exports_user_id_submission_key UNIQUE (user_id, submission),
+  constraint exports_pkey PRIMARY KEY (id),
+  constraint exports_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'ready'::text, 'failed'::text, 'cancelled'::text])))
+);
+
 create table files (
   token text not null,
   user_id bigint not null,
@@ -179,6 +270,35 @@ create table folders (
   created_at timestamp with time zone default now() not null,
   constraint folders_user_id_key_key UNIQUE (user_id, key),
   constraint folders_pkey PRIMARY KEY (id)
+);
+
+create table gallery_audit (
+  id bigint generated always as identity not null,
+  at timestamp with time zone default now() not null,
+  admin_id bigint not null,
+  did text not null,
+  picture_id uuid not null,
+  user_id bigint not null,
+  reason text not null,
+  constraint gallery_audit_pkey PRIMARY KEY (id),
+  constraint gallery_audit_did_check CHECK ((did = ANY (ARRAY['hide'::text, 'show'::text, 'dismiss'::text])))
+);
+
+create table gallery_blocks (
+  user_id bigint not null,
+  blocked_id bigint not null,
+  constraint gallery_blocks_pkey PRIMARY KEY (user_id, blocked_id)
+);
+
+create table gallery_reports (
+  exhibit_id uuid not null,
+  user_id bigint not null,
+  reason text not null,
+  words text not null,
+  told_at timestamp(3) with time zone default clock_timestamp() not null,
+  closed_at timestamp with time zone,
+  constraint gallery_reports_pkey PRIMARY KEY (exhibit_id, user_id),
+  constraint gallery_reports_reason_check CHECK ((reason = ANY (ARRAY['illegal'::text, 'sexual'::text, 'violence'::text, 'person'::text, 'rights'::text, 'spam'::text, 'other'::text])))
 );
 
 create table image_batches (
@@ -309,6 +429,20 @@ create table library_changes (
   did text not null,
   made_at timestamp with time zone default now() not null,
   constraint library_changes_pkey PRIMARY KEY (id)
+);
+
+create table likes (
+  exhibit_id uuid not null,
+  user_id bigint not null,
+  month date default date_trunc('month'::text, (now() AT TIME ZONE 'utc'::text)) not null,
+  constraint likes_pkey PRIMARY KEY (exhibit_id, user_id)
+);
+
+create table likes_of_month (
+  month date not null,
+  exhibit_id uuid not null,
+  likes integer not null,
+  constraint likes_of_month_pkey PRIMARY KEY (exhibit_id, month)
 );
 
 create table migrations (
@@ -635,9 +769,18 @@ alter table chat_texts add constraint chat_texts_user_id_fkey FOREIGN KEY (user_
 alter table conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table drawn_waiting add constraint drawn_waiting_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table edit_billing add constraint edit_billing_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table exhibitors add constraint exhibitors_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table exhibits add constraint exhibits_picture_id_fkey FOREIGN KEY (picture_id) REFERENCES pictures(id) ON DELETE CASCADE;
+alter table exhibits add constraint exhibits_user_id_fkey FOREIGN KEY (user_id) REFERENCES exhibitors(user_id) ON DELETE CASCADE;
+alter table export_files add constraint export_files_export_id_fkey FOREIGN KEY (export_id) REFERENCES exports(id) ON DELETE CASCADE;
+alter table exports add constraint exports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table files add constraint files_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table folders add constraint folders_cover_fkey FOREIGN KEY (cover) REFERENCES pictures(id) ON DELETE SET NULL;
 alter table folders add constraint folders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table gallery_blocks add constraint gallery_blocks_blocked_id_fkey FOREIGN KEY (blocked_id) REFERENCES exhibitors(user_id) ON DELETE CASCADE;
+alter table gallery_blocks add constraint gallery_blocks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table gallery_reports add constraint gallery_reports_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;
+alter table gallery_reports add constraint gallery_reports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_batches add constraint image_batches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;
@@ -645,6 +788,9 @@ alter table image_jobs add constraint image_jobs_user_id_fkey FOREIGN KEY (user_
 alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table library_changed add constraint library_changed_change_id_fkey FOREIGN KEY (change_id) REFERENCES library_changes(id) ON DELETE CASCADE;
 alter table library_changes add constraint library_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table likes add constraint likes_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;
+alter table likes add constraint likes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table likes_of_month add constraint likes_of_month_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;
 alter table news add constraint news_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table pictures add constraint pictures_folder_id_fkey FOREIGN KEY (folder_id) REFERENCES folders(id) ON DELETE SET NULL;
 alter table pictures add constraint pictures_token_fkey FOREIGN KEY (token) REFERENCES files(token);
@@ -674,8 +820,20 @@ CREATE INDEX chat_texts_of_user ON public.chat_texts USING btree (user_id);
 CREATE INDEX conversations_deleted ON public.conversations USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX conversations_of_user ON public.conversations USING btree (user_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX drawn_waiting_by_spill ON public.drawn_waiting USING btree (spilled_by);
+CREATE INDEX exhibitors_search ON public.exhibitors USING gin (search_text(name) gin_trgm_ops);
+CREATE INDEX exhibits_by_picture ON public.exhibits USING btree (picture_id);
+CREATE INDEX exhibits_by_user ON public.exhibits USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX exhibits_liked ON public.exhibits USING btree (likes DESC, id DESC) WHERE (is_listed AND (hidden_because IS NULL));
+CREATE INDEX exhibits_newest ON public.exhibits USING btree (created_at DESC, id DESC) WHERE (is_listed AND (hidden_because IS NULL));
+CREATE UNIQUE INDEX exhibits_once ON public.exhibits USING btree (picture_id) WHERE is_listed;
+CREATE INDEX exhibits_search ON public.exhibits USING gin (search gin_trgm_ops) WHERE (is_listed AND (hidden_because IS NULL));
+CREATE INDEX export_files_unchecked ON public.export_files USING btree (export_id, number) WHERE ((crc32 IS NULL) AND (NOT is_missing));
+CREATE INDEX exports_by_user ON public.exports USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX exports_waiting ON public.exports USING btree (created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX files_use ON public.files USING btree (user_id) INCLUDE (bytes, original_bytes);
 CREATE INDEX folders_by_cover ON public.folders USING btree (cover) WHERE (cover IS NOT NULL);
+CREATE INDEX gallery_audit_by_picture ON public.gallery_audit USING btree (picture_id, id DESC);
+CREATE INDEX gallery_reports_open ON public.gallery_reports USING btree (told_at) WHERE (closed_at IS NULL);
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
 CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
@@ -691,6 +849,8 @@ CREATE INDEX image_jobs_unfinished ON public.image_jobs USING btree (state, user
 CREATE INDEX image_jobs_windows ON public.image_jobs USING btree (key_id) WHERE ((state = 'queued'::text) AND (waits_for IS NOT NULL));
 CREATE INDEX image_masks_by_age ON public.image_masks USING btree (created_at);
 CREATE INDEX library_changes_by_age ON public.library_changes USING btree (made_at);
+CREATE INDEX likes_by_user ON public.likes USING btree (user_id);
+CREATE INDEX likes_of_month_most ON public.likes_of_month USING btree (month, likes DESC, exhibit_id DESC);
 CREATE INDEX news_by_lease ON public.news USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX news_in_line ON public.news USING btree (created_at) WHERE (state = 'queued'::text);
 CREATE INDEX pictures_by_file ON public.pictures USING btree (token);
@@ -725,7 +885,10 @@ CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, cre
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
 
+CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
+CREATE TRIGGER likes_counted AFTER INSERT OR DELETE ON public.likes FOR EACH ROW EXECUTE FUNCTION count_like();
+CREATE TRIGGER pictures_withdrawn AFTER UPDATE OF deleted_at ON public.pictures FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION withdraw_deleted();
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_gone AFTER DELETE ON public.receipts FOR EACH ROW WHEN ((old.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_new AFTER INSERT ON public.receipts FOR EACH ROW WHEN ((new.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
