@@ -407,8 +407,11 @@ function operator(): Promise<Person> {
   return signedIn(app, `admin+${randomUUID().slice(0, 8)}@example.com`)
 }
 
-async function rowsOf(picture: MadePicture): Promise<unknown[]> {
-  return (await app.db.pool.query('select id from exhibits where picture_id = $1', [picture.id])).rows
+async function rowsOf(picture: MadePicture): Promise<{ id: string }[]> {
+  const { rows } = await app.db.pool.query<{ id: string }>('select id from exhibits where picture_id = $1', [
+    picture.id,
+  ])
+  return rows
 }
 
 /** More exhibits like this one, each of a picture of its own, all of the same moment, and liked by its author. */

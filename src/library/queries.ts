@@ -183,11 +183,11 @@ export async function restoreComposed(db: Db, result: Picture): Promise<string |
   return row?.id ?? null
 }
 
-/** Each picture of a job bears its share of what the call was charged; null: not known yet. */
+/** Each picture that came of a job bears its share of what the call was charged; null: not known yet. */
 export async function shareCost(db: Db, userId: number, jobId: string, usd: number | null): Promise<void> {
   await db.run(
-    `update pictures set cost = coalesce($3::float8 / (select count(*) from pictures where job_id = $2 and user_id = $1), cost)
-     where job_id = $2 and user_id = $1`,
+    `with came as (select id from pictures where job_id = $2 and user_id = $1 and condition in ('whole', 'incomplete'))
+     update pictures set cost = coalesce($3::float8 / (select count(*) from came), cost) where id in (select id from came)`,
     [userId, jobId, usd],
   )
 }
