@@ -38,7 +38,7 @@ async function lockOf(url: string, { method, address }: Route): Promise<string> 
     redirect: 'manual',
     headers: { 'Sec-Fetch-Site': 'same-origin', 'X-Requested-With': 'test', Accept: 'text/html' },
   })
-  await res.body?.cancel()
+  await res.arrayBuffer()
   if (res.status === 401) return 'bearer token'
   if (res.headers.get('location')?.startsWith('/login') && address !== '/') return 'signed in'
   return '–'

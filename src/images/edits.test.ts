@@ -191,7 +191,7 @@ test('how much changed outside the mask is measured, and the masked area can be 
 
   const page = await person.get(`/images/${id}`)
   const form = page.html.querySelector('form[action$="/keep-masked"]')!
-  const result = form.getAttribute('action')!.split('/')[2]!
+  const result = form.getAttribute('action')!.split('/')[3]!
   const composed = await person.post(form.getAttribute('action')!)
   assert.equal(composed.status, 303)
   const shown = await person.get(composed.location)
@@ -214,9 +214,9 @@ test('how much changed outside the mask is measured, and the masked area can be 
   assert.ok(inside > 1000)
 
   // Once more is the same picture; out of the trash again; the originals stay.
-  assert.equal((await person.post(`/library/${result}/keep-masked`)).location, composed.location)
+  assert.equal((await person.post(`/images/pictures/${result}/keep-masked`)).location, composed.location)
   await person.post(`${composed.location}/delete`)
-  assert.equal((await person.post(`/library/${result}/keep-masked`)).location, composed.location)
+  assert.equal((await person.post(`/images/pictures/${result}/keep-masked`)).location, composed.location)
   assert.equal((await person.get(composed.location)).html.querySelectorAll('.deleted-note').length, 0)
   for (const picture of [result, made]) assert.equal((await person.get(`/library/${picture}`)).status, 200)
 
@@ -266,7 +266,7 @@ test("charlie cannot see alice's mask, paint on her picture, compose, compare or
     stranger.get(`/images/masks/${maskId}`),
     stranger.get(`/images/masks/new?reference=${token}`),
     stranger.post('/images/masks', { reference: token, ...texts(area) }),
-    stranger.post(`/library/${made}/keep-masked`),
+    stranger.post(`/images/pictures/${made}/keep-masked`),
     stranger.get(`/library/compare?a=${made}&b=${own.id}`),
     stranger.get(`/library/compare?a=${own.id}&b=${made}`),
     stranger.get('/images/masks/none'),
@@ -288,7 +288,7 @@ test("charlie cannot see alice's mask, paint on her picture, compose, compare or
 
 test('nothing is pasted where there was no mask, or where the proportions differ', async () => {
   const { person, made, token } = await withReference()
-  const without = await person.post(`/library/${made}/keep-masked`)
+  const without = await person.post(`/images/pictures/${made}/keep-masked`)
   assert.equal(without.status, 409)
   await person.post('/images/masks', { reference: token, ...texts(area) })
   const maskId = (await person.get('/images')).html.querySelector('input[name=mask]')!.getAttribute('value')!
@@ -299,7 +299,7 @@ test('nothing is pasted where there was no mask, or where the proportions differ
     /cannot be measured/,
   )
   const { rows } = await app.db.pool.query<{ id: string }>('select id from pictures where job_id = $1', [id])
-  const refused = await person.post(`/library/${rows[0]!.id}/keep-masked`)
+  const refused = await person.post(`/images/pictures/${rows[0]!.id}/keep-masked`)
   assert.equal(refused.status, 409)
   assert.match(refused.text, /other proportions/)
 })

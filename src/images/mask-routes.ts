@@ -5,7 +5,7 @@ import { isToken } from '../library/keep.ts'
 import { viewPicture } from '../library/picture-view.ts'
 import { findFile, findPicture, type Picture, type StoredFile } from '../library/queries.ts'
 import { paintedSize } from '../pixels/mask.ts'
-import { requireSignIn, signedIn } from '../session/guard.ts'
+import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -65,7 +65,7 @@ export function maskRoutes(deps: Deps): Router {
   })
 
   // Under the picture's address, but with the mask of its job.
-  router.post('/library/:id/keep-masked', requireSignIn(deps), async (req, res) => {
+  router.post('/images/pictures/:id/keep-masked', async (req, res) => {
     const result = await myPicture(res, parseId(req.params.id))
     await composes.consume(String(result.userId))
     const id = await keepMasked(deps, result)
