@@ -271,6 +271,9 @@ test('usage rows are read newest first, without what else the gateway tells in t
     api_key_id: 5,
     model: 'gpt-image-2',
     billing_mode: 'image',
+    image_size: '1K',
+    image_count: 1,
+    rate_multiplier: 1.5,
     actual_cost: 0.134,
     created_at: `2026-08-21T00:0${minute}:00Z`,
     api_key: { key: 'sk-hidden' },
@@ -284,7 +287,10 @@ test('usage rows are read newest first, without what else the gateway tells in t
     requestId: 'id-9',
     model: 'gpt-image-2',
     actualCost: 0.134,
-    billingMode: 'image',
+    rate: 1.5,
+    billedBy: 'picture',
+    tier: '1K',
+    count: 1,
     createdAt,
   })
   assert.deepEqual([rows.length, isLast], [2, true])
