@@ -57,13 +57,13 @@ test('somebody who is not signed in is sent to sign in, and back to where they w
   assert.equal((await guest.get(answer.location)).status, 200)
 })
 
-test('a signed-in browser is not asked to sign in again', async () => {
+test('a signed-in browser is not asked to sign in again; a guest begins in the gallery', async () => {
   const person = await alice(app)
   const login = await person.get('/login?next=/library')
   assert.equal(login.status, 303)
   assert.equal(login.location, '/library')
   assert.equal((await person.get('/')).location, '/images')
-  assert.equal((await app.browser().get('/')).location, '/login')
+  assert.equal((await app.browser().get('/')).location, '/gallery')
 })
 
 const refusals: [what: string, email: string, password: string, status: number, sentence: Key][] = [
