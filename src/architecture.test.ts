@@ -16,7 +16,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     offers:
       'ask-patiently balance choose current edit-previews key key-state key-windows keys obstacle prices queries requester upkeep view viewer',
   },
-  spend: { on: ['session', 'account'], offers: 'evidence in-doubt queries receipt sentences' },
+  spend: { on: ['session', 'account'], offers: 'copy copy-queries evidence in-doubt queries receipt sentences' },
   library: {
     on: ['session'],
     offers:
@@ -27,7 +27,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     offers:
       'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start terms unfetched upkeep view',
   },
-  exports: { on: ['session', 'library'], offers: 'upkeep worker' },
+  exports: { on: ['session', 'spend', 'library'], offers: 'upkeep worker' },
   gallery: { on: ['session', 'library'], offers: 'upkeep' },
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
   agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import { alice, charlie, type Person } from '../testing/people.ts'
-import { type MadePicture, makePicture } from '../testing/pictures.ts'
+import { type MadePicture, makePicture, makePictures } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { unzip } from '../testing/unzip.ts'
 
@@ -41,6 +41,45 @@ test('a selection comes out as a ZIP: every picture bit for bit, and all that wa
   }
   assert.deepEqual(manifest.pictures[0].tags, ['Birds'])
   assert.equal(manifest.pictures[1].prompt, '雨中的灯塔')
+})
+
+test('the manifest says of each picture what was asked, what came and what was billed', async () => {
+  const owner = await alice(app)
+  const pictures = await makePictures(app, owner, { prompt: 'two billed herons', n: '2', quality: 'low' })
+  await until('the call to be settled', async () => {
+    const { rows } = await app.db.pool.query(
+      `select from receipts where subject = $1 and amount is not null and billed_by is not null`,
+      [pictures[0]!.jobId],
+    )
+    return rows.length
+  })
+  const { body } = await owner.get(await exported(owner, pictures))
+  const { pictures: said } = JSON.parse((await unzip(body)).get('manifest.json')!.toString())
+  const { rows } = await app.db.pool.query(`select * from receipts where subject = $1`, [pictures[0]!.jobId])
+  for (const [each, picture] of said.entries()) {
+    assert.equal(picture.position, each)
+    assert.deepEqual(picture.asked, { ...picture.asked, n: 2, quality: 'low', model: 'gpt-image-2' })
+    assert.equal(picture.receipts.length, 1)
+    const [receipt] = picture.receipts
+    assert.equal(receipt.id, rows[0].id)
+    assert.equal(receipt.amount_usd, rows[0].amount)
+    assert.match(receipt.amount_usd, /^\d+\.\d+$/)
+    assert.match(picture.cost_usd, /^\d+\.\d+$/)
+    assert.equal(receipt.delivered.length, 2)
+    assert.deepEqual([receipt.charged, receipt.billed_by, receipt.asked.n], ['yes', rows[0].billed_by, 2])
+  }
+  assert.doesNotMatch(JSON.stringify(said), new RegExp(pictures.map(({ token }) => token).join('|')))
+})
+
+test('what a picture was made from is named by the sums of those files', async () => {
+  const owner = await alice(app)
+  const source = await makePicture(app, owner, 'a heron to be changed')
+  const { rows } = await app.db.pool.query(`select sha256 from files where token = $1`, [source.token])
+  const changed = await makePicture(app, owner, 'a heron that was changed')
+  await app.db.run(`update pictures set source_tokens = array[$2] where id = $1`, [changed.id, source.token])
+  const { body } = await owner.get(await exported(owner, [changed]))
+  const { pictures } = JSON.parse((await unzip(body)).get('manifest.json')!.toString())
+  assert.deepEqual(pictures[0].made_from, [rows[0].sha256.toString('hex')])
 })
 
 test('all that a list has comes out, but for what was taken out of it', async () => {
@@ -164,6 +203,13 @@ test('npm run verify-export says whether a ZIP is as it was', async () => {
     const bad = verify(changed)
     assert.equal(bad.status, 1)
     assert.match(bad.stdout, /is not what it was/)
+    assert.match(bad.stdout, /does not have the sum that the ZIP says/)
+    const lying = Buffer.from(body)
+    lying.set(Buffer.from('"files":2'), lying.indexOf('"files":1'))
+    assert.match(verify(lying).stdout, /names 1 of 2 files/)
+    const short = verify(body.subarray(0, body.length - 40))
+    assert.equal(short.status, 1)
+    assert.match(short.stdout, /cannot be read/)
   } finally {
     rmSync(folder, { recursive: true })
   }

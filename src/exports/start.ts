@@ -1,10 +1,10 @@
 import type { Deps } from '../deps.ts'
-import { listFolders, listTags } from '../library/folder-queries.ts'
 import { originalName } from '../library/keep.ts'
 import { listPicturesById, type Picture } from '../library/queries.ts'
 import { fileName } from '../library/send.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
+import { factsOf } from './facts.ts'
 import {
   countUnfinished,
   type Export,
@@ -54,43 +54,23 @@ async function filesOf(
   userId: number,
   pictures: readonly Picture[],
 ): Promise<NewExport['files']> {
-  const folders = new Map((await listFolders(deps.db, userId)).map(({ id, name }) => [id, name]))
-  const keys = [...new Set(pictures.flatMap(({ tags }) => tags))]
-  const tags = new Map((await listTags(deps.db, userId, keys)).map(({ key, name }) => [key, name]))
   const digits = Math.max(3, String(pictures.length).length)
-  return pictures.map((picture, each) => {
-    const number = String(each + 1).padStart(digits, '0')
-    // As it came, not the copy that is shown.
-    const isCopy = picture.originalFormat !== null
-    const format = picture.originalFormat ?? picture.format
-    return {
-      object: isCopy ? originalName(picture.token) : picture.token,
-      name: `pictures/${number}-${fileName(picture.prompt, { condition: picture.condition, format })}`,
-      bytes: picture.originalBytes ?? picture.bytes,
-      facts: factsOf(picture, folders, tags),
+  const files: NewExport['files'][number][] = []
+  for (let at = 0; at < pictures.length; at += AT_ONCE) {
+    const some = pictures.slice(at, at + AT_ONCE)
+    const facts = await factsOf(deps.db, userId, some)
+    for (const picture of some) {
+      const number = String(files.length + 1).padStart(digits, '0')
+      // As it came, not the copy that is shown.
+      const isCopy = picture.originalFormat !== null
+      const format = picture.originalFormat ?? picture.format
+      files.push({
+        object: isCopy ? originalName(picture.token) : picture.token,
+        name: `pictures/${number}-${fileName(picture.prompt, { condition: picture.condition, format })}`,
+        bytes: picture.originalBytes ?? picture.bytes,
+        facts: facts.get(picture.id)!,
+      })
     }
-  })
-}
-
-/** What the manifest says of a picture. */
-function factsOf(picture: Picture, folders: ReadonlyMap<string, string>, tags: ReadonlyMap<string, string>) {
-  return {
-    id: picture.id,
-    origin: picture.origin,
-    condition: picture.condition,
-    prompt: picture.prompt,
-    revised_prompt: picture.revisedPrompt || null,
-    model: picture.model || null,
-    asked: picture.asked,
-    returned: picture.returned,
-    width: picture.width,
-    height: picture.height,
-    cost_usd: picture.cost,
-    job: picture.jobId,
-    made_from: picture.sourceTokens.length,
-    created_at: picture.createdAt,
-    favourite: picture.favourite,
-    folder: picture.folderId === null ? null : (folders.get(picture.folderId) ?? null),
-    tags: picture.tags.map(key => tags.get(key) ?? key),
   }
+  return files
 }

@@ -262,6 +262,16 @@ export function listFiles(db: Db, userId: number, tokens: readonly string[]): Pr
   )
 }
 
+/** SHA-256 of these files, by their tokens; those that are not this person's are missing. */
+export async function listHashes(db: Db, userId: number, tokens: readonly string[]): Promise<Map<string, Buffer>> {
+  const rows = await db.many(
+    StoredFile.pick({ token: true, sha256: true }),
+    `select token, sha256 from files where user_id = $1 and token = any($2)`,
+    [userId, tokens],
+  )
+  return new Map(rows.map(({ token, sha256 }) => [token, sha256]))
+}
+
 export function findFile(db: Db, userId: number, token: string): Promise<StoredFile | null> {
   return db.maybeOne(StoredFile, `select * from files where token = $1 and user_id = $2`, [token, userId])
 }

@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import type { Db } from '../db/db.ts'
+
+/** Amounts are US dollars, in decimals as they are kept. */
+const ReceiptCopy = z.object({
+  id: z.string(),
+  kind: z.enum(['picture', 'answer', 'title']),
+  /** Of the job or the answer that it is for. */
+  subject: z.string(),
+  model: z.string(),
+  calledAt: z.date(),
+  endedAt: z.date().nullable(),
+  charged: z.enum(['yes', 'no', 'unknown']),
+  amount: z.string().nullable(),
+  estimate: z.string().nullable(),
+  asked: z.record(z.string(), z.unknown()),
+  delivered: z.array(z.record(z.string(), z.unknown())).nullable(),
+  billedBy: z.enum(['picture', 'tokens']).nullable(),
+  billedTier: z.string().nullable(),
+  billedCount: z.number().nullable(),
+  billedRate: z.string().nullable(),
+  requestId: z.string().nullable(),
+  keyName: z.string().nullable(),
+  keyGroup: z.string().nullable(),
+  sshKeyName: z.string().nullable(),
+  conversationTitle: z.string().nullable(),
+})
+export type ReceiptCopy = z.output<typeof ReceiptCopy>
+
+const columns = `id, kind, subject, model, called_at, ended_at, charged, amount, estimate, asked, delivered, billed_by, billed_tier,
+  billed_count, billed_rate, request_id, key_name, key_group, ssh_key_name, conversation_title`
+
+/** Of the calls that these jobs were for, the oldest first. */
+export function listReceiptsOfJobs(db: Db, userId: number, jobIds: readonly string[]): Promise<ReceiptCopy[]> {
+  return db.many(
+    ReceiptCopy,
+    `select ${columns} from receipts
+     where kind = 'picture' and subject = any($2) and user_id = $1 order by called_at, id`,
+    [userId, jobIds],
+  )
+}
+
+/** Where a page of receipts ends: the next one begins behind it. */
+export type ReceiptCursor = Pick<ReceiptCopy, 'calledAt' | 'id'>
+
+/** Of all this person's calls, the newest first. */
+export function listReceipts(
+  db: Db,
+  userId: number,
+  before: ReceiptCursor | null,
+  limit: number,
+): Promise<ReceiptCopy[]> {
+  return db.many(
+    ReceiptCopy,
+    `select ${columns} from receipts
+     where user_id = $1 and ($2::timestamptz is null or (called_at, id) < ($2, $3::uuid))
+     order by called_at desc, id desc limit $4`,
+    [userId, before?.calledAt ?? null, before?.id ?? null, limit],
+  )
+}
