@@ -13,6 +13,8 @@ import { globalSetup, globalTeardown } from '../src/testing/setup.ts'
 
 const root = path.join(import.meta.dirname, '..')
 const usage = 'Usage: npm test [-- [--ci] [--long] [--name PATTERN] [FILE or FOLDER]…]'
+/** Milliseconds; alone on two cores the longest takes half a minute. */
+const LONGEST_TEST = 5 * 60_000
 /** Begun first, so that none of them is at work when all others have ended. */
 const longest = [
   'images/worker',
@@ -58,6 +60,8 @@ async function runFiles(names: readonly string[]): Promise<Outcome> {
     files: names.map(file => path.join(root, file)),
     // Half of the time a file waits: for the database, a browser, or a moment to come.
     concurrency: Math.max(4, availableParallelism()),
+    timeout: LONGEST_TEST,
+    execArgv: ['--import', path.join(root, 'src/testing/ends.ts')],
     ...(name && { testNamePatterns: name }),
   })
   tests.on('test:pass', ({ skip }) => {

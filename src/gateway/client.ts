@@ -1,33 +1,21 @@
 import { z } from 'zod'
 import { Secret } from '../secrets/secret.ts'
 import { createHttp } from './http.ts'
-import {
-  addressCalls,
-  type EditRequest,
-  editCalls,
-  type GenerationRequest,
-  type ImageCall,
-  type ImageOptions,
-  imageCalls,
-} from './images.ts'
+import type { EditRequest, GenerationRequest, ImageOptions } from './image-request.ts'
+import { addressCalls, editCalls, type ImageCall, imageCalls } from './images.ts'
 import { type Caller, createJsonCalls, type OnCall } from './panel.ts'
 import { type ResponseCall, type ResponseRequest, responseCalls } from './responses.ts'
 import * as schemas from './schemas.ts'
 import { type StaleWhileError, staleWhileError } from './stale-while-error.ts'
 
 export { linkOf } from './fetch-guard.ts'
-export type { GenerationRequest, ImageCall, ImageEvent, ImageOptions } from './images.ts'
+export type { GenerationRequest, ImageOptions } from './image-request.ts'
+export type { ImageCall, ImageEvent } from './images.ts'
 export type { Caller } from './panel.ts'
-export type {
-  Drawn,
-  FunctionTool,
-  InputItem,
-  ResponseCall,
-  ResponseEvent,
-  ResponseRequest,
-  TokenUsage,
-} from './responses.ts'
+export type { Drawn, ResponseEvent } from './response-events.ts'
+export type { FunctionTool, InputItem, ResponseCall, ResponseRequest } from './responses.ts'
 export type { ApiKey, GatewayUser, Group, PublicSettings, Tokens, Usage } from './schemas.ts'
+export type { TokenUsage } from './token-usage.ts'
 
 export interface GatewayOptions {
   /** The address of the sub2api gateway, with a path if it lives under one. */
