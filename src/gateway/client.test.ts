@@ -301,12 +301,12 @@ test('settings are asked for once, and the last good ones outlive the gateway', 
   const { gateway, requests, server } = await answering(
     t,
     [500, ''],
-    [200, ok({ site_name: 'Ours', turnstile_enabled: true, version: 7 })],
+    [200, ok({ site_name: 'Ours', turnstile_enabled: true, turnstile_site_key: 7 })],
   )
   await assert.rejects(gateway.settings(), GatewayError)
   const [settings] = await Promise.all([gateway.settings(), gateway.settings()])
   assert.partialDeepStrictEqual(settings, { siteName: 'Ours', turnstileEnabled: true })
-  assert.equal(settings.version, undefined)
+  assert.equal(settings.turnstileSiteKey, undefined)
   server.close()
   assert.equal(await gateway.settings(), settings)
   assert.equal(requests.length, 2)

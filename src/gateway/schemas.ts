@@ -24,15 +24,6 @@ const secret = z
 export const PublicSettings = z
   .object({
     site_name: text,
-    site_logo: text,
-    site_subtitle: text,
-    version: text,
-    doc_url: text,
-    contact_info: text,
-    registration_enabled: flag,
-    password_reset_enabled: flag,
-    totp_enabled: flag,
-    backend_mode_enabled: flag,
     turnstile_enabled: flag,
     turnstile_site_key: text,
     tencent_captcha_enabled: flag,
@@ -40,22 +31,9 @@ export const PublicSettings = z
     purchase_subscription_enabled: flag,
     purchase_subscription_url: text,
     balance_low_notify_recharge_url: text,
-    payment_enabled: flag,
-    api_base_url: text,
-    server_timezone: text,
-    registration_email_suffix_whitelist: texts,
   })
   .transform(data => ({
     siteName: data.site_name,
-    siteLogo: data.site_logo,
-    siteSubtitle: data.site_subtitle,
-    version: data.version,
-    docUrl: data.doc_url,
-    contactInfo: data.contact_info,
-    registrationEnabled: data.registration_enabled,
-    passwordResetEnabled: data.password_reset_enabled,
-    totpEnabled: data.totp_enabled,
-    backendModeEnabled: data.backend_mode_enabled,
     turnstileEnabled: data.turnstile_enabled,
     turnstileSiteKey: data.turnstile_site_key,
     tencentCaptchaEnabled: data.tencent_captcha_enabled,
@@ -63,10 +41,6 @@ export const PublicSettings = z
     purchaseEnabled: data.purchase_subscription_enabled,
     purchaseUrl: data.purchase_subscription_url,
     rechargeUrl: data.balance_low_notify_recharge_url,
-    paymentEnabled: data.payment_enabled,
-    apiBaseUrl: data.api_base_url,
-    serverTimezone: data.server_timezone,
-    registrationEmailSuffixes: data.registration_email_suffix_whitelist,
   }))
 export type PublicSettings = z.output<typeof PublicSettings>
 
@@ -78,11 +52,7 @@ export const GatewayUser = z
     username: z.string().catch(''),
     role: z.string().catch('user'),
     balance: number,
-    frozen_balance: number,
-    concurrency: number,
-    rpm_limit: number,
     status: z.string().catch('active'),
-    avatar_url: text,
   })
   .transform(user => ({
     id: user.id,
@@ -91,11 +61,7 @@ export const GatewayUser = z
     role: user.role,
     isAdmin: user.role === 'admin',
     balance: user.balance,
-    frozenBalance: user.frozen_balance,
-    concurrency: user.concurrency,
-    rpmLimit: user.rpm_limit,
     status: user.status,
-    avatarUrl: user.avatar_url,
   }))
 export type GatewayUser = z.output<typeof GatewayUser>
 
