@@ -20,12 +20,12 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'folder-queries formats intake keep named-queries picture-view queries refused selected send storage-limit storage-queries uploads upkeep view',
+      'file-queries folder-queries formats intake keep named-queries picture-view queries refused selected send storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start terms unfetched upkeep view',
+      'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: { on: ['session', 'spend', 'library'], offers: 'upkeep worker' },
   gallery: { on: ['session', 'library'], offers: 'upkeep' },

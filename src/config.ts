@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import type { Timeouts } from './gateway/client.ts'
+import { ownSecret } from './secrets/own-secret.ts'
 import { isNetwork } from './web/network.ts'
 import type { BodyPace } from './web/slow-bodies.ts'
 
@@ -303,22 +302,4 @@ function meaning(name: string): string {
   return name === 'SUB2API_UPSTREAM'
     ? 'the address of your sub2api gateway, e.g. http://127.0.0.1:8080'
     : 'it is required'
-}
-
-/** Two processes starting together agree: the file is made whole or not at all. */
-function ownSecret(dataDirectory: string): string {
-  const file = path.join(dataDirectory, 'session-secret')
-  mkdirSync(dataDirectory, { recursive: true })
-  if (!existsSync(file)) {
-    const draft = `${file}.${randomBytes(6).toString('hex')}`
-    writeFileSync(draft, randomBytes(32).toString('hex'), { mode: 0o600 })
-    try {
-      linkSync(draft, file)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    } finally {
-      unlinkSync(draft)
-    }
-  }
-  return readFileSync(file, 'utf8').trim()
 }

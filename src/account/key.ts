@@ -5,6 +5,8 @@ import type { Secret } from '../secrets/secret.ts'
 // An API key is sealed twice: on the account for as long as it is chosen, and on every job for as long as that needs it.
 // The purposes differ, so that a sealed key moved from one table to the other does not open.
 
+type Opener = Pick<Deps, 'sealer' | 'log'>
+
 export function sealChosenKey(deps: Pick<Deps, 'sealer'>, userId: number, key: Secret): Buffer {
   return deps.sealer.seal('chosen key', userId, key)
 }
@@ -28,20 +30,20 @@ export function resealJobKey(deps: Pick<Deps, 'sealer'>, userId: number, jobId: 
   return deps.sealer.reseal(`key of job ${jobId}`, userId, sealed)
 }
 
-/** In clear, for the time of one gateway call. */
-export function openJobKey(deps: Pick<Deps, 'sealer'>, userId: number, jobId: string, sealed: Buffer): Secret {
-  return deps.sealer.open(`key of job ${jobId}`, userId, sealed)
-}
-
 /** The chosen key, sealed anew for one answer of a text model. */
 export function sealKeyForReply(deps: Pick<Deps, 'sealer'>, userId: number, replyId: string, chosen: Buffer): Buffer {
   const key = deps.sealer.open('chosen key', userId, chosen)
   return deps.sealer.seal(`key of reply ${replyId}`, userId, key)
 }
 
-/** In clear, for the time of one gateway call. */
-export function openReplyKey(deps: Pick<Deps, 'sealer'>, userId: number, replyId: string, sealed: Buffer): Secret {
-  return deps.sealer.open(`key of reply ${replyId}`, userId, sealed)
+/** In clear, for the time of one gateway call. Null when no secret opens it any more: trying again would not help. */
+export function openJobKey(deps: Opener, userId: number, jobId: string, sealed: Buffer): Secret | null {
+  return openForCall(deps, `key of job ${jobId}`, userId, sealed)
+}
+
+/** As `openJobKey`, of an answer. */
+export function openReplyKey(deps: Opener, userId: number, replyId: string, sealed: Buffer): Secret | null {
+  return openForCall(deps, `key of reply ${replyId}`, userId, sealed)
 }
 
 /** In clear, for one question about the key itself: which models it may use. */
@@ -73,6 +75,16 @@ export function sealBindingKeyForJob(
 ): Buffer {
   const key = deps.sealer.open(`key of SSH key ${sshKeyId}`, userId, bound)
   return deps.sealer.seal(`key of job ${jobId}`, userId, key)
+}
+
+function openForCall(deps: Opener, purpose: string, userId: number, sealed: Buffer): Secret | null {
+  try {
+    return deps.sealer.open(purpose, userId, sealed)
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error
+    deps.log.error({ err: error, userId }, `the ${purpose} cannot be opened`)
+    return null
+  }
 }
 
 function opens(deps: Pick<Deps, 'sealer'>, purpose: string, userId: number, sealed: Buffer): boolean {

@@ -1,7 +1,7 @@
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { listFiles } from '../library/file-queries.ts'
 import type { Intake } from '../library/intake.ts'
-import { listFiles } from '../library/queries.ts'
 import { keepUpload } from '../library/uploads.ts'
 import type { Upload } from '../web/uploads.ts'
 import { MOST_ATTACHMENTS } from './ask.ts'

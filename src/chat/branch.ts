@@ -1,5 +1,6 @@
 import type { Db } from '../db/db.ts'
-import { listFiles, listPicturesOfJobs, type Picture, type StoredFile } from '../library/queries.ts'
+import { listFiles, type StoredFile } from '../library/file-queries.ts'
+import { listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import { parseId } from '../web/parse.ts'
 import { listWaiting, type Waiting } from './answer/drawn-queries.ts'
 import { listToolCalls, type ToolCall } from './call-queries.ts'

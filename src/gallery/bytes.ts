@@ -1,7 +1,7 @@
 import { type Request, type Response, Router } from 'express'
 import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
-import { findFile, type StoredFile } from '../library/queries.ts'
+import { findFile, type StoredFile } from '../library/file-queries.ts'
 import { fileName, sendStored, shownBytes, thumbnailBytes } from '../library/send.ts'
 import { drawCard } from '../pixels/card.ts'
 import { Refusal } from '../web/errors.ts'

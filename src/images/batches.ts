@@ -8,10 +8,10 @@ import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { type Sentence, say } from '../web/words.ts'
 import { type Batch, findBatchBySubmission, insertBatch, listJobsOfBatch } from './batch-queries.ts'
-import { countQueued, startsLock } from './job-queries.ts'
 import { viewJobs } from './job-view.ts'
 import { checkRequest, type Faults, type FormValues, type ImageRequest } from './prompt.ts'
 import { prepare } from './start.ts'
+import { countQueued, startsLock } from './start-queries.ts'
 import type { BatchView, JobState } from './view.ts'
 
 export const BATCH_LINES = 50

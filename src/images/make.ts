@@ -1,20 +1,14 @@
-import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { editPreviews } from '../account/edit-previews.ts'
 import { openJobKey } from '../account/key.ts'
 import { windowOpensAt } from '../account/key-windows.ts'
-import { findAccount, forgetKeyState } from '../account/queries.ts'
-import type { Config } from '../config.ts'
+import { forgetKeyState } from '../account/queries.ts'
 import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
-import type { EditRequest, GenerationRequest } from '../gateway/image-request.ts'
 import { newToken } from '../library/keep.ts'
-import { listFiles } from '../library/queries.ts'
-import { SealBroken } from '../secrets/sealer.ts'
-import type { Secret } from '../secrets/secret.ts'
 import { beforeLeaving, isOutage, persist } from '../work/persist.ts'
 import type { Run } from '../work/worker.ts'
+import { callOf, openInputs, previewsOf } from './call-of.ts'
 import {
   type Again,
   addUnfetched,
@@ -30,8 +24,7 @@ import { endUnsent } from './ended.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
-import type { ImageJob, Unfetched } from './job-queries.ts'
-import { findMask } from './mask-queries.ts'
+import type { Unfetched } from './job-queries.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import { beginCall, callAgainLater, takeBackCall } from './receipts.ts'
 import { keepRemains } from './remains.ts'
@@ -48,7 +41,8 @@ const HOLD_MS = 1_000
  */
 export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): Promise<void> {
   const { signal } = run
-  const key = openKey(deps, claimed)
+  if (!claimed.keySecret) throw new Error(`job ${claimed.id} has no key`)
+  const key = openJobKey(deps, claimed.userId, claimed.id, claimed.keySecret)
   if (!key) return finish(deps, claimed, { state: 'failed', reason: 'key_invalid', charged: 'no' })
   const tokens = Array.from({ length: claimed.n }, newToken)
   const inputs = await openInputs(deps, claimed)
@@ -173,53 +167,6 @@ async function comeBack(
   const opens = new Date(Math.max(notBefore.getTime(), (await windowOpensAt(deps, job, window)).getTime()))
   await tell(deps, job, () => forgetKeyState(deps.db, job.userId, job.keyId))
   return { notBefore: opens, retryAt: opens, waitsFor: window }
-}
-
-async function previewsOf(deps: Deps, job: ClaimedJob): Promise<Config['partialImages']> {
-  if (job.referenceTokens.length === 0) return deps.config.partialImages
-  return editPreviews(deps.config, await persist(deps, () => findAccount(deps.db, job.userId)))
-}
-
-/** Null when no secret opens it any more: trying again would not help. */
-function openKey(deps: Deps, job: ClaimedJob): Secret | null {
-  if (!job.keySecret) throw new Error(`job ${job.id} has no key`)
-  try {
-    return openJobKey(deps, job.userId, job.id, job.keySecret)
-  } catch (error) {
-    if (!(error instanceof SealBroken)) throw error
-    deps.log.error({ err: error, job: job.id }, 'the key of a job cannot be opened')
-    return null
-  }
-}
-
-function callOf(job: ImageJob): GenerationRequest {
-  const { model, prompt, n, size, quality, background, moderation, format, compression } = job
-  const outputCompression = compression ?? undefined
-  return { model, prompt, n, size, quality, background, moderation, outputFormat: format, outputCompression }
-}
-
-/** What an edit starts from, each file read only while it is sent; null for a picture from words alone. */
-async function openInputs(deps: Deps, job: ImageJob): Promise<Pick<EditRequest, 'images' | 'mask'> | null | 'gone'> {
-  if (job.referenceTokens.length === 0) return null
-  const files = await listFiles(deps.db, job.userId, job.referenceTokens)
-  const mask = job.maskId ? await findMask(deps.db, job.userId, job.maskId) : null
-  if (files.length < job.referenceTokens.length || (job.maskId && !mask)) return 'gone'
-  const open = async (token: string) => {
-    const object = await deps.storage.open(token)
-    if (!object) throw new Error(`the bytes of ${token} are gone`)
-    return object.stream
-  }
-  for (const { token } of files) if (!(await deps.storage.head(token))) return 'gone'
-  return {
-    images: files.map(({ token, format, bytes }) => ({
-      contentType: `image/${format}`,
-      size: bytes,
-      open: () => open(token),
-    })),
-    mask: mask
-      ? { contentType: 'image/png', size: mask.bytes.length, open: async () => Readable.from([mask.bytes]) }
-      : undefined,
-  }
 }
 
 /** Keeps a picture that has been paid for, whatever is away; the call is read on: more may come. */

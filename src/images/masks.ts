@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import type { StoredFile } from '../library/queries.ts'
+import type { StoredFile } from '../library/file-queries.ts'
 import { refuseWhenFull } from '../library/storage-limit.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { type Dimensions, dimensionsOf, refuseSize } from '../models/sizes.ts'

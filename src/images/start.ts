@@ -4,24 +4,18 @@ import { sealBindingKeyForJob, sealKeyForJob } from '../account/key.ts'
 import { type Payer, type Requester, usableKey } from '../account/requester.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { ensureUploadedPicture, listFiles } from '../library/queries.ts'
+import { listFiles } from '../library/file-queries.ts'
+import { ensureUploadedPicture } from '../library/queries.ts'
 import { refuseBeyond } from '../library/storage-limit.ts'
 import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
 import { type EditTerms, editTerms } from './edit-terms.ts'
 import { estimateOf } from './estimate.ts'
-import {
-  changeKey,
-  findJob,
-  findJobBySubmission,
-  findStanding,
-  type ImageJob,
-  insertJob,
-  startsLock,
-} from './job-queries.ts'
+import { changeKey, findJob, findJobBySubmission, type ImageJob } from './job-queries.ts'
 import { findMask } from './mask-queries.ts'
 import type { ImageRequest } from './prompt.ts'
+import { findStanding, insertJob, startsLock } from './start-queries.ts'
 
 const STARTS_PER_MINUTE = 300
 

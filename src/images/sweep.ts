@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts'
+import { findFile } from '../library/file-queries.ts'
 import { deleteBytes, filePicture, readReceived, storePicture } from '../library/keep.ts'
-import { findFile, listPositions } from '../library/queries.ts'
+import { listPositions } from '../library/queries.ts'
 import { type ClaimedJob, clearLeftovers, requeueUnsent } from './claim-queries.ts'
 import { endUnsent } from './ended.ts'
 import { pictureOf } from './file-made.ts'

@@ -6,9 +6,10 @@ import { convert } from '../pixels/convert.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse } from '../web/parse.ts'
+import { findFile, type StoredFile } from './file-queries.ts'
 import { contentTypeOf } from './formats.ts'
 import { isToken } from './keep.ts'
-import { findFile, findPicture, type StoredFile } from './queries.ts'
+import { findPicture } from './queries.ts'
 import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
 
 const Copy = z.object({ format: z.enum(['png', 'jpeg', 'webp']) })

@@ -3,6 +3,7 @@ import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { type Salvaged, salvage } from '../pixels/salvage.ts'
 import { StorageError } from '../storage/storage.ts'
+import { insertFile } from './file-queries.ts'
 import { contentTypeOf } from './formats.ts'
 import {
   deleteNamed,
@@ -130,7 +131,7 @@ function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string
   const { format, width, height, hasAlpha, color } = stored.digest
   const { sha256, bytes, original } = stored
   const facts = { format, width, height, hasAlpha, color, originalFormat: original?.format ?? null }
-  return queries.insertFile(tx, { token, userId, sha256, bytes, ...facts, originalBytes: original?.bytes ?? null })
+  return insertFile(tx, { token, userId, sha256, bytes, ...facts, originalBytes: original?.bytes ?? null })
 }
 
 async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'> & { db: Db }, token: string): Promise<void> {

@@ -5,9 +5,10 @@ import type { Deps } from '../deps.ts'
 import { guarded } from '../storage/errors.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseRange } from '../web/range.ts'
+import type { StoredFile } from './file-queries.ts'
 import { contentTypeOf, extensionOf } from './formats.ts'
 import { originalName, thumbnailName } from './keep.ts'
-import type { Picture, StoredFile } from './queries.ts'
+import type { Picture } from './queries.ts'
 
 /** `guests`: as long as their owner shows it, which may end at any moment. */
 type Readers = 'owner' | 'anyone' | 'guests'

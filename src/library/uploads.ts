@@ -9,8 +9,8 @@ import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../pixels/digest.ts'
 import { endJpegFile } from '../pixels/salvage.ts'
+import { findFileByHash, insertFile, type StoredFile } from './file-queries.ts'
 import { storeNamed, thumbnailName } from './keep.ts'
-import * as queries from './queries.ts'
 import { hasRoomFor } from './storage-limit.ts'
 
 /** The gateway silently cuts longer files. */
@@ -39,7 +39,7 @@ export async function keepUpload(
   deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   userId: number,
   source: Buffer | Readable | { file: string },
-): Promise<queries.StoredFile> {
+): Promise<StoredFile> {
   const folder = await mkdtemp(path.join(tmpdir(), 'playground-upload-'))
   try {
     const received = 'file' in source ? source.file : await receive(source, path.join(folder, 'received'))
@@ -71,12 +71,12 @@ async function store(
   deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   userId: number,
   file: string,
-): Promise<queries.StoredFile> {
+): Promise<StoredFile> {
   const { size } = await stat(file)
   if (size > UPLOAD_BYTES) throw new UploadRefused('too_large')
   const { thumbnail, ...facts } = await digest(file)
   const sha256 = await hash(file)
-  const known = await queries.findFileByHash(deps.db, userId, sha256)
+  const known = await findFileByHash(deps.db, userId, sha256)
   if (known) return known
   if (!(await hasRoomFor(deps, userId, size))) throw new UploadRefused('no_room')
   return storeNamed(
@@ -88,7 +88,7 @@ async function store(
       ])
     },
     (tx, token) =>
-      queries.insertFile(tx, {
+      insertFile(tx, {
         token,
         userId,
         sha256,

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chown, mkdtemp, open, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
+import { chown, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { PORT, prepareSite, type Site } from './embedded-site.ts'
+import { isServing, type PidFile, readPidFile } from './pid-file.ts'
 
 export interface EmbeddedPostgres {
   /** Connects as superuser `app` to database `postgres` over a unix socket that only this account can reach. */
@@ -214,33 +215,6 @@ async function spawnServer(site: Site, throwaway: boolean, stale: PidFile | null
 /** None of our PG* variables, and the account's ids when there is one to drop to. */
 function spawnOptions(site: Site): { env: Record<string, string>; uid?: number; gid?: number } {
   return { env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' }, ...site.account }
-}
-
-interface PidFile {
-  pid: number
-  socketDirectory: string
-  ready: boolean
-}
-
-/** `postmaster.pid`; its lines are the LOCK_FILE_LINE_* constants of Postgres' miscadmin.h. */
-async function readPidFile(site: Site): Promise<PidFile | null> {
-  const text = await readFile(path.join(site.data, 'postmaster.pid'), 'utf8').catch(() => '')
-  const [pid, , , , socketDirectory, , , status] = text.split('\n')
-  if (!pid) return null
-  return { pid: Number(pid), socketDirectory: socketDirectory || site.run, ready: status?.trim() === 'ready' }
-}
-
-/** Whether the process is a server on our data, or the remains of one; after a crash the pid may be a stranger's. */
-async function isServing(site: Site, pid: number): Promise<boolean> {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  if (process.platform !== 'linux') return true
-  const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => null)
-  if (cwd !== null) return cwd === site.data
-  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() === 'postgres' // a zombie has no cwd
 }
 
 const HOLDERS = 7_340_021

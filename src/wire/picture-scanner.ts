@@ -1,5 +1,6 @@
 import { BadBase64, type Base64Decoder, base64Decoder } from './base64.ts'
 import { growingBytes } from './growing-bytes.ts'
+import { backslash, escapedCharacter, quote, stringEnd, unescaped, withoutEscapes } from './json-letters.ts'
 
 /**
  * Reads one JSON document as it arrives. Base64 pictures, plain or as data URLs, become bytes at once and leave their index in the
@@ -36,8 +37,6 @@ export interface ScannerLimits {
   text: number
 }
 
-const quote = 0x22
-const backslash = 0x5c
 const dataUrl = /^\s*data:[^,]*;base64,$/i
 const anyDataUrl = /^\s*data:/i
 // How base64 of PNG, JPEG, WebP, GIF and AVIF begins; an address never does.
@@ -284,39 +283,4 @@ export function pictureScanner(
     text: () => text.view().toString('utf8'),
     parse: () => JSON.parse(text.view().toString('utf8')) as unknown,
   }
-}
-
-/** The characters of JSON letters; null where they end within an escape. */
-function unescaped(letters: Buffer): string | null {
-  try {
-    return JSON.parse(`"${letters.toString('latin1')}"`) as string
-  } catch {
-    return null
-  }
-}
-
-/** What stays has its backslash and is looked at one by one, as is an escape that goes on in the next segment. */
-function withoutEscapes(text: string): string {
-  return text.replaceAll('\\/', '/').replaceAll('\\n', '').replaceAll('\\r', '')
-}
-
-/** The character of a JSON escape without its backslash (RFC 8259 §7): PHP writes `\\/`, others break lines with `\\n`. */
-function escapedCharacter(letters: string): string {
-  try {
-    return JSON.parse(`"\\${letters}"`) as string
-  } catch (cause) {
-    throw new BadBase64('a broken escape', { cause })
-  }
-}
-
-/** Where the run of plain string bytes ends, at most `window` bytes on, and the quote or backslash that ends it. */
-function stringEnd(segment: Buffer, at: number, window: number): [end: number, byte: number | undefined] {
-  const [stop, byte] = runEnd(segment, quote, at, Math.min(at + window, segment.length))
-  const [back, backByte] = runEnd(segment, backslash, at, stop)
-  return backByte === undefined ? [stop, byte] : [back, backByte]
-}
-
-function runEnd(segment: Buffer, byte: number, at: number, stop: number): [end: number, byte: number | undefined] {
-  const found = segment.subarray(at, stop).indexOf(byte)
-  return found < 0 ? [stop, undefined] : [at + found, byte]
 }

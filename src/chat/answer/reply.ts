@@ -6,10 +6,7 @@ import { DatabaseUnavailable } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
 import type { ResponseEvent } from '../../gateway/client.ts'
 import { GatewayError } from '../../gateway/errors.ts'
-import { splitThoughts } from '../../gateway/thinking-words.ts'
 import type { WindowName } from '../../gateway/windows.ts'
-import { SealBroken } from '../../secrets/sealer.ts'
-import type { Secret } from '../../secrets/secret.ts'
 import { endReceipt } from '../../spend/receipt.ts'
 import { tell } from '../../work/news-queries.ts'
 import { persist, persistEnding } from '../../work/persist.ts'
@@ -18,7 +15,6 @@ import { loadBranch, loadTexts, type NamedPicture } from '../branch.ts'
 import { insertToolCall } from '../call-queries.ts'
 import { findConversation } from '../conversation-queries.ts'
 import { findMessage, insertMessage } from '../message-queries.ts'
-import { renderMarkdown } from '../page/markdown.ts'
 import { findSettings } from '../settings-queries.ts'
 import {
   type ClaimedReply,
@@ -35,18 +31,12 @@ import { tellHistory } from './history.ts'
 import { instructionsFor } from './instructions.ts'
 import { type DrawnKeeper, keepDrawn } from './keep-drawn.ts'
 import { answerCalls, beginCall, callAgainLater, takeBackCall } from './receipts.ts'
+import { bareEnding, endingAfter, endingOf, type Heard, written } from './reply-ending.ts'
 import { readToolCall, toolsFor } from './tools.ts'
 
 const ATTEMPTS = 4
 const LONGEST_WAIT_MS = 30_000
 const LONGEST_ANSWER = 400_000
-
-/** What has come of a call. */
-interface Heard {
-  calls: Extract<ResponseEvent, { type: 'call' }>[]
-  finished: Extract<ResponseEvent, { type: 'finished' }> | null
-  requestId: string | null
-}
 
 /**
  * Writes one claimed answer to its end: asks the gateway at most once, keeps every word as it comes, and leaves the row
@@ -63,7 +53,8 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
   const { input, pictures } = await tellHistory(deps, branch, await loadTexts(deps.db, conversation, said))
   const settings = await findSettings(deps.db, claimed.userId)
   const mayPaint = await offersPictures(deps, claimed)
-  const key = openKey(deps, claimed)
+  if (!claimed.keySecret) throw new Error(`reply ${claimed.messageId} has no key`)
+  const key = openReplyKey(deps, claimed.userId, claimed.messageId, claimed.keySecret)
   if (!key) {
     const ending = {
       state: 'failed' as const,
@@ -114,18 +105,6 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
     if (again && (await persist(deps, () => callAgainLater(deps, reply, again, requestId)))) return
   }
   await endReply(deps, reply, ending, { ...heard, pictures, mayPaint })
-}
-
-/** Null when no secret opens it any more: trying again would not help. */
-function openKey(deps: Deps, reply: ClaimedReply): Secret | null {
-  if (!reply.keySecret) throw new Error(`reply ${reply.messageId} has no key`)
-  try {
-    return openReplyKey(deps, reply.userId, reply.messageId, reply.keySecret)
-  } catch (error) {
-    if (!(error instanceof SealBroken)) throw error
-    deps.log.error({ err: error, reply: reply.messageId }, 'the key of an answer cannot be opened')
-    return null
-  }
 }
 
 /** A key whose group refuses pictures is not offered any, and the words after a picture come without another one. */
@@ -224,59 +203,6 @@ async function endReply(
   )
   await deps.at?.('ended', reply.messageId)
   if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
-}
-
-/** Words and verdict. Without the call that it was, an answer has nothing to show. */
-function bareEnding({ state, text, reasoning, html, reason = null, charged = null }: ReplyEnding): ReplyEnding {
-  const bare = { state, text, reasoning, html, reason, charged }
-  return state === 'done' && text === '' ? { ...bare, state: 'failed', reason: 'upstream' } : bare
-}
-
-async function endingOf(reply: ClaimedReply, writer: DeltaWriter, heard: Heard): Promise<ReplyEnding> {
-  const { finished, requestId } = heard
-  const cutBy = finished?.status === 'incomplete' ? (finished.reason ?? 'unknown') : null
-  return {
-    state: 'done',
-    ...(await written(reply, writer)),
-    cutBy,
-    usage: finished?.usage ?? null,
-    charged: 'yes',
-    requestId,
-  }
-}
-
-async function endingAfter(
-  deps: Deps,
-  reply: ClaimedReply,
-  writer: DeltaWriter,
-  heard: Heard,
-  error: unknown,
-  signal: AbortSignal,
-): Promise<ReplyEnding> {
-  const { requestId } = heard
-  const kept = await written(reply, writer)
-  if (signal.aborted) {
-    const state = signal.reason === ('cancelled' satisfies Stop) ? 'stopped' : 'unknown'
-    const charged = error instanceof GatewayError ? error.facts.charged : 'unknown'
-    return { state, ...kept, reason: state === 'unknown' ? 'interrupted' : null, charged, requestId }
-  }
-  if (!(error instanceof GatewayError)) {
-    deps.log.error({ err: error, reply: reply.messageId }, 'writing an answer failed')
-    return { state: 'unknown', ...kept, reason: 'interrupted', charged: 'unknown', requestId }
-  }
-  const { charged, detail, retryAt } = error.facts
-  const told = { reason: error.reason, charged, detail, retryAt, requestId: error.facts.requestId ?? requestId }
-  return { state: charged === 'unknown' ? 'unknown' : 'failed', ...kept, ...told }
-}
-
-/** Of an answer that ended in whatever way. */
-async function written({ userId }: ClaimedReply, { text, reasoning }: Pick<DeltaWriter, 'text' | 'reasoning'>) {
-  const { thoughts, words } = splitThoughts(text)
-  return {
-    text: words,
-    reasoning: [reasoning, thoughts].filter(Boolean).join('\n\n'),
-    html: await renderMarkdown(userId, words),
-  }
 }
 
 /** When to ask again, or null. A full window of the key is waited for, however long; and next time known of before. */

@@ -1,4 +1,4 @@
-import type { StoredFile } from '../../library/queries.ts'
+import type { StoredFile } from '../../library/file-queries.ts'
 import { escapeHtml } from '../../web/render.ts'
 import type { Waiting } from '../answer/drawn-queries.ts'
 import type { Attachment } from '../message-queries.ts'
