@@ -2,6 +2,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import type { Timeouts } from './gateway/client.ts'
 import { ownSecret } from './secrets/own-secret.ts'
+import { decoded, namesBucket, prefixOf } from './storage/addresses.ts'
 import { isNetwork } from './web/network.ts'
 import type { BodyPace } from './web/slow-bodies.ts'
 
@@ -272,30 +273,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     logLevel: env.LOG_LEVEL,
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
   })
-}
-
-/** In its path, or, as AWS and R2 do it, in front of the host. */
-function namesBucket(endpoint: string, bucket: string): boolean {
-  const url = URL.parse(endpoint)
-  if (!url) return false
-  const inPath = decoded(url.pathname)?.split('/').includes(bucket)
-  const isBucketHost = /^(s3[.-].*amazonaws\.com|.*\br2\.cloudflarestorage\.com)/.test(
-    url.hostname.slice(bucket.length + 1),
-  )
-  return inPath || (url.hostname.startsWith(`${bucket.toLowerCase()}.`) && isBucketHost)
-}
-
-/** A CDN decodes the path of an address to find the object's key. */
-function prefixOf(cdnBase: string | undefined): string {
-  return cdnBase ? decoded(new URL(cdnBase).pathname)!.replace(/^\/|\/$/g, '') : ''
-}
-
-function decoded(path: string): string | null {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return null
-  }
 }
 
 function meaning(name: string): string {

@@ -1,6 +1,6 @@
 import type { Db } from '../db/db.ts'
-import { listFolders, listTags } from '../library/folder-queries.ts'
 import { listHashes } from '../library/file-queries.ts'
+import { listFolders, listTags } from '../library/folder-queries.ts'
 import type { Picture } from '../library/queries.ts'
 import { copyOf } from '../spend/copy.ts'
 import { listReceiptsOfJobs } from '../spend/copy-queries.ts'

@@ -33,7 +33,12 @@ export function stringEnd(segment: Buffer, at: number, window: number): [end: nu
   return backByte === undefined ? [stop, byte] : [back, backByte]
 }
 
-function runEnd(segment: Buffer, byte: number, at: number, stop: number): [end: number, byte: number | undefined] {
+export function runEnd(
+  segment: Buffer,
+  byte: number,
+  at: number,
+  stop: number,
+): [end: number, byte: number | undefined] {
   const found = segment.subarray(at, stop).indexOf(byte)
   return found < 0 ? [stop, undefined] : [at + found, byte]
 }

@@ -1,6 +1,6 @@
 import { BadBase64, type Base64Decoder, base64Decoder } from './base64.ts'
 import { growingBytes } from './growing-bytes.ts'
-import { backslash, escapedCharacter, quote, stringEnd, unescaped, withoutEscapes } from './json-letters.ts'
+import { backslash, escapedCharacter, quote, runEnd, stringEnd, unescaped, withoutEscapes } from './json-letters.ts'
 
 /**
  * Reads one JSON document as it arrives. Base64 pictures, plain or as data URLs, become bytes at once and leave their index in the
