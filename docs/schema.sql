@@ -201,6 +201,7 @@ create table exhibits (
   expires_at timestamp with time zone,
   hidden_because text,
   search text generated always as (search_text(COALESCE(prompt, ''::text))) stored,
+  sha256 bytea not null,
   constraint exhibits_pkey PRIMARY KEY (id),
   constraint exhibits_check CHECK ((is_listed OR (expires_at IS NULL) OR (expires_at > created_at)))
 );
@@ -288,6 +289,12 @@ create table gallery_blocks (
   user_id bigint not null,
   blocked_id bigint not null,
   constraint gallery_blocks_pkey PRIMARY KEY (user_id, blocked_id)
+);
+
+create table gallery_hidden (
+  sha256 bytea not null,
+  because_of bytea not null,
+  constraint gallery_hidden_pkey PRIMARY KEY (sha256)
 );
 
 create table gallery_reports (
@@ -821,6 +828,7 @@ CREATE INDEX conversations_deleted ON public.conversations USING btree (deleted_
 CREATE INDEX conversations_of_user ON public.conversations USING btree (user_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX drawn_waiting_by_spill ON public.drawn_waiting USING btree (spilled_by);
 CREATE INDEX exhibitors_search ON public.exhibitors USING gin (search_text(name) gin_trgm_ops);
+CREATE INDEX exhibits_by_bytes ON public.exhibits USING btree (sha256);
 CREATE INDEX exhibits_by_picture ON public.exhibits USING btree (picture_id);
 CREATE INDEX exhibits_by_user ON public.exhibits USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX exhibits_liked ON public.exhibits USING btree (likes DESC, id DESC) WHERE (is_listed AND (hidden_because IS NULL));
@@ -833,6 +841,7 @@ CREATE INDEX exports_waiting ON public.exports USING btree (created_at) WHERE (s
 CREATE INDEX files_use ON public.files USING btree (user_id) INCLUDE (bytes, original_bytes);
 CREATE INDEX folders_by_cover ON public.folders USING btree (cover) WHERE (cover IS NOT NULL);
 CREATE INDEX gallery_audit_by_picture ON public.gallery_audit USING btree (picture_id, id DESC);
+CREATE INDEX gallery_hidden_by_cause ON public.gallery_hidden USING btree (because_of);
 CREATE INDEX gallery_reports_open ON public.gallery_reports USING btree (told_at) WHERE (closed_at IS NULL);
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
+import { openStorage } from '../storage/storage.ts'
 import type { Browser } from '../testing/browser.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
-import { type MadePicture, makePicture } from '../testing/pictures.ts'
+import { type MadePicture, makePicture, makePictures } from '../testing/pictures.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 
 let app: TestApp
@@ -84,7 +85,7 @@ for (const [what, end] of Object.entries(ends)) {
   for (const where of ['gallery', 'link']) {
     test(`when ${what}, page and bytes are gone at once (${where})`, async () => {
       const owner = await alice(app)
-      const picture = await makePicture(app, owner, 'a heron that leaves')
+      const picture = await makePicture(app, owner, `a heron that leaves the ${where} as ${what}`)
       const id = await shared(owner, picture, { ...everything, where })
       const guest = app.browser()
       const page = where === 'gallery' ? `/gallery/${id}` : `/shared/${id}`
@@ -349,6 +350,42 @@ test('what an operator hides needs a reason, which its author reads; withdrawn a
   assert.deepEqual(rows, [{ did: 'hide', reason: 'not <here>' }])
 })
 
+test('what an operator has hidden nobody shows again by another copy of its bytes, until it is shown again', async () => {
+  const owner = await alice(app)
+  const [picture, twin] = [
+    await makePicture(app, owner, 'a heron twice'),
+    await makePicture(app, owner, 'a heron twice'),
+  ]
+  assert.equal(twin.token, picture.token)
+  const stamped = await withWords((await owner.get(`/files/${picture.token}`)).body)
+  const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
+  await storage.put(picture.token, stamped, { contentType: 'image/png' })
+  await app.db.run('update files set sha256 = sha256($2) where token = $1', [picture.token, stamped])
+  const stranger = await charlie(app)
+  // What is brought is stored without the words that were in the file.
+  const brought = await bring(stranger, (await owner.get(`/files/${picture.token}`)).body)
+  const [mine, link, theirs] = [
+    await shared(owner, picture, everything),
+    await shared(owner, twin, { ...everything, where: 'link' }),
+    await shared(stranger, brought, everything),
+  ]
+  const admin = await operator()
+  await admin.post(`/gallery/${mine}/judge`, { did: 'hide', reason: 'never' })
+
+  const guest = app.browser()
+  for (const id of [mine, link, theirs]) assert.equal((await guest.get(`/shared/${id}/picture`)).status, 404)
+  for (const [person, copy] of [
+    [owner, twin],
+    [owner, picture],
+    [stranger, brought],
+    [stranger, await bring(stranger, stamped)],
+  ] as const) {
+    assert.equal((await person.post('/gallery/share', { ...everything, picture: copy.id })).status, 422)
+  }
+  await admin.post(`/gallery/${theirs}/judge`, { did: 'show' })
+  for (const id of [mine, link, theirs]) assert.equal((await guest.get(`/shared/${id}/picture`)).status, 200)
+})
+
 test('remix starts from prompt and settings, on the viewer’s own key, and only where they are shown', async () => {
   const owner = await alice(app)
   const open = await shared(owner, await makePicture(app, owner, 'a heron to remix'), everything)
@@ -395,6 +432,23 @@ async function shared(owner: Person, picture: MadePicture, fields: Record<string
   return answer.location.split('/').at(-1)!
 }
 
+/** A PNG file with a text in it, as models sign theirs. */
+function withWords(png: Buffer): Promise<Buffer> {
+  return sharp(png)
+    .withExif({ IFD0: { Copyright: 'somebody' } })
+    .png()
+    .toBuffer()
+}
+
+/** Uses the file as a reference, which files it. */
+async function bring(person: Person, bytes: Buffer): Promise<MadePicture> {
+  const taken = await person.upload('/images/references', [['mine.png', bytes]], {}, { htmx: true })
+  const token = taken.html.querySelector('[name="reference"]')!.getAttribute('value')!
+  await makePictures(app, person, { prompt: 'like this one', reference: token })
+  const { rows } = await app.db.pool.query<{ id: string }>('select id from pictures where token = $1', [token])
+  return { id: rows[0]!.id, token, jobId: '' }
+}
+
 function shownIn(page: Awaited<ReturnType<Browser['get']>>): string[] {
   return page.html.querySelectorAll('.exhibit').map(tile => tile.id.slice('exhibit-'.length))
 }
@@ -423,8 +477,9 @@ async function copies(id: string, count: number): Promise<void> {
          select user_id, token, model, prompt, requested_size, quality, width, height, bytes
          from source, generate_series(1, $2) returning id, user_id),
        hung as (
-         insert into exhibits (user_id, picture_id, token, is_listed, prompt, width, height, has_alpha, color, created_at)
-         select made.user_id, made.id, e.token, true, e.prompt, e.width, e.height, e.has_alpha, e.color, e.created_at
+         insert into exhibits (user_id, picture_id, token, is_listed, prompt, width, height, has_alpha, color, created_at,
+           sha256)
+         select made.user_id, made.id, e.token, true, e.prompt, e.width, e.height, e.has_alpha, e.color, e.created_at, e.sha256
          from made, exhibits e where e.id = $1 returning id, user_id)
      insert into likes (exhibit_id, user_id) select id, user_id from hung`,
     [id, count],

@@ -69,13 +69,16 @@ export function listHidden(db: Db, limit: number): Promise<Reported[]> {
   )
 }
 
-/** Writes down who did it, hides it or shows it again, and closes its reports. */
+/**
+ * Writes down who did it, hides it or shows it again, and closes its reports: all that show the same bytes, whosever they are.
+ * `alike`: checksums of the same picture in other files.
+ */
 export async function judge(
   tx: Db,
   adminId: number,
   exhibit: Exhibit,
   did: 'hide' | 'show' | 'dismiss',
-  reason: string,
+  { reason, alike }: { reason: string; alike: readonly Buffer[] },
 ): Promise<void> {
   await tx.run(`insert into gallery_audit (admin_id, did, picture_id, user_id, reason) values ($1, $2, $3, $4, $5)`, [
     adminId,
@@ -84,30 +87,44 @@ export async function judge(
     exhibit.userId,
     reason,
   ])
-  // By link as well: it is the picture that is not to be seen.
-  if (did !== 'dismiss') {
-    await tx.run(`update exhibits set hidden_because = $2 where picture_id = $1`, [
-      exhibit.pictureId,
-      did === 'hide' ? reason : null,
-    ])
-  }
+  if (did === 'hide') await hide(tx, exhibit.sha256, [exhibit.sha256, ...alike], reason)
+  if (did === 'show') await show(tx, exhibit.sha256)
   await tx.run(
     `update gallery_reports set closed_at = now() where closed_at is null
-       and exhibit_id in (select id from exhibits where picture_id = $1)`,
-    [exhibit.pictureId],
+       and exhibit_id in (select id from exhibits where sha256 = $1)`,
+    [exhibit.sha256],
   )
 }
 
-/** Of these pictures, those that operators have hidden and not shown again: also after they were withdrawn. */
-export async function listBanned(db: Db, pictureIds: readonly string[]): Promise<string[]> {
-  const rows = await db.many(
-    z.object({ pictureId: z.string() }),
-    `select picture_id from (
-       select distinct on (picture_id) picture_id, did from gallery_audit
-       where picture_id = any($1) and did <> 'dismiss' order by picture_id, id desc) last where did = 'hide'`,
-    [pictureIds],
+async function hide(tx: Db, cause: Buffer, hashes: readonly Buffer[], reason: string): Promise<void> {
+  await tx.run(
+    `insert into gallery_hidden (sha256, because_of) select distinct hash, $1::bytea from unnest($2::bytea[]) as hash
+     on conflict (sha256) do nothing`,
+    [cause, hashes],
   )
-  return rows.map(({ pictureId }) => pictureId)
+  await tx.run(`update exhibits set hidden_because = $2 where sha256 = any($1::bytea[])`, [hashes, reason])
+}
+
+async function show(tx: Db, hash: Buffer): Promise<void> {
+  await tx.run(
+    `with shown as (
+       delete from gallery_hidden where because_of in (select because_of from gallery_hidden where sha256 = $1)
+       returning sha256)
+     update exhibits set hidden_because = null where sha256 in (select sha256 from shown)`,
+    [hash],
+  )
+}
+
+/** How many of these checksums are of bytes that operators have hidden. */
+export async function countHidden(tx: Db, hashes: readonly Buffer[]): Promise<number> {
+  // Nothing is hidden between this look and the end of the transaction, or it would miss what is shown in it.
+  await tx.run('lock table gallery_hidden in share mode')
+  const { count } = await tx.one(
+    z.object({ count: z.number() }),
+    `select count(*) as count from gallery_hidden where sha256 = any($1::bytea[])`,
+    [hashes],
+  )
+  return count
 }
 
 export async function insertBlock(db: Db, userId: number, blockedId: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import { checksumsAlike } from '../library/uploads.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse, parseId, readText } from '../web/parse.ts'
@@ -45,7 +46,8 @@ export function moderationRoutes(deps: Deps, isPerson: RequestHandler): Router {
     const { did } = parse(z.looseObject({ did: z.enum(['hide', 'show', 'dismiss']) }), req.body)
     const reason = did === 'hide' ? readText(req.body, 'reason', LONGEST_REASON) : ''
     if (did === 'hide' && reason === '') throw new Refusal(422, 'gallery.hide.reason_missing')
-    await db.transaction(tx => judge(tx, userId, exhibit, did, reason))
+    const alike = did === 'hide' ? await checksumsAlike(deps, exhibit.token) : []
+    await db.transaction(tx => judge(tx, userId, exhibit, did, { reason, alike }))
     log.info({ admin: userId, did, exhibit: exhibit.id, author: exhibit.userId }, 'an operator judged an exhibit')
     res.redirect(303, '/gallery/reports')
   })

@@ -9,6 +9,8 @@ const Exhibit = z.object({
   userId: z.number(),
   pictureId: z.string(),
   token: z.string(),
+  /** Of its bytes. */
+  sha256: z.instanceof(Buffer),
   isListed: z.boolean(),
   prompt: z.string().nullable(),
   settings: Settings.nullable(),
@@ -65,15 +67,26 @@ export async function upsertExhibitor(tx: Db, userId: number, name: string, lice
 
 export type NewExhibit = Pick<
   Exhibit,
-  'userId' | 'pictureId' | 'token' | 'isListed' | 'prompt' | 'settings' | 'width' | 'height' | 'hasAlpha' | 'color'
+  | 'userId'
+  | 'pictureId'
+  | 'token'
+  | 'sha256'
+  | 'isListed'
+  | 'prompt'
+  | 'settings'
+  | 'width'
+  | 'height'
+  | 'hasAlpha'
+  | 'color'
 > & { days: number | null }
 
 /** A picture hangs in the gallery once: shared again, it shows what is asked for now. A link is a new one each time. */
 export async function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<string> {
   const { id } = await tx.one(
     z.object({ id: z.string() }),
-    `insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11))
+    `insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, expires_at,
+       sha256)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11), $12)
      on conflict (picture_id) where is_listed do update set prompt = excluded.prompt, settings = excluded.settings
      returning id`,
     [
@@ -88,6 +101,7 @@ export async function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<string
       exhibit.hasAlpha,
       exhibit.color,
       exhibit.days,
+      exhibit.sha256,
     ],
   )
   return id

@@ -1,8 +1,8 @@
 import type { Deps } from '../deps.ts'
-import { findPicture, type Picture } from '../library/queries.ts'
+import { findPicture, listFiles, type Picture } from '../library/queries.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
-import { listBanned } from './moderation-queries.ts'
+import { countHidden } from './moderation-queries.ts'
 import { findExhibitor, insertExhibit, upsertExhibitor } from './queries.ts'
 import type { ShareForm } from './view.ts'
 
@@ -40,19 +40,16 @@ export async function share(
   const { licence } = deps.config.gallery
   const known = await findExhibitor(deps.db, who.userId)
   const isNew = licence !== null && known?.licence !== licence
-  const banned = await listBanned(
-    deps.db,
-    pictures.map(({ id }) => id),
-  )
   const problem =
     refuseName(values.name, who.email) ??
     (isNew && !values.agreed ? ({ field: 'licence', key: 'gallery.share.licence_missing' } as const) : null) ??
-    (pictures.length === 0 ? ({ field: 'form', key: 'gallery.share.nothing' } as const) : null) ??
-    (banned.length > 0
-      ? ({ field: 'form', key: 'gallery.share.banned', params: { count: banned.length } } as const)
-      : null)
+    (pictures.length === 0 ? ({ field: 'form', key: 'gallery.share.nothing' } as const) : null)
   if (problem) return problem
-  const ids = await deps.db.transaction(async tx => {
+  const tokens = pictures.map(({ token }) => token)
+  const files = new Map((await listFiles(deps.db, who.userId, tokens)).map(({ token, sha256 }) => [token, sha256]))
+  return deps.db.transaction(async tx => {
+    const hidden = await countHidden(tx, [...files.values()])
+    if (hidden > 0) return { field: 'form', key: 'gallery.share.banned', params: { count: hidden } } as const
     await upsertExhibitor(tx, who.userId, values.name, isNew ? licence : null)
     const made: string[] = []
     for (const picture of pictures) {
@@ -61,6 +58,7 @@ export async function share(
           userId: who.userId,
           pictureId: picture.id,
           token: picture.token,
+          sha256: files.get(picture.token)!,
           isListed: values.where === 'gallery',
           prompt: values.prompt && picture.prompt ? picture.prompt : null,
           settings:
@@ -75,9 +73,8 @@ export async function share(
         }),
       )
     }
-    return made
+    return { ids: made }
   })
-  return { ids }
 }
 
 /** A name is what everybody may read: never the address that somebody signs in with. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, open, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable, Transform } from 'node:stream'
@@ -98,6 +98,26 @@ async function store(
         ...facts,
       }),
   )
+}
+
+/**
+ * Checksums that stored bytes would have, had somebody downloaded and brought them: without what files carry beside the picture. None
+ * while the store is away.
+ */
+export async function checksumsAlike(deps: Pick<Deps, 'storage' | 'log'>, token: string): Promise<Buffer[]> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'playground-alike-'))
+  try {
+    const bytes = await deps.storage.read(token)
+    if (!bytes) return []
+    const [file, clean] = [path.join(folder, 'whole'), path.join(folder, 'clean')]
+    await writeFile(file, bytes)
+    return (await writeClean(file, clean)) ? [await hash(clean)] : []
+  } catch (error) {
+    deps.log.warn({ err: error, token }, 'a picture could not be read to know it again')
+    return []
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 async function hash(file: string): Promise<Buffer> {
