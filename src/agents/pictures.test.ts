@@ -26,6 +26,8 @@ interface Image {
   mime_type: string
   condition: string
   original_url: string | null
+  returned: object
+  revised_prompt: string | null
 }
 interface Task {
   task_id: string
@@ -67,6 +69,13 @@ test('a task that lost some of its pictures says so, and is completed all the sa
   const refused = await made({ reply: 'moderation' })
   assert.deepEqual([refused.charged, refused.estimate], ['no', 0])
   assert.equal((await made({})).error, null)
+})
+
+test('what the gateway says of a picture is told beside what was asked for', async () => {
+  const { result } = await made({ facts: { quality: 'low', model: 'gpt-image-2-codex' } }, { quality: 'high' })
+  const [picture] = result!.images
+  assert.partialDeepStrictEqual(picture!.returned, { quality: 'low', model: 'gpt-image-2-codex', size: '512x384' })
+  assert.equal(picture!.revised_prompt, null)
 })
 
 test('a picture keeps its number when another goes into the trash, and when one could not be shown', async () => {

@@ -104,6 +104,18 @@ export const LoginAnswer = z.object({
   ssh_key: z.object({ id: z.uuid(), name: z.string(), fingerprint: z.string() }),
 })
 export const CreatedAnswer = z.object({ task_id: z.uuid(), status: TaskStatus, message: z.string() })
+const Said = {
+  returned: z
+    .object({
+      size: z.string().optional(),
+      quality: z.string().optional(),
+      format: z.string().optional(),
+      background: z.string().optional(),
+      model: z.string().optional(),
+    })
+    .describe('What the gateway says that it made, as far as it says so'),
+  revised_prompt: z.string().nullable().describe('What the model made of the prompt, where it changed it and says so'),
+}
 const TaskImage = z.object({
   id: z.uuid(),
   /** Counts the pictures as they were made: what is in the trash keeps its own. */
@@ -118,6 +130,7 @@ const TaskImage = z.object({
   /** As it came, where a copy of it is shown. */
   original_url: z.string().nullable(),
   original_mime_type: z.string().nullable(),
+  ...Said,
 })
 export const TaskAnswer = z.object({
   task_id: z.uuid(),

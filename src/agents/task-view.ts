@@ -100,6 +100,8 @@ function imagesOf(job: ImageJob, pictures: readonly Picture[], origin: string): 
       condition: picture.condition,
       original_url: picture.originalFormat && `${task}/download?index=${picture.position}&original=1`,
       original_mime_type: picture.originalFormat && contentTypeOf(picture.originalFormat),
+      returned: picture.returned,
+      revised_prompt: picture.revisedPrompt || null,
     }))
 }
 

@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts'
-import { findPicture, listFiles, type Picture } from '../library/queries.ts'
+import { listFiles } from '../library/file-queries.ts'
+import { findPicture, type Picture } from '../library/queries.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { countHidden } from './moderation-queries.ts'

@@ -54,7 +54,11 @@ test('a stream gives its previews and pictures as they come', async t => {
   )
   assert.deepEqual(events[0], { type: 'accepted', requestId: 'id-1' })
   assert.deepEqual(events[1], { type: 'partial', index: 1, bytes: picture })
-  assert.deepEqual(events[2], { type: 'completed', bytes: picture })
+  assert.deepEqual(events[2], {
+    type: 'completed',
+    bytes: picture,
+    told: { size: '1024x1024', quality: 'high', format: 'png' },
+  })
   const { req, body } = requests[0]!
   assert.deepEqual(JSON.parse(body), { ...request, n: 2, stream: true, partial_images: 2 })
   assert.equal(req.headers.authorization, `Bearer ${apiKey.reveal()}`)
@@ -107,6 +111,13 @@ test('a JSON reply gives every picture, inline or as a data URL', async t => {
     output_format: 'png',
     model: 'gpt-image-2-codex',
   }
+  const told = {
+    size: '1024x1024',
+    quality: 'high',
+    background: 'opaque',
+    format: 'png',
+    model: 'gpt-image-2-codex',
+  }
   const { gateway } = await scriptedServer(t, (_req, res) =>
     res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply)),
   )
@@ -114,9 +125,37 @@ test('a JSON reply gives every picture, inline or as a data URL', async t => {
   assert.equal(error, null)
   assert.deepEqual(events, [
     { type: 'accepted', requestId: null },
-    { type: 'completed', bytes: picture },
-    { type: 'completed', bytes: picture },
+    { type: 'completed', bytes: picture, told: { ...told, revisedPrompt: 'a *cat*' } },
+    { type: 'completed', bytes: picture, told: { ...told, size: '1536x1024' } },
   ])
+})
+
+test('what is said of pictures behind them is told when it comes, of each by its number', async t => {
+  const large = randomBytes(9 * 1024 * 1024).toString('base64')
+  const reply = {
+    data: [
+      { b64_json: large, revised_prompt: 'first' },
+      { b64_json: `${large.slice(4)}AAAA`, revised_prompt: `second\0 ${apiKey.reveal()} ${'x'.repeat(40_000)}` },
+      { b64_json: b64, revised_prompt: 7, quality: ' ' },
+    ],
+    size: '1024x1024',
+    quality: 'auto',
+  }
+  const { gateway } = await scriptedServer(t, (_req, res) => res.end(JSON.stringify(reply)))
+  const { events } = await gather(gateway, { n: 3, stream: false })
+  const said = events.map(event => ('told' in event ? { ...event, bytes: undefined } : event))
+  const common = { size: '1024x1024', quality: 'auto' }
+  assert.partialDeepStrictEqual(said, [
+    { type: 'accepted' },
+    { type: 'completed', told: {} },
+    { type: 'completed', told: {} },
+    { type: 'told', picture: 0, told: { ...common, revisedPrompt: 'first' } },
+    { type: 'told', picture: 1, told: common },
+    { type: 'completed', told: common },
+  ])
+  const [, second] = said.filter(event => event.type === 'told')
+  assert.match(second!.told.revisedPrompt!, /^second {2}\[secret\] x+…$/)
+  assert.ok(second!.told.revisedPrompt!.length <= 32_000)
 })
 
 for (const [what, headers, body] of [

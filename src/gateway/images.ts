@@ -19,6 +19,7 @@ import { type Message, readMessages } from './picture-messages.ts'
 import { addressKeys, itemsOf, pictureKeys, placeOf } from './picture-places.ts'
 import { fieldsOf, string } from './refusals.ts'
 import { scrub } from './scrub.ts'
+import { type Told, toldOf } from './told.ts'
 
 export type ImageEvent =
   /** The gateway took the request (status 200). `requestId` finds the usage row; null before 0.1.133. */
@@ -26,13 +27,15 @@ export type ImageEvent =
   /** A preview of a picture in the making. */
   | { type: 'partial'; index: number; bytes: Buffer }
   /** A finished picture. */
-  | { type: 'completed'; bytes: Buffer }
+  | { type: 'completed'; bytes: Buffer; told: Told }
+  /** What is said only now of a finished picture that was handed over before; they are counted from 0, whatever came of them. */
+  | { type: 'told'; picture: number; told: Told }
   /** The first part of a finished picture, where the reply broke off inside it. The last event: the failure follows. */
   | { type: 'half'; bytes: Buffer }
   /** A finished picture that did not arrive as one: made, and so billed. The others are not lost with it. */
   | { type: 'rejected'; detail: string }
   /** A finished picture that could not be fetched from where the gateway says that it is, yet; null: nor may it be. */
-  | { type: 'unfetched'; address: string | null; detail: string }
+  | { type: 'unfetched'; address: string | null; detail: string; told: Told }
 
 /**
  * The events of one picture call, each picture as soon as it is whole; ends after the last, or throws GatewayError. Read it once: reading sends the
@@ -110,6 +113,7 @@ async function* readCall(
     reply: null,
     completed: 0,
     begun: false,
+    early: new Map(),
     signal,
     upstream: deps.upstream,
   }
@@ -147,13 +151,18 @@ function unread(context: Context, error: unknown): GatewayError | null {
 }
 
 interface Context extends ModelCall {
+  /** Those handed over before what is said of them: by the number that the scanner gave them, which they are. */
+  early: Map<number, number>
   signal: AbortSignal
   upstream: URL
 }
 
 async function* eventsOf(message: Message, context: Context): AsyncGenerator<ImageEvent, void, undefined> {
   if (message.kind === 'early') {
-    for (const picture of message.pictures.values()) yield finished(context, picture)
+    for (const [number, picture] of message.pictures) {
+      context.early.set(number, context.completed)
+      yield finished(context, picture, {})
+    }
     if (message.half && !isPreview(message.half)) yield { type: 'half', bytes: message.half.bytes }
     return
   }
@@ -168,7 +177,7 @@ async function* eventsOf(message: Message, context: Context): AsyncGenerator<Ima
     const step = Number(json.partial_image_index)
     yield { type: 'partial', index: Number.isInteger(step) && Math.abs(step) < MOST_PREVIEWS ? step : 0, bytes }
   } else if (type.endsWith('.completed') || type === '') {
-    for (const item of itemsOf(json)) yield* pictureOf(placeOf(item), message, context)
+    for (const item of itemsOf(json)) yield* pictureOf(item, json, message, context)
   }
 }
 
@@ -176,28 +185,33 @@ function isPreview({ event, text }: { event: string; text: string }): boolean {
   return event.endsWith('.partial_image') || /"type"\s*:\s*"[^"]*\.partial_image"/.test(text)
 }
 
-/** Nothing when it was handed over before or never came. */
+/** Nothing when it never came. */
 async function* pictureOf(
-  place: number | string | null,
+  item: unknown,
+  reply: Record<string, unknown>,
   message: Message,
   context: Context,
 ): AsyncGenerator<ImageEvent, void, undefined> {
+  const place = placeOf(item)
+  const told = toldOf(context.apiKey, fieldsOf(item), reply)
+  const early = typeof place === 'number' ? context.early.get(place) : undefined
+  if (early !== undefined) yield { type: 'told', picture: early, told }
   const picture = typeof place === 'number' ? message.pictures.get(place) : await fetched(place ?? '', context)
-  if (picture) yield finished(context, picture)
+  if (picture) yield finished(context, picture, told)
 }
 
-function finished(context: Context, picture: ScannedPicture | Unfetched): ImageEvent {
+function finished(context: Context, picture: ScannedPicture | Unfetched, told: Told): ImageEvent {
   if (++context.completed > limits.pictures) throw new RangeError(`more than ${limits.pictures} pictures`)
-  if (Buffer.isBuffer(picture)) return { type: 'completed', bytes: picture }
+  if (Buffer.isBuffer(picture)) return { type: 'completed', bytes: picture, told }
   if (picture instanceof BadBase64 && picture.before.length >= fewestBytes) {
-    return { type: 'completed', bytes: picture.before }
+    return { type: 'completed', bytes: picture.before, told }
   }
   const detail = scrub(picture.message, [context.apiKey])
   if (!(picture instanceof Unfetched)) return { type: 'rejected', detail }
   const { address } = picture
   // Where it holds a key it is not for anybody's eyes.
   const mayTell = address !== null && scrub(address, [context.apiKey]) === address
-  return { type: 'unfetched', address: mayTell ? address : null, detail }
+  return { type: 'unfetched', address: mayTell ? address : null, detail, told }
 }
 
 class Unfetched extends Error {

@@ -8,6 +8,7 @@ import { type PictureSieve, pictureSieve } from './picture-words.ts'
 import { fieldsOf, string } from './refusals.ts'
 import { type ThinkingSieve, thinkingSieve } from './thinking-words.ts'
 import { type TokenUsage, usageOf } from './token-usage.ts'
+import { type Told, toldOf } from './told.ts'
 
 export type ResponseEvent =
   /** The gateway took the request (status 200). */
@@ -35,6 +36,7 @@ export interface Drawn {
   prompt: string
   /** A preview of the tool, after which nothing came. */
   isPreview: boolean
+  told: Told
 }
 
 /** Characters of a delta that are looked at before the reader hears of them: it may have had enough. */
@@ -161,7 +163,8 @@ function* wordsOf(
   for (const piece of pieces) {
     if (typeof piece === 'string') yield { type: 'text', delta: piece }
     else if ('begins' in piece) yield { type: 'drawing', index: context.drawings++, by: 'words', name: piece.begins }
-    else yield { type: 'picture', index: context.drawings - 1, prompt: '', isPreview: false, ...piece.picture }
+    else
+      yield { type: 'picture', index: context.drawings - 1, prompt: '', isPreview: false, told: {}, ...piece.picture }
   }
 }
 
@@ -204,7 +207,15 @@ function* toolPicture(
     context.completed++
   }
   const prompt = words(item.revised_prompt)
-  yield { type: 'picture', index: tool.index, bytes, letters: '', prompt, isPreview: false }
+  yield {
+    type: 'picture',
+    index: tool.index,
+    bytes,
+    letters: '',
+    prompt,
+    isPreview: false,
+    told: toldOf(context.apiKey, item),
+  }
 }
 
 /** Before the end, whatever it is: words that were held back, and what is there of pictures that were begun. */
@@ -213,7 +224,15 @@ export function* leftOver(context: ResponseContext): Generator<ResponseEvent, vo
   for (const tool of context.tools.values()) {
     if (tool.over) continue
     tool.over = true
-    yield { type: 'picture', index: tool.index, bytes: tool.preview, letters: '', prompt: '', isPreview: true }
+    yield {
+      type: 'picture',
+      index: tool.index,
+      bytes: tool.preview,
+      letters: '',
+      prompt: '',
+      isPreview: true,
+      told: {},
+    }
   }
 }
 

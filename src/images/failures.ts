@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import type { Told } from '../gateway/told.ts'
 import type { Stop } from '../work/worker.ts'
 import type { ClaimedJob, Ending } from './claim-queries.ts'
 
@@ -17,6 +18,8 @@ export interface Progress {
   /** Bytes may be stored that are not in the library. */
   leftovers: boolean
   requestId: string | null
+  /** What was said of each, by its position. */
+  told: Told[]
 }
 
 const ATTEMPTS = 8

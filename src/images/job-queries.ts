@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { failureReasons } from '../gateway/errors.ts'
+import { Told } from '../gateway/told.ts'
 import { windowNames } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
 import { isTold } from './line-queries.ts'
 import type { NewJob } from './start-queries.ts'
 
 /** Where the gateway says that a picture is, which could not be fetched from there. */
-export const Unfetched = z.object({ position: z.number(), address: z.string() })
+export const Unfetched = z.object({ position: z.number(), address: z.string(), told: Told.optional() })
 export type Unfetched = z.output<typeof Unfetched>
 
 export const ImageJob = z.object({

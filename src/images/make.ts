@@ -5,7 +5,9 @@ import { forgetKeyState } from '../account/queries.ts'
 import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
+import type { Told } from '../gateway/told.ts'
 import { newToken } from '../library/keep.ts'
+import { setReturned } from '../library/queries.ts'
 import { beforeLeaving, isOutage, persist } from '../work/persist.ts'
 import type { Run } from '../work/worker.ts'
 import { callOf, openInputs, previewsOf } from './call-of.ts'
@@ -22,7 +24,7 @@ import {
 } from './claim-queries.ts'
 import { endUnsent } from './ended.ts'
 import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
-import { fileMade, type Made } from './file-made.ts'
+import { fileMade, type Made, saidOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import type { Unfetched } from './job-queries.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
@@ -69,6 +71,7 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
     rejected: null,
     leftovers: false,
     requestId: null,
+    told: [],
   }
   const unfetched: (Unfetched & { detail: string })[] = []
   let half: Buffer | null = null
@@ -84,8 +87,10 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
       else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
       else if (event.type === 'completed') {
         previewer.drop()
+        progress.told[progress.received] = event.told
         await keep(deps, job, event.bytes, progress.received++, progress, previewer)
-      } else if (event.type === 'half') half = event.bytes
+      } else if (event.type === 'told') await tellOf(deps, job, event.picture, event.told, progress)
+      else if (event.type === 'half') half = event.bytes
       else if (event.type === 'rejected') {
         progress.received++
         progress.rejected ??= { reason: 'bad_image', detail: event.detail }
@@ -93,8 +98,9 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
         progress.received++
         progress.rejected ??= { reason: 'unfetched', detail: event.detail }
       } else {
-        const { address, detail } = event
-        const picture = { position: progress.received++, address }
+        const { address, detail, told } = event
+        progress.told[progress.received] = told
+        const picture = { position: progress.received++, address, told }
         unfetched.push({ ...picture, detail })
         await tell(deps, job, () => addUnfetched(deps.db, job, picture))
       }
@@ -144,12 +150,12 @@ async function fetchLater(
 
 /** At once, or, where something of it waits or the database is away, when all is brought home. */
 async function end(deps: Deps, job: ClaimedJob, progress: Progress, ending: Ending): Promise<void> {
-  if (progress.spilled) return leaveInSpill(deps, job, progress.kept, ending)
+  if (progress.spilled) return leaveInSpill(deps, job, progress, ending)
   try {
     await finish(deps, job, ending)
   } catch (error) {
     if (!isOutage(error)) throw error
-    await leaveInSpill(deps, job, progress.kept, ending)
+    await leaveInSpill(deps, job, progress, ending)
   }
 }
 
@@ -179,7 +185,13 @@ async function keep(
   previewer: Previewer,
 ): Promise<void> {
   try {
-    count(deps, job, position, await beforeLeaving(deps, fileMade(deps, job, position, bytes)), progress)
+    count(
+      deps,
+      job,
+      position,
+      await beforeLeaving(deps, fileMade(deps, job, position, bytes, progress.told[position])),
+      progress,
+    )
   } catch (error) {
     if (isOutage(error)) {
       deps.log.warn({ err: error, job: job.id, position }, 'a picture could not be stored')
@@ -215,7 +227,7 @@ async function hold(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer
   for (;;) {
     await delay(HOLD_MS, undefined, { signal: deps.leaving }).catch(() => undefined)
     try {
-      const made = await beforeLeaving(deps, fileMade(deps, job, position, bytes))
+      const made = await beforeLeaving(deps, fileMade(deps, job, position, bytes, progress.told[position]))
       return count(deps, job, position, made, progress)
     } catch (error) {
       if (!isOutage(error)) return reject(deps, job, position, error, progress)
@@ -234,6 +246,13 @@ async function hold(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer
       return
     }
   }
+}
+
+/** Of a picture that was kept as soon as it was there, the rest of the reply told later. */
+async function tellOf(deps: Deps, job: ClaimedJob, position: number, told: Told, progress: Progress): Promise<void> {
+  progress.told[position] = told
+  const place = { userId: job.userId, jobId: job.id, position }
+  await tell(deps, job, () => setReturned(deps.db, place, saidOf(job, told)))
 }
 
 /** What is kept and cannot be shown is no picture. */

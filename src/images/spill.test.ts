@@ -95,6 +95,8 @@ test('killed at every step of a spill: what was on the disk is filed when the st
 test('killed at every step of filing what was spilled: it is filed once', async () => {
   const person = await alice(app)
   const spill = disk()
+  const facts = { quality: 'low', model: 'gpt-image-2-codex' }
+  app.mock.control.fault({ match: { prompt: 'killed while it is filed' }, facts })
   const id = await ask(person, 'killed while it is filed', { n: '2' })
   const first = await startSteppedWorker(app, { spill }, {}, 'down')
   await made(id)
@@ -112,6 +114,8 @@ test('killed at every step of filing what was spilled: it is filed once', async 
   const row = await jobEnd(app.db, id)
   assert.deepEqual([row.state, row.charged, row.failureReason, row.keySecret], ['done', 'yes', null, null])
   assert.deepEqual(await picturesOf(person, id), bytes)
+  const { rows } = await app.db.pool.query('select returned from pictures where job_id = $1', [id])
+  for (const { returned } of rows) assert.partialDeepStrictEqual(returned, facts)
   assert.equal(app.mock.control.calls({ prompt: 'killed while it is filed' }).length, 1)
   await until('an empty disk', async () => (await filesOf(spill)).length === 1)
   await last.kill()

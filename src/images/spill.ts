@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import { Told } from '../gateway/told.ts'
 import { listPositions } from '../library/queries.ts'
 import { beforeLeaving, isOutage } from '../work/persist.ts'
 import { createRefiler } from '../work/refiler.ts'
 import type { ClaimedJob, Ending } from './claim-queries.ts'
+import type { Progress } from './failures.ts'
 import { fileMade, type Made } from './file-made.ts'
 import { finish } from './finish.ts'
 import { filePreview, PREVIEW } from './remains.ts'
@@ -17,12 +19,19 @@ const Note = z.object({
   kept: z.number(),
   ending: z.custom<Omit<Ending, 'retryAt'>>(value => typeof value === 'object' && value !== null),
   retryAt: z.coerce.date().nullable(),
+  /** What was said of each picture, by its position. */
+  told: z.array(Told.nullable()).default([]),
 })
 
 /** Leaves the end of a job to `bringHome`. */
-export async function leaveInSpill(deps: Deps, job: ClaimedJob, kept: number, ending: Ending): Promise<void> {
+export async function leaveInSpill(
+  deps: Deps,
+  job: ClaimedJob,
+  { kept, told }: Pick<Progress, 'kept' | 'told'>,
+  ending: Ending,
+): Promise<void> {
   const { retryAt = null, ...rest } = ending
-  await deps.spill.putNote(job.id, JSON.stringify({ claim: job.claim, kept, ending: rest, retryAt }))
+  await deps.spill.putNote(job.id, JSON.stringify({ claim: job.claim, kept, ending: rest, retryAt, told }))
   await beforeLeaving(deps, markMade(deps, job)).catch(error =>
     deps.log.warn({ err: error, job: job.id }, 'the end of a job waits in the spill'),
   )
@@ -68,14 +77,16 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
   if (!(await isOver(deps, job, claimsHere))) return
   let brought = 0
   const spoilt: string[] = []
+  const note = await noteOf(deps, job)
   for (const spilled of await deps.spill.listOf(work)) {
     const bytes = await deps.spill.read(spilled)
-    const made = bytes && (await beforeLeaving(deps, fileSpilled(deps, job, spilled.position, bytes)))
+    const made =
+      bytes &&
+      (await beforeLeaving(deps, fileSpilled(deps, job, spilled.position, bytes, note?.told[spilled.position])))
     if (made?.condition === 'undecodable') spoilt.push(made.detail)
     else if (made) brought++
     await deps.spill.remove(spilled)
   }
-  const note = await noteOf(deps, job)
   if (!note) await recover(deps, job, brought)
   else await finish(deps, job, await endingOf(deps, job, note, spoilt))
   await deps.spill.removeWork(work)
@@ -83,8 +94,14 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
 }
 
 /** What came of a picture; null for a preview, which is none. */
-async function fileSpilled(deps: Deps, job: ClaimedJob, position: number, bytes: Buffer): Promise<Made | null> {
-  if (position !== PREVIEW) return fileMade(deps, job, position, bytes)
+async function fileSpilled(
+  deps: Deps,
+  job: ClaimedJob,
+  position: number,
+  bytes: Buffer,
+  told: Told | null | undefined,
+): Promise<Made | null> {
+  if (position !== PREVIEW) return fileMade(deps, job, position, bytes, told ?? {})
   await filePreview(deps, job, bytes)
   return null
 }

@@ -45,7 +45,7 @@ export async function recoverUnfetched(deps: Deps, job: ClaimedJob): Promise<num
   for (const each of job.unfetched) {
     const bytes = await fetchOnce(deps, each, deps.leaving)
     if (bytes) {
-      await fileMade(deps, job, each.position, bytes)
+      await fileMade(deps, job, each.position, bytes, each.told)
       await deleteUnfetched(deps.db, job, each.position)
     } else missing++
   }

@@ -15,11 +15,12 @@ const Asked = z.object({
 export type Asked = z.output<typeof Asked>
 
 /** What the gateway says that it made, as far as it says so. */
-const Returned = z.object({
+export const Returned = z.object({
   size: z.string().optional(),
   quality: z.string().optional(),
   format: z.string().optional(),
   background: z.string().optional(),
+  model: z.string().optional(),
 })
 export type Returned = z.output<typeof Returned>
 
@@ -140,6 +141,18 @@ export async function restoreComposed(db: Db, result: Picture): Promise<string |
     [result.id, result.userId],
   )
   return row?.id ?? null
+}
+
+/** What the gateway said of a picture after it was filed. */
+export async function setReturned(
+  db: Db,
+  { userId, jobId, position }: { userId: number; jobId: string; position: number },
+  { returned, revisedPrompt }: { returned: Returned; revisedPrompt: string },
+): Promise<void> {
+  await db.run(
+    `update pictures set returned = $4, revised_prompt = $5 where job_id = $2 and position = $3 and user_id = $1`,
+    [userId, jobId, position, returned, revisedPrompt],
+  )
 }
 
 /** Each picture that came of a job bears its share of what the call was charged; null: not known yet. */

@@ -95,6 +95,10 @@ export const Fault = z.strictObject({
     .regex(/^\d+x\d+$/)
     .optional(),
   picture: z.enum(misshapes).optional(),
+  /** What the reply says of its pictures, whatever they are: `quality`, `size`, `model` and the like. */
+  facts: z.record(z.string(), z.unknown()).optional(),
+  /** What the model made of the prompt; only a reply at one go says so. */
+  revised: z.string().optional(),
   /** The name that carries a picture, in place of `b64_json` or `url`; `image.url` is one inside the other. */
   field: z
     .string()

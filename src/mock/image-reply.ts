@@ -26,6 +26,7 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
       quality: request.quality && request.quality !== 'auto' ? request.quality : 'medium',
       size: `${picture.width}x${picture.height}`,
       ...(flavour === 'oauth' && { model: request.model }),
+      ...fault.facts,
     }
   }
 
@@ -147,7 +148,10 @@ export function startImageReply(exchange: Exchange, request: ImageRequest, flavo
         await client.write(value.subarray(0, value.length >> 1))
         if (index === 0) await goThrough(exchange, 'mid_picture')
         await client.write(value.subarray(value.length >> 1))
-        const revised = flavour === 'oauth' ? `,"revised_prompt":${JSON.stringify(request.prompt)}` : ''
+        const revised =
+          flavour === 'oauth'
+            ? `,"revised_prompt":${JSON.stringify(fault.revised ?? `A picture: ${request.prompt}`)}`
+            : ''
         await client.write(`"${close}${revised}}`)
       }
       await client.write(`],${JSON.stringify(tail).slice(1)}`)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Deps } from '../../deps.ts'
+import { Returned } from '../../library/queries.ts'
 import { messageOf } from '../../storage/spill.ts'
 import { beforeLeaving, isOutage } from '../../work/persist.ts'
 import { createRefiler } from '../../work/refiler.ts'
@@ -10,7 +11,13 @@ import { type DrawnFacts, fileDrawn } from './file-drawn.ts'
 
 const Facts = z.record(
   z.coerce.number(),
-  z.object({ name: z.string(), prompt: z.string(), isPreview: z.boolean(), isLetters: z.boolean() }),
+  z.object({
+    name: z.string(),
+    prompt: z.string(),
+    isPreview: z.boolean(),
+    isLetters: z.boolean(),
+    returned: Returned.default({}),
+  }),
 )
 
 /** Before the bytes that they are of. */

@@ -1,6 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import { deleteBytes, filePicture, newToken, storePicture } from '../../library/keep.ts'
 import { deleteNamed, insertNamed } from '../../library/named-queries.ts'
+import type { Returned } from '../../library/queries.ts'
 import { insertAttachments, insertText } from '../message-queries.ts'
 import { tellPages } from '../notify-queries.ts'
 import { type DrawnFor, deleteWaiting, lockPlace } from './drawn-queries.ts'
@@ -12,6 +13,8 @@ export interface DrawnFacts {
   isPreview: boolean
   /** It is none, or cannot be stored as one: the letters are there to be downloaded. */
   isLetters: boolean
+  /** What the gateway says that it is. */
+  returned: Returned
 }
 
 type Answer = Pick<DrawnFor, 'messageId' | 'conversationId' | 'userId' | 'model'>
@@ -25,7 +28,7 @@ export async function fileDrawn(
   answer: Answer,
   position: number,
   content: Buffer,
-  { name = '', prompt = '', isPreview = false, isLetters = false }: Partial<DrawnFacts> = {},
+  { name = '', prompt = '', isPreview = false, isLetters = false, returned = {} }: Partial<DrawnFacts> = {},
 ): Promise<void> {
   const { userId, messageId, conversationId, model } = answer
   if (isLetters) return fileLetters(deps, answer, position, content)
@@ -38,6 +41,7 @@ export async function fileDrawn(
     ...facts,
     requestedSize: `${width}x${height}`,
     quality: 'auto',
+    returned,
     ...(isPreview && { condition: 'preview' as const }),
   }
   const isNew = await deps.db.transaction(async tx => {

@@ -31,7 +31,8 @@ export function keepDrawn(deps: Deps, reply: ClaimedReply, asked: string): Drawn
     if (content.length === 0) return
     const name = (names.get(index) || drawn.prompt || asked).slice(0, LONGEST_NAME).toWellFormed()
     const prompt = (drawn.prompt || asked).slice(0, LONGEST_PROMPT).toWellFormed()
-    told.set(index, { name, prompt, isPreview: drawn.isPreview, isLetters })
+    const { revisedPrompt: _, ...returned } = drawn.told
+    told.set(index, { name, prompt, isPreview: drawn.isPreview, isLetters, returned })
     await keepOne(deps, reply, { position: index, content, told })
   }
 
