@@ -3,10 +3,10 @@
 // when it starts: this is for those who want it done before.
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
 import { migrate, pendingMigrations } from '../src/db/migrate.ts'
 import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
+import { ownConfig } from './own-config.ts'
 
 const dryRun = wantsDryRun()
 const config = ownConfig()
@@ -29,15 +29,5 @@ function wantsDryRun(): boolean {
   } catch (error) {
     console.error(`${(error as Error).message}\nUsage: npm run migrate [-- --dry-run]`)
     process.exit(2)
-  }
-}
-
-function ownConfig(): Readonly<Config> {
-  try {
-    return loadConfig(process.env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    console.error(error.message)
-    process.exit(78)
   }
 }

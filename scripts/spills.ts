@@ -5,10 +5,10 @@
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { listDrawnKeepers, releaseDrawn } from '../src/chat/answer/drawn-queries.ts'
-import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/db.ts'
 import { listKeepers, releaseSpill } from '../src/images/spill-queries.ts'
 import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
+import { ownConfig } from './own-config.ts'
 
 const options = readOptions()
 const config = ownConfig()
@@ -49,15 +49,5 @@ function readOptions() {
   } catch (error) {
     console.error(`${(error as Error).message}\nUsage: npm run spills [-- --release <worker id> [--dry-run]]`)
     process.exit(2)
-  }
-}
-
-function ownConfig(): Readonly<Config> {
-  try {
-    return loadConfig(process.env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    console.error(error.message)
-    process.exit(78)
   }
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Timeouts } from './gateway/client.ts'
 import { ownSecret } from './secrets/own-secret.ts'
 import { decoded, namesBucket, prefixOf } from './storage/addresses.ts'
+import type { S3Config } from './storage/storage.ts'
 import { isNetwork } from './web/network.ts'
 import type { BodyPace } from './web/slow-bodies.ts'
 
@@ -24,17 +25,7 @@ export interface Config {
   spill: { directory: string; limitBytes: number }
   /** The first seals and signs, the others still open: rotation. Each at least 32 characters. */
   sessionSecrets: readonly string[]
-  s3: null | {
-    endpoint: string
-    region: string
-    bucket: string
-    accessKeyId: string
-    secretAccessKey: string
-    /** At the CDN everybody who knows an object's address may see it, as here. */
-    isPublic: boolean
-    /** Path of the CDN base, decoded: object key = prefix + `/` + token. */
-    prefix: string
-  }
+  s3: S3Config | null
   /** Public address in front of the bucket, without a slash at the end: an object's address is this, `/` and its token. */
   cdnBase: string | null
   keepLocalAssets: boolean

@@ -41,6 +41,10 @@ export function openJobKey(deps: Opener, userId: number, jobId: string, sealed: 
   return openForCall(deps, `key of job ${jobId}`, userId, sealed)
 }
 
+export function resealReplyKey(deps: Pick<Deps, 'sealer'>, userId: number, replyId: string, sealed: Buffer): Buffer {
+  return deps.sealer.reseal(`key of reply ${replyId}`, userId, sealed)
+}
+
 /** As `openJobKey`, of an answer. */
 export function openReplyKey(deps: Opener, userId: number, replyId: string, sealed: Buffer): Secret | null {
   return openForCall(deps, `key of reply ${replyId}`, userId, sealed)

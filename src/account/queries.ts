@@ -139,24 +139,3 @@ export async function updateOtherKeys(db: Db, userId: number, others: readonly O
     [userId, JSON.stringify(others)],
   )
 }
-
-const SealedKey = z.object({ userId: z.number(), keySecret: z.instanceof(Buffer) })
-
-/** Chosen keys that were sealed with one of these. */
-export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], after: string | null, limit: number) {
-  return db.many(
-    SealedKey,
-    `select user_id, key_secret from accounts where substring(key_secret from 2 for 4) = any($1::bytea[])
-       and ($2::bigint is null or user_id > $2) order by user_id limit $3`,
-    [sealedWith, after, limit],
-  )
-}
-
-/** The same key, sealed anew. */
-export function replaceSealedKey(db: Db, old: z.output<typeof SealedKey>, keySecret: Buffer): Promise<number> {
-  return db.run(`update accounts set key_secret = $3 where user_id = $1 and key_secret = $2`, [
-    old.userId,
-    old.keySecret,
-    keySecret,
-  ])
-}

@@ -183,27 +183,6 @@ export function markBoundKeyGone(db: Db, sshKey: SshKey): Promise<SshKey | null>
   )
 }
 
-const SealedKey = z.object({ id: z.string(), userId: z.number(), keySecret: z.instanceof(Buffer) })
-
-/** API keys of SSH keys that were sealed with one of these. */
-export function listKeysSealedWith(db: Db, sealedWith: readonly Buffer[], after: string | null, limit: number) {
-  return db.many(
-    SealedKey,
-    `select id, user_id, key_secret from ssh_keys
-     where substring(key_secret from 2 for 4) = any($1::bytea[]) and ($2::uuid is null or id > $2) order by id limit $3`,
-    [sealedWith, after, limit],
-  )
-}
-
-/** The same key, sealed anew. */
-export function replaceSealedKey(db: Db, old: z.output<typeof SealedKey>, keySecret: Buffer): Promise<number> {
-  return db.run(`update ssh_keys set key_secret = $3 where id = $1 and key_secret = $2`, [
-    old.id,
-    old.keySecret,
-    keySecret,
-  ])
-}
-
 export async function setLimits(db: Db, sshKey: SshKey, limits: Limits): Promise<void> {
   await db.run(
     `update ssh_keys set pictures_per_day = $3, jobs_at_once = $4, sizes = $5, qualities = $6, spend_per_day = $7,

@@ -1,7 +1,7 @@
 import { resealBindingKey } from '../account/key.ts'
-import { resealEach } from '../secrets/reseal.ts'
+import { resealKeys } from '../work/sealed-key-queries.ts'
 import type { Upkeep, UpkeepDeps } from '../work/upkeep.ts'
-import { deleteExpired, listKeysSealedWith, replaceSealedKey } from './queries.ts'
+import { deleteExpired } from './queries.ts'
 import { CHALLENGE_SECONDS } from './sign-in.ts'
 
 const PENDING_KEY_DAYS = 7
@@ -12,9 +12,7 @@ export function upkeep({ db }: UpkeepDeps): Upkeep {
 
 /** What an older secret sealed, sealed with the first one. */
 export function seals(deps: UpkeepDeps): Promise<number> {
-  return resealEach(
-    (after, limit) => listKeysSealedWith(deps.db, deps.sealer.older, after, limit),
-    row => replaceSealedKey(deps.db, row, resealBindingKey(deps, row.userId, row.id, row.keySecret)),
-    row => row.id,
+  return resealKeys(deps, { table: 'ssh_keys', id: 'id', type: 'uuid' }, row =>
+    resealBindingKey(deps, row.userId, row.id, row.keySecret),
   )
 }

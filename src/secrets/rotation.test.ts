@@ -75,6 +75,7 @@ async function askForTask(url: string, pair: SshPair): Promise<{ status: number;
 test('housekeeping seals anew what an older secret sealed, so that it can be dropped', async () => {
   const { person, pair, stop } = await before()
   const { location } = await person.post('/images', { prompt: 'In a batch that is paused for long' })
+  const conversation = await say(person, 'That waits until a window of its key opens')
   await stop()
   const secret = randomBytes(32).toString('hex')
   const storage = openStorage({ localDirectory: app.config.dataDirectory, s3: null, keepLocal: false })
@@ -92,6 +93,7 @@ test('housekeeping seals anew what an older secret sealed, so that it can be dro
     ]),
   )
   assert.equal(ended.state, 'done')
+  await replyIn(app.db, conversation, 'done')
   assert.equal((await browser().post('/images', { prompt: 'Under the new one' }, { headers })).status, 303)
   await app.db.run('delete from sign_ins')
   assert.equal((await askForTask(running.url, pair)).status, 202, 'with nobody there to ask for the API key anew')

@@ -12,7 +12,7 @@ import type { Upkeep, UpkeepDeps } from '../work/upkeep.ts'
 
 // The library after those who name what it is to delete.
 const rooms = [session, exports, gallery, images, chat, agents, library]
-const sealing = [session, account, images, agents]
+const sealing = [session, account, images, chat, agents]
 const HOUR_MS = 3_600_000
 
 /** Once an hour, in one process: what has expired goes, and what an older secret sealed is sealed anew. */
