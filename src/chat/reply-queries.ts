@@ -1,35 +1,19 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import { failureReasons } from '../gateway/errors.ts'
-import { type WindowName, windowNames } from '../gateway/windows.ts'
+import type { WindowName } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
+import { paidCall } from '../work/paid-call.ts'
 import { CHANNEL, tellPages } from './notify-queries.ts'
 
 export const Reply = z.object({
+  ...paidCall,
   messageId: z.string(),
   conversationId: z.string(),
-  userId: z.number(),
-  signInId: z.string().nullable(),
   state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'stopped']),
-  version: z.number(),
   purpose: z.enum(['answer', 'close']),
   model: z.string(),
   effort: z.string().nullable(),
   keyId: z.number().nullable(),
-  keyName: z.string().nullable(),
-  keyGroup: z.string().nullable(),
-  keySecret: z.instanceof(Buffer).nullable(),
-  callerAddress: z.string(),
-  callerUserAgent: z.string(),
-  notBefore: z.date().nullable(),
-  /** The window of its key that `notBefore` is the end of. */
-  waitsFor: z.enum(windowNames).nullable(),
-  startedAt: z.date().nullable(),
-  finishedAt: z.date().nullable(),
-  attempts: z.number(),
-  claim: z.string().nullable(),
-  calledAt: z.date().nullable(),
-  cancelRequestedAt: z.date().nullable(),
   text: z.string(),
   reasoning: z.string(),
   html: z.string().nullable(),
@@ -38,12 +22,6 @@ export const Reply = z.object({
   cachedTokens: z.number().nullable(),
   outputTokens: z.number().nullable(),
   reasoningTokens: z.number().nullable(),
-  requestId: z.string().nullable(),
-  failureReason: z.enum(failureReasons).nullable(),
-  charged: z.enum(['yes', 'no', 'unknown']).nullable(),
-  cost: z.number().nullable(),
-  failureDetail: z.string().nullable(),
-  retryAt: z.date().nullable(),
   evidence: Evidence.nullable(),
 })
 export type Reply = z.output<typeof Reply>

@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import { failureReasons } from '../gateway/errors.ts'
 import { Told } from '../gateway/told.ts'
-import { windowNames } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
+import { paidCall } from '../work/paid-call.ts'
 import { isTold } from './line-queries.ts'
 import type { NewJob } from './start-queries.ts'
 
@@ -12,11 +11,9 @@ export const Unfetched = z.object({ position: z.number(), address: z.string(), t
 export type Unfetched = z.output<typeof Unfetched>
 
 export const ImageJob = z.object({
+  ...paidCall,
   id: z.string(),
-  userId: z.number(),
-  signInId: z.string().nullable(),
   state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'cancelled']),
-  version: z.number(),
   model: z.string(),
   prompt: z.string(),
   size: z.string(),
@@ -36,33 +33,13 @@ export const ImageJob = z.object({
   sshKeyId: z.string().nullable(),
   sshKeyName: z.string().nullable(),
   keyId: z.number(),
-  keyName: z.string().nullable(),
-  keyGroup: z.string().nullable(),
-  keySecret: z.instanceof(Buffer).nullable(),
-  callerAddress: z.string(),
-  callerUserAgent: z.string(),
   createdAt: z.date(),
-  notBefore: z.date().nullable(),
-  /** The window of its key that `notBefore` is the end of. */
-  waitsFor: z.enum(windowNames).nullable(),
-  startedAt: z.date().nullable(),
-  finishedAt: z.date().nullable(),
-  attempts: z.number(),
-  claim: z.string().nullable(),
-  calledAt: z.date().nullable(),
-  cancelRequestedAt: z.date().nullable(),
   previewStep: z.number().nullable(),
   tokens: z.array(z.string()),
   leaseUntil: z.date().nullable(),
   spilledBy: z.string().nullable(),
   madeAt: z.date().nullable(),
-  requestId: z.string().nullable(),
-  failureReason: z.enum(failureReasons).nullable(),
-  charged: z.enum(['yes', 'no', 'unknown']).nullable(),
-  failureDetail: z.string().nullable(),
   failureField: z.string().nullable(),
-  retryAt: z.date().nullable(),
-  cost: z.number().nullable(),
   costUntil: z.date().nullable(),
   batchId: z.string().nullable(),
   /** That it was asked for in. */
