@@ -28,6 +28,7 @@ export const reasons = [
   'spend_per_day',
   'spend_total',
   'too_many_queued',
+  'storage_full',
   'rate_limited',
   'gateway',
   'unavailable',

@@ -267,7 +267,7 @@ test('the most liked come first, of all time and this month; pages meet without 
 
 test('search finds prompts and people, and takes every letter as it is', async () => {
   const owner = await alice(app)
-  const id = await shared(owner, await makePicture(app, owner, '灯塔在雨中 100%_sure "q" Ünïcode'), {
+  const id = await shared(owner, await makePicture(app, owner, '灯塔在雨中 100%_sure "q" Ünïcode 🦩👩\u200d🎨 مرحبا'), {
     ...everything,
     name: 'Rosalind F.',
   })
@@ -275,6 +275,9 @@ test('search finds prompts and people, and takes every letter as it is', async (
     '灯塔',
     '塔',
     '100%_',
+    '🦩',
+    '👩\u200d🎨',
+    'مرحبا',
     '"q"',
     'ÜNÏCODE',
     'u\u0308ni\u0308code',
@@ -289,6 +292,54 @@ test('search finds prompts and people, and takes every letter as it is', async (
     assert.equal(answer.status, 200, q)
     if (q !== '%' && q !== '\0') assert.deepEqual(shownIn(answer), [], q)
   }
+})
+
+test('words of prompts and names are text on every page, in the feed and in previews of links', async () => {
+  const owner = await alice(app)
+  const evil = `"><img src=x onerror=alert(1)>]]></title><script>alert(2)</script>'&amp;\u202e`
+  const prompt = `heron ${evil}`
+  const name = `Eve <b onclick=x>"'&`
+  const picture = await makePicture(app, owner, prompt)
+  await owner.post('/library/selection', { act: 'tag', id: picture.id, tags: evil })
+  await owner.post('/library/selection', { act: 'move', id: picture.id, folder: evil })
+  const form = await owner.get(`/gallery/share?picture=${picture.id}`)
+  const id = await shared(owner, picture, { ...everything, name })
+  const link = await shared(owner, picture, { ...everything, name, where: 'link' })
+  const fan = await charlie(app)
+  await fan.post(`/gallery/${id}/report`, { reason: 'other', words: evil })
+  const [guest, admin] = [app.browser(), await operator()]
+  const author = authorOf(await guest.get(`/gallery/${id}`))
+  await fan.post(`/gallery/authors/${author}/block`, { block: 'on' })
+  const pages = [
+    form,
+    await owner.post('/gallery/share', { ...everything, picture: picture.id, name: evil }),
+    await guest.get('/gallery'),
+    await guest.get(`/gallery?by=${author}`),
+    await guest.get(`/gallery?${new URLSearchParams({ q: evil })}`),
+    await guest.get('/gallery', { htmx: true }),
+    await guest.get(`/gallery/${id}`),
+    await guest.get(`/shared/${link}`),
+    await owner.get('/gallery/mine'),
+    await fan.get('/gallery/mine'),
+    await admin.get('/gallery/reports'),
+    await fan.get(`/images?remix=${id}`),
+  ]
+  for (const page of pages) {
+    assert.ok(page.status < 500)
+    assert.doesNotMatch(page.text, /<img src=x|<script>alert|<b onclick/)
+  }
+  const shown = await guest.get(`/gallery/${id}`)
+  const content = (property: string) =>
+    shown.html.querySelector(`meta[property="${property}"]`)!.getAttribute('content')!
+  assert.match(content('og:title'), /^heron "><img src=x/)
+  const feed = (await guest.get('/gallery/feed.atom')).body.toString()
+  assert.doesNotMatch(feed, /<img src=x|<script>|<b onclick/)
+  // Once more unescaped, as a reader does that shows its HTML.
+  const entry = feed.split('<entry>').find(each => each.includes(id))!
+  const html = /<content type="html">(.*?)<\/content>/s.exec(entry)![1]!.replace(/&lt;/g, '<').replace(/&gt;/g, '>')
+  assert.doesNotMatch(html, /<img src=x|<script>alert/)
+  const saved = await guest.get(`/shared/${id}/picture?download`)
+  assert.match(saved.headers['content-disposition']!, /^attachment; filename="?heron-img-src-x-onerror[\w.-]*"?$/)
 })
 
 test('whose pictures somebody does not want to see they do not see, until they do again', async () => {

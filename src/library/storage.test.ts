@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
 import { ConfigError, loadConfig } from '../config.ts'
+import { boundKey, tokenOf } from '../testing/agents.ts'
+import { say } from '../testing/conversations.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
-import { makePicture } from '../testing/pictures.ts'
+import { makePicture, makePictures } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
 let app: TestApp
@@ -50,6 +52,41 @@ test('whoever has no room left is refused before anything is paid for, wherever 
     [picture.id],
   )
   assert.equal(rows.length, 1)
+})
+
+test('a mask, a pasted result, a script, a card of a chat and a job asked again find no room either, unpaid', async () => {
+  const owner = await alice(app)
+  const source = await makePicture(app, owner, 'painted over later')
+  const area = { reference: source.token, x: '0', y: '0', width: '100', height: '100' }
+  await owner.post('/images/masks', area)
+  const mask = (await owner.get('/images')).html.querySelector('input[name=mask]')!.getAttribute('value')!
+  const [edited] = await makePictures(app, owner, { prompt: 'edited', reference: source.token, mask })
+  const token = await tokenOf(app, await boundKey(app, owner))
+  const conversation = await say(owner, 'draw a lighthouse that finds no room')
+  const card = await until('a card', async () =>
+    (await owner.get(`/chat/${conversation}`)).html.querySelector('form.card')?.getAttribute('action'),
+  )
+  await app.db.run(`update files set bytes = 11000000000 where token = $1`, [source.token])
+  const asked = () => app.mock.control.calls({ email: owner.email }).filter(({ path }) => path.includes('/images/'))
+  const known = asked().length
+
+  const painted = await owner.post('/images/masks', area)
+  const pasted = await owner.post(`/images/pictures/${edited!.id}/keep-masked`)
+  const again = await owner.post(`/images/${edited!.jobId}/retry`)
+  const accepted = await owner.post(card, { prompt: 'a lighthouse', size: '1024x1024', n: '1' })
+  for (const answer of [painted, pasted, again, accepted]) {
+    assert.ok([409, 422].includes(answer.status), `${answer.status}`)
+    assert.match(answer.text, /no room left/)
+  }
+  for (const fields of [{}, { mode: 'edit', images: [{ asset_token: source.token }] }]) {
+    const answer = await fetch(`${app.url}/api/playground/ssh/tasks`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}` },
+      body: JSON.stringify({ prompt: 'by a script', ...fields }),
+    })
+    assert.deepEqual([answer.status, ((await answer.json()) as { reason: string }).reason], [409, 'storage_full'])
+  }
+  assert.equal(asked().length, known)
 })
 
 test('the page says what takes the room, and emptying the trash sets it free', async () => {
