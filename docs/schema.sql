@@ -420,6 +420,42 @@ create table image_workers (
   constraint image_workers_blocked_check CHECK ((blocked = ANY (ARRAY['store'::text, 'spill'::text])))
 );
 
+create table import_entries (
+  import_id uuid not null,
+  number integer not null,
+  name text not null,
+  outcome text not null,
+  reason text,
+  picture_id uuid,
+  constraint import_entries_pkey PRIMARY KEY (import_id, number),
+  constraint import_entries_outcome_check CHECK ((outcome = ANY (ARRAY['added'::text, 'skipped'::text, 'refused'::text])))
+);
+
+create table imports (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  state text default 'queued'::text not null,
+  version integer default 1 not null,
+  name text not null,
+  object text not null,
+  bytes bigint not null,
+  total integer,
+  added integer default 0 not null,
+  skipped integer default 0 not null,
+  refused integer default 0 not null,
+  problem text,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  constraint imports_pkey PRIMARY KEY (id),
+  constraint imports_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
+);
+
 create table library_changed (
   change_id uuid not null,
   picture_id uuid not null,
@@ -522,6 +558,7 @@ create table pictures (
   is_copy boolean default false not null,
   search text generated always as (search_text(((prompt || '
 '::text) || revised_prompt))) stored not null,
+  imported jsonb,
   constraint pictures_job_id_position_key UNIQUE (job_id, "position"),
   constraint pictures_pkey PRIMARY KEY (id),
   constraint pictures_condition_check CHECK ((condition = ANY (ARRAY['whole'::text, 'preview'::text, 'incomplete'::text, 'undecodable'::text]))),
@@ -793,6 +830,8 @@ alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (u
 alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;
 alter table image_jobs add constraint image_jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table import_entries add constraint import_entries_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id) ON DELETE CASCADE;
+alter table imports add constraint imports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table library_changed add constraint library_changed_change_id_fkey FOREIGN KEY (change_id) REFERENCES library_changes(id) ON DELETE CASCADE;
 alter table library_changes add constraint library_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table likes add constraint likes_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;
@@ -857,6 +896,8 @@ CREATE INDEX image_jobs_told ON public.image_jobs USING btree (key_id, retry_at)
 CREATE INDEX image_jobs_unfinished ON public.image_jobs USING btree (state, user_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX image_jobs_windows ON public.image_jobs USING btree (key_id) WHERE ((state = 'queued'::text) AND (waits_for IS NOT NULL));
 CREATE INDEX image_masks_by_age ON public.image_masks USING btree (created_at);
+CREATE INDEX imports_by_user ON public.imports USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX imports_waiting ON public.imports USING btree (created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX library_changes_by_age ON public.library_changes USING btree (made_at);
 CREATE INDEX likes_by_user ON public.likes USING btree (user_id);
 CREATE INDEX likes_of_month_most ON public.likes_of_month USING btree (month, likes DESC, exhibit_id DESC);
@@ -896,6 +937,7 @@ CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE
 
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
+CREATE TRIGGER wake_for_imports AFTER INSERT OR UPDATE ON public.imports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('import');
 CREATE TRIGGER likes_counted AFTER INSERT OR DELETE ON public.likes FOR EACH ROW EXECUTE FUNCTION count_like();
 CREATE TRIGGER pictures_withdrawn AFTER UPDATE OF deleted_at ON public.pictures FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION withdraw_deleted();
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();

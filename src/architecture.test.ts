@@ -20,7 +20,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'file-queries folder-queries formats intake keep named-queries picture-view queries refused selected send storage-limit storage-queries uploads upkeep view',
+      'file-queries folder-queries formats import-queries intake keep keep-received named-queries names picture-view queries refused selected send storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -28,11 +28,12 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
       'claim-queries edit-terms ended job-queries job-view line line-queries masks prompt quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: { on: ['session', 'spend', 'library'], offers: 'upkeep worker' },
+  imports: { on: ['session', 'library'], offers: 'upkeep worker' },
   gallery: { on: ['session', 'library'], offers: 'upkeep' },
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
   agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'upkeep' },
   upkeep: {
-    on: ['session', 'account', 'library', 'exports', 'gallery', 'images', 'chat', 'agents'],
+    on: ['session', 'account', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
     offers: '',
   },
   ops: { on: [], offers: '' },

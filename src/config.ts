@@ -39,6 +39,8 @@ export interface Config {
     queuedPerUser: number
     /** Bytes that one person's files may take. */
     storagePerUser: number
+    /** Bytes of a ZIP that is brought. */
+    importBytes: number
     /** Jobs that may run at the same time over all processes, and in this one. */
     runningTotal: number
     runningHere: number
@@ -158,6 +160,7 @@ const Environment = z.object({
   PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
   PLAYGROUND_QUEUED_PER_USER: wholeNumber(1, 10_000).default(50),
   PLAYGROUND_STORAGE_PER_USER: amountOfBytes.default(10 * 1024 ** 3),
+  PLAYGROUND_IMPORT_LIMIT: amountOfBytes.default(4 * 1024 ** 3),
   PLAYGROUND_RUNNING_TOTAL: wholeNumber(1, 10_000).default(64),
   PLAYGROUND_WORKER_CONCURRENCY: wholeNumber(1, 200).default(16),
   PLAYGROUND_SIGN_INS_PER_MINUTE: wholeNumber(1, 10_000).default(20),
@@ -248,6 +251,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       runningPerUser: env.PLAYGROUND_RUNNING_PER_USER,
       queuedPerUser: env.PLAYGROUND_QUEUED_PER_USER,
       storagePerUser: env.PLAYGROUND_STORAGE_PER_USER,
+      importBytes: env.PLAYGROUND_IMPORT_LIMIT,
       runningTotal: env.PLAYGROUND_RUNNING_TOTAL,
       runningHere: env.PLAYGROUND_WORKER_CONCURRENCY,
       signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,

@@ -12,6 +12,7 @@ import { startExportWorker } from './exports/worker.ts'
 import { openHouse } from './house.ts'
 import { hasWork } from './images/claim-queries.ts'
 import { pictureCalls } from './images/receipts.ts'
+import { startImportWorker } from './imports/worker.ts'
 import { createLog, type Logger } from './log.ts'
 import { runProcess } from './process.ts'
 import { startSettling } from './spend/worker.ts'
@@ -58,6 +59,7 @@ export async function start(
       workers.push(await startChatWorker(deps))
       workers.push(await startNews(deps, chatNews(deps)))
       workers.push(await startExportWorker(deps))
+      workers.push(await startImportWorker(deps))
       workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
       // Nobody waits for these.
       startUpkeep(deps).catch(error =>

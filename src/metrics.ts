@@ -52,6 +52,11 @@ export function createMetrics() {
       help: 'Exports this process is making now',
       registers,
     }),
+    importsRunning: new Gauge({
+      name: 'playground_imports_running',
+      help: 'Imports this process is taking apart now',
+      registers,
+    }),
     streams: new Gauge({ name: 'playground_event_streams', help: 'Event streams that pages keep open', registers }),
     spilledPictures: new Gauge({
       name: 'playground_spill_pictures',

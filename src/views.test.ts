@@ -16,6 +16,7 @@ import { agentSamples } from './testing/agent-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
 import { exportSamples } from './testing/export-views.ts'
 import { gallerySamples } from './testing/gallery-views.ts'
+import { importSamples } from './testing/import-views.ts'
 import { details, librarySamples, noDetails } from './testing/library-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
@@ -461,6 +462,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...librarySamples,
   ...gallerySamples(),
   ...exportSamples(),
+  ...importSamples(),
   'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
   'session/login': [
     { ...login, captcha: { kind: 'none' } },
@@ -491,7 +493,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|exports(\/[\w-]+\/delete)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+\/undo|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|edit-previews|key|keys|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|exports(\/[\w-]+\/delete)?|imports(\/[\w-]+(\/(cancel|delete))?)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+\/undo|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

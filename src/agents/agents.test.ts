@@ -26,6 +26,7 @@ before(async () => {
       runningPerUser: 4,
       queuedPerUser: 1000,
       storagePerUser: 10 * 1024 ** 3,
+      importBytes: 1024 ** 2,
       runningTotal: 64,
       runningHere: 16,
       signInsPerMinute: 1000,

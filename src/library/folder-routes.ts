@@ -7,12 +7,11 @@ import { parse, parseId, readText } from '../web/parse.ts'
 import { render } from '../web/render.ts'
 import { addressOf, fieldsIn, queryOf, readFilter } from './filter.ts'
 import * as queries from './folder-queries.ts'
-import { cleanName, isTooLong, LONGEST_FOLDER } from './names.ts'
+import { cleanName, isTooLong, LONGEST_FOLDER, MOST_FOLDERS } from './names.ts'
 import type { FolderView } from './view.ts'
 
 const Into = z.object({ into: z.guid() })
 const Cover = z.object({ picture: z.guid() })
-const MOST_FOLDERS = 500
 
 /** Folders, and smart ones: searches that are kept. */
 export function folderRoutes(deps: Deps): Router {

@@ -83,7 +83,7 @@ export async function filePicture(
     if (picture.jobId) await deps.at?.('committing', picture.jobId)
     return file.token
   })
-  if (kept !== picture.token) await deleteSecondCopy(deps, picture.token)
+  if (kept !== picture.token) await discardBytes(deps, picture.token)
   return kept
 }
 
@@ -123,25 +123,26 @@ export async function storeNamed<Stored, Filed extends { token: string }>(
     if (!(await deleteNamed(tx, token))) throw new Error(`${token} took longer than a day to be stored`)
     return file(tx, token, stored)
   })
-  if (filed.token !== token) await deleteSecondCopy(deps, token)
+  if (filed.token !== token) await discardBytes(deps, token)
   return filed
 }
 
-function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string; userId: number }) {
+export function insertStored(tx: Db, stored: Stored, { token, userId }: { token: string; userId: number }) {
   const { format, width, height, hasAlpha, color } = stored.digest
   const { sha256, bytes, original } = stored
   const facts = { format, width, height, hasAlpha, color, originalFormat: original?.format ?? null }
   return insertFile(tx, { token, userId, sha256, bytes, ...facts, originalBytes: original?.bytes ?? null })
 }
 
-async function deleteSecondCopy(deps: Pick<Deps, 'storage' | 'log'> & { db: Db }, token: string): Promise<void> {
-  await insertNamed(deps.db, token)
+/** Deletes bytes that nobody wants, now or, where the store is away, with the orphans. */
+export async function discardBytes(deps: Pick<Deps, 'storage' | 'log'> & { db: Db }, name: string): Promise<void> {
+  await insertNamed(deps.db, name)
   try {
-    await deleteBytes(deps, token)
-    await deleteNamed(deps.db, token)
+    await deleteBytes(deps, name)
+    await deleteNamed(deps.db, name)
   } catch (error) {
-    // The picture is kept: bytes too many are no reason to call it lost, and housekeeping finds them.
-    deps.log.warn({ err: error, token }, 'the second copy of a picture could not be deleted')
+    // Bytes too many are no reason to call what is kept lost, and housekeeping finds them.
+    deps.log.warn({ err: error, name }, 'bytes that nobody wants could not be deleted')
   }
 }
 

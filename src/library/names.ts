@@ -3,6 +3,7 @@ import { characters } from '../web/text.ts'
 export const LONGEST_TAG = 32
 export const MOST_TAGS = 20
 export const LONGEST_FOLDER = 64
+export const MOST_FOLDERS = 500
 
 /** Names that people take for the same have the same key. */
 export function nameKey(name: string): string {

@@ -1,4 +1,5 @@
 import type { Db } from '../db/db.ts'
+import { lockOfPerson } from '../db/locks.ts'
 import type { Deps } from '../deps.ts'
 import { Refusal } from '../web/errors.ts'
 import { binarySize } from '../web/text.ts'
@@ -15,7 +16,10 @@ export function refuseBeyond({ config }: Pick<Deps, 'config'>, used: number): vo
   if (used >= limit) throw new Refusal(409, 'library.storage.full', { limit: binarySize(limit) })
 }
 
-/** Whether so many bytes more have a place. */
+/** Whoever has it is alone in taking room for this person's files: two that fit one by one do not both come in. */
+export const storageLock = lockOfPerson('storage', 743_061)
+
+/** Whether so many bytes more have a place; in a transaction that holds `storageLock` they keep it. */
 export async function hasRoomFor(
   deps: Pick<Deps, 'config'> & { db: Db },
   userId: number,

@@ -11,7 +11,7 @@ import { digest, NotAPicture, type NotAPictureReason, writeClean } from '../pixe
 import { endJpegFile } from '../pixels/salvage.ts'
 import { findFileByHash, insertFile, type StoredFile } from './file-queries.ts'
 import { storeNamed, thumbnailName } from './keep.ts'
-import { hasRoomFor } from './storage-limit.ts'
+import { hasRoomFor, storageLock } from './storage-limit.ts'
 
 /** The gateway silently cuts longer files. */
 export const UPLOAD_BYTES = 20 * 1024 * 1024
@@ -78,6 +78,7 @@ async function store(
   const sha256 = await hash(file)
   const known = await findFileByHash(deps.db, userId, sha256)
   if (known) return known
+  // Before it is stored, and again when it is filed: others may come meanwhile.
   if (!(await hasRoomFor(deps, userId, size))) throw new UploadRefused('no_room')
   return storeNamed(
     deps,
@@ -87,16 +88,12 @@ async function store(
         deps.storage.put(thumbnailName(token), thumbnail, { contentType: 'image/webp' }),
       ])
     },
-    (tx, token) =>
-      insertFile(tx, {
-        token,
-        userId,
-        sha256,
-        bytes: size,
-        originalFormat: null,
-        originalBytes: null,
-        ...facts,
-      }),
+    async (tx, token) => {
+      await storageLock.wait(tx, userId)
+      if (!(await hasRoomFor({ ...deps, db: tx }, userId, size))) throw new UploadRefused('no_room')
+      const original = { originalFormat: null, originalBytes: null }
+      return insertFile(tx, { token, userId, sha256, bytes: size, ...original, ...facts })
+    },
   )
 }
 

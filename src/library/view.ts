@@ -1,4 +1,5 @@
 import type { Filter } from './filter.ts'
+import type { Imported } from './import-queries.ts'
 import type { Asked, Returned } from './queries.ts'
 
 /** One picture as a tile, a page or the lightbox shows it. */
@@ -50,6 +51,8 @@ export interface DetailsView {
   revisedPrompt: string
   /** US dollars. */
   cost: number | null
+  /** When it came in with a file, and what was paid for it elsewhere: no part of what was spent here. */
+  imported: Imported | null
   folder: { id: string; name: string; url: string } | null
   tags: { name: string; url: string }[]
   /** The formats in which a copy may be had. */

@@ -18,7 +18,8 @@ export function characters(text: string): number {
   return count
 }
 
-/** `512 KiB`, `8 MiB`: a limit as it is told. */
+/** `512 KiB`, `8 MiB`, `4 GiB`: a limit as it is told. */
 export function binarySize(bytes: number): string {
+  if (bytes > 0 && bytes % 1024 ** 3 === 0) return `${bytes / 1024 ** 3} GiB`
   return bytes < 1024 ** 2 ? `${Math.floor(bytes / 1024)} KiB` : `${Math.floor(bytes / 1024 ** 2)} MiB`
 }

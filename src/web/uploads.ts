@@ -26,6 +26,10 @@ interface UploadLimits {
   bytes: number
   /** Of all that is not a file; 5 MiB, 4 of it for one field, if not given. */
   text?: number
+  /** Where files lie for the time of the request; in the system's folder for temporary ones if not given. */
+  folder?: string
+  /** What is said of a body that is too long, where that is not a matter of how many files there are. */
+  tooMuch?: () => Refusal
 }
 
 /** Its types do not know that option yet. */
@@ -47,7 +51,7 @@ export function acceptUploads(limits: UploadLimits): RequestHandler {
   const { text = FORM_BYTES } = limits
   const most = limits.files * limits.bytes + text
   const options: MulterOptions = {
-    storage: temporaryFiles(limits.bytes, most),
+    storage: temporaryFiles(limits.bytes, most, limits.folder ?? tmpdir()),
     defParamCharset: 'utf8',
     limits: {
       files: limits.files,
@@ -115,7 +119,7 @@ export function uploadsOf(req: Request, name: string): Upload[] {
 
 const folders = new WeakMap<Request, Promise<string>>()
 
-function temporaryFiles(limit: number, most: number): StorageEngine {
+function temporaryFiles(limit: number, most: number, parent: string): StorageEngine {
   const total = new WeakMap<Request, number>()
   return {
     _handleFile(req, file, done) {
@@ -124,7 +128,7 @@ function temporaryFiles(limit: number, most: number): StorageEngine {
         // A body of unknown length: there is no use in reading on.
         if (total.get(req)! > most) req.destroy()
       }
-      callbackify(receive)(req, file.stream, limit, count, (error, info) =>
+      callbackify(receive)(req, file.stream, { limit, parent, count }, (error, info) =>
         done(error, info as Partial<Express.Multer.File>),
       )
     },
@@ -138,10 +142,9 @@ let number = 0
 async function receive(
   req: Request,
   source: Readable,
-  limit: number,
-  count: (bytes: number) => void,
+  { limit, parent, count }: { limit: number; parent: string; count: (bytes: number) => void },
 ): Promise<{ path: string | null; size: number }> {
-  if (!folders.has(req)) folders.set(req, mkdtemp(path.join(tmpdir(), 'playground-upload-')))
+  if (!folders.has(req)) folders.set(req, mkdtemp(path.join(parent, 'playground-upload-')))
   const file = path.join(await folders.get(req)!, String(++number))
   const target = createWriteStream(file, { mode: 0o600 })
   const written = finished(target)
@@ -186,6 +189,7 @@ function tooMuchText({ text = FIELD_BYTES }: UploadLimits): Refusal {
   return new Refusal(413, 'errors.too_large_for', { size: binarySize(text) })
 }
 
-function tooMuch({ files, bytes }: UploadLimits): Refusal {
+function tooMuch({ files, bytes, tooMuch }: UploadLimits): Refusal {
+  if (tooMuch) return tooMuch()
   return new Refusal(413, 'errors.too_many_files', { files, size: binarySize(bytes) })
 }

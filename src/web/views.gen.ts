@@ -94,6 +94,9 @@ export interface Views {
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView }
+  'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
+  'imports/index': { imports: import('../imports/view.ts').ImportView[]; limit: string }
+  'imports/show': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
   layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account')[]; card?: import('../gallery/view.ts').CardView; feed?: string }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
   'library/_change': { change: import('../library/view.ts').ChangeView; back: string }
@@ -134,6 +137,7 @@ export interface Words {
   exports: typeof import('../../views/catalogue/en/exports.json', { with: { type: 'json' } })
   gallery: typeof import('../../views/catalogue/en/gallery.json', { with: { type: 'json' } })
   images: typeof import('../../views/catalogue/en/images.json', { with: { type: 'json' } })
+  imports: typeof import('../../views/catalogue/en/imports.json', { with: { type: 'json' } })
   keyboard: typeof import('../../views/catalogue/en/keyboard.json', { with: { type: 'json' } })
   library: typeof import('../../views/catalogue/en/library.json', { with: { type: 'json' } })
   nav: typeof import('../../views/catalogue/en/nav.json', { with: { type: 'json' } })
