@@ -64,9 +64,9 @@ export async function digest(source: PictureSource, failOn: 'error' | 'warning' 
       .toBuffer({ resolveWithObject: true })
       .catch(damaged)
     const { width, height, channels } = info
-    // Effort 2 takes half the time of the default 4 for files 4 % larger.
+    // Effort 1 takes a third of the time of the default 4, for files of the same size where there is much to see.
     const thumbnail = await sharp(data, { raw: { width, height, channels } })
-      .webp({ quality: 80, effort: 2 })
+      .webp({ quality: 80, effort: 1 })
       .toBuffer()
     return { ...measured, color: averageColor(data, channels), thumbnail }
   })
@@ -163,23 +163,26 @@ function headOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.subarray(0, 1024)).toString('latin1')
 }
 
-/** `pixels`: RGB or RGBA, or grey with or without alpha; transparent ones count by their opacity. */
+// Prime, so that all columns come in, whatever the width.
+const SAMPLED = 7
+
+/** Of every seventh pixel. `pixels`: RGB or RGBA, or grey with or without alpha; transparent ones count by their opacity. */
 function averageColor(pixels: Uint8Array, channels: number): string {
   const hasAlpha = channels === 2 || channels === 4
-  const isGrey = channels < 3
+  const [greenAt, blueAt] = channels < 3 ? [0, 0] : [1, 2]
   let [red, green, blue, weight] = [0, 0, 0, 0]
-  for (let at = 0; at < pixels.length; at += channels) {
-    const opacity = hasAlpha ? pixels[at + channels - 1]! : 255
+  for (let at = 0; at < pixels.length; at += channels * SAMPLED) {
+    const opacity = hasAlpha ? pixels[at + channels - 1]! : 1
     red += pixels[at]! * opacity
-    green += pixels[isGrey ? at : at + 1]! * opacity
-    blue += pixels[isGrey ? at : at + 2]! * opacity
+    green += pixels[at + greenAt]! * opacity
+    blue += pixels[at + blueAt]! * opacity
     weight += opacity
   }
-  const hex = (sum: number) =>
-    Math.round(sum / (weight || 1))
-      .toString(16)
-      .padStart(2, '0')
-  return weight === 0 ? '#ffffff' : `#${hex(red)}${hex(green)}${hex(blue)}`
+  return weight === 0 ? '#ffffff' : `#${[red, green, blue].map(sum => hex(sum / weight)).join('')}`
+}
+
+function hex(level: number): string {
+  return Math.round(level).toString(16).padStart(2, '0')
 }
 
 function damaged(cause: unknown): never {

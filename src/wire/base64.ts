@@ -22,7 +22,7 @@ const batch = 16 * 1024
 
 /** With `spill` nothing piles up: it is given the bytes in parts, each valid only for the time of the call. */
 export function base64Decoder(limit: number, spill?: (bytes: Buffer) => void): Base64Decoder {
-  const bytes = growingBytes(limit, 256 * 1024)
+  const bytes = growingBytes(limit, 1024 * 1024)
   let pending = ''
   let padded = false
   let spilled = 0
@@ -54,12 +54,19 @@ export function base64Decoder(limit: number, spill?: (bytes: Buffer) => void): B
     const digits = part.replace(/=+$/, '')
     if (digits.length % 4 === 1) throw new BadBase64('base64 cut short')
     if (bytes.appendBase64(digits) !== Math.floor((digits.length * 3) / 4)) throw new BadBase64('not base64')
-    padded = digits.length < part.length
+    padded ||= digits.length < part.length
     pending = text.slice(part.length)
   }
 
   return {
     write(text) {
+      if (pending.length + text.length >= batch) {
+        // Of a long text only the letters that complete what waits are joined with it: the rest need not be copied.
+        const missing = -pending.length & 3
+        pending += text.slice(0, missing)
+        decodeWhole()
+        text = text.slice(missing)
+      }
       pending = pending === '' ? text : pending + text
       if (pending.length >= batch) decodeWhole()
       spillFrom(batch)

@@ -44,8 +44,8 @@ export function growingBytes(limit: number, firstSize = 4096): GrowingBytes {
       return buffer.subarray(start, length)
     },
     take() {
-      // A buffer much larger than its content would be kept alive by whoever keeps the content.
-      const bytes = length < buffer.length * 0.8 ? Buffer.from(buffer.subarray(0, length)) : buffer.subarray(0, length)
+      // Whoever keeps the content keeps the buffer, of which the system has given no more than was written to.
+      const bytes = length < buffer.length / 2 ? Buffer.from(buffer.subarray(0, length)) : buffer.subarray(0, length)
       buffer = Buffer.alloc(0)
       length = 0
       return bytes
