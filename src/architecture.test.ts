@@ -20,7 +20,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'file-queries folder-queries formats import-queries intake keep keep-received named-queries names picture-view queries refused selected send storage-limit storage-queries uploads upkeep view',
+      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received list-queries list-view named-queries names picture-view queries refused selected send send-copy storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],

@@ -115,7 +115,7 @@ async function belongingsOf(owner: Person): Promise<Belongings> {
 
 /** All that the routes could have changed of hers. */
 async function stateOf({ email }: Person) {
-  const ask = async (sql: string) => (await app.db.pool.query(sql, [email])).rows
+  const ask = async (sql: string) => (await app.db.pool.query<Record<string, unknown>>(sql, [email])).rows
   const mine = 'user_id = (select id from users where email = $1)'
   return {
     pictures: await ask(

@@ -3,7 +3,6 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { findAccount } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
-import { parseStorable } from '../db/storable.ts'
 import type { Deps } from '../deps.ts'
 import { cancel } from '../images/ended.ts'
 import { findJob, findJobBySubmission, type ImageJob } from '../images/job-queries.ts'
@@ -22,11 +21,13 @@ import { goneSignal } from '../web/turns.ts'
 import { say } from '../web/words.ts'
 import { jsonErrors, jsonOnly, noSuchRoute, onlyMethods, succeed, wordsFor } from './answers.ts'
 import { readText, type TaskBody, withTaskBody } from './body.ts'
+import { libraryApi } from './library-api.ts'
 import { admit, checkSettings } from './limits.ts'
 import { openApi } from './openapi.ts'
 import { withCurrentPrices } from './payer.ts'
 import { badField, Problem } from './problem.ts'
 import { prove } from './proof.ts'
+import { readJson } from './read-json.ts'
 import { ChallengeRequest, LoginRequest, PictureQuery, TasksQuery } from './schemas.ts'
 import { CHALLENGE_SECONDS, createChallenge, findBearerOf, NAMESPACE, signInWithKey, TOKEN_SECONDS } from './sign-in.ts'
 import { type Bearer, deleteToken } from './sign-in-queries.ts'
@@ -37,7 +38,6 @@ import { badShape, keepPictures, readPayload, readRequest } from './task-request
 import { findTaskPicture, statesOf, statusOf, viewTasks } from './task-view.ts'
 import { type Use, useOf } from './use.ts'
 
-const SIGN_IN_BODY = 128 * 1024
 const STARTS_PER_MINUTE = 300
 
 /**
@@ -173,6 +173,8 @@ export function agentApi(deps: Deps): Router {
   })
   api.all('/ssh/logout', onlyMethods('POST'))
 
+  api.use(libraryApi(deps, bearerOf))
+
   api.use('/ssh', noSuchRoute)
   api.use(jsonErrors(deps.log))
   return api
@@ -246,19 +248,6 @@ export function agentApi(deps: Deps): Router {
     if (job.state !== 'done') throw new Problem(409, 'not_completed', 'agents.not_completed')
     throw new Problem(404, 'not_found', 'agents.image_not_found')
   }
-}
-
-async function readJson<T>(req: Request, schema: z.ZodType<T>): Promise<T> {
-  const text = await readText(req, SIGN_IN_BODY)
-  let content: unknown
-  try {
-    content = parseStorable(text.replace(/^\ufeff/, ''))
-  } catch {
-    throw new Problem(400, 'invalid_request', 'agents.invalid.json')
-  }
-  const parsed = schema.safeParse(content)
-  if (!parsed.success) throw badShape(parsed.error)
-  return parsed.data
 }
 
 function readKey(text: string): SshPublicKey {

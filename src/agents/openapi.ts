@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import * as library from './library-schemas.ts'
 import { reasons } from './problem.ts'
 import * as schemas from './schemas.ts'
 
@@ -96,6 +97,69 @@ export function openApi(origin: string | null): Json {
         get: {
           operationId: 'getThumbnail',
           summary: 'A picture, small: at most 480 pixels',
+          security: [{ bearer: [] }],
+          responses: pictureResponses(['image/webp']),
+        },
+      },
+      '/api/playground/ssh/library': {
+        get: operation('listPictures', 'Pictures of the library that match, in the order asked for', {
+          answers: library.PicturesAnswer,
+          bearer: true,
+          parameters: queryParameters(library.PicturesQuery),
+        }),
+      },
+      '/api/playground/ssh/library/months': {
+        get: operation('countPictures', 'How many match, and in which months they were made', {
+          answers: library.MonthsAnswer,
+          bearer: true,
+          parameters: queryParameters(library.MatchQuery),
+        }),
+      },
+      '/api/playground/ssh/library/names': {
+        get: operation('listNames', 'Folders and tags', { answers: library.NamesAnswer, bearer: true }),
+      },
+      '/api/playground/ssh/library/trash': {
+        get: operation('listTrash', 'What was deleted within 30 days, the last first', {
+          answers: library.PicturesAnswer,
+          bearer: true,
+          parameters: queryParameters(library.TrashQuery),
+        }),
+      },
+      '/api/playground/ssh/library/changes': {
+        post: operation('changePictures', 'File, tag, star, delete or restore pictures, all or none', {
+          reads: library.ChangeRequest,
+          answers: library.ChangeAnswer,
+          bearer: true,
+        }),
+      },
+      '/api/playground/ssh/library/changes/{id}/undo': {
+        parameters: [idParameter],
+        post: operation('undoChange', 'Put everything back as it was before a change', {
+          answers: library.UndoAnswer,
+          bearer: true,
+        }),
+      },
+      '/api/playground/ssh/library/{id}': {
+        parameters: [idParameter],
+        get: operation('getPicture', 'All that is known of a picture', {
+          answers: library.PictureAnswer,
+          bearer: true,
+        }),
+      },
+      '/api/playground/ssh/library/{id}/download': {
+        parameters: [idParameter, ...queryParameters(library.DownloadQuery)],
+        get: {
+          operationId: 'downloadLibraryPicture',
+          summary: 'The bytes of a picture of the library, or of a copy in another format',
+          security: [{ bearer: [] }],
+          responses: pictureResponses(['image/png', 'image/jpeg', 'image/webp', 'image/*', 'application/octet-stream']),
+        },
+      },
+      '/api/playground/ssh/library/{id}/thumbnail': {
+        parameters: [idParameter],
+        get: {
+          operationId: 'getLibraryThumbnail',
+          summary: 'A picture of the library, small: at most 480 pixels',
           security: [{ bearer: [] }],
           responses: pictureResponses(['image/webp']),
         },

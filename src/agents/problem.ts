@@ -29,6 +29,7 @@ export const reasons = [
   'spend_total',
   'too_many_queued',
   'storage_full',
+  'made_by_others',
   'rate_limited',
   'gateway',
   'unavailable',

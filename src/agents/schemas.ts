@@ -104,7 +104,7 @@ export const LoginAnswer = z.object({
   ssh_key: z.object({ id: z.uuid(), name: z.string(), fingerprint: z.string() }),
 })
 export const CreatedAnswer = z.object({ task_id: z.uuid(), status: TaskStatus, message: z.string() })
-const Said = {
+export const Said = {
   returned: z
     .object({
       size: z.string().optional(),

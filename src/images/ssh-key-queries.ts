@@ -19,6 +19,21 @@ export function listJobsOfSshKey(
   )
 }
 
+/** Of these jobs, those that the SSH key asked for. */
+export async function listJobIdsOfSshKey(
+  db: Db,
+  userId: number,
+  sshKeyId: string,
+  jobIds: readonly string[],
+): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ id: z.string() }),
+    `select id from image_jobs where id = any($3::uuid[]) and user_id = $1 and ssh_key_id = $2`,
+    [userId, sshKeyId, jobIds],
+  )
+  return rows.map(({ id }) => id)
+}
+
 const Unsent = z.object({ unfinished: z.number(), pictures: z.number(), usd: z.number() })
 
 /**

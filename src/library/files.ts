@@ -1,20 +1,16 @@
 import { type Request, type Response, Router } from 'express'
-import pLimit from 'p-limit'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
-import { convert } from '../pixels/convert.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse } from '../web/parse.ts'
 import { findFile, type StoredFile } from './file-queries.ts'
-import { contentTypeOf } from './formats.ts'
 import { isToken } from './keep.ts'
 import { findPicture } from './queries.ts'
 import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
+import { copyFormats, sendCopy } from './send-copy.ts'
 
-const Copy = z.object({ format: z.enum(['png', 'jpeg', 'webp']) })
-// A picture of 40 megapixels takes some 200 MB.
-const oneAtATime = pLimit(1)
+const Copy = z.object({ format: z.enum(copyFormats) })
 
 /** Picture bytes by their token, to their owner only; private, never changing, harmless when opened by themselves. */
 export function fileRoutes(deps: Deps): Router {
@@ -43,16 +39,8 @@ export function fileRoutes(deps: Deps): Router {
   router.get('/files/:token/copy', async (req, res) => {
     const file = await myFile(req, res)
     const { format } = parse(Copy, req.query)
-    if (file.format === 'bin' || file.format === format) throw new Refusal(404, 'errors.not_found')
     const saveAs = (await nameOf(req, res, format)) ?? fileName('', { format })
-    const bytes = await oneAtATime(async () => {
-      const original = await deps.storage.read(file.token)
-      if (!original) throw new Refusal(404, 'errors.not_found')
-      return convert(original, format)
-    })
-    res.attachment(saveAs).type(contentTypeOf(format))
-    res.set({ 'Cache-Control': 'private, max-age=86400', 'Content-Security-Policy': "sandbox; default-src 'none'" })
-    res.send(bytes)
+    await sendCopy(deps, res, file, { format, saveAs })
   })
 
   async function myFile(req: Request, res: Response): Promise<StoredFile> {

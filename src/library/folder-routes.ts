@@ -5,9 +5,10 @@ import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse, parseId, readText } from '../web/parse.ts'
 import { render } from '../web/render.ts'
+import { folderName } from './filing.ts'
 import { addressOf, fieldsIn, queryOf, readFilter } from './filter.ts'
 import * as queries from './folder-queries.ts'
-import { cleanName, isTooLong, LONGEST_FOLDER, MOST_FOLDERS } from './names.ts'
+import { MOST_FOLDERS } from './names.ts'
 import type { FolderView } from './view.ts'
 
 const Into = z.object({ into: z.guid() })
@@ -85,13 +86,6 @@ function nameIn(req: Request): string {
   const name = folderName(readText(req.body, 'name', 1000))
   if (name === null) throw new Refusal(422, 'library.folders.no_name')
   return name
-}
-
-/** Null where there is nothing to be seen in it. Throws `Refusal` 422 for one that is too long. */
-export function folderName(typed: string): string | null {
-  const name = cleanName(typed)
-  if (isTooLong(name, LONGEST_FOLDER)) throw new Refusal(422, 'library.folders.too_long', { limit: LONGEST_FOLDER })
-  return name || null
 }
 
 /** Only what a filter can mean. */

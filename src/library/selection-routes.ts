@@ -8,9 +8,8 @@ import { localPath, parse, parseId } from '../web/parse.ts'
 import { pageOf } from '../web/render.ts'
 import { changePictures } from './change.ts'
 import { type Change, undoChange } from './change-queries.ts'
-import { ensureTags, findFolderNamed, insertFolder } from './folder-queries.ts'
-import { folderName } from './folder-routes.ts'
-import { cleanTags, isTooLong, LONGEST_TAG, MOST_TAGS } from './names.ts'
+import { folderCalled, tagNames } from './filing.ts'
+import { ensureTags } from './folder-queries.ts'
 import { Selected, selectedIds } from './selected.ts'
 
 const text = z.string().max(5000).default('')
@@ -66,25 +65,6 @@ async function readChange(db: Db, userId: number, selection: z.output<typeof Sel
   const names = tagNames(tags)
   if (names.length === 0) throw new Refusal(422, 'library.tags.none')
   return { did: act, tags: await ensureTags(db, userId, names) }
-}
-
-/** Made where there is none of this name; null without a name. */
-export async function folderCalled(db: Db, userId: number, typed: string): Promise<string | null> {
-  const name = folderName(typed)
-  if (name === null) return null
-  const folder = (await findFolderNamed(db, userId, name)) ?? (await insertFolder(db, userId, name, null))
-  const found = folder ?? (await findFolderNamed(db, userId, name))
-  if (found?.query !== null) throw new Refusal(409, 'library.folders.is_smart', { name })
-  return found.id
-}
-
-/** Throws `Refusal` 422 for tags that are too long, or more than a picture may have. */
-export function tagNames(typed: string): string[] {
-  const names = cleanTags([typed])
-  const long = names.find(name => isTooLong(name, LONGEST_TAG))
-  if (long) throw new Refusal(422, 'library.tags.too_long', { tag: long, limit: LONGEST_TAG })
-  if (names.length > MOST_TAGS) throw new Refusal(422, 'library.tags.too_many', { limit: MOST_TAGS })
-  return names
 }
 
 function withUndo(address: string, id: string): string {

@@ -16,7 +16,7 @@ export function declaredRoutes(): Route[] {
     .toSorted()
     .flatMap(name => {
       const text = readFileSync(path.join(root, name), 'utf8')
-      const mounted = /^agents\/(api|assets)/.test(name) ? '/api/playground' : ''
+      const mounted = /^agents\/(api|assets|library-api)/.test(name) ? '/api/playground' : ''
       const found = text.matchAll(/\b(?:router|api|web)\.(get|post)\(\s*'([^']+)'/g)
       const room = name.split('/')[0]!.replace(/\.ts$/, '')
       return [...found].map(([, method = '', route = '']) => ({
