@@ -216,6 +216,7 @@ create table export_files (
   sha256 bytea,
   is_missing boolean default false not null,
   facts jsonb not null,
+  is_paper boolean default false not null,
   constraint export_files_pkey PRIMARY KEY (export_id, number)
 );
 
@@ -238,8 +239,11 @@ create table exports (
   claim uuid,
   lease_until timestamp with time zone,
   cancel_requested_at timestamp with time zone,
+  kind text default 'pictures'::text not null,
+  language text default 'en'::text not null,
   constraint exports_user_id_submission_key UNIQUE (user_id, submission),
   constraint exports_pkey PRIMARY KEY (id),
+  constraint exports_kind_check CHECK ((kind = ANY (ARRAY['pictures'::text, 'everything'::text]))),
   constraint exports_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'ready'::text, 'failed'::text, 'cancelled'::text])))
 );
 

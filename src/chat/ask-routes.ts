@@ -18,7 +18,7 @@ import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.
 import { submissionOf } from '../web/submission.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
-import { withPictures } from './archive/export.ts'
+import { placesAt, withPictures } from './archive/export.ts'
 import {
   answerAgain,
   askQuestion,
@@ -90,7 +90,7 @@ export function askRoutes(deps: Deps): Router {
   router.get('/chat/:id/messages/:message/text', async (req, res) => {
     const { message, reply } = await myReply(db, req, res)
     const attachments = await listAttachments(db, [message.id])
-    const text = withPictures({ reply, attachments }, originOf(deps, req))
+    const text = withPictures({ reply, attachments }, placesAt(originOf(deps, req)))
     res.set('Cache-Control', 'no-store').type('text/plain').send(text)
   })
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { lockOfPerson } from '../db/locks.ts'
 
-const Conversation = z.object({
+export const Conversation = z.object({
   id: z.string(),
   userId: z.number(),
   title: z.string(),

@@ -4,17 +4,12 @@ import { Refusal } from '../web/errors.ts'
 import { parse, readText } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
-import { exportMarkdown } from './archive/export.ts'
+import { exportMarkdown, placesAt } from './archive/export.ts'
 import { tellChange } from './archive/keep.ts'
 import { takeSnapshot } from './archive/snapshot.ts'
 import { loadBranch } from './branch.ts'
-import {
-  type Conversation,
-  setConversationInstructions,
-  setDeleted,
-  setPinned,
-  setTitle,
-} from './conversation-queries.ts'
+import { stemOf } from './conversation-name.ts'
+import { setConversationInstructions, setDeleted, setPinned, setTitle } from './conversation-queries.ts'
 import { done, myConversation, originOf, partOf } from './lookup.ts'
 import { findLeafBelow } from './message-queries.ts'
 import { tellPages } from './notify-queries.ts'
@@ -86,7 +81,7 @@ export function conversationRoutes(deps: Deps): Router {
       .attachment(`${stemOf(conversation)}.md`)
       .set('Cache-Control', 'no-store')
       .type('text/markdown')
-    res.send(exportMarkdown(conversation, branch, pageOf(res).t, originOf(deps, req)))
+    res.send(exportMarkdown(conversation, branch, pageOf(res).t, placesAt(originOf(deps, req))))
   })
 
   router.get('/chat/:id/export.json', async (req, res) => {
@@ -99,12 +94,4 @@ export function conversationRoutes(deps: Deps): Router {
   })
 
   return router
-}
-
-function stemOf({ title }: Conversation): string {
-  const stem = title
-    .normalize('NFC')
-    .replace(/[^\p{L}\p{N}]+/gu, '-')
-    .replace(/^-+|-+$/g, '')
-  return stem.slice(0, 48) || 'conversation'
 }

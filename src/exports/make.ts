@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import type { Deps } from '../deps.ts'
 import type { Run } from '../work/worker.ts'
+import { writePapers } from './everything.ts'
 import { type Checked, type ClaimedExport, finishExport, listUnchecked, requeueExport, setChecked } from './queries.ts'
+import { sumsOfStream } from './sums.ts'
 
 const AT_ONCE = 20
 const KEPT_HOURS = 24
@@ -17,9 +17,9 @@ export async function makeExport(
 ): Promise<void> {
   try {
     for (;;) {
-      if (run.signal.aborted) return stopped(deps, made, run)
+      if (run.signal.aborted) return await stopped(deps, made, run)
       const files = await listUnchecked(deps.db, made.id, AT_ONCE)
-      if (files.length === 0) return await finishExport(deps.db, made, 'ready', KEPT_HOURS)
+      if (files.length === 0) break
       const checked: Checked[] = []
       for (const { number, object } of files) {
         if (run.signal.aborted) break
@@ -27,6 +27,9 @@ export async function makeExport(
       }
       if (checked.length > 0 && !(await setChecked(deps.db, made, checked))) return
     }
+    if (made.kind === 'everything') await writePapers(deps, made, run.signal)
+    if (run.signal.aborted) return await stopped(deps, made, run)
+    await finishExport(deps.db, made, 'ready', KEPT_HOURS)
   } catch (error) {
     deps.log.warn({ err: error, export: made.id }, 'an export could not go on')
     await again(deps, made)
@@ -47,13 +50,5 @@ async function stopped(deps: Pick<Deps, 'db'>, made: ClaimedExport, { signal }: 
 async function sumsOf({ storage }: Pick<Deps, 'storage'>, object: string): Promise<Checked['sums']> {
   const found = await storage.open(object)
   if (!found) return null
-  const hash = createHash('sha256')
-  let sum = 0
-  let bytes = 0
-  for await (const chunk of found.stream as AsyncIterable<Buffer>) {
-    sum = crc32(chunk, sum)
-    hash.update(chunk)
-    bytes += chunk.length
-  }
-  return { crc32: sum, sha256: hash.digest(), bytes }
+  return sumsOfStream(found.stream as AsyncIterable<Buffer>)
 }

@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { lockOfPerson } from '../db/locks.ts'
+import { languages } from '../web/i18n.ts'
 import { leases } from '../work/leases.ts'
+import type { Sums } from './sums.ts'
 
 const Export = z.object({
   id: z.string(),
   userId: z.number(),
   state: z.enum(['queued', 'running', 'ready', 'failed', 'cancelled']),
   version: z.number(),
+  kind: z.enum(['pictures', 'everything']),
+  language: z.enum(languages),
   name: z.string(),
   total: z.number(),
   checked: z.number(),
@@ -31,6 +35,7 @@ const ExportFile = z.object({
   crc32: z.number().nullable(),
   sha256: z.instanceof(Buffer).nullable(),
   isMissing: z.boolean(),
+  isPaper: z.boolean(),
   facts: z.record(z.string(), z.unknown()),
 })
 /** A file of an export. */
@@ -41,20 +46,21 @@ export const exportsLock = lockOfPerson('exports', 743_051)
 
 export const exportLeases = leases({ table: 'exports', id: 'id', row: ClaimedExport, lock: 741_051 })
 
-export interface NewExport {
-  userId: number
+export interface NewExport extends Pick<Export, 'userId' | 'kind' | 'language' | 'name'> {
   submission: string
-  name: string
   files: readonly Pick<ExportFile, 'object' | 'name' | 'bytes' | 'facts'>[]
 }
 
 const AT_ONCE = 1000
 
-export async function insertExport(tx: Db, { userId, submission, name, files }: NewExport): Promise<Export> {
+export async function insertExport(
+  tx: Db,
+  { userId, submission, kind, language, name, files }: NewExport,
+): Promise<Export> {
   const made = await tx.one(
     Export,
-    `insert into exports (user_id, submission, name, total, bytes) values ($1, $2, $3, $4, $5) returning *`,
-    [userId, submission, name, files.length, files.reduce((sum, { bytes }) => sum + bytes, 0)],
+    `insert into exports (user_id, submission, kind, language, name, total, bytes) values ($1, $2, $3, $4, $5, $6, $7) returning *`,
+    [userId, submission, kind, language, name, files.length, files.reduce((sum, { bytes }) => sum + bytes, 0)],
   )
   for (let at = 0; at < files.length; at += AT_ONCE) {
     const some = files.slice(at, at + AT_ONCE)
@@ -111,7 +117,7 @@ export function listUnchecked(db: Db, exportId: string, limit: number): Promise<
 export interface Checked {
   number: number
   /** Null: the store has it no more. */
-  sums: { crc32: number; sha256: Buffer; bytes: number } | null
+  sums: Sums | null
 }
 
 /** What was found of some files; false when the claim does not hold any more. */
@@ -136,6 +142,41 @@ export async function setChecked(db: Db, made: ClaimedExport, checked: readonly 
     )
     return true
   })
+}
+
+/** Behind the files that are there; false when the claim does not hold any more. */
+export async function addPaper(
+  db: Db,
+  made: ClaimedExport,
+  paper: Pick<ExportFile, 'object' | 'name'> & Sums,
+): Promise<boolean> {
+  const added = await db.run(
+    `insert into export_files (export_id, number, object, name, bytes, crc32, sha256, facts, is_paper)
+     select e.id, (select coalesce(max(number), 0) + 1 from export_files f where f.export_id = e.id), $3, $4, $5, $6, $7, '{}', true
+     from exports e where e.id = $1 and e.claim = $2 and e.state = 'running'`,
+    [made.id, made.claim, paper.object, paper.name, paper.bytes, paper.crc32, paper.sha256],
+  )
+  return added === 1
+}
+
+const Objects = z.object({ object: z.string() })
+
+/** Answers where they lie in the store. */
+export async function deletePapers(tx: Db, made: ClaimedExport): Promise<string[]> {
+  const gone = await tx.many(
+    Objects,
+    `delete from export_files f using exports e
+     where f.export_id = $1 and f.is_paper and e.id = f.export_id and e.claim = $2 and e.state = 'running'
+     returning f.object`,
+    [made.id, made.claim],
+  )
+  return gone.map(({ object }) => object)
+}
+
+/** Where the papers of an export lie in the store, with when it is no more. */
+export async function listPaperObjects(db: Db, exportId: string): Promise<string[]> {
+  const rows = await db.many(Objects, `select object from export_files where export_id = $1 and is_paper`, [exportId])
+  return rows.map(({ object }) => object)
 }
 
 /** How it ended; `hours`: how long it is kept. */

@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
+import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import { nameUnwanted } from '../library/named-queries.ts'
 import { Selected, selectedIds } from '../library/selected.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse, parseId } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { submissionOf } from '../web/submission.ts'
-import { deleteExport, type Export, findExport, listExports, listFilesOf } from './queries.ts'
+import { deleteExport, type Export, findExport, listExports, listFilesOf, listPaperObjects } from './queries.ts'
 import { sendExport } from './send.ts'
 import { startExport } from './start.ts'
 import type { ExportView } from './view.ts'
 
 const EXPORTS_SHOWN = 50
+const Everything = z.object({ as_of: z.iso.datetime() })
 
 /** Pictures on their way out, as ZIP files. */
 export function exportRoutes(deps: Deps): Router {
@@ -32,7 +35,17 @@ export function exportRoutes(deps: Deps): Router {
     const ids = [...new Set(await selectedIds(db, userId, selected, pageOf(res).timeZone))]
     // The same selection of the same page is one export, however often it is pressed.
     const submission = submissionOf(selected.as_of ?? randomUUID(), ids.toSorted())
-    await startExport(deps, userId, ids, submission)
+    await startExport(deps, { userId, kind: 'pictures', language: pageOf(res).lang, ids, submission })
+    res.redirect(303, '/exports')
+  })
+
+  router.post('/exports/everything', async (req, res) => {
+    const { userId } = signedIn(res)
+    const { lang, timeZone } = pageOf(res)
+    const { as_of } = parse(Everything, req.body)
+    const ids = await selectedIds(db, userId, { all: 'on', as_of, back: '/library?kind=all' }, timeZone)
+    const submission = submissionOf(as_of, 'everything')
+    await startExport(deps, { userId, kind: 'everything', language: lang, ids, submission })
     res.redirect(303, '/exports')
   })
 
@@ -44,7 +57,10 @@ export function exportRoutes(deps: Deps): Router {
 
   router.post('/exports/:id/delete', async (req, res) => {
     const made = await myExport(req, res)
-    await deleteExport(db, made.userId, made.id)
+    await db.transaction(async tx => {
+      await nameUnwanted(tx, await listPaperObjects(tx, made.id))
+      await deleteExport(tx, made.userId, made.id)
+    })
     res.redirect(303, '/exports')
   })
 
@@ -57,6 +73,17 @@ export function exportRoutes(deps: Deps): Router {
   return router
 }
 
-function viewExport({ id, state, name, total, checked, bytes, createdAt, expiresAt }: Export): ExportView {
-  return { id, state, name: `${name}.zip`, url: `/exports/${id}/file`, total, checked, bytes, createdAt, expiresAt }
+function viewExport({ id, kind, state, name, total, checked, bytes, createdAt, expiresAt }: Export): ExportView {
+  return {
+    id,
+    kind,
+    state,
+    name: `${name}.zip`,
+    url: `/exports/${id}/file`,
+    total,
+    checked,
+    bytes,
+    createdAt,
+    expiresAt,
+  }
 }

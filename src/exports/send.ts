@@ -51,13 +51,17 @@ function entriesOf(made: Export, files: readonly ExportFile[]) {
 
 /** One line a file, so that a reader need not hold it all. */
 function manifestOf(made: Export, files: readonly ExportFile[]): string {
-  const lines = files.map(({ name, bytes, sha256, isMissing, facts }) =>
+  const pictures = files.filter(({ isPaper }) => !isPaper)
+  const lines = pictures.map(({ name, bytes, sha256, isMissing, facts }) =>
     JSON.stringify(
       isMissing ? { missing: name, ...facts } : { file: name, bytes, sha256: sha256!.toString('hex'), ...facts },
     ),
   )
+  const papers = files
+    .filter(({ isPaper }) => isPaper)
+    .map(({ name, bytes, sha256 }) => JSON.stringify({ file: name, bytes, sha256: sha256!.toString('hex') }))
   const head = { format: 'sub2api-playground-export', version: 1, made_at: made.createdAt, files: files.length }
-  return `${JSON.stringify(head).slice(0, -1)},"pictures":[\n${lines.join(',\n')}\n]}\n`
+  return `${JSON.stringify(head).slice(0, -1)},"pictures":[\n${lines.join(',\n')}\n],"papers":[\n${papers.join(',\n')}\n]}\n`
 }
 
 async function* bytesOf(

@@ -14,28 +14,32 @@ import {
   type NewExport,
 } from './queries.ts'
 
-const MOST_FILES = 20_000
+/** Of pictures; the manifest, a line each, is held while a download of it begins. */
+const MOST_FILES = { pictures: 20_000, everything: 50_000 }
 const MOST_UNFINISHED = 3
 const AT_ONCE = 1000
 
+/** What somebody asks for, once for a `submission` however often it is sent. */
+interface Wanted extends Pick<NewExport, 'userId' | 'kind' | 'language' | 'submission'> {
+  /** Of pictures; those that are not this person's are left out. */
+  ids: readonly string[]
+}
+
 /**
- * Puts an export of these pictures into the queue, of those that are this person's; the one there is when it is asked
- * for again. Throws `Refusal` 422 without any or with too many, 429 when too many wait.
+ * Puts an export of these pictures into the queue; the one there is when it is asked for again. Throws `Refusal` 422 with
+ * too many, or none where it is of pictures alone, and 429 when too many wait.
  */
-export async function startExport(
-  deps: Pick<Deps, 'db'>,
-  userId: number,
-  ids: readonly string[],
-  submission: string,
-): Promise<Export> {
+export async function startExport(deps: Pick<Deps, 'db'>, { ids, ...asked }: Wanted): Promise<Export> {
+  const { userId, kind, submission } = asked
   const known = await findExportBySubmission(deps.db, userId, submission)
   if (known) return known
-  if (ids.length > MOST_FILES) throw new Refusal(422, 'exports.too_many', { count: ids.length, limit: MOST_FILES })
+  const limit = MOST_FILES[kind]
+  if (ids.length > limit) throw new Refusal(422, 'exports.too_many', { count: ids.length, limit })
   const pictures: Picture[] = []
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     pictures.push(...(await listPicturesById(deps.db, userId, ids.slice(at, at + AT_ONCE))))
   }
-  if (pictures.length === 0) throw new Refusal(422, 'exports.nothing')
+  if (pictures.length === 0 && kind === 'pictures') throw new Refusal(422, 'exports.nothing')
   pictures.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
   const files = await filesOf(deps, userId, pictures)
   return inTurn(deps.db, exportsLock, { userId }, async tx => {
@@ -44,8 +48,8 @@ export async function startExport(
     if ((await countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
       throw new Refusal(429, 'exports.too_many_waiting', { limit: MOST_UNFINISHED }, 30)
     }
-    const day = new Date().toISOString().slice(0, 10)
-    return insertExport(tx, { userId, submission, name: `pictures-${day}-${pictures.length}`, files })
+    const name = `${kind}-${new Date().toISOString().slice(0, 10)}-${pictures.length}`
+    return insertExport(tx, { ...asked, name, files })
   })
 }
 

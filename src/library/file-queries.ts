@@ -70,6 +70,12 @@ export async function listHashes(db: Db, userId: number, tokens: readonly string
   return new Map(rows.map(({ token, sha256 }) => [token, sha256]))
 }
 
+/** Of everything that a person has. */
+export async function listAllTokens(db: Db, userId: number): Promise<string[]> {
+  const rows = await db.many(StoredFile.pick({ token: true }), `select token from files where user_id = $1`, [userId])
+  return rows.map(({ token }) => token)
+}
+
 export function findFile(db: Db, userId: number, token: string): Promise<StoredFile | null> {
   return db.maybeOne(StoredFile, `select * from files where token = $1 and user_id = $2`, [token, userId])
 }

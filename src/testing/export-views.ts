@@ -8,6 +8,7 @@ export function exportSamples(): { [K in ExportViews]: Views[K][] } {
   const createdAt = new Date('2026-03-01T12:00:00Z')
   const exports: ExportView[] = (['queued', 'running', 'ready', 'failed', 'cancelled'] as const).map((state, each) => ({
     id: String(each),
+    kind: each % 2 ? 'pictures' : 'everything',
     state,
     name: 'pictures.zip',
     url: `/exports/${each}/file`,

@@ -3,20 +3,31 @@ import { replaceDrawn } from '../answer/drawn.ts'
 import type { Branch } from '../branch.ts'
 import type { Conversation } from '../conversation-queries.ts'
 
-/** One branch as Markdown, for people to keep; pictures by their address here. */
-export function exportMarkdown(conversation: Conversation, { turns }: Branch, t: Translate, origin: string): string {
+/** Where what belongs to a conversation is found by whoever reads it elsewhere. */
+export interface Places {
+  picture(token: string): string
+  text(id: string): string
+}
+
+/** By their addresses here. */
+export function placesAt(origin: string): Places {
+  return { picture: token => `${origin}/files/${token}`, text: id => `${origin}/chat/texts/${id}` }
+}
+
+/** One branch as Markdown, for people to keep. */
+export function exportMarkdown(conversation: Conversation, { turns }: Branch, t: Translate, places: Places): string {
   const parts = [`# ${conversation.title || t('chat.untitled')}`]
   for (const turn of turns) {
     if (turn.kind === 'user') {
       const files = turn.attachments.map(({ name, token }) =>
-        token ? `![${escapeName(name)}](${origin}/files/${token})` : `📎 ${name}`,
+        token ? `![${escapeName(name)}](${places.picture(token)})` : `📎 ${name}`,
       )
       parts.push(`## ${t('chat.you')}`, quoted(turn.message.text), ...files)
     } else if (turn.kind === 'assistant') {
-      parts.push(`## ${turn.reply.model}`, withPictures(turn, origin) || t('chat.no_words'))
+      parts.push(`## ${turn.reply.model}`, withPictures(turn, places) || t('chat.no_words'))
     } else {
       const pictures = turn.pictures.map(
-        picture => `![${escapeName(turn.call.prompt)}](${origin}/files/${picture.token})`,
+        picture => `![${escapeName(turn.call.prompt)}](${places.picture(picture.token)})`,
       )
       parts.push(`> ${turn.call.name}: ${turn.call.prompt.replaceAll('\n', '\n> ')}`, ...pictures)
     }
@@ -24,14 +35,14 @@ export function exportMarkdown(conversation: Conversation, { turns }: Branch, t:
   return `${parts.filter(Boolean).join('\n\n')}\n`
 }
 
-/** The text of an answer with the addresses of its pictures; those that are not in it follow. */
+/** The text of an answer with the places of its pictures; those that are not in it follow. */
 export function withPictures(
   turn: Pick<Extract<Branch['turns'][number], { kind: 'assistant' }>, 'reply' | 'attachments'>,
-  origin: string,
+  places: Places,
 ): string {
   const left = new Map(turn.attachments.map(each => [each.position, each]))
   const linkTo = ({ name, token, textId }: { name: string; token: string | null; textId: string | null }) =>
-    token ? `![${escapeName(name)}](${origin}/files/${token})` : `[${escapeName(name)}](${origin}/chat/texts/${textId})`
+    token ? `![${escapeName(name)}](${places.picture(token)})` : `[${escapeName(name)}](${places.text(textId!)})`
   const text = replaceDrawn(turn.reply.text, (index, name) => {
     const attachment = left.get(index)
     left.delete(index)
