@@ -150,13 +150,19 @@ test('what follows an answer is done although the worker dies between its end an
   await doomed.kill()
   await takeOver()
   // The picture that needs no asking, what is said of it, the title, the file.
-  await until('the closing words', async () => {
-    const { rowCount } = await db.pool.query(
-      `select from replies where conversation_id = $1 and purpose = 'close' and state = 'done'`,
+  const ended = await until('the end of the picture and of the closing words', async () => {
+    const { rows } = await db.pool.query<{ ends: string }>(
+      `select string_agg(state || ' ' || coalesce(failure_reason, ''), ', ') as ends from (
+         select state, failure_reason from image_jobs where conversation_id = $1 and finished_at is not null
+         union all
+         select state, failure_reason from replies
+         where conversation_id = $1 and purpose = 'close' and finished_at is not null) as ended
+       having count(*) = 2 or bool_or(state <> 'done')`,
       [id],
     )
-    return rowCount
+    return rows[0]
   })
+  assert.equal(ended.ends, 'done , done ')
   const calls = mock.control.calls().filter(call => call.email === person.email)
   assert.equal(calls.filter(call => call.path === '/v1/images/generations').length, 1)
   const file = await snapshotOf(app, id)

@@ -5,6 +5,7 @@ import { newestReply, replyIn, say, talk } from '../testing/conversations.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { settlingLock } from './queries.ts'
 
 let app: TestApp
 before(async () => {
@@ -269,6 +270,8 @@ test('nobody looks into, or decides about, what is another’s', async () => {
 
 test('a call of long ago, further back than the rows can be read, leaves the verdict on a newer one as it is', async () => {
   const person = await alice(app)
+  // No look that is under way meanwhile has read a list without them.
+  app.mock.control.fault({ match: { path: usagePath, email: person.email }, reply: 'panel_error', times: 1000 })
   const old = await broken(person, 'of long ago', { cut: 'before_headers', noUsage: true })
   const late = await broken(person, 'of today', { cut: 'before_headers', noUsage: true })
   const other = app.mock.control.addKey(person.email, { name: 'Elsewhere' })
@@ -278,6 +281,7 @@ test('a call of long ago, further back than the rows can be read, leaves the ver
     const bill = { id, request_id: `client:${id}`, total_cost: 1, actual_cost: 1, created_at: yesterday }
     app.mock.state.usage.push({ ...row, ...bill })
   }
+  app.mock.control.clearFaults()
   await app.db.run(
     `update receipts set works_until = now() - interval '1 second', look_at = now(),
        called_at = case when subject = $1 then now() - interval '40 days' else called_at end where subject in ($1, $2)`,
@@ -287,6 +291,37 @@ test('a call of long ago, further back than the rows can be read, leaves the ver
   await until('the old one to be left to the person', async () => (await outcomeOf(old)) === 'unclear')
   const notice = (await person.get(`/images/${old}`)).html.querySelector('.money')!.text
   assert.match(notice, /could not be read that far back.*It was not charged/s)
+})
+
+test('rows that were read while the gateway could still be at work say nothing of a bill that came after them', async () => {
+  const person = await alice(app)
+  const id = await broken(person, 'billed at the last moment', { cut: 'before_headers', noUsage: true })
+  const looks = () => app.mock.control.panelCalls({ path: usagePath, email: person.email }).length
+  const { id: userId } = app.mock.control.user(person.email)
+  const [receipt] = (
+    await app.db.pool.query<{ key_id: number }>('select key_id from receipts where subject = $1', [id])
+  ).rows
+  // Another process settles something of hers: what was read waits.
+  await app.db.transaction(async tx => {
+    await until('the turn', () => settlingLock.take(tx, userId))
+    const before = looks()
+    await app.db.run('update receipts set look_at = now() where subject = $1', [id])
+    await until('the rows to be read', async () => looks() > before)
+    const bill = { total_cost: 0.134, actual_cost: 0.134, created_at: new Date().toISOString() }
+    const row = {
+      id: 800_000,
+      user_id: userId,
+      api_key_id: receipt!.key_id,
+      group_id: null,
+      model: 'gpt-image-2',
+      image_count: 1,
+    }
+    app.mock.state.usage.push({ ...row, ...bill, request_id: 'client:late' })
+    await app.db.run('update receipts set works_until = now() where subject = $1', [id])
+  })
+  await until('a verdict', async () => !['too_early', null].includes(await outcomeOf(id)))
+  assert.equal(await outcomeOf(id), 'unclear')
+  assert.equal((await jobRow(app.db, id)).charged, 'unknown')
 })
 
 test('what was not made is no part of the estimate that stands for the cost', async () => {

@@ -38,7 +38,7 @@ export async function settle(
       deps,
       first,
       async (token, caller, signInId) => {
-        const list = await readUsage(deps, caller, token, since)
+        const list = await readUsage(deps, first.userId, caller, token, since)
         // Before the costs are told: a page that has seen them asks no more.
         if (mayTellAmounts(receipts, list.rows)) await tryBalance(deps, first.userId, signInId)
         return list
@@ -53,7 +53,7 @@ export async function settle(
   await inTurn(deps.db, queries.settlingLock, first, async tx => {
     for (const receipt of await queries.listUnexplained(tx, receipts)) {
       const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt)
-      const lookAt = nextLook(receipt, verdict, usage !== null)
+      const lookAt = nextLook(receipt, verdict, usage?.askedAt ?? null)
       await queries.recordVerdict(tx, receipt, verdict, lookAt)
       const isNews = receipt.charged !== 'yes' || verdict.amount !== null
       if (isNews) await tell(tx, receipt, withUntil(verdict, receipt, lookAt))
@@ -72,16 +72,16 @@ function withUntil(verdict: Verdict, receipt: queries.EndedReceipt, lookAt: Date
  * After 1, 2, 4 … 60 seconds, and once when the gateway can no longer be working on it; where it could not be asked, for
  * as long as it keeps its rows.
  */
-function nextLook(receipt: queries.EndedReceipt, verdict: Verdict, isHeard: boolean): Date | null {
+function nextLook(receipt: queries.EndedReceipt, verdict: Verdict, heardAt: Date | null): Date | null {
   if (verdict.usageId !== null || verdict.charged === 'no' || verdict.amount !== null) return null
   const now = Date.now()
   const end = receipt.worksUntil.getTime()
   const backOff = 1000 * 2 ** Math.min(receipt.looks, 12)
-  if (!isHeard && now > end) {
+  if (!heardAt && now > end) {
     const isHopeless = now - end > GIVE_UP_DAYS * 86_400_000
     return isHopeless ? null : new Date(now + Math.min(backOff, MOST_SECONDS_UNHEARD * 1000))
   }
-  if (now >= end) return null
+  if (heardAt && heardAt.getTime() >= end) return null
   return new Date(Math.min(now + Math.min(backOff, MOST_SECONDS_BETWEEN_LOOKS * 1000), Math.max(end, now + 1000)))
 }
 

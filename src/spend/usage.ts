@@ -2,6 +2,7 @@ import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
 import type { Usage } from '../gateway/schemas.ts'
 import type { Secret } from '../secrets/secret.ts'
+import { countPanelCalls } from '../session/panel-queries.ts'
 
 const PAGE_SIZE = 200
 const MOST_PAGES = 5
@@ -11,6 +12,8 @@ export interface UsageList {
   rows: Usage[]
   /** They reach back to then: a call after that without a row among them has none. */
   since: Date
+  /** When they were asked for: of what was billed later they know nothing. */
+  askedAt: Date
 }
 
 /**
@@ -18,18 +21,22 @@ export interface UsageList {
  * Throws `PanelError` and `GatewayError`.
  */
 export async function readUsage(
-  deps: Pick<Deps, 'gateway'>,
+  deps: Pick<Deps, 'db' | 'gateway'>,
+  userId: number,
   caller: Caller,
   token: Secret,
   since: Date,
 ): Promise<UsageList> {
+  const askedAt = new Date()
   const rows: Usage[] = []
   let oldest = new Date()
   for (let page = 1; page <= MOST_PAGES && oldest >= since; page++) {
+    // The first page was counted by whoever asks.
+    if (page > 1) await countPanelCalls(deps.db, userId, 1, 1)
     const answer = await deps.gateway.listUsage(caller, token, { page, size: PAGE_SIZE })
     rows.push(...answer.rows)
-    if (answer.isLast) return { rows, since: new Date(0) }
+    if (answer.isLast) return { rows, since: new Date(0), askedAt }
     for (const { createdAt } of answer.rows) if (createdAt && createdAt < oldest) oldest = createdAt
   }
-  return { rows, since: oldest }
+  return { rows, since: oldest, askedAt }
 }

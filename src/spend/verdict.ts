@@ -8,7 +8,8 @@ import type { UsageList } from './usage.ts'
 export const CLOCKS_MS = 2 * 60_000
 
 /** What the usage rows say of a call that no row explains yet. */
-export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, { rows, since }: UsageList): Promise<Verdict> {
+export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, usage: UsageList): Promise<Verdict> {
+  const { rows, since, askedAt } = usage
   const own = rows.find(row => isOwn(row, receipt))
   if (own) return billed(receipt, own, await queries.isTaken(tx, receipt.userId, own.id))
   const near = rows.filter(row => mayBe(row, receipt))
@@ -19,7 +20,7 @@ export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, { rows, s
   // all it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
   const isAlone = more.length === 0 && receipt.requestId === null && (await queries.countRivals(tx, receipt)) === 0
   if (receipt.charged === 'yes') return only && isAlone ? billed(receipt, only, false) : noAmount
-  const isOver = receipt.worksUntil.getTime() <= Date.now()
+  const isOver = receipt.worksUntil <= askedAt
   if (!isOver) return open('too_early', [])
   const isWhole = since.getTime() < receipt.calledAt.getTime() - CLOCKS_MS
   if (isWhole && strange.length === 0)
