@@ -25,6 +25,22 @@ const Task = z.object({
   kept: z.array(Image).nullish(),
 })
 const Tasks = z.object({ tasks: z.array(Task), next_cursor: z.string().nullish() })
+const LibraryPicture = z.object({
+  id: z.string(),
+  kind: z.string(),
+  prompt: z.string(),
+  tags: z.array(z.string()),
+  folder: z.object({ id: z.string(), name: z.string() }).nullable(),
+  favourite: z.boolean(),
+  width: z.number(),
+  height: z.number(),
+  created_at: z.string(),
+  deleted_at: z.string().nullable(),
+  cost: z.number().nullable(),
+})
+const Pictures = z.object({ pictures: z.array(LibraryPicture), next_cursor: z.string().nullable() })
+const Changed = z.object({ change_id: z.string(), count: z.number() })
+const Undone = z.object({ undone: z.boolean() })
 export type Task = z.infer<typeof Task>
 
 /** A playground, signed in to with an SSH key whenever that is needed. Everything throws `Failure`. */
@@ -39,6 +55,17 @@ export interface Playground {
   listTasks(filter: Record<string, string>, signal: AbortSignal): Promise<z.infer<typeof Tasks>>
   /** Gives the answer with the bytes of picture `index` to `take`; once more when the connection breaks. */
   download<T>(taskId: string, index: number, signal: AbortSignal, take: (answer: Response) => Promise<T>): Promise<T>
+  findPictures(filter: readonly [string, string][], signal: AbortSignal): Promise<z.infer<typeof Pictures>>
+  /** All or none; may be repeated. */
+  changePictures(change: object, signal: AbortSignal): Promise<z.infer<typeof Changed>>
+  undoChange(changeId: string, signal: AbortSignal): Promise<z.infer<typeof Undone>>
+  /** Of the library; as a copy where it is of another format than `format`. */
+  savePicture<T>(
+    pictureId: string,
+    format: string | undefined,
+    signal: AbortSignal,
+    take: (answer: Response) => Promise<T>,
+  ): Promise<T>
   /** A WebP of at most 480 pixels; null where there is none. */
   thumbnail(taskId: string, index: number, signal: AbortSignal): Promise<Buffer | null>
 }
@@ -120,6 +147,27 @@ export function createPlayground(transport: Transport, namedKey: string | null):
     },
     download(taskId, index, signal, take) {
       const path = `${pathOf(taskId)}/download?index=${index}`
+      return signedIn(signal, async bearer => take(await transport.open('GET', path, { token: bearer, signal })))
+    },
+    findPictures(filter, signal) {
+      const path = `/library?${new URLSearchParams([...filter]).toString()}`
+      return signedIn(signal, async bearer =>
+        read(Pictures, await transport.json('GET', path, { token: bearer, signal })),
+      )
+    },
+    changePictures(body, signal) {
+      return signedIn(signal, async bearer =>
+        read(Changed, await transport.json('POST', '/library/changes', { token: bearer, body, signal })),
+      )
+    },
+    undoChange(changeId, signal) {
+      const path = `/library/changes/${encodeURIComponent(changeId)}/undo`
+      return signedIn(signal, async bearer =>
+        read(Undone, await transport.json('POST', path, { token: bearer, body: {}, signal })),
+      )
+    },
+    savePicture(pictureId, format, signal, take) {
+      const path = `/library/${encodeURIComponent(pictureId)}/download${format ? `?format=${format}` : ''}`
       return signedIn(signal, async bearer => take(await transport.open('GET', path, { token: bearer, signal })))
     },
     async thumbnail(taskId, index, signal) {

@@ -18,7 +18,7 @@ const server = new McpServer(
   {
     instructions:
       'Makes pictures on a Sub2API Image Playground. create_image answers at once with a task id; ask image_status ' +
-      'with wait_seconds until the task is completed, then download_image; cancel_image stops one. Pictures cost the account money: never ' +
+      'with wait_seconds until the task is completed, then download_image; cancel_image stops one. find_pictures looks through the whole library. Pictures cost the account money: never ' +
       'again for a task that is queued or processing.',
   },
 )
@@ -189,6 +189,122 @@ server.registerTool(
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   },
   ({ task_id: id }, { signal }) => answer(async () => factsOf(await playground.cancelTask(id, signal))),
+)
+
+const PictureFacts = {
+  id: z.string(),
+  kind: z.string().describe('made, composed or uploaded'),
+  prompt: z.string(),
+  tags: z.array(z.string()),
+  folder: z.object({ id: z.string(), name: z.string() }).nullable(),
+  favourite: z.boolean(),
+  width: z.number(),
+  height: z.number(),
+  created_at: z.string(),
+  deleted_at: z.string().nullable(),
+  cost: z.number().nullable(),
+}
+const pictureId = z.uuid().describe('As find_pictures gave it')
+
+server.registerTool(
+  'find_pictures',
+  {
+    title: 'Find pictures of the library',
+    description:
+      'Finds pictures in the whole library of the account, whoever made them: by words, tags, folder, days and more. ' +
+      'Every condition given has to be met.',
+    // A condition that is not known is refused: without it, something else would be found.
+    inputSchema: z.strictObject({
+      query: z
+        .string()
+        .max(200)
+        .optional()
+        .describe('Words, each in the prompt, the revised prompt, a tag or the folder'),
+      tags: z.array(z.string()).max(20).default([]),
+      folder: z.string().optional().describe('Its id; none: in no folder'),
+      favourite: z.boolean().default(false).describe('Only favourites'),
+      kind: z.enum(['pictures', 'made', 'composed', 'uploaded', 'all']).default('pictures'),
+      model: z.string().optional(),
+      size: z.string().optional().describe('WIDTHxHEIGHT as it is'),
+      quality: z.string().optional(),
+      from: z.iso.date().optional().describe('The first day, of UTC'),
+      until: z.iso.date().optional().describe('The last day, of UTC'),
+      sort: z.enum(['newest', 'oldest', 'largest', 'costliest']).default('newest'),
+      limit: z.int().min(1).max(100).default(20),
+      cursor: z.string().max(100).optional().describe('next_cursor of the page before'),
+    }),
+    outputSchema: { pictures: z.array(z.object(PictureFacts)), next_cursor: z.string().nullable() },
+    annotations: { readOnlyHint: true, openWorldHint: true },
+  },
+  ({ query, tags, favourite, ...same }, { signal }) =>
+    answer(async () => {
+      const fields = { q: query, ...same, favourite: favourite ? 'on' : undefined }
+      const filter = Object.entries(fields).flatMap(([name, value]): [string, string][] =>
+        value === undefined ? [] : [[name, String(value)]],
+      )
+      const found = await playground.findPictures(
+        [...filter, ...tags.map((tag): [string, string] => ['tag', tag])],
+        signal,
+      )
+      return { pictures: found.pictures, next_cursor: found.next_cursor }
+    }),
+)
+
+server.registerTool(
+  'change_pictures',
+  {
+    title: 'File, tag, star, delete or restore pictures',
+    description:
+      'Does one thing with pictures of the library, all or none of them; it can be undone for a day. delete moves to the ' +
+      'trash for 30 days, and only what this SSH key made: ask the user first.',
+    inputSchema: z.strictObject({
+      did: z.enum(['favourite', 'unfavourite', 'move', 'tag', 'untag', 'delete', 'restore']),
+      ids: z.array(pictureId).min(1).max(1000),
+      folder: z.string().optional().describe('Its name, for move; it is made if there is none. Empty: no folder'),
+      tags: z.array(z.string()).max(20).optional().describe('For tag and untag'),
+    }),
+    outputSchema: { change_id: z.string(), count: z.number() },
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
+  },
+  (change, { signal }) => answer(() => playground.changePictures(change, signal)),
+)
+
+server.registerTool(
+  'undo_change',
+  {
+    title: 'Undo a change of pictures',
+    description: 'Puts everything back as it was before change_pictures.',
+    inputSchema: z.strictObject({ change_id: z.uuid() }),
+    outputSchema: { undone: z.boolean() },
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  },
+  ({ change_id: id }, { signal }) => answer(() => playground.undoChange(id, signal)),
+)
+
+server.registerTool(
+  'save_picture',
+  {
+    title: 'Save a picture of the library',
+    description:
+      'Saves one picture of the library as a file on this machine, bit for bit or as a copy in another format.',
+    inputSchema: z.strictObject({
+      id: pictureId,
+      format: z.enum(['png', 'jpeg', 'webp']).optional().describe('Of the copy; without it, the file as it is'),
+      folder: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Where to put it; else SUB2API_DOWNLOAD_DIR, else the working directory of this server'),
+    }),
+    outputSchema: { file: z.string() },
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  },
+  ({ id, format, folder }, { signal }) =>
+    answer(async () => {
+      const target = await prepareFolder(folder ?? (process.env.SUB2API_DOWNLOAD_DIR || '.'))
+      const { file } = await playground.savePicture(id, format, signal, bytes => savePicture(bytes, target, id))
+      return { file }
+    }),
 )
 
 const LONGEST_FAREWELL_MS = 500

@@ -15,6 +15,7 @@ import { z } from 'zod'
 import { blobOf, boundKey, expireTokensOf } from '../testing/agents.ts'
 import { intercept } from '../testing/intercept.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
 
@@ -107,7 +108,8 @@ suite('the MCP server', { concurrency: 4 }, () => {
   test('a client creates pictures, waits for them, lists them and keeps them', async t => {
     const { home, client, call, progress, person } = await aliceAtWork(t)
     const names = (await client.listTools()).tools.map(tool => tool.name)
-    assert.deepEqual(names, ['create_image', 'image_status', 'list_images', 'download_image', 'cancel_image'])
+    const tasks = ['create_image', 'image_status', 'list_images', 'download_image', 'cancel_image']
+    assert.deepEqual(names, [...tasks, 'find_pictures', 'change_pictures', 'undo_change', 'save_picture'])
 
     const held = app.mock.control.fault({ match: { prompt: 'two boats' }, hold: 'before_headers' })
     const made = await call('create_image', { prompt: 'two boats', n: 2, format: 'webp' })
@@ -152,6 +154,37 @@ suite('the MCP server', { concurrency: 4 }, () => {
     for (const [index, { token }] of rows.entries()) {
       const own = await readFile(path.join(folder, `${id}-${index + 1}.webp`))
       assert.ok(own.equals((await person.get(`/files/${token}`)).body))
+    }
+  })
+
+  test('pictures of the library are found, filed and saved, and nobody else finds them', async t => {
+    const { call, person, home } = await aliceAtWork(t)
+    const picture = await makePicture(app, person, 'a heron for the client')
+    const changed = await call('change_pictures', { did: 'tag', ids: [picture.id], tags: ['夜', 'series 2'] })
+    assert.equal(changed.data.count, 1, changed.text)
+    const found = await call('find_pictures', { query: 'heron', tags: ['Series 2'] })
+    assert.partialDeepStrictEqual(found.data, {
+      pictures: [{ id: picture.id, tags: ['夜', 'series 2'], folder: null }],
+    })
+    assert.equal((await call('find_pictures', { qurey: 'heron' })).failed, true)
+    assert.match((await call('change_pictures', { did: 'delete', ids: [picture.id] })).text, /not made by this SSH key/)
+    await call('undo_change', { change_id: changed.data.change_id })
+    assert.deepEqual((await call('find_pictures', { tags: ['夜'] })).data.pictures, [])
+
+    const saved = await call('save_picture', { id: picture.id, folder: 'pictures' })
+    const bytes = await readFile(path.join(home, 'pictures', `${picture.id}.png`))
+    assert.equal(saved.data.file, path.join(home, 'pictures', `${picture.id}.png`))
+    assert.ok(bytes.equals((await person.get(`/files/${picture.token}`)).body))
+    const copy = await call('save_picture', { id: picture.id, format: 'webp', folder: 'pictures' })
+    assert.equal((await sharp(String(copy.data.file)).metadata()).format, 'webp')
+
+    const other = await connect(t, { SUB2API_SSH_KEY: (await boundKey(app, await charlie(app))).file })
+    assert.deepEqual((await other.call('find_pictures', { kind: 'all' })).data.pictures, [])
+    for (const [name, given] of [
+      ['save_picture', { id: picture.id }],
+      ['change_pictures', { did: 'favourite', ids: [picture.id] }],
+    ] as const) {
+      assert.equal((await other.call(name, given)).failed, true)
     }
   })
 

@@ -12,6 +12,7 @@ import { blobOf, boundKey, expireTokensOf } from '../testing/agents.ts'
 import { atEnd } from '../testing/database.ts'
 import { type Asked, intercept } from '../testing/intercept.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
 
@@ -43,8 +44,9 @@ async function machine(environment: Record<string, string> = {}) {
   atEnd(() => rm(home, { recursive: true, force: true }))
   const env = { PATH: process.env.PATH ?? '', HOME: home, SUB2API_PLAYGROUND_URL: app.url, ...environment }
 
-  function start(script: 'create' | 'download', args: string[], more: Record<string, string> = {}) {
-    const child = spawn('python3', [path.join(scripts, `${script}_image_task.py`), ...args], {
+  function start(script: 'create' | 'download' | 'library', args: string[], more: Record<string, string> = {}) {
+    const file = script === 'library' ? 'library_pictures.py' : `${script}_image_task.py`
+    const child = spawn('python3', [path.join(scripts, file), ...args], {
       env: { ...env, ...more },
       cwd: home,
     })
@@ -73,6 +75,7 @@ async function machine(environment: Record<string, string> = {}) {
     home,
     start,
     create: (args: string[], more?: Record<string, string>) => start('create', args, more).ended,
+    library: (...args: string[]) => start('library', args).ended,
     download: (args: string[], more?: Record<string, string>) => start('download', args, more).ended,
   }
 }
@@ -121,6 +124,54 @@ function isCreate({ method, path: where }: Asked): boolean {
 
 // Most of the time they wait: for pictures, and between two tries.
 suite('the scripts of the skill', { concurrency: 4 }, () => {
+  test('a script finds pictures of the library, files them and fetches them', async () => {
+    const person = await alice(app)
+    const key = await boundKey(app, person)
+    const { library, home } = await machine({ SUB2API_SSH_KEY: key.file })
+    const picture = await makePicture(app, person, 'a heron, 苍鹭')
+    const tagged = await library('tag', picture.id, '--tag', '夜', '--tag', 'series 2')
+    assert.deepEqual([tagged.code, tagged.answer.count], [0, 1], tagged.stderr)
+    await library('move', picture.id, '--folder', 'For the poster')
+    const found = await library(
+      'find',
+      '--query',
+      '苍鹭 heron',
+      '--tag',
+      'SERIES 2',
+      '--from',
+      '2020-01-01',
+      '--limit',
+      '5',
+    )
+    const [first] = found.answer.pictures as { id: string; folder: { name: string } }[]
+    assert.deepEqual([first?.id, first?.folder.name], [picture.id, 'For the poster'])
+    assert.deepEqual((await library('names')).answer.tags, ['series 2', '夜'])
+    const { picture: shown } = (await library('show', picture.id)).answer as { picture: { asked: { n: number } } }
+    assert.equal(shown.asked.n, 1)
+
+    const saved = await library('download', picture.id, '--download-path', 'out/')
+    const file = path.join(home, 'out', `${picture.id}-1.png`)
+    assert.equal(saved.answer.file, file)
+    assert.ok((await readFile(file)).equals((await person.get(`/files/${picture.token}`)).body))
+    const copy = await library('download', picture.id, '--download-path', 'heron.webp')
+    assert.equal((await sharp(String(copy.answer.file)).metadata()).format, 'webp')
+
+    const refused = await library('delete', picture.id)
+    assert.deepEqual([refused.code, refused.failure.ok], [1, false])
+    assert.match(String(refused.failure.error), /not made by this SSH key/)
+    assert.equal((await library('undo', String(tagged.answer.change_id))).answer.undone, true)
+    assert.deepEqual((await library('trash')).answer.pictures, [])
+    for (const wrong of [
+      ['find', '--sort', 'best'],
+      ['show', picture.id.replace(/.$/, '0')],
+    ]) {
+      assert.equal((await library(...wrong)).code, 1, wrong.join(' '))
+    }
+    for (const wrong of [['burn'], ['show', 'x'], ['tag', picture.id], ['move', picture.id]]) {
+      assert.equal((await library(...wrong)).code, 2, wrong.join(' '))
+    }
+  })
+
   test('a script asks for a picture, asks how it stands, and fetches exactly what is in the library', async () => {
     const { person, home, create, download } = await aliceAtWork()
     const held = app.mock.control.fault({ match: { prompt: 'a quiet harbour' }, hold: 'before_headers' })

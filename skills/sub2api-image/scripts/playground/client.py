@@ -60,6 +60,29 @@ class Playground:
 
         return self._signed_in(fetch)
 
+    def library(self, query, place=""):
+        """What the library answers at this place: pictures that match, its trash, names, or one picture."""
+        path = "/library" + place + ("?" + urllib.parse.urlencode(query) if query else "")
+        return self._signed_in(lambda token: self._transport.json("GET", path, token))
+
+    def change_pictures(self, change):
+        """May be repeated: what is so already stays so."""
+        return self._signed_in(lambda token: self._transport.json("POST", "/library/changes", token, change))
+
+    def undo_change(self, change_id):
+        path = "/library/changes/%s/undo" % urllib.parse.quote(change_id, safe="")
+        return self._signed_in(lambda token: self._transport.json("POST", path, token, {}))
+
+    def download_picture(self, picture_id, wanted, take):
+        """Gives the chunks of a picture of the library to `take`, of a copy where it is of another format than `wanted`."""
+
+        def fetch(token):
+            path = "/library/%s/download%s" % (picture_id, "?format=" + wanted if wanted else "")
+            with self._transport.open("GET", path, token, headers={"Accept": "image/*, application/json"}) as answer:
+                return take(self._transport.chunks(answer))
+
+        return self._signed_in(fetch)
+
     def wait_for(self, task_id, seconds, tell):
         """The task when it is over, or as it stands after so many seconds. A server that restarts is waited for."""
         started = time.monotonic()

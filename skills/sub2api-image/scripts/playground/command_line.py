@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import urllib.parse
+import uuid
 
 from .client import Playground
 from .errors import PlaygroundError
@@ -27,6 +28,20 @@ class Parser(argparse.ArgumentParser):
 
 def parser(description):
     flags = Parser(description=description, allow_abbrev=False)
+    standard_flags(flags)
+    flags.add_argument("--wait", action="store_true", help="wait until the task is over")
+    flags.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help="how long to wait at most (%d); the task goes on afterwards" % DEFAULT_TIMEOUT,
+    )
+    return flags
+
+
+def standard_flags(flags):
+    """Where the playground is, and who asks."""
     flags.add_argument(
         "--playground-url",
         type=_url,
@@ -46,17 +61,15 @@ def parser(description):
         default=os.environ.get("SUB2API_USER_AGENT") or DEFAULT_USER_AGENT,
         help="how to introduce itself (SUB2API_USER_AGENT)",
     )
-    flags.add_argument("--wait", action="store_true", help="wait until the task is over")
-    flags.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=DEFAULT_TIMEOUT,
-        metavar="SECONDS",
-        help="how long to wait at most (%d); the task goes on afterwards" % DEFAULT_TIMEOUT,
-    )
     flags.add_argument("--json", action="store_true", help="answer in JSON (always so)")
     flags.add_argument("--quiet", action="store_true", help="no progress on stderr while waiting")
-    return flags
+
+
+def picture_id(text):
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be an id") from None
 
 
 def run(main):
