@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { preview } from '../pixels/digest.ts'
+import { previewOf } from '../pixels/digest.ts'
 import type { ClaimedJob } from './claim-queries.ts'
 import { upsertPreview } from './preview-queries.ts'
 
@@ -22,10 +22,17 @@ export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: ClaimedJob)
     // What arrives together with its successor is overtaken before it is drawn.
     await new Promise(setImmediate)
     while (next) {
-      const { bytes, step } = next
-      next = null
+      let step = 0
+      // Nor what is overtaken while pictures keep the cores busy.
+      const take = () => {
+        const newest = next
+        next = null
+        step = newest?.step ?? 0
+        return newest?.bytes ?? null
+      }
       try {
-        await upsertPreview(deps.db, job, step, await preview(bytes))
+        const drawn = await previewOf(take)
+        if (drawn) await upsertPreview(deps.db, job, step, drawn)
       } catch (error) {
         deps.log.warn({ err: error, job: job.id }, 'a preview could not be shown')
       }

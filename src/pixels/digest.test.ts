@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
-import { digest, measure, NotAPicture, type NotAPictureReason, preview } from './digest.ts'
+import { digest, measure, NotAPicture, type NotAPictureReason, preview, previewOf } from './digest.ts'
 
 const red = { r: 255, g: 0, b: 0, alpha: 1 }
 const blue = { r: 0, g: 0, b: 255, alpha: 1 }
@@ -74,6 +74,18 @@ describe('a picture', () => {
     const bytes = await plain(1024, 1024).png().toBuffer()
     assert.deepEqual(await shape(await preview(bytes)), { format: 'webp', width: 480, height: 480, hasAlpha: false })
     assert.deepEqual(await shape(await preview(bytes, 64)), { format: 'webp', width: 64, height: 64, hasAlpha: false })
+  })
+
+  test('whose preview waits for others to be decoded gets that of what is newest then, or none', async () => {
+    const [older, newer] = [await plain(900, 900).png().toBuffer(), await plain(300, 300).png().toBuffer()]
+    const others = Array.from({ length: 4 }, () => preview(older))
+    let newest = older
+    const waiting = [previewOf(() => newest), previewOf(() => null)]
+    newest = newer
+    const [drawn, none] = await Promise.all(waiting)
+    assert.equal((await shape(drawn!)).width, 300)
+    assert.equal(none, null)
+    await Promise.all(others)
   })
 })
 

@@ -73,17 +73,27 @@ export async function digest(source: PictureSource, failOn: 'error' | 'warning' 
 }
 
 /** A quick WebP of at most `maxEdge` px for a picture that is still being made. Throws NotAPicture. */
-export async function preview(bytes: Uint8Array, maxEdge: number = thumbnailEdge): Promise<Buffer> {
+export function preview(bytes: Uint8Array, maxEdge: number = thumbnailEdge): Promise<Buffer> {
+  return decoder(() => drawPreview(bytes, maxEdge))
+}
+
+/** The same of what `take` gives when its turn has come; null for null. */
+export function previewOf(take: () => Uint8Array | null): Promise<Buffer | null> {
+  return decoder(async () => {
+    const bytes = take()
+    return bytes && drawPreview(bytes, thumbnailEdge)
+  })
+}
+
+async function drawPreview(bytes: Uint8Array, maxEdge: number): Promise<Buffer> {
   await measure(bytes)
   const sharp = await loadSharp()
-  return decoder(() =>
-    sharp(bytes, decoding)
-      .autoOrient()
-      .resize(maxEdge, maxEdge, { fit: 'inside', withoutEnlargement: true })
-      .webp({ quality: 60, effort: 0 })
-      .toBuffer()
-      .catch(damaged),
-  )
+  return sharp(bytes, decoding)
+    .autoOrient()
+    .resize(maxEdge, maxEdge, { fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 60, effort: 0 })
+    .toBuffer()
+    .catch(damaged)
 }
 
 /**
