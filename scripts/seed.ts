@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Visitor, visitor } from './bench/visitor.ts'
 
 const EMAIL = 'alice@example.com'
+const OTHER = 'lin@example.com'
 
 const subjects = [
   'a lighthouse in a storm, woodcut',
@@ -50,8 +51,8 @@ const talks: readonly (readonly string[])[] = [
  */
 export async function seed(site: string, gateway: string): Promise<string> {
   await tellMock(gateway, 'settings', { latencyMs: 0, pictures: 'scene' })
-  await tellMock(gateway, 'user', { email: EMAIL, balance: 100 })
-  const person = await signIn(site)
+  await tellMock(gateway, 'user', { email: EMAIL, balance: 1000 })
+  const person = await signIn(site, EMAIL)
   for (let made = 0; made < 100; made += 4) {
     await create(person, subjects[(made / 4) % subjects.length]!, {
       n: '4',
@@ -70,6 +71,8 @@ export async function seed(site: string, gateway: string): Promise<string> {
   })
   await settled(person)
   await arrange(person)
+  await show(person, 'Alice', await picturesOf(person))
+  await fillGallery(site, gateway)
 
   // These stay: one that was called off, as many as may run, and one that waits.
   await tellMock(gateway, 'settings', { latencyMs: 6000 })
@@ -80,19 +83,21 @@ export async function seed(site: string, gateway: string): Promise<string> {
   return EMAIL
 }
 
-async function signIn(site: string): Promise<Visitor> {
+async function signIn(site: string, email: string): Promise<Visitor> {
   const person = visitor(site)
-  await person.post('/login', { email: EMAIL, password: 'any password will do' })
-  const key = /name="key_id" value="(\d+)"/.exec((await person.get('/account')).text)?.[1]
-  if (!key) throw new Error('the account page offers no key')
-  await person.post('/account/key', { key_id: key })
+  await person.post('/login', { email, password: 'any password will do' })
+  // The other one has a quota, which all of this would use up; this one may have been chosen at the sign-in.
+  const key = /name="key_id" value="(\d+)"[^>]* aria-label="[^"]*\bMain\b/.exec(
+    (await person.get('/account')).text,
+  )?.[1]
+  if (key) await person.post('/account/key', { key_id: key })
   return person
 }
 
 /** The address of the job. */
 async function create(person: Visitor, prompt: string, fields: Record<string, string> = {}): Promise<string> {
-  const { status, headers } = await person.post('/images', { prompt, submission: randomUUID(), ...fields })
-  if (status !== 303) throw new Error(`${prompt}: ${status}`)
+  const { status, headers, text } = await person.post('/images', { prompt, submission: randomUUID(), ...fields })
+  if (status !== 303) throw new Error(`${prompt}: ${status} ${/class="field-error".*?<\/p>/s.exec(text)?.[0] ?? ''}`)
   return String(headers.location)
 }
 
@@ -112,12 +117,49 @@ async function talk(person: Visitor, messages: readonly string[]): Promise<void>
   }
 }
 
-/** A few favourites, and a few in the trash. */
+/** A few favourites, some filed and tagged, a search that is kept, a ZIP file, and a few in the trash. */
 async function arrange(person: Visitor): Promise<void> {
+  const pictures = await picturesOf(person)
+  const change = (ids: readonly string[], fields: Record<string, string>) =>
+    person.post('/library/selection', { id: ids.join(','), back: '/library', ...fields })
+  await change(pictures.slice(0, 6), { act: 'favourite' })
+  await change(pictures.slice(0, 20), { act: 'move', folder: 'Calendar 2027' })
+  await change(pictures.slice(20, 32), { act: 'move', folder: '江南' })
+  await change(pictures.slice(4, 16), { act: 'tag', tags: 'print, blue hour' })
+  await change(pictures.slice(24, 36), { act: 'tag', tags: '灯塔, print' })
+  await person.post('/library/folders', { name: 'Foxes', query: 'q=foxes' })
+  await person.post('/exports', { id: pictures.slice(0, 4).join(',') })
+  await change(pictures.slice(8, 11), { act: 'delete' })
+}
+
+/** Somebody else shows pictures too, likes some, and reports one. */
+async function fillGallery(site: string, gateway: string): Promise<void> {
+  await tellMock(gateway, 'user', { email: OTHER, balance: 100 })
+  const other = await signIn(site, OTHER)
+  for (const subject of subjects.slice(0, 6)) await create(other, subject, { n: '2', size: sizes[subject.length % 3]! })
+  await settled(other)
+  await show(other, '林夕', await picturesOf(other))
+  const shown = [...(await other.get('/gallery')).text.matchAll(/id="exhibit-([0-9a-f-]{36})"/g)].map(([, id]) => id!)
+  for (const id of shown.slice(-7)) await other.post(`/gallery/${id}/like`, { like: 'on' })
+  await other.post(`/gallery/${shown.at(-1)}/report`, { reason: 'rights', words: 'This is my boat.' })
+}
+
+/** Some in the gallery, with their prompts or without, and one by a link. */
+async function show(person: Visitor, name: string, pictures: readonly string[]): Promise<void> {
+  for (const [index, picture] of pictures.slice(0, 18).entries()) {
+    await person.post('/gallery/share', {
+      picture,
+      name,
+      where: index === 0 ? 'link' : 'gallery',
+      agreed: 'on',
+      ...(index % 4 !== 3 && { prompt: 'on', settings: 'on' }),
+    })
+  }
+}
+
+async function picturesOf(person: Visitor): Promise<string[]> {
   const page = (await person.get('/library')).text
-  const pictures = [...new Set([...page.matchAll(/\/library\/([0-9a-f-]{36})/g)].map(([, id]) => id!))]
-  for (const id of pictures.slice(0, 6)) await person.post(`/library/${id}/favourite`, { favourite: 'on' })
-  for (const id of pictures.slice(8, 11)) await person.post(`/library/${id}/delete`, {})
+  return [...new Set([...page.matchAll(/\/library\/([0-9a-f-]{36})/g)].map(([, id]) => id!))]
 }
 
 async function tellMock(gateway: string, what: string, facts: Record<string, unknown>): Promise<void> {

@@ -442,6 +442,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       change: { id: 'x', did: 'describe', count: 1 },
     },
   ],
+  'library/_trashed': [
+    { picture: trashed, daysLeft: 30 },
+    { picture: { ...undecodable, deletedAt: now }, daysLeft: 1 },
+  ],
   'library/trash': [
     {
       trash: {

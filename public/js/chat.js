@@ -2,6 +2,7 @@ import { start as startAttaching } from './chat-files.js'
 import { start as startPlace } from './chat-place.js'
 import { explain, start as startSending } from './chat-send.js'
 import { drawTail } from './chat-tail.js'
+import { isWriting } from './keyboard.js'
 import { toast } from './toast.js'
 
 const follow = document.getElementById('follow')
@@ -103,8 +104,7 @@ function typing() {
   document.addEventListener('keydown', event => {
     const field = event.target
     if (field.tagName !== 'TEXTAREA' || !field.closest('.chat-composer,.edit') || event.key !== 'Enter') return
-    // 229: Safari reports the Enter that ends a composition after it has ended.
-    if (event.shiftKey || event.isComposing || event.keyCode === 229) return
+    if (event.shiftKey || isWriting(event)) return
     // A keyboard on the glass has no Shift+Enter: there Enter makes the line, and the button sends.
     if (matchMedia('(hover: none) and (pointer: coarse)').matches) return
     event.preventDefault()

@@ -1,3 +1,5 @@
+import { isWriting } from './keyboard.js'
+
 /** Ctrl+Enter, the count of characters and the offered size. */
 export function start() {
   document.addEventListener('keydown', event => {
@@ -5,7 +7,7 @@ export function start() {
       event.target.id === 'prompt' &&
       event.key === 'Enter' &&
       (event.ctrlKey || event.metaKey) &&
-      !event.isComposing
+      !isWriting(event)
     ) {
       event.preventDefault()
       event.target.form.requestSubmit()

@@ -1,3 +1,5 @@
+import { isWriting } from './keyboard.js'
+
 const LONG_PRESS_MS = 450
 const NEAR = 8
 
@@ -7,6 +9,8 @@ let form
 let anchor = null
 /** A press that was no click: what it did is done already. */
 let isSpent = false
+/** Somebody has pressed, and the answer is on its way. */
+let isSent = false
 
 /** Selecting pictures by click, Shift, Ctrl, a box, a long press and a swipe, and by keys. The boxes to tick work without it. */
 export function start(tiles) {
@@ -21,10 +25,18 @@ export function start(tiles) {
   form.addEventListener('click', event => {
     if (event.target.closest('[data-select="none"]')) setAll(false)
   })
+  // Pressed twice, it would undo what the second press did: nothing.
+  form.addEventListener('submit', event => {
+    if (isSent) event.preventDefault()
+    isSent = true
+  })
+  addEventListener('pageshow', () => {
+    isSent = false
+  })
   form.addEventListener('formdata', ({ formData }) => gather(formData))
   document.addEventListener('keydown', onKey)
   document.addEventListener('htmx:after:swap', () => {
-    if (form.elements.all.checked) for (const box of boxes()) box.checked = true
+    if (isAll()) for (const box of boxes()) box.checked = true
     tell()
   })
   startBox(list.closest('.library-page'))
@@ -46,6 +58,11 @@ function boxOf(cell) {
 
 function isSelecting() {
   return boxes().some(box => box.checked)
+}
+
+/** All that the list has, shown or not, is selected; the trash knows of no such thing. */
+function isAll() {
+  return form.elements.all?.checked === true
 }
 
 function onClick(event) {
@@ -77,7 +94,7 @@ function toggle(cell) {
 
 function picked(cell) {
   if (cell) anchor = cell
-  if (!isSelecting()) form.elements.all.checked = false
+  if (!isSelecting() && form.elements.all) form.elements.all.checked = false
   tell()
 }
 
@@ -90,7 +107,7 @@ function range(from, to, checked) {
 
 function setAll(checked) {
   for (const box of boxes()) box.checked = checked
-  form.elements.all.checked = checked && form.elements.all.checked
+  if (form.elements.all) form.elements.all.checked = checked && isAll()
   tell()
 }
 
@@ -98,8 +115,9 @@ function tell() {
   const count = boxes().filter(box => box.checked).length
   const words = form.querySelector('output')
   words.value = (count === 1 ? words.dataset.one : words.dataset.other).replace('{}', count)
-  if (form.elements.all.checked && count === boxes().length) words.value = ''
-  form.querySelector('.when-two').disabled = count !== 2 || form.elements.all.checked
+  if (isAll() && count === boxes().length) words.value = ''
+  const compare = form.querySelector('.when-two')
+  if (compare) compare.disabled = count !== 2 || isAll()
   list.classList.toggle('selecting', count > 0)
 }
 
@@ -117,21 +135,22 @@ function gather(data) {
 }
 
 function onKey(event) {
-  if (event.isComposing || event.defaultPrevented || document.querySelector('dialog[open]')) return
+  if (isWriting(event) || event.defaultPrevented || document.querySelector('dialog[open]')) return
   if (event.target.closest('input:not([type="checkbox"]),textarea,select,[contenteditable]')) return
   const cell = document.activeElement?.closest?.('.cell')
   const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey
   if (event.key === 'Escape' && isSelecting()) setAll(false)
   else if (event.key === 'a' && (event.ctrlKey || event.metaKey)) setAll(true)
   else if (event.key === 'Delete' && isPlain && isSelecting()) {
-    if (!event.repeat) form.requestSubmit(form.querySelector('[value="delete"]'))
+    const button = form.querySelector('[value="delete"]')
+    if (button && !event.repeat) form.requestSubmit(button)
   } else if (event.key === 'x' && isPlain && cell) toggle(cell)
   else if (event.key.startsWith('Arrow') && isPlain && cell) {
     const next = beside(cell, event.key)
     if (!next) return
     if (event.shiftKey) range(anchor ?? cell, next, true)
     if (event.shiftKey) anchor ??= cell
-    next.querySelector('a').focus()
+    ;(next.querySelector('a') ?? boxOf(next)).focus()
   } else return
   event.preventDefault()
   event.stopPropagation()

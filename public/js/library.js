@@ -48,11 +48,13 @@ function keepPlace() {
     const tile = document.getElementById(place.id) ?? nearest(place.at)
     if (tile) scrollBy({ top: tile.getBoundingClientRect().top - place.top, behavior: 'instant' })
   }
-  addEventListener('pagehide', () => {
+  const note = () => {
     const now = placeNow()
     if (now && scrollY > 0 && !document.querySelector('.lightbox[open]'))
       history.replaceState({ ...history.state, place: now }, '')
-  })
+  }
+  addEventListener('pagehide', note)
+  document.getElementById('lightbox')?.addEventListener('opens', note)
   document.getElementById('selection')?.addEventListener('submit', () => {
     const now = placeNow()
     if (now) sessionStorage.setItem(KEPT, JSON.stringify(now))

@@ -5,9 +5,9 @@ const TAP_MS = 300
 
 /**
  * Zooms a picture by two fingers, double tap, double click and wheel, and moves it while it is larger than its place. A swipe of one
- * finger steps, or closes downwards.
+ * finger steps, or closes downwards. `closer` is called whenever it is larger than its place.
  */
-export function start(stage, { step, close }) {
+export function start(stage, { step, close, closer }) {
   const picture = stage.querySelector('img')
   const fingers = new Map()
   let scale = 1
@@ -15,9 +15,11 @@ export function start(stage, { step, close }) {
   let began = null
   let tapped = 0
   let isMoved = false
+  let isFinger = false
 
   stage.addEventListener('pointerdown', event => {
     if (event.button !== 0) return
+    isFinger = event.pointerType === 'touch'
     fingers.set(event.pointerId, event)
     if (scale > 1 || fingers.size > 1) stage.setPointerCapture(event.pointerId)
     isMoved = false
@@ -48,10 +50,11 @@ export function start(stage, { step, close }) {
   })
   stage.addEventListener('pointercancel', end)
   stage.addEventListener('dblclick', event => {
-    if (event.target === picture) twice(event)
+    // Some browsers tell of a double tap a second time by this.
+    if (event.target === picture && !isFinger) twice(event)
   })
   stage.addEventListener('click', event => {
-    if (event.target === stage && !isMoved) close()
+    if (event.target === stage && !isMoved && scale === 1) close()
   })
   stage.addEventListener('wheel', event => zoomTo(scale * Math.exp(-event.deltaY / 300), point(event)), {
     passive: true,
@@ -59,13 +62,13 @@ export function start(stage, { step, close }) {
   picture.addEventListener('dragstart', event => event.preventDefault())
 
   function tap(event) {
-    // A second click of a mouse is told as what it is.
-    if (event.timeStamp - tapped < TAP_MS && event.target === picture) twice(event)
-    tapped = event.timeStamp
+    // Once it is larger than its place, the stage has caught the finger.
+    const isSecond = event.timeStamp - tapped < TAP_MS && (scale > 1 || event.target === picture)
+    tapped = isSecond ? 0 : event.timeStamp
+    if (isSecond) twice(event)
   }
 
   function twice(event) {
-    tapped = 0
     if (scale > 1) reset()
     else zoomTo(TWICE, point(event))
   }
@@ -116,6 +119,7 @@ export function start(stage, { step, close }) {
     y = Math.min(reach.y, Math.max(-reach.y, y))
     picture.style.transform = scale === 1 ? '' : `translate(${x}px, ${y}px) scale(${scale})`
     stage.classList.toggle('zoomed', scale > 1)
+    if (scale > 1) closer()
   }
 
   return { reset, by: factor => zoomTo(scale * factor, centre(picture)) }

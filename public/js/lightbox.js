@@ -1,3 +1,4 @@
+import { isWriting } from './keyboard.js'
 import { start as startZoom } from './lightbox-zoom.js'
 
 /** Shown beside each other, on either side of the one that is open. */
@@ -8,6 +9,8 @@ const NEAR_END = 4
 let dialog
 let zoom
 let current
+/** The one that comes next, on its way. */
+let ahead = null
 /** The way out, where there is one: a step back in history. */
 let isPushed = false
 
@@ -17,8 +20,8 @@ let isPushed = false
  */
 export function start() {
   dialog = document.getElementById('lightbox')
-  if (!dialog) return
-  zoom = startZoom(dialog.querySelector('.lightbox-stage'), { step, close })
+  if (!dialog) return leaveByReading()
+  zoom = startZoom(dialog.querySelector('.lightbox-stage'), { step, close, closer: loadFull })
   document.addEventListener('click', event => {
     const link = event.target.closest('a[data-picture]')
     if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
@@ -44,13 +47,35 @@ export function start() {
   })
   dialog.addEventListener('keydown', event => {
     const act = keys[event.key]
-    if (!act || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
+    if (!act || event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return
     event.preventDefault()
     if (!event.repeat || act === 'previous' || act === 'next') acts[act]()
   })
   // What lies behind it stays where it is; it need not be laid out anew for that.
   dialog.addEventListener('wheel', event => event.preventDefault(), { passive: false })
-  dialog.addEventListener('close', () => linkOf(current)?.focus({ preventScroll: false }))
+  dialog.addEventListener('close', () => {
+    linkOf(current)?.focus({ preventScroll: false })
+    // A picture takes as much memory as it has pixels.
+    dialog.querySelector('.lightbox-stage img').removeAttribute('src')
+    dialog.querySelector('.lightbox-strip').replaceChildren()
+    ahead = null
+  })
+  // More of the list has come.
+  document.addEventListener('htmx:after:swap', () => {
+    const link = dialog.open && linkOf(current)
+    if (link) showBeside(link)
+  })
+}
+
+/**
+ * A picture's address that was read anew while the picture was open is a page of its own, but the browser still takes the list
+ * before it for the same document, and would leave this one standing.
+ */
+function leaveByReading() {
+  const here = location.pathname + location.search
+  addEventListener('popstate', () => {
+    if (location.pathname + location.search !== here) location.reload()
+  })
 }
 
 const keys = {
@@ -112,6 +137,8 @@ function linkOf(id) {
 }
 
 function open(link) {
+  // The list may note where it stands.
+  dialog.dispatchEvent(new Event('opens'))
   history.pushState({ lightbox: link.dataset.picture }, '', link.href)
   isPushed = true
   show(link)
@@ -148,25 +175,69 @@ function show(link) {
   picture.style.aspectRatio = `${width} / ${height}`
   picture.style.width = `min(100%, ${width}px, (100dvh - 160px) * ${width / height})`
   picture.alt = thumbnail.alt
-  // The thumbnail is here already: it stands in until the original has come.
+  // The thumbnail is here already: it stands in until one as large as the screen has come.
   picture.style.backgroundImage = link.matches('.alpha') ? '' : `url("${thumb}")`
   // Nothing of the one before it is shown meanwhile.
   picture.removeAttribute('src')
-  picture.src = full
+  picture.dataset.full = full
+  picture.src = screenOf(link)
+  picture.onload = () => loadAhead(link)
   const words = link.querySelector('.condition')?.textContent ?? ''
   const label = dialog.querySelector('.lightbox-label')
   label.textContent = words
   label.hidden = !words
+  dialog.querySelector('.lightbox-words').textContent = thumbnail.alt
   dialog.querySelector('[data-act="open"]').href = link.href
   dialog.querySelector('[data-act="download"]').href = `${full}?download=${current}`
   dialog.querySelector('[data-act="favourite"]').setAttribute('aria-pressed', String(isStarred(figure)))
+  if (!dialog.open) dialog.showModal()
+  showBeside(link)
+  loadFacts()
+}
+
+function screenOf(link) {
+  return link
+    .querySelector('img')
+    .getAttribute('src')
+    .replace(/\/thumb$/, '/screen')
+}
+
+function loadAhead(link) {
+  const all = links()
+  const next = all[all.indexOf(link) + 1]
+  if (!next || link.dataset.picture !== current) return
+  ahead = new Image()
+  ahead.src = screenOf(next)
+}
+
+/** All its pixels, once somebody looks closer. */
+async function loadFull() {
+  const picture = dialog.querySelector('.lightbox-stage img')
+  const { full } = picture.dataset
+  if (!full) return
+  delete picture.dataset.full
+  const whole = new Image()
+  whole.src = full
+  const of = current
+  await whole.decode().catch(() => {})
+  if (of !== current || !dialog.open) return
+  picture.onload = null
+  picture.src = full
+}
+
+function showBeside(link) {
   const all = links()
   const at = all.indexOf(link)
   dialog.querySelector('[data-act="previous"]').disabled = at === 0
   dialog.querySelector('[data-act="next"]').disabled = at === all.length - 1
+  dialog.querySelector('.lightbox-place').textContent = placeOf(at)
   showStrip(all, at)
-  if (!dialog.open) dialog.showModal()
-  loadFacts()
+}
+
+/** Among all that match, where the list begins with the first of them. */
+function placeOf(at) {
+  const total = document.querySelector('#total[data-total]')
+  return total ? `${(at + 1).toLocaleString(document.documentElement.lang)} / ${total.dataset.total}` : ''
 }
 
 function isStarred(figure) {

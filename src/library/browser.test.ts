@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
-import { alice, type Person } from '../testing/people.ts'
-import { makePicture } from '../testing/pictures.ts'
+import { collector, isOurs } from '../testing/collector.ts'
+import type { Person } from '../testing/people.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 
 const skip = noChromium
@@ -25,7 +25,7 @@ const ticked = '.pick input:checked'
 test('a picture opens at an address of its own, and every way out leads back to its place in the list', {
   skip,
 }, async () => {
-  const { page, complaints } = await openLibrary(await collector(150))
+  const { page, complaints } = await openLibrary(await collector(app, 150))
   await scrollToEnd(page, 150)
   await page.waitForURL(/through=/)
   const list = page.url()
@@ -62,7 +62,7 @@ test('a picture opens at an address of its own, and every way out leads back to 
 })
 
 test('Delete held down takes one picture, with undo in its place', { skip }, async () => {
-  const { page, complaints } = await openLibrary(await collector(5))
+  const { page, complaints } = await openLibrary(await collector(app, 5))
   await page.click(cell)
   await page.waitForSelector('#lightbox[open]')
   await page.keyboard.down('Delete')
@@ -79,7 +79,7 @@ test('Delete held down takes one picture, with undo in its place', { skip }, asy
 test('pictures are selected by click, Shift, Ctrl, a box and keys, and tagged and deleted together', {
   skip,
 }, async () => {
-  const { page, complaints } = await openLibrary(await collector(12))
+  const { page, complaints } = await openLibrary(await collector(app, 12))
   const nth = (index: number) => page.locator(cell).nth(index)
   const count = () => page.locator(ticked).count()
   await nth(0).click({ modifiers: ['Control'] })
@@ -118,7 +118,7 @@ test('pictures are selected by click, Shift, Ctrl, a box and keys, and tagged an
 
 test('on a phone a tap opens, a long press selects, and filters fit the screen', { skip }, async () => {
   const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
-  const { page, context, complaints } = await openLibrary(await collector(9), phone)
+  const { page, context, complaints } = await openLibrary(await collector(app, 9), phone)
   await page.locator(cell).first().tap()
   await page.waitForSelector('#lightbox[open]')
   await page.goBack()
@@ -138,7 +138,7 @@ test('on a phone a tap opens, a long press selects, and filters fit the screen',
 })
 
 test('without JavaScript pictures are ticked, filed and found again by forms and links', { skip }, async () => {
-  const { page } = await openLibrary(await collector(70), { javaScriptEnabled: false })
+  const { page } = await openLibrary(await collector(app, 70), { javaScriptEnabled: false })
   assert.equal(await page.locator('.cell').count(), 60)
   await page.locator('.pick input').first().check()
   await page.locator('.pick input').nth(1).check()
@@ -156,24 +156,6 @@ test('without JavaScript pictures are ticked, filed and found again by forms and
   await page.click('.filter-acts button')
   await page.waitForURL(/sort=oldest/)
 })
-
-/** Somebody with so many pictures, an hour apart; those after the first have no bytes. */
-async function collector(count: number): Promise<Person> {
-  const person = await alice(app)
-  const { id } = await makePicture(app, person, 'a heron')
-  await app.db.run(
-    `with more as (select i, md5(id || i::text) as token from pictures, generate_series(1, $2) i where id = $1),
-       file as (
-         insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color)
-         select more.token, f.user_id, sha256(more.token::bytea), f.bytes, format, f.width, f.height, has_alpha, color
-         from more, pictures p join files f using (token) where p.id = $1 returning token)
-     insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes, created_at)
-     select user_id, more.token, model, 'heron ' || i, requested_size, quality, width, height, bytes, created_at - i * interval '1 hour'
-     from pictures p, more join file on file.token = more.token where p.id = $1`,
-    [id, count - 1],
-  )
-  return person
-}
 
 /** A page of theirs that shows the same square for every picture. */
 async function openLibrary(person: Person, options: Parameters<typeof openPage>[3] = {}) {
@@ -198,9 +180,4 @@ function topmost(page: Page): Promise<string> {
   return page.evaluate(
     () => [...document.querySelectorAll('.cell')].find(each => each.getBoundingClientRect().bottom > 80)!.id,
   )
-}
-
-/** The browser gives a transition up when a page goes before it has come. */
-function isOurs(complaint: string): boolean {
-  return !complaint.includes('ViewTransition')
 }

@@ -42,6 +42,29 @@ test('its thumbnail is a WebP of at most 480 pixels in the same proportions', as
   assert.deepEqual([format, width, height], ['webp', 480, 270])
 })
 
+test('a large one comes as large as a screen, once, and to its owner only', async () => {
+  const [large] = await makePictures(app, owner, { prompt: 'a large one #noise', size: '3840x2160' })
+  const address = `/files/${large!.token}/screen`
+
+  const answer = await owner.get(address)
+
+  assert.equal(answer.headers['content-type'], 'image/webp')
+  assert.equal(answer.headers['cache-control'], 'private, max-age=31536000, immutable')
+  const { width, height } = await sharp(answer.body).metadata()
+  assert.deepEqual([width, height], [2048, 1152])
+  assert.equal((await owner.get(address, { headers: { 'If-None-Match': answer.headers.etag! } })).status, 304)
+  const stranger = await charlie(app)
+  assert.equal((await stranger.get(address, { headers: { 'If-None-Match': answer.headers.etag! } })).status, 404)
+  assert.equal((await app.browser().get(address)).status, 303)
+})
+
+test('a small one comes as it is, where one as large as a screen is asked for', async () => {
+  const [small] = await makePictures(app, owner, { prompt: 'a small one' })
+  const answer = await owner.get(`/files/${small!.token}/screen`)
+  assert.equal(answer.headers['content-type'], 'image/png')
+  assert.deepEqual(answer.body, (await owner.get(`/files/${small!.token}`)).body)
+})
+
 for (const suffix of ['', '/thumb']) {
   describe(`the bytes at /files/:token${suffix}`, () => {
     test("are alice's only", async () => {

@@ -7,6 +7,7 @@ import { parse } from '../web/parse.ts'
 import { findFile, type StoredFile } from './file-queries.ts'
 import { isToken } from './keep.ts'
 import { findPicture } from './queries.ts'
+import { sendScreen } from './screen.ts'
 import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
 import { copyFormats, sendCopy } from './send-copy.ts'
 
@@ -25,6 +26,10 @@ export function fileRoutes(deps: Deps): Router {
 
   router.get('/files/:token/thumb', async (req, res) => {
     await sendStored(deps, req, res, thumbnailBytes(await myFile(req, res)))
+  })
+
+  router.get('/files/:token/screen', async (req, res) => {
+    await sendScreen(deps, req, res, await myFile(req, res))
   })
 
   router.get('/files/:token/original', async (req, res) => {

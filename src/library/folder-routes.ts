@@ -4,15 +4,18 @@ import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse, parseId, readText } from '../web/parse.ts'
-import { render } from '../web/render.ts'
+import { pageOf, render } from '../web/render.ts'
 import { folderName } from './filing.ts'
 import { addressOf, fieldsIn, queryOf, readFilter } from './filter.ts'
 import * as queries from './folder-queries.ts'
+import { listTiles, matching } from './list-queries.ts'
 import { MOST_FOLDERS } from './names.ts'
 import type { FolderView } from './view.ts'
 
 const Into = z.object({ into: z.guid() })
 const Cover = z.object({ picture: z.guid() })
+/** Each costs a search. */
+const MOST_COVERS = 40
 
 /** Folders, and smart ones: searches that are kept. */
 export function folderRoutes(deps: Deps): Router {
@@ -20,8 +23,14 @@ export function folderRoutes(deps: Deps): Router {
   const router = Router()
 
   router.get('/library/folders', async (_req, res) => {
-    const folders = await queries.listFoldersWithCovers(db, signedIn(res).userId)
-    render(res, 'library/folders', { folders: folders.map(viewFolder) })
+    const { userId } = signedIn(res)
+    const folders: FolderView[] = []
+    for (const folder of await queries.listFoldersWithCovers(db, userId)) {
+      const isLooked = folder.query !== null && folders.filter(({ isSmart }) => isSmart).length < MOST_COVERS
+      const cover = isLooked ? await firstOf(res, userId, folder.query ?? '') : folder.cover
+      folders.push(viewFolder({ ...folder, cover }))
+    }
+    render(res, 'library/folders', { folders })
   })
 
   router.post('/library/folders', async (req, res) => {
@@ -70,6 +79,14 @@ export function folderRoutes(deps: Deps): Router {
     await queries.deleteFolder(db, userId, id)
     res.redirect(303, '/library/folders')
   })
+
+  /** The token of the first picture that a search finds. */
+  async function firstOf(res: Response, userId: number, query: string): Promise<string | null> {
+    const filter = readFilter(fieldsIn(`/library?${query}`))
+    const match = await matching(db, userId, filter, pageOf(res).timeZone)
+    const [first] = await listTiles(db, match, { sort: filter.sort, place: null, limit: 1 })
+    return first?.token ?? null
+  }
 
   async function myFolder(req: Request, res: Response) {
     const { userId } = signedIn(res)

@@ -105,7 +105,7 @@ test('a page of the trash begins where the one before it ended', async () => {
   let next: string | null = '/library/trash'
   for (; next; ) {
     const page: Page = await owner.get(next)
-    seen.push(...page.html.querySelectorAll('ul.trash form').map(form => form.getAttribute('action')!))
+    seen.push(...page.html.querySelectorAll('.cell form').map(form => form.getAttribute('action')!))
     next = page.html.querySelector('.older a')?.getAttribute('href') ?? null
   }
 

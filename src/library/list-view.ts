@@ -74,13 +74,18 @@ export function viewFilter(filter: Filter, folder: Folder | null, tags: readonly
   const chip = (what: Exclude<Chip['what'], 'kind' | 'sort'>, value: string, changes: Partial<Filter>) =>
     chips.push({ what, value, without: addressOf(filter, changes) })
   const { kind, favourite, model, size, quality, from, until, costFrom, costUntil, sort } = filter
-  if (filter.folder) chip('folder', folder?.name ?? '', { folder: null })
+  // All that lies in a folder, and nothing else: a place of its own.
+  const isFolder =
+    folder !== null &&
+    fieldsOf({ ...filter, folder: null, kind: 'pictures', q: '', sort: 'newest' }).length === 0 &&
+    kind === 'all'
+  if (filter.folder && !isFolder) chip('folder', folder?.name ?? '', { folder: null })
   for (const key of filter.tags) {
     const name = tags.find(tag => tag.key === key)?.name ?? key
     chip('tag', name, { tags: filter.tags.filter(other => other !== key) })
   }
   const isTab = kind === 'pictures' || (kind === 'uploaded' && !favourite)
-  if (!isTab) chips.push({ what: 'kind', value: kind, without: addressOf(filter, { kind: 'pictures' }) })
+  if (!isTab && !isFolder) chips.push({ what: 'kind', value: kind, without: addressOf(filter, { kind: 'pictures' }) })
   if (model) chip('model', model, { model: null })
   if (size) chip('size', `${size.width} × ${size.height}`, { size: null })
   if (quality) chip('quality', quality, { quality: null })
@@ -104,7 +109,7 @@ export function viewFilter(filter: Filter, folder: Folder | null, tags: readonly
     chips,
     fields: fieldsOf({ ...filter, q: '' }),
     isNarrow: isNarrow(filter),
-    folder: folder && fieldsOf({ ...filter, folder: null }).length === 0 ? folder.name : null,
+    folder: isFolder ? folder.name : null,
   }
 }
 

@@ -220,6 +220,22 @@ test('a saved search is a folder that nothing can be put into', async () => {
   assert.equal(smart!.href, '/library?q=heron&sort=oldest')
   assert.deepEqual(idsOn(await owner.get(smart!.href)), [one])
   assert.equal((await owner.post('/library/selection', { act: 'move', id: one!, folder: 'herons' })).status, 409)
+  const cover = await coverOf(owner)
+  assert.match((await owner.get(`/library/${one}`)).text, new RegExp(cover!.replace('/thumb', '')))
+})
+
+test('a folder is a place: it bears its name, and says nothing of filters', async () => {
+  const owner = await alice(app)
+  const [one] = await keep(owner, [{ prompt: 'one' }])
+  await owner.post('/library/selection', { act: 'move', id: one!, folder: 'Night walks' })
+  const [folder] = await folders(owner)
+  const { html } = await owner.get(folder!.href)
+  assert.equal(html.querySelector('h1')!.text, 'Night walks')
+  assert.equal(html.querySelector('.crumbs a')!.getAttribute('href'), '/library/folders')
+  assert.equal(html.querySelector('.filter-chips'), null)
+  const narrowed = (await owner.get(`${folder!.href}&favourite=on`)).html
+  assert.equal(narrowed.querySelector('h1')!.text, 'Library')
+  assert.ok(narrowed.querySelector('.filter-chips'))
 })
 
 test('what is too much or nothing is refused in a sentence, and nothing is changed', async () => {
@@ -416,6 +432,10 @@ async function folders(person: Person) {
     name: folder.querySelector('.folder-name')!.text,
     href: folder.querySelector('.folder-name')!.getAttribute('href')!.replaceAll('&amp;', '&'),
   }))
+}
+
+async function coverOf(person: Person): Promise<string | undefined> {
+  return (await person.get('/library/folders')).html.querySelector('.folder-cover img')?.getAttribute('src')
 }
 
 function search(person: Person, query: Record<string, string>): Promise<Page> {

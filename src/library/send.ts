@@ -55,13 +55,7 @@ export async function sendStored(
   res: Response,
   { name, contentType, etag, saveAs, readers = 'owner' }: Sent,
 ): Promise<void> {
-  const headers = {
-    'Cache-Control': cacheControl[readers],
-    ETag: etag,
-    'Accept-Ranges': 'bytes',
-    'Content-Security-Policy': "sandbox; default-src 'none'",
-    'Cross-Origin-Resource-Policy': readers === 'owner' ? 'same-origin' : 'cross-origin',
-  }
+  const headers = { ...headersOf(etag, readers), 'Accept-Ranges': 'bytes' }
   // Bytes never change under their name: whoever has them need not wait for the storage.
   if (isFresh(req, res, etag)) return void res.status(304).set(headers).end()
   const announce = (length: number) => {
@@ -95,6 +89,27 @@ export async function sendStored(
   } finally {
     // A reader who left before the first byte leaves a stream that nobody reads to its end.
     object.stream.destroy()
+  }
+}
+
+/** Sends bytes that are drawn of a stored picture when they are asked for: never again to who has them. */
+export async function sendDrawn(
+  req: Request,
+  res: Response,
+  { etag, readers = 'owner' }: Pick<Sent, 'etag' | 'readers'>,
+  draw: () => Promise<Buffer>,
+): Promise<void> {
+  if (isFresh(req, res, etag)) return void res.status(304).set(headersOf(etag, readers)).end()
+  const bytes = await draw()
+  res.type('image/webp').set(headersOf(etag, readers)).send(bytes)
+}
+
+function headersOf(etag: string, readers: Readers) {
+  return {
+    'Cache-Control': cacheControl[readers],
+    ETag: etag,
+    'Content-Security-Policy': "sandbox; default-src 'none'",
+    'Cross-Origin-Resource-Policy': readers === 'owner' ? 'same-origin' : 'cross-origin',
   }
 }
 

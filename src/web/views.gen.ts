@@ -115,6 +115,7 @@ export interface Views {
   'library/_refused': { file: import('../library/refused.ts').RefusedView; to: string; swaps: boolean }
   'library/_selection': { total: number; asOf: string; back: string }
   'library/_tile': { picture: import('../library/view.ts').PictureView; sizes?: string }
+  'library/_trashed': { picture: import('../library/view.ts').PictureView; daysLeft: number }
   'library/compare': { a: import('../library/view.ts').PictureView; b: import('../library/view.ts').PictureView }
   'library/filters': { filters: import('../library/view.ts').FiltersView }
   'library/folders': { folders: import('../library/view.ts').FolderView[] }
