@@ -11,6 +11,8 @@ let zoom
 let current
 /** The one that comes next, on its way. */
 let ahead = null
+/** All that was asked for has been done. */
+let changed = Promise.resolve()
 /** The way out, where there is one: a step back in history. */
 let isPushed = false
 
@@ -45,9 +47,11 @@ export function start() {
     event.preventDefault()
     close()
   })
-  dialog.addEventListener('keydown', event => {
+  // Of the whole page: a button that went away leaves the keys to nobody.
+  document.addEventListener('keydown', event => {
     const act = keys[event.key]
-    if (!act || event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return
+    if (!act || !dialog.open || document.querySelector('dialog[open]:not(#lightbox)')) return
+    if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return
     event.preventDefault()
     if (!event.repeat || act === 'previous' || act === 'next') acts[act]()
   })
@@ -89,6 +93,7 @@ const keys = {
   '=': 'closer',
   '-': 'farther',
   0: 'whole',
+  '?': 'help',
 }
 
 const acts = {
@@ -98,6 +103,7 @@ const acts = {
   closer: () => zoom.by(1.5),
   farther: () => zoom.by(1 / 1.5),
   whole: () => zoom.reset(),
+  help: () => document.getElementById('keyboard').showModal(),
   facts() {
     const facts = dialog.querySelector('.lightbox-facts')
     facts.hidden = !facts.hidden
@@ -272,8 +278,13 @@ function showStrip(all, at) {
   strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2
 }
 
-/** Its tile shows what became of it. */
+/** One after the other: who undoes at once undoes what was done. Its tile shows what became of it. */
 function change(id, what, values = {}) {
+  changed = changed.then(() => send(id, what, values)).catch(() => {})
+  return changed
+}
+
+function send(id, what, values) {
   const figure = document.getElementById(`picture-${id}`)
   const isCell = figure.matches('.cell')
   const query = figure.querySelector('a[data-picture]')?.search.slice(1) ?? figure.dataset.query ?? ''

@@ -34,6 +34,15 @@ test('a picture comes as large as the screen, whole only to who looks closer, an
   assert.deepEqual(wholes(asked), [shown])
   await page.keyboard.press('ArrowRight')
   assert.match((await page.getAttribute(stage, 'src'))!, /\/screen$/)
+
+  // Over it lies the list of keys: what is pressed there is not meant for the picture.
+  await page.keyboard.press('?')
+  await page.waitForSelector('#keyboard[open]')
+  await page.keyboard.press('Delete')
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('#keyboard:not([open])', { state: 'attached' })
+  assert.equal(await page.locator('.cell .deleted').count(), 0)
+  assert.equal(await page.locator('#lightbox[open]').count(), 1)
   await page.keyboard.press('Escape')
   await page.waitForSelector('#lightbox:not([open])', { state: 'attached' })
   assert.equal(await page.getAttribute(stage, 'src'), null)
@@ -70,9 +79,7 @@ test('two fingers and a double tap zoom, a finger moves what is zoomed, and a sw
     await client.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: pinch(spread) })
   await client.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
   assert.ok((await scale()) > 2.5, 'two fingers')
-  await page.evaluate(() =>
-    document.querySelector('#lightbox')!.dispatchEvent(new KeyboardEvent('keydown', { key: '0' })),
-  )
+  await page.evaluate(() => document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '0', bubbles: true })))
   assert.equal(await scale(), 1)
 
   const first = page.url()
@@ -120,7 +127,7 @@ test('one Back leads out however far somebody stepped, also past what was loaded
 })
 
 test('Delete takes the picture that is seen when it is pressed, and Undo brings it back there', { skip }, async () => {
-  const { page, complaints } = await openLibrary(6)
+  const { page, context, complaints } = await openLibrary(6)
   const ids = await page.locator(cell).evaluateAll(links => links.map(link => link.getAttribute('data-picture')))
   await page.locator(cell).first().click()
   await page.waitForSelector('#lightbox[open]')
@@ -131,11 +138,25 @@ test('Delete takes the picture that is seen when it is pressed, and Undo brings 
   await page.waitForURL(`**/library/${ids[2]}`)
   assert.deepEqual(await deleted(page), [])
   assert.equal(await page.locator('#lightbox[open]').count(), 1)
+  // Undone before the answer has come.
+  const answer = Promise.withResolvers<void>()
+  await page.route('**/delete?*', async route => {
+    const response = await route.fetch()
+    await answer.promise
+    await route.fulfill({ response })
+  })
+  await page.keyboard.press('Delete')
+  const restored = page.waitForResponse(/\/restore/)
+  await page.keyboard.press('z')
+  answer.resolve()
+  await restored
+  await page.waitForFunction(() => document.querySelectorAll('.cell a[data-picture]').length === 6)
   // A key of an input method is none of ours.
   await page.evaluate(() =>
-    document.querySelector('#lightbox')!.dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete', keyCode: 229 })),
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete', keyCode: 229, bubbles: true })),
   )
   assert.deepEqual(await deleted(page), [])
+  assert.match(await (await context.request.get('/library/trash')).text(), /The trash is empty/)
   assert.deepEqual(complaints.filter(isOurs), [])
 })
 
