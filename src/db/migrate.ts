@@ -26,6 +26,8 @@ export async function migrate(db: Database, folder = migrationsFolder): Promise<
   try {
     // An index on a large table, or another process's migrations, may take longer than a page may.
     await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
+    // A power cut would undo the last of them, which are then applied again: nobody waits for the disk after each.
+    await client.query('set synchronous_commit = off')
     await client.query(`select pg_advisory_lock(hashtext('migrations'))`)
     await client.query(`create table if not exists migrations (
       name text primary key, applied_at timestamptz not null default now(), sha256 text not null)`)
