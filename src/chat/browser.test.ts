@@ -79,9 +79,8 @@ test('a conversation, from the first question to the edit of a picture, seen liv
   await page.click('.message.user .edit summary')
   await page.fill('.edit[open] textarea', 'a new beginning')
   await page.press('.edit[open] textarea', 'Enter')
-  // The stream may show it before the page has gone to where it is.
-  await page.waitForURL(/\?at=/)
-  await other.page.waitForFunction(() => document.querySelectorAll('.message.user').length === 1)
+  for (const shown of [page, other.page])
+    await shown.waitForFunction(() => document.querySelectorAll('.message.user').length === 1)
   await page.waitForSelector(answers(1))
   await page.hover('.message.user')
   await page.click('.message.user .branches a')
