@@ -6,6 +6,7 @@ import { openStorage } from '../storage/storage.ts'
 import type { Browser } from '../testing/browser.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type MadePicture, makePicture, makePictures } from '../testing/pictures.ts'
+import { plansOf } from '../testing/plans.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 
 let app: TestApp
@@ -224,6 +225,58 @@ test('several at once are shared together, or not at all', async () => {
   for (const picture of pictures) assert.equal((await rowsOf(picture)).length, 1)
 })
 
+test('what is selected in the library is shared as one, be it by a filter; what cannot be shown is counted', async () => {
+  const owner = await alice(app)
+  const made = await makePictures(app, owner, { prompt: 'a selected heron', n: '3' })
+  const [one, two, half] = made
+  await app.db.run(`update pictures set condition = 'incomplete' where id = $1`, [half!.id])
+  const list = await owner.get('/library?q=selected')
+  const form = list.html.querySelector('#selection')!
+  assert.ok(form.querySelector('[formaction="/gallery/share/selection"]'))
+  const fieldOf = (name: string) => form.querySelector(`[name="${name}"]`)!.getAttribute('value')!
+  const all = { all: 'on', as_of: fieldOf('as_of'), back: fieldOf('back'), except: two!.id }
+  await makePicture(app, owner, 'a selected heron that came later')
+
+  const asked = await owner.post('/gallery/share/selection', all)
+  assert.equal(asked.status, 200)
+  assert.match(asked.text, /One of those selected cannot be shared/)
+  assert.equal(asked.html.querySelector('[name="id"]')!.getAttribute('value'), one!.id)
+  const both = await owner.post('/gallery/share/selection', { id: `${one!.id},${two!.id}` })
+  assert.equal(both.html.querySelectorAll('.share-pictures img').length, 2)
+  const id = both.html.querySelector('[name="id"]')!.getAttribute('value')!
+  const again = await owner.post('/gallery/share', { ...everything, name: '', id })
+  assert.equal(again.html.querySelector('[name="id"]')!.getAttribute('value'), id, 'nothing chosen is lost')
+  assert.equal((await owner.post('/gallery/share', { ...everything, id })).location, '/gallery/mine')
+  for (const picture of [one!, two!]) assert.equal((await rowsOf(picture)).length, 1)
+  assert.equal((await rowsOf(half!)).length, 0)
+  const stranger = await charlie(app)
+  assert.equal((await stranger.post('/gallery/share/selection', { id })).status, 404)
+  assert.equal((await stranger.post('/gallery/share', { ...everything, id })).status, 404)
+})
+
+test('a thousand are shared at once, and more are refused with their number', async () => {
+  const owner = await alice(app)
+  const { id } = await makePicture(app, owner, 'one of a crowd of herons')
+  const more = await app.db.pool.query<{ id: string }>(
+    `insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
+     select user_id, token, model, prompt, requested_size, quality, width, height, bytes
+     from pictures, generate_series(1, 1000) where id = $1 returning id`,
+    [id],
+  )
+  const ids = more.rows.map(row => row.id)
+  const refused = await owner.post('/gallery/share/selection', { id: [id, ...ids].join(',') })
+  assert.equal(refused.status, 422)
+  assert.match(refused.text, /1001 pictures are selected; at most 1000/)
+  const form = await owner.post('/gallery/share/selection', { id: ids.join(',') })
+  assert.equal(form.html.querySelectorAll('.share-pictures img').length, 24)
+  assert.match(form.text, /and 976 more/)
+  const done = await owner.post('/gallery/share', { ...everything, where: 'link', id: ids.join(',') })
+  assert.equal(done.location, '/gallery/mine')
+  const { rows } = await app.db.pool.query('select from exhibits where picture_id = any($1)', [ids])
+  assert.equal(rows.length, 1000)
+  await owner.post('/gallery/mine/withdraw')
+})
+
 test('one like a person, however often and in however many tabs it is pressed; the count is exact', async () => {
   const owner = await alice(app)
   const id = await shared(owner, await makePicture(app, owner, 'a liked heron'), everything)
@@ -340,6 +393,40 @@ test('words of prompts and names are text on every page, in the feed and in prev
   assert.doesNotMatch(html, /<img src=x|<script>alert/)
   const saved = await guest.get(`/shared/${id}/picture?download`)
   assert.match(saved.headers['content-disposition']!, /^attachment; filename="?heron-img-src-x-onerror[\w.-]*"?$/)
+})
+
+test('no list reads the whole gallery, however much hangs there', async () => {
+  const owner = await alice(app)
+  const id = await shared(owner, await makePicture(app, owner, 'a crowded heron'), { ...everything, name: 'Crowd' })
+  const viewer = await charlie(app)
+  const author = authorOf(await viewer.get(`/gallery/${id}`))
+  await copies(id, 20_000)
+  for (const table of ['exhibits', 'exhibitors', 'likes', 'likes_of_month']) await app.db.run(`analyze ${table}`)
+  const plans = await plansOf(app, /\b(?:exhibits|likes_of_month)\b/, async () => {
+    const place = `${Date.now().toString(36)}.${id}`
+    for (const query of [
+      '',
+      `?before=${place}`,
+      '?sort=liked',
+      `?sort=liked&before=1.${id}`,
+      '?sort=month',
+      '?q=absent',
+      '?q=heron',
+      '?q=heron&sort=liked',
+      '?q=%E7%81%AF',
+      `?by=${author}`,
+      `?by=${author}&q=crowded`,
+    ]) {
+      for (const browser of [viewer, app.browser()]) {
+        assert.equal((await browser.get(`/gallery${query}`)).status, 200, query)
+      }
+    }
+    for (const path of ['/gallery/feed.atom', '/gallery/mine', `/gallery/${id}`]) await viewer.get(path)
+  })
+  assert.ok(plans.length > 20)
+  for (const { sql, plan } of plans) {
+    assert.doesNotMatch(plan, /Seq Scan on (?:exhibits|likes|likes_of_month) /, `${sql}\n${plan}`)
+  }
 })
 
 test('whose pictures somebody does not want to see they do not see, until they do again', async () => {

@@ -2,17 +2,24 @@ import { type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import type { Picture } from '../library/queries.ts'
+import { Selected, selectedIds } from '../library/selected.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { parseId } from '../web/parse.ts'
+import { parse, parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, wantsFragment } from '../web/render.ts'
 import { deleteExhibit, deleteExhibits, findExhibitor, listOfPictures } from './queries.ts'
-import { lifetimes, share, showable } from './share.ts'
+import { lifetimes, MOST_PICTURES, share, showable } from './share.ts'
 import type { ShareForm } from './view.ts'
 
+/** Which pictures: those named one by one, or what is selected in the library. */
+const Wanted = Selected.extend({
+  picture: z
+    .union([z.string(), z.array(z.string())])
+    .transform(ids => [ids].flat())
+    .default([]),
+})
 const Form = z.object({
-  picture: z.union([z.string(), z.array(z.string())]).transform(ids => [ids].flat()),
   where: z.enum(['gallery', 'link']).catch('gallery'),
   prompt: z.literal('on').optional().catch(undefined),
   settings: z.literal('on').optional().catch(undefined),
@@ -24,32 +31,40 @@ const Form = z.object({
   agreed: z.literal('on').optional().catch(undefined),
 })
 
+interface ToShare {
+  pictures: readonly Picture[]
+  /** How many that were chosen cannot be shown. */
+  left: number
+}
+
+const PICTURES_SHOWN = 24
+
 /** Showing pictures, and taking them back. */
 export function shareRoutes(deps: Deps, isPerson: RequestHandler): Router {
   const { db } = deps
   const router = Router()
-  const shares = createRateLimit(db, { name: 'share', points: 600, seconds: 3600, refusal: 'errors.rate_limited' })
+  const shares = createRateLimit(db, {
+    name: 'share',
+    points: 5 * MOST_PICTURES,
+    seconds: 3600,
+    refusal: 'errors.rate_limited',
+  })
 
   router.get('/gallery/share', isPerson, async (req, res) => {
-    const pictures = await picturesOf(res, req.query.picture)
-    const { userId, name, email } = signedIn(res)
-    const known = await findExhibitor(db, userId)
-    // The name on the gateway may be an address.
-    const suggested = name.includes('@') || name.toLowerCase() === email.toLowerCase() ? '' : name
-    await showForm(res, pictures, {
-      where: req.query.where === 'link' ? 'link' : 'gallery',
-      prompt: false,
-      settings: false,
-      name: known?.name ?? suggested,
-      ends: 'week',
-      agreed: false,
-    })
+    const wanted = await wantedOf(res, { picture: req.query.picture })
+    await showNewForm(res, wanted, req.query.where === 'link' ? 'link' : 'gallery')
+  })
+
+  /** What is selected may be more than an address can name. */
+  router.post('/gallery/share/selection', isPerson, async (req, res) => {
+    await showNewForm(res, await wantedOf(res, req.body), 'gallery')
   })
 
   router.post('/gallery/share', isPerson, async (req, res) => {
     const who = signedIn(res)
     const form = Form.safeParse(req.body ?? {})
-    const pictures = await picturesOf(res, form.data?.picture)
+    const wanted = await wantedOf(res, req.body)
+    const { pictures } = wanted
     const values: ShareForm['values'] = {
       where: form.data?.where ?? 'gallery',
       prompt: form.data?.prompt === 'on',
@@ -62,7 +77,7 @@ export function shareRoutes(deps: Deps, isPerson: RequestHandler): Router {
     const done = await share(deps, who, pictures, values)
     if ('field' in done) {
       const sentence = pageOf(res).t(done.key, done.params ?? {})
-      return showForm(res.status(422), pictures, values, { [done.field]: sentence })
+      return showForm(res.status(422), wanted, values, { [done.field]: sentence })
     }
     const [id, ...more] = done.ids
     const room = values.where === 'gallery' ? 'gallery' : 'shared'
@@ -81,16 +96,37 @@ export function shareRoutes(deps: Deps, isPerson: RequestHandler): Router {
     res.redirect(303, '/gallery/mine')
   })
 
-  async function picturesOf(res: Response, ids: unknown): Promise<Picture[]> {
-    const named = [ids ?? []].flat().filter(id => z.guid().safeParse(id).success) as string[]
-    const pictures = await showable(deps, signedIn(res).userId, [...new Set(named)])
+  async function showNewForm(res: Response, wanted: ToShare, where: 'gallery' | 'link'): Promise<void> {
+    const { userId, name, email } = signedIn(res)
+    const known = await findExhibitor(db, userId)
+    // The name on the gateway may be an address.
+    const suggested = name.includes('@') || name.toLowerCase() === email.toLowerCase() ? '' : name
+    await showForm(res, wanted, {
+      where,
+      prompt: false,
+      settings: false,
+      name: known?.name ?? suggested,
+      ends: 'week',
+      agreed: false,
+    })
+  }
+
+  async function wantedOf(res: Response, fields: unknown): Promise<ToShare> {
+    const { userId } = signedIn(res)
+    const { picture, ...selected } = parse(Wanted, fields)
+    const named = picture.filter(id => z.guid().safeParse(id).success)
+    const ids = named.length > 0 ? named : await selectedIds(db, userId, selected, pageOf(res).timeZone)
+    const count = new Set(ids).size
+    if (count > MOST_PICTURES) throw new Refusal(422, 'gallery.share.too_many', { count, limit: MOST_PICTURES })
+    const pictures = await showable(deps, userId, ids)
     if (pictures.length === 0) throw new Refusal(404, 'gallery.share.nothing')
-    return pictures
+    // What matches meanwhile is not shared with it: from here on they are named.
+    return { pictures, left: count - pictures.length }
   }
 
   async function showForm(
     res: Response,
-    pictures: readonly Picture[],
+    { pictures, left }: ToShare,
     values: ShareForm['values'],
     errors: ShareForm['errors'] = {},
   ): Promise<void> {
@@ -100,14 +136,20 @@ export function shareRoutes(deps: Deps, isPerson: RequestHandler): Router {
     const ids = pictures.map(({ id }) => id)
     const already = (await listOfPictures(db, userId, ids)).filter(({ isListed }) => isListed).length
     const form: ShareForm = {
-      pictures: pictures.map(({ id, token, width, height, prompt, model, requestedSize, quality }) => ({
-        id,
-        thumbUrl: `/files/${token}/thumb`,
-        width,
-        height,
-        prompt,
-        settings: model ? `${model} · ${requestedSize.replace('x', ' × ')} · ${quality}` : '',
-      })),
+      ids: ids.join(','),
+      count: pictures.length,
+      left,
+      prompts: pictures.map(({ prompt }) => prompt).filter(Boolean).length,
+      pictures: pictures
+        .slice(0, PICTURES_SHOWN)
+        .map(({ id, token, width, height, prompt, model, requestedSize, quality }) => ({
+          id,
+          thumbUrl: `/files/${token}/thumb`,
+          width,
+          height,
+          prompt,
+          settings: model ? `${model} · ${requestedSize.replace('x', ' × ')} · ${quality}` : '',
+        })),
       values,
       licence: known?.licence === licence ? null : licence,
       already,

@@ -1,13 +1,14 @@
 import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
-import { findPicture, type Picture } from '../library/queries.ts'
+import { listPicturesById, type Picture } from '../library/queries.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { countHidden } from './moderation-queries.ts'
 import { findExhibitor, insertExhibit, upsertExhibitor } from './queries.ts'
 import type { ShareForm } from './view.ts'
 
-export const MOST_PICTURES = 60
+/** At once: each is asked for by its author, who has to know what they show. */
+export const MOST_PICTURES = 1000
 export const LONGEST_NAME = 40
 /** Days that a link may last. */
 export const lifetimes: Record<string, number | null> = { day: 1, week: 7, month: 30, never: null }
@@ -20,12 +21,8 @@ interface Problem {
 
 /** Those of these pictures that somebody may show: their own, not in the trash, whole. */
 export async function showable(deps: Pick<Deps, 'db'>, userId: number, ids: readonly string[]): Promise<Picture[]> {
-  const found: Picture[] = []
-  for (const id of ids.slice(0, MOST_PICTURES)) {
-    const picture = await findPicture(deps.db, userId, id)
-    if (picture && !picture.deletedAt && picture.condition === 'whole' && picture.format !== 'bin') found.push(picture)
-  }
-  return found
+  const pictures = await listPicturesById(deps.db, userId, ids)
+  return pictures.filter(({ condition, format }) => condition === 'whole' && format !== 'bin')
 }
 
 /**

@@ -55,6 +55,14 @@ export interface CardView {
 
 /** The question before something is shown. */
 export interface ShareForm {
+  /** Of all of them, with commas between. */
+  ids: string
+  count: number
+  /** How many that were chosen cannot be shown. */
+  left: number
+  /** How many have one. */
+  prompts: number
+  /** The first of them. */
   pictures: { id: string; thumbUrl: string; width: number; height: number; prompt: string; settings: string }[]
   values: { where: 'gallery' | 'link'; prompt: boolean; settings: boolean; name: string; ends: string; agreed: boolean }
   /** The operator's sentence, where it is still to be agreed to. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
-import pg from 'pg'
 import type { Page } from '../testing/browser.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
+import { plansOf } from '../testing/plans.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 import { newToken } from './keep.ts'
 
@@ -314,7 +314,7 @@ test('no list reads the whole table, however many pictures others have', async (
   await fillWith(30_000)
   await keep(owner, [{ prompt: 'a heron' }])
   await app.db.run('analyze pictures')
-  const plans = await plansOf(async () => {
+  const plans = await plansOf(app, /\bpictures p\b/, async () => {
     for (const query of [
       '',
       '?q=heron',
@@ -399,29 +399,6 @@ async function fillWith(count: number): Promise<void> {
      insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
      select user_id, token, 'm', 'a heron of ' || token, '', 'q', 64, 64, 1 from file`,
     [count],
-  )
-}
-
-/** What was asked about pictures during `work`, and how the database would go about it. */
-async function plansOf(work: () => Promise<void>): Promise<{ sql: string; plan: string }[]> {
-  const asked: { text: string; values: unknown[] }[] = []
-  const hears = pg.Client.prototype
-  const send = hears.query as (...args: unknown[]) => unknown
-  hears.query = function (this: pg.Client, ...args: unknown[]) {
-    const { text, values = [] } = (args[0] ?? {}) as { text?: string; values?: unknown[] }
-    if (text && /\bpictures p\b/.test(text)) asked.push({ text, values })
-    return send.apply(this, args)
-  } as typeof hears.query
-  try {
-    await work()
-  } finally {
-    hears.query = send as typeof hears.query
-  }
-  return Promise.all(
-    asked.map(async ({ text, values }) => {
-      const { rows } = await app.db.pool.query<{ 'QUERY PLAN': string }>(`explain ${text}`, values)
-      return { sql: text, plan: rows.map(row => row['QUERY PLAN']).join('\n') }
-    }),
   )
 }
 

@@ -70,6 +70,10 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
     settings: 'a · b',
   }
   const form: ShareForm = {
+    ids: 'p',
+    count: 1,
+    left: 0,
+    prompts: 1,
     pictures: [picture],
     values: { where: 'gallery', prompt: false, settings: false, name: '', ends: 'week', agreed: false },
     licence: null,
@@ -123,6 +127,9 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
       {
         form: {
           ...form,
+          ids: 'p,q',
+          count: 1200,
+          left: 2,
           pictures: [picture, uploaded],
           values: { ...form.values, where: 'link', prompt: true, settings: true, agreed: true },
           licence: '<lighthouse>',
@@ -130,7 +137,7 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
           errors: { name: 'No', licence: 'No', form: 'No' },
         },
       },
-      { form: { ...form, pictures: [uploaded] } },
+      { form: { ...form, pictures: [uploaded], prompts: 0, left: 1 } },
     ],
     'gallery/show': [
       { exhibit, card, report: null },
