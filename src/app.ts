@@ -6,6 +6,7 @@ import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
 import type { Deps } from './deps.ts'
 import { operatorNotes } from './images/silent-edits.ts'
+import { searchNotes } from './library/search-probe.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { showKeptForm } from './session/kept-form.ts'
@@ -52,7 +53,7 @@ export function createApp(deps: Deps): App {
     opsRoutes(
       deps,
       () => draining,
-      () => operatorNotes(deps.db),
+      async () => [...(await operatorNotes(deps.db)), ...(await searchNotes(deps.db))],
     ),
   )
   if (config.role !== 'worker') app.use(website())

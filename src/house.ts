@@ -7,6 +7,7 @@ import { listen } from './db/listen.ts'
 import { migrate } from './db/migrate.ts'
 import type { Deps } from './deps.ts'
 import { createGateway } from './gateway/client.ts'
+import { searchNotes } from './library/search-probe.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createSealer } from './secrets/sealer.ts'
@@ -36,6 +37,7 @@ export async function openHouse(
   stops.push(() => db.close())
   const applied = await migrate(db)
   if (applied.length > 0) log.info({ applied }, 'the database was migrated')
+  for (const note of await searchNotes(db)) log.warn(note)
 
   const metrics = createMetrics()
   const storage = openStorage(

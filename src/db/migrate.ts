@@ -5,6 +5,9 @@ import type pg from 'pg'
 import { z } from 'zod'
 import type { Database } from './db.ts'
 
+/** How to make a database in which every text can be kept and searched. */
+export const UTF8_DATABASE = `create a database with "encoding 'UTF8' template template0 locale_provider icu icu_locale 'und'"`
+
 const migrationsFolder = path.join(import.meta.dirname, '../../migrations')
 
 interface Migration {
@@ -22,6 +25,7 @@ export async function migrate(db: Database, folder = migrationsFolder): Promise<
   const files = await readMigrations(folder)
   if ((await pending(db, files)).length === 0 && files.length > 0) return []
 
+  await refuseOtherEncodings(db)
   const client = await db.pool.connect()
   try {
     // An index on a large table, or another process's migrations, may take longer than a page may.
@@ -45,6 +49,16 @@ export async function migrate(db: Database, folder = migrationsFolder): Promise<
 /** The names of the files that `migrate` would apply; the same checks, and nothing is changed. */
 export async function pendingMigrations(db: Database, folder = migrationsFolder): Promise<string[]> {
   return (await pending(db, await readMigrations(folder))).map(({ name }) => name)
+}
+
+async function refuseOtherEncodings(db: Database): Promise<void> {
+  const { encoding } = await db.one(
+    z.object({ encoding: z.string() }),
+    `select current_setting('server_encoding') as encoding`,
+  )
+  if (encoding !== 'UTF8') {
+    throw new Error(`the database has the encoding ${encoding}, which cannot keep every text: ${UTF8_DATABASE}`)
+  }
 }
 
 async function readMigrations(folder: string): Promise<Migration[]> {
