@@ -158,6 +158,23 @@ create table conversations (
   constraint conversations_pkey PRIMARY KEY (id)
 );
 
+create table departures (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  state text default 'queued'::text not null,
+  version integer default 1 not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  constraint departures_user_id_key UNIQUE (user_id),
+  constraint departures_pkey PRIMARY KEY (id),
+  constraint departures_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text])))
+);
+
 create table drawn_waiting (
   message_id uuid not null,
   "position" integer not null,
@@ -280,7 +297,7 @@ create table folders (
 create table gallery_audit (
   id bigint generated always as identity not null,
   at timestamp with time zone default now() not null,
-  admin_id bigint not null,
+  admin_id bigint,
   did text not null,
   picture_id uuid not null,
   user_id bigint not null,
@@ -578,11 +595,11 @@ create unlogged table rate_limits (
 
 create table receipts (
   id uuid default gen_random_uuid() not null,
-  user_id bigint not null,
+  user_id bigint,
   sign_in_id uuid,
   kind text not null,
   subject uuid not null,
-  key_id bigint not null,
+  key_id bigint,
   model text not null,
   request_id text,
   called_at timestamp with time zone not null,
@@ -801,6 +818,7 @@ create table users (
   role text not null,
   created_at timestamp with time zone default now() not null,
   signed_in_at timestamp with time zone default now() not null,
+  leaving_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (id)
 );
 
@@ -939,6 +957,7 @@ CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, cre
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
 
+CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
 CREATE TRIGGER wake_for_imports AFTER INSERT OR UPDATE ON public.imports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('import');

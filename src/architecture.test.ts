@@ -10,31 +10,42 @@ const root = import.meta.dirname
  * in a room is its own affair.
  */
 const rooms: Record<string, { on: readonly string[]; offers: string }> = {
-  session: { on: [], offers: 'caller device guard kept-form mine panel-queries queries store tokens upkeep' },
+  session: {
+    on: [],
+    offers:
+      'caller device guard kept-form leave leave-queries mine panel-queries queries session-data store tokens upkeep',
+  },
   account: {
     on: ['session'],
     offers:
       'ask-patiently balance choose current edit-previews key key-state key-windows keys mine obstacle prices queries requester upkeep view viewer',
   },
-  spend: { on: ['session', 'account'], offers: 'copy copy-queries evidence in-doubt mine queries receipt sentences' },
+  spend: {
+    on: ['session', 'account'],
+    offers: 'copy copy-queries evidence in-doubt leave mine queries receipt sentences',
+  },
   library: {
     on: ['session'],
     offers:
-      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received list-queries list-view mine named-queries names picture-view queries refused selected send send-copy storage-limit storage-queries uploads upkeep view',
+      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view mine named-queries names picture-view queries refused selected send send-copy storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms ended job-queries job-view line line-queries masks mine prompt quote references ssh-key-queries start start-queries terms unfetched upkeep view',
+      'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine prompt quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: {
     on: ['session', 'account', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
-    offers: 'upkeep worker',
+    offers: 'leave upkeep worker',
   },
-  imports: { on: ['session', 'library'], offers: 'mine upkeep worker' },
-  gallery: { on: ['session', 'library'], offers: 'mine upkeep' },
-  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'mine upkeep' },
-  agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'mine upkeep' },
+  departures: {
+    on: ['session', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
+    offers: 'worker',
+  },
+  imports: { on: ['session', 'library'], offers: 'leave mine upkeep worker' },
+  gallery: { on: ['session', 'library'], offers: 'leave mine upkeep' },
+  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
+  agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
   upkeep: {
     on: ['session', 'account', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
     offers: '',

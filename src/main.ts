@@ -7,6 +7,7 @@ import { titleCalls } from './chat/answer/title.ts'
 import { startChatWorker } from './chat/answer/worker.ts'
 import { chatNews } from './chat/news.ts'
 import type { Config } from './config.ts'
+import { startDepartureWorker } from './departures/worker.ts'
 import type { Deps } from './deps.ts'
 import { startExportWorker } from './exports/worker.ts'
 import { openHouse } from './house.ts'
@@ -60,6 +61,7 @@ export async function start(
       workers.push(await startNews(deps, chatNews(deps)))
       workers.push(await startExportWorker(deps))
       workers.push(await startImportWorker(deps))
+      workers.push(await startDepartureWorker(deps))
       workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
       // Nobody waits for these.
       startUpkeep(deps).catch(error =>

@@ -29,13 +29,3 @@ export function listKeysGiven(db: Db, userId: number): Promise<z.output<typeof K
     [userId],
   )
 }
-
-const Use = z.object({ sshKeyId: z.string(), day: z.string(), pictures: z.number(), usd: z.string() })
-
-export function listUseByDay(db: Db, userId: number): Promise<z.output<typeof Use>[]> {
-  return db.many(
-    Use,
-    `select ssh_key_id, day, pictures, usd from ssh_key_days where user_id = $1 order by day, ssh_key_id`,
-    [userId],
-  )
-}

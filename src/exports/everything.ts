@@ -20,6 +20,8 @@ const rooms = [session, account, spend, library, images, chat, gallery, agents, 
 const ownTables: Mine['tables'] = {
   exports: 'this one and those before it, of a day',
   export_files: 'this one and those before it, of a day',
+  news: 'what is about to follow',
+  departures: 'who is leaving takes nothing along any more',
 }
 
 /** Every table with rows of a person: null where an export of everything gives them, or else why not. */

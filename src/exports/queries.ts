@@ -179,6 +179,17 @@ export async function listPaperObjects(db: Db, exportId: string): Promise<string
   return rows.map(({ object }) => object)
 }
 
+/** Gone at once, however far they are; answers where their papers lie in the store. */
+export async function deleteExportsOf(tx: Db, userId: number): Promise<string[]> {
+  const papers = await tx.many(
+    Objects,
+    `select object from export_files where is_paper and export_id in (select id from exports where user_id = $1)`,
+    [userId],
+  )
+  await tx.run(`delete from exports where user_id = $1`, [userId])
+  return papers.map(({ object }) => object)
+}
+
 /** How it ended; `hours`: how long it is kept. */
 export async function finishExport(
   db: Db,

@@ -172,6 +172,16 @@ export async function deleteImport(db: Db, userId: number, id: string): Promise<
   return deleted === 1
 }
 
+/** Gone at once, however far they are; answers where their files lie in the store. */
+export async function deleteImportsOf(tx: Db, userId: number): Promise<string[]> {
+  const gone = await tx.many(
+    z.object({ object: z.string() }),
+    `delete from imports where user_id = $1 returning object`,
+    [userId],
+  )
+  return gone.map(({ object }) => object)
+}
+
 export function deleteOldImports(db: Db, days: number): Promise<number> {
   return db.run(`delete from imports where finished_at < now() - make_interval(days => $1)`, [days])
 }

@@ -73,15 +73,18 @@ export function visits({ columns, join }: Beside): (db: Db, sid: string) => Prom
   }
 }
 
+/** False while all that was theirs is being deleted. */
 export async function upsertUser(
   db: Db,
   user: { id: number; email: string; name: string; role: string },
-): Promise<void> {
-  await db.run(
+): Promise<boolean> {
+  const written = await db.run(
     `insert into users (id, email, name, role) values ($1, $2, $3, $4)
-     on conflict (id) do update set email = $2, name = $3, role = $4, signed_in_at = now()`,
+     on conflict (id) do update set email = $2, name = $3, role = $4, signed_in_at = now()
+       where users.leaving_at is null`,
     [user.id, user.email, user.name, user.role],
   )
+  return written === 1
 }
 
 export async function findEmail(db: Db, userId: number): Promise<string | null> {

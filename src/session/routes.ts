@@ -28,11 +28,12 @@ import type { Captcha } from './view.ts'
 const TWO_FACTOR_MS = 5 * 60_000
 const TURNSTILE = 'https://challenges.cloudflare.com'
 
-/** What the sign-in page says to somebody who has just signed out: in this browser, everywhere, or only here. */
+/** What the sign-in page says to somebody who has just signed out: in this browser, everywhere, only here, or for good. */
 const notices = new Map<string, Key>([
   ['this', 'session.signed_out'],
   ['all', 'account.sessions_ended'],
   ['here', 'account.sessions_ended_here_only'],
+  ['gone', 'session.gone'],
 ])
 
 const Credentials = z.object({
@@ -139,7 +140,8 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
   async function enter(req: Request, res: Response, caller: Caller, session: Session, next: string): Promise<void> {
     const { user, tokens } = session
     const signInId = await deps.db.transaction(async tx => {
-      await queries.upsertUser(tx, { ...user, name: user.username })
+      const isHere = await queries.upsertUser(tx, { ...user, name: user.username })
+      if (!isHere) throw new Refusal(409, 'session.leaving')
       return queries.insertSignIn(tx, user.id, sealTokens(deps, user.id, tokens), caller)
     })
     await endCurrent(res)
@@ -234,6 +236,7 @@ interface Wording {
 }
 
 function wordSignInFailure(error: unknown, res: Response): Wording {
+  if (error instanceof Refusal && error.status === 409) return { status: 409, key: error.key }
   if (error instanceof Refusal) return limited(res, error.retryAfter ?? 60)
   if (error instanceof GatewayError) return wordOutage(error)
   if (!(error instanceof PanelError)) throw error

@@ -58,3 +58,14 @@ export function listReceipts(
     [userId, before?.calledAt ?? null, before?.id ?? null, limit],
   )
 }
+
+/** What was called for an SSH key on a day of UTC. */
+const Use = z.object({ sshKeyId: z.string(), day: z.string(), pictures: z.number(), usd: z.string() })
+
+export function listUseByDay(db: Db, userId: number): Promise<z.output<typeof Use>[]> {
+  return db.many(
+    Use,
+    `select ssh_key_id, day, pictures, usd from ssh_key_days where user_id = $1 order by day, ssh_key_id`,
+    [userId],
+  )
+}

@@ -1,8 +1,12 @@
 import { inPapers, type Mine } from '../work/mine.ts'
 import { copyOf } from './copy.ts'
-import { listReceipts } from './copy-queries.ts'
+import { listReceipts, listUseByDay } from './copy-queries.ts'
 
 export const mine: Mine = {
-  tables: { receipts: null },
-  papers: ({ db }, userId) => inPapers('receipts', (after, limit) => listReceipts(db, userId, after, limit), copyOf),
+  tables: { receipts: null, ssh_key_days: null },
+  async *papers({ db }, userId) {
+    yield* inPapers('receipts', (after, limit) => listReceipts(db, userId, after, limit), copyOf)
+    const use = await listUseByDay(db, userId)
+    if (use.length > 0) yield { name: 'ssh-key-use.json', content: use }
+  },
 }

@@ -49,6 +49,7 @@ export interface Views {
   'chat/_tool': { message: import('../chat/page/view.ts').ToolView }
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
   'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
+  'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
   error: { status: number; title: string; message: string; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'exports/_list': { exports: import('../exports/view.ts').ExportView[] }
   'exports/index': { exports: import('../exports/view.ts').ExportView[] }
@@ -134,6 +135,7 @@ export interface Words {
   agents: typeof import('../../views/catalogue/en/agents.json', { with: { type: 'json' } })
   chat: typeof import('../../views/catalogue/en/chat.json', { with: { type: 'json' } })
   common: typeof import('../../views/catalogue/en/common.json', { with: { type: 'json' } })
+  departures: typeof import('../../views/catalogue/en/departures.json', { with: { type: 'json' } })
   errors: typeof import('../../views/catalogue/en/errors.json', { with: { type: 'json' } })
   exports: typeof import('../../views/catalogue/en/exports.json', { with: { type: 'json' } })
   gallery: typeof import('../../views/catalogue/en/gallery.json', { with: { type: 'json' } })
