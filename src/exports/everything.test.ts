@@ -104,6 +104,11 @@ test('who has nothing gets a file all the same; asked for twice it is one; its p
   )
   assert.ok(rows.length > 0)
   assert.ok(stored(rows[0]!.object))
+  const kept = await app.db.pool.query(
+    `select from named_files n, exports e where n.token = $1 and e.id = $2 and n.named_at + interval '1 day' > e.expires_at`,
+    [rows[0]!.object, url.split('/')[2]],
+  )
+  assert.equal(kept.rowCount, 1)
   const stranger = await charlie(app)
   assert.equal((await stranger.get(url)).status, 404)
   await owner.post(url.replace('/file', '/delete'))

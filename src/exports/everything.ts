@@ -8,11 +8,11 @@ import * as imports from '../imports/mine.ts'
 import { listAllTokens } from '../library/file-queries.ts'
 import { newToken } from '../library/keep.ts'
 import * as library from '../library/mine.ts'
-import { insertNamed, nameUnwanted } from '../library/named-queries.ts'
+import { insertNamed, keepNamed, nameUnwanted } from '../library/named-queries.ts'
 import * as session from '../session/mine.ts'
 import * as spend from '../spend/mine.ts'
 import type { Mine, Paper, PaperWords } from '../work/mine.ts'
-import { addPaper, type ClaimedExport, deletePapers, listFilesOf } from './queries.ts'
+import { addPaper, type ClaimedExport, deletePapers, listFilesOf, listPaperObjects } from './queries.ts'
 import { sumsOfBytes } from './sums.ts'
 
 const rooms = [session, account, spend, library, images, chat, gallery, agents, imports]
@@ -49,6 +49,8 @@ export async function writePapers(
     await deps.storage.put(object, bytes, { contentType: 'application/octet-stream', withoutCopies: true })
     if (!(await addPaper(deps.db, made, { object, name, ...sumsOfBytes(bytes) }))) return
   }
+  // Writing them may have taken a while: they are there for as long as the export is.
+  await keepNamed(deps.db, await listPaperObjects(deps.db, made.id))
 }
 
 async function* papersOf(

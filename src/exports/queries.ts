@@ -173,7 +173,7 @@ export async function deletePapers(tx: Db, made: ClaimedExport): Promise<string[
   return gone.map(({ object }) => object)
 }
 
-/** Where the papers of an export lie in the store, with when it is no more. */
+/** Where the papers of an export lie in the store. */
 export async function listPaperObjects(db: Db, exportId: string): Promise<string[]> {
   const rows = await db.many(Objects, `select object from export_files where export_id = $1 and is_paper`, [exportId])
   return rows.map(({ object }) => object)

@@ -17,6 +17,11 @@ export async function nameUnwanted(tx: Db, names: readonly string[]): Promise<vo
   )
 }
 
+/** So that they are no orphans before a day and an hour have gone by from now. */
+export async function keepNamed(db: Db, names: readonly string[]): Promise<void> {
+  await db.run(`update named_files set named_at = now() + interval '1 hour' where token = any($1)`, [names])
+}
+
 /** They are filed, or deleted. False when they were taken for an orphan meanwhile. */
 export async function deleteNamed(db: Db, token: string): Promise<boolean> {
   return (await db.run(`delete from named_files where token = $1`, [token])) === 1
