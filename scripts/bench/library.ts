@@ -1,3 +1,4 @@
+import { generate } from './generate.ts'
 import type { Figure } from './main.ts'
 import { median } from './median.ts'
 import type { Site } from './site.ts'
@@ -37,8 +38,8 @@ export async function library(site: Site): Promise<Figure[]> {
   const get = (query: string) => () => person.get(`/library${query}`)
   const placeAfter = async (count: number, name: string) => {
     const { rows } = await site.db.pool.query<{ at: Date; id: string }>(
-      `select created_at as at, p.id from pictures p join users u on u.id = p.user_id
-       where u.email like $1 order by created_at desc, p.id desc offset $2 limit 1`,
+      `select p.created_at as at, p.id from pictures p join users u on u.id = p.user_id
+       where u.email like $1 order by p.created_at desc, p.id desc offset $2 limit 1`,
       [`${name}%`, count],
     )
     return `${rows[0]!.at.getTime().toString(36)}.${rows[0]!.id}`
@@ -65,10 +66,7 @@ export async function library(site: Site): Promise<Figure[]> {
 }
 
 async function fill(site: Site): Promise<void> {
-  // A minute's work: longer than a page may take.
-  const client = await site.db.pool.connect()
-  try {
-    await client.query('set statement_timeout = 0')
+  await generate(site, async client => {
     await client.query(
       `insert into users (id, email, name, role) select 9000000 + i, 'crowd' || i, '', 'user' from generate_series(1, $1) i`,
       [PEOPLE - 1],
@@ -104,7 +102,5 @@ async function fill(site: Site): Promise<void> {
     )
     await client.query('vacuum analyze pictures')
     await client.query('vacuum analyze files')
-  } finally {
-    client.release(true)
-  }
+  })
 }

@@ -12,6 +12,7 @@ import { chat } from './chat.ts'
 import { compare } from './compare.ts'
 import { download } from './download.ts'
 import { firstView } from './first-view.ts'
+import { gallery } from './gallery.ts'
 import { hostile } from './hostile.ts'
 import { library } from './library.ts'
 import { load } from './load.ts'
@@ -39,6 +40,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   idle,
   requests,
   library,
+  gallery,
   view: firstView,
   create,
   poll,
