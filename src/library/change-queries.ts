@@ -62,8 +62,31 @@ export async function countOverTagged(db: Db, changeId: string, tags: readonly s
   return count
 }
 
+// Of one statement: a page waits for each of them only so long.
+const AT_ONCE = 2000
+
+/** Ids of the pictures that a change is about, part by part. */
+async function* partsOf(db: Db, changeId: string): AsyncGenerator<string[]> {
+  for (let last: string | null = null; ; ) {
+    const rows: { id: string }[] = await db.many(
+      Id,
+      `select picture_id as id from library_changed where change_id = $1 and ($2::uuid is null or picture_id > $2)
+       order by picture_id limit ${AT_ONCE}`,
+      [changeId, last],
+    )
+    if (rows.length === 0) return
+    yield rows.map(({ id }) => id)
+    last = rows.at(-1)!.id
+  }
+}
+
 export async function applyChange(db: Db, userId: number, changeId: string, change: Change): Promise<void> {
-  const values: unknown[] = [changeId, userId]
+  for await (const ids of partsOf(db, changeId)) await applyTo(db, userId, ids, change)
+  if (change.did === 'restore') await showOldest(db, userId, changeId)
+}
+
+async function applyTo(db: Db, userId: number, ids: readonly string[], change: Change): Promise<void> {
+  const values: unknown[] = [ids, userId]
   const put = (value: unknown) => `$${values.push(value)}`
   const folder = () => 'folderId' in change && `folder_id = ${put(change.folderId)}`
   const tags = () => ('tags' in change ? put(change.tags) : '')
@@ -77,23 +100,23 @@ export async function applyChange(db: Db, userId: number, changeId: string, chan
     untag: () => `tags = array(select t from unnest(p.tags) as t where t <> all (${tags()}::text[]))`,
     describe: () => `${folder()}, tags = ${tags()}::text[]`,
   }[change.did]
-  await db.run(
-    `update pictures p set ${set()} from library_changed c where c.change_id = $1 and c.picture_id = p.id and p.user_id = $2`,
-    values,
-  )
-  if (change.did === 'restore') await showOldest(db, userId, changeId)
+  await db.run(`update pictures p set ${set()} where p.id = any($1::uuid[]) and p.user_id = $2`, values)
 }
 
 /** Of the same bytes the oldest row is shown that is not in the trash. */
 async function showOldest(db: Db, userId: number, changeId: string): Promise<void> {
+  for await (const ids of partsOf(db, changeId)) await showOldestOf(db, userId, ids)
+}
+
+async function showOldestOf(db: Db, userId: number, ids: readonly string[]): Promise<void> {
   await db.run(
     `update pictures p set is_copy = numbered.number > 1
      from (select id, row_number() over (partition by token, origin = 'uploaded' order by created_at, id) as number
            from pictures
            where user_id = $1 and deleted_at is null
-             and token in (select token from library_changed join pictures on id = picture_id where change_id = $2)) numbered
+             and token in (select token from pictures where id = any($2::uuid[]))) numbered
      where numbered.id = p.id and p.is_copy <> (numbered.number > 1)`,
-    [userId, changeId],
+    [userId, ids],
   )
 }
 
@@ -130,10 +153,13 @@ export async function undoChange(db: Db, userId: number, changeId: string): Prom
     untag: 'tags = c.tags',
     describe: `${folder}, tags = c.tags`,
   }[change.did]
-  await db.run(
-    `update pictures p set ${set} from library_changed c where c.change_id = $1 and c.picture_id = p.id and p.user_id = $2`,
-    [changeId, userId],
-  )
+  for await (const ids of partsOf(db, changeId)) {
+    await db.run(
+      `update pictures p set ${set} from library_changed c
+       where c.change_id = $1 and c.picture_id = any($3::uuid[]) and c.picture_id = p.id and p.user_id = $2`,
+      [changeId, userId, ids],
+    )
+  }
   if (change.did === 'delete') await showOldest(db, userId, changeId)
   await db.run(`delete from library_changes where id = $1 and user_id = $2`, [changeId, userId])
   return true

@@ -150,11 +150,14 @@ export function listMonths(db: Db, match: Matching, timeZone: string): Promise<M
   const zone = `$${match.values.length + 1}`
   return db.many(
     Month,
-    // Truncated to hours first: the rest is done for each hour, not for each picture. No zone's month begins within a quarter of one.
-    `select to_char(at at time zone ${zone}, 'YYYY-MM') as month, sum(count)::bigint as count
-     from (select date_bin('15 minutes', p.created_at, 'epoch') as at, count(*) as count from pictures p
-           where ${match.where} group by 1) quarters
-     group by 1 order by 1 desc`,
+    // A picture is looked up between the beginnings of all months: to ask each for its date in a zone would take most of the time.
+    `with months as materialized (
+       select array_agg(month order by month) as firsts, array_agg(month::timestamp at time zone ${zone} order by month) as begins
+       from (select month::date from generate_series(date '1900-01-01', date '2099-12-01', interval '1 month') as month) all_months)
+     select to_char((select firsts from months)[bucket], 'YYYY-MM') as month, count
+     from (select greatest(1, width_bucket(p.created_at, (select begins from months))) as bucket, count(*) as count from pictures p
+           where ${match.where} group by 1) counted
+     order by bucket desc`,
     [...match.values, zoneInSql(timeZone)],
   )
 }

@@ -189,6 +189,36 @@ test('all that matches is what was there when the list was looked at, but for wh
   assert.match(done.html.querySelector('form[role="status"]')!.text, new RegExp(`${gone.length}`))
 })
 
+test('ten thousand are changed as one, part by part, and put back as they were', async () => {
+  const owner = await alice(app)
+  const count = 10_500
+  await fillFor(owner, count)
+  await app.db.run('analyze pictures')
+  await app.db.run('analyze files')
+  const totals = async () => {
+    const { rows } = await app.db.pool.query<{ tagged: number; kept: number }>(
+      `select count(*) filter (where tags @> array['many'])::int as tagged, count(*) filter (where deleted_at is null)::int as kept
+       from pictures where user_id = (select id from users where email = $1)`,
+      [owner.email],
+    )
+    return rows[0]
+  }
+  const everything = { all: 'on', as_of: new Date().toISOString(), back: '/library' }
+  const undo = async (location: string) => {
+    const change = new URL(location, app.url).searchParams.get('undo')!
+    assert.equal((await owner.post(`/library/changes/${change}/undo`)).status, 303)
+  }
+
+  const tagged = await owner.post('/library/selection', { ...everything, act: 'tag', tags: 'many' })
+  assert.deepEqual(await totals(), { tagged: count, kept: count })
+  await undo(tagged.location)
+  assert.deepEqual(await totals(), { tagged: 0, kept: count })
+  const deleted = await owner.post('/library/selection', { ...everything, act: 'delete' })
+  assert.deepEqual(await totals(), { tagged: 0, kept: 0 })
+  await undo(deleted.location)
+  assert.deepEqual(await totals(), { tagged: 0, kept: count })
+})
+
 test('folders are made by moving, renamed, merged and deleted, and keep their pictures', async () => {
   const owner = await alice(app)
   const [one, two] = await keep(owner, [{ prompt: 'one' }, { prompt: 'two' }])
@@ -388,6 +418,17 @@ async function keep(person: Person, pictures: readonly New[]): Promise<string[]>
 }
 
 /** Of ten people who are not asked. */
+async function fillFor({ email }: Person, count: number): Promise<void> {
+  await app.db.run(
+    `with file as (insert into files (token, user_id, sha256, bytes, format, width, height, has_alpha, color)
+       select md5(email || i), id, sha256((email || i)::bytea), 1, 'png', 64, 64, false, '#000000'
+       from users, generate_series(1, $2) i where email = $1 returning token, user_id)
+     insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
+     select user_id, token, 'm', 'a heron of ' || token, '', 'q', 64, 64, 1 from file`,
+    [email, count],
+  )
+}
+
 async function fillWith(count: number): Promise<void> {
   await app.db.run(
     `insert into users (id, email, name, role) select 1000000 + i, 'crowd' || i, '', 'user' from generate_series(0, 9) i`,
