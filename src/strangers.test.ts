@@ -30,6 +30,7 @@ const everything = { where: 'gallery', prompt: 'on', settings: 'on', name: 'Alic
 const asked: Record<string, Ask> = {
   'GET /files/:token': ({ picture }) => ({ path: `/files/${picture.token}` }),
   'GET /files/:token/thumb': ({ picture }) => ({ path: `/files/${picture.token}/thumb` }),
+  'GET /files/:token/screen': ({ picture }) => ({ path: `/files/${picture.token}/screen` }),
   'GET /files/:token/original': ({ picture }) => ({ path: `/files/${picture.token}/original` }),
   'GET /files/:token/copy': ({ picture }) => ({ path: `/files/${picture.token}/copy?format=webp` }),
   'GET /library/:id': ({ picture }) => ({ path: `/library/${picture.id}` }),
