@@ -6,6 +6,7 @@ import { noChromium, openPage, startChromium } from './testing/chromium.ts'
 import { hindrances } from './testing/hindrances.ts'
 import { ask, jobEnd, jobIn } from './testing/jobs.ts'
 import { alice, type Person, signedIn } from './testing/people.ts'
+import { makePicture } from './testing/pictures.ts'
 import { testApp, until } from './testing/server.ts'
 
 const app = await testApp()
@@ -18,6 +19,10 @@ let newcomer: Person
 /** Has given the password, but not yet the code. */
 let halfway: Person
 let person: Person
+/** May look at what was reported. */
+let operator: Person
+/** Addresses that guests may open too. */
+const shown: string[] = []
 /** Addresses of somebody who has everything there is to be seen. */
 const screens: string[] = []
 before(async () => {
@@ -57,12 +62,38 @@ before(async () => {
   screens.push('/library', '/library?filter=favourites', '/library/trash', `/library/${first}`)
   screens.push(`/library/compare?a=${first}&b=${second}`, '/chat', answered.location, offered.location)
   screens.push('/agents', agent, '/account', '/nowhere')
+
+  const described = { name: 'Alice', prompt: 'on', settings: 'on' }
+  const exhibit = (await person.post('/gallery/share', { picture: first!, where: 'gallery', ...described })).location
+  const link = (await person.post('/gallery/share', { picture: second!, where: 'link', ...described })).location
+  await person.post('/library/selection', { act: 'move', id: first!, folder: 'Harbour walks, 港口' })
+  await person.post('/library/selection', { act: 'tag', id: `${first},${second}`, tags: 'night, 灯塔' })
+  await person.post('/library/folders', { name: 'Rain', query: 'q=rain' })
+  await person.post('/exports', { id: `${first},${second}` })
+  const spare = await makePicture(app, person, 'a spare one')
+  await person.post(`/library/${spare.id}/delete`)
+  await newcomer.post(`${exhibit}/report`, { reason: 'rights', words: 'This is my boat.' })
+  operator = await signedIn(app, 'admin@example.com')
+  shown.push('/gallery', '/gallery?q=nothing', exhibit, link)
+  const folder = (await person.get('/library/folders')).html.querySelector('.folder-name')!.getAttribute('href')!
+  const share = `/gallery/share?picture=${first}`
+  screens.push(
+    ...shown,
+    share,
+    '/gallery/mine',
+    '/library/folders',
+    folder.replaceAll('&amp;', '&'),
+    '/library/filters',
+  )
+  screens.push('/library?q=nothing', '/library/storage', `/library/${spare.id}`, '/exports', '/imports')
 })
 after(async () => browser?.close())
 
+// The last is a window of 1280 px at 200 %.
 const glances = [
   { theme: 'light', language: 'en', size: { width: 1280, height: 860 }, touch: false },
   { theme: 'dark', language: 'zh-CN', size: { width: 320, height: 640 }, touch: true },
+  { theme: 'dark', language: 'en', size: { width: 640, height: 430 }, touch: false },
 ]
 
 for (const { theme, language, size, touch } of glances) {
@@ -71,9 +102,10 @@ for (const { theme, language, size, touch } of glances) {
   }, async () => {
     const options = { viewport: size, hasTouch: touch, isMobile: touch, colorScheme: theme as 'light' | 'dark' }
     const visits = [
-      { who: guest, paths: ['/login'] },
+      { who: guest, paths: ['/login', ...shown] },
       { who: halfway, paths: ['/login/2fa'] },
-      { who: newcomer, paths: ['/images', '/library', '/chat', '/agents', '/account'] },
+      { who: operator, paths: ['/gallery/reports', shown[2]!] },
+      { who: newcomer, paths: ['/images', '/library', '/chat', '/agents', '/account', '/gallery/mine', '/exports'] },
       { who: person, paths: screens },
     ]
     const found: string[] = []

@@ -494,7 +494,6 @@ const exceptions = new Map<string, string>([
   ['images/_tiles', 'every changed tile and the pulse in one answer'],
   ['images/_older', 'days appended below those on the page'],
   ['library/_older', 'pictures appended to those on the page'],
-  ['gallery/_older', 'pictures appended to those on the page'],
   ['images/_word', 'a word, not an element'],
   ...chatExceptions,
   ['library/_refused', 'as many at once as files were refused'],

@@ -29,7 +29,7 @@ const hands = {
 }
 
 for (const [where, { options, press, tick }] of Object.entries(hands)) {
-  test(`four pictures are made, found, shown, liked, remade, withdrawn, deleted and taken along, ${where}`, {
+  test(`four pictures are made, found, shown, liked, remade, withdrawn, deleted, and taken along, ${where}`, {
     skip: noChromium,
   }, async () => {
     const isPlain = 'javaScriptEnabled' in options
@@ -139,12 +139,19 @@ for (const [where, { options, press, tick }] of Object.entries(hands)) {
     await tick(owner, [0, 1, 2, 3])
     await on('.selection [formaction="/exports"]')
     await page.waitForURL(/\/exports/)
-    for (const ready = page.locator('.export-list a[download]'); ; await page.reload()) {
-      if (isPlain ? (await ready.count()) > 0 : await ready.waitFor().then(() => true)) break
-    }
+    await page.waitForSelector('.export-list a[download]')
     const [download] = await Promise.all([page.waitForEvent('download'), on('.export-list a[download]')])
-    const entries = await unzip(await readFile(await download.path()))
+    const zip = await readFile(await download.path())
+    const entries = await unzip(zip)
     assert.equal([...entries.keys()].filter(name => name.endsWith('.png')).length, 4)
+
+    // And into the library of somebody else, who has one of them already, to the byte.
+    await other.page.goto('/imports')
+    await other.page.setInputFiles('[name="file"]', { name: 'mine.zip', mimeType: 'application/zip', buffer: zip })
+    await press(other.page.locator('form[action="/imports"] .primary'))
+    await other.page.waitForSelector('.import-report .notice')
+    await other.page.goto('/library')
+    assert.equal(await other.page.locator(cell).count(), 4)
 
     const complaints = [owner, stranger, other].flatMap(each => each.complaints)
     assert.deepEqual(

@@ -15,6 +15,7 @@ import { firstView } from './first-view.ts'
 import { gallery } from './gallery.ts'
 import { hostile } from './hostile.ts'
 import { library } from './library.ts'
+import { lightbox } from './lightbox.ts'
 import { load } from './load.ts'
 import { long } from './long.ts'
 import { memory, pictures } from './pictures.ts'
@@ -41,6 +42,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   requests,
   library,
   gallery,
+  lightbox,
   view: firstView,
   create,
   poll,

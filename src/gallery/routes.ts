@@ -62,7 +62,6 @@ export function galleryRoutes(deps: Deps): Router {
     const exhibits = found.slice(0, EXHIBITS_PER_PAGE).map(each => viewExhibit(each, viewerId))
     const last = found.length > EXHIBITS_PER_PAGE ? found[EXHIBITS_PER_PAGE - 1] : undefined
     const older = last ? addressOf({ sort, q, by: author?.id, before: placeOf(last) }) : null
-    if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'gallery/_older', { exhibits, older }))
     const blocked = viewerId !== null && author ? await listBlocked(db, viewerId) : []
     const shownAuthor = author && {
       id: author.id,

@@ -96,7 +96,6 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
       { id: 'e', hidden: true, reported: false },
     ],
     'gallery/_like': [{ exhibit }, { exhibit: { ...exhibit, liked: false } }],
-    'gallery/_older': [{ exhibits: [exhibit, bare], older: '/gallery?before=1' }],
     'gallery/_tile': [{ exhibit }, { exhibit: bare }, { exhibit: hidden }],
     'gallery/index': [
       { gallery },

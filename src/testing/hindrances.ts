@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe calls serious, letters under 12.5 px, and what reaches beyond the screen. */
+/** What axe calls serious, letters under 12.5 px, what reaches beyond the screen, and what is too low for a finger. */
 export async function hindrances(page: Page): Promise<string[]> {
   await page.evaluate(axe)
   return page.evaluate(async () => {
@@ -22,6 +22,16 @@ export async function hindrances(page: Page): Promise<string[]> {
 
     const { scrollWidth, clientWidth } = document.documentElement
     if (scrollWidth > clientWidth) told.push(`${scrollWidth} px wide`)
+
+    const low = matchMedia('(pointer: coarse)').matches
+      ? document.querySelectorAll('button, .button, summary, select')
+      : []
+    for (const each of low) {
+      const area = Number.parseFloat(getComputedStyle(each, '::after').blockSize) || 0
+      const height = Math.max((each.closest('label') ?? each).getBoundingClientRect().height, area)
+      const isSeen = each.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && height > 1
+      if (isSeen && height < 43.5) told.push(`${Math.round(height)} px high: ${each.outerHTML.slice(0, 100)}`)
+    }
 
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     while (texts.nextNode()) {
