@@ -6,6 +6,7 @@ import { type ModelCall, refusedInside } from './model-call.ts'
 import type { Message } from './picture-messages.ts'
 import { type PictureSieve, pictureSieve } from './picture-words.ts'
 import { fieldsOf, string } from './refusals.ts'
+import { itemOf, placeOf, summaryPlaceOf, words } from './response-fields.ts'
 import { type ThinkingSieve, thinkingSieve } from './thinking-words.ts'
 import { type TokenUsage, usageOf } from './token-usage.ts'
 import { type Told, toldOf } from './told.ts'
@@ -289,21 +290,4 @@ function* finish(
   context.finished = true
   const reason = storable(string(fieldsOf(response.incomplete_details).reason).slice(0, 100)) || null
   yield { type: 'finished', status, reason, usage: usageOf(fieldsOf(response.usage)) }
-}
-
-/** Words as they are kept: without NUL, but with the halves of a pair that two deltas may share. */
-function words(value: unknown): string {
-  return string(value).replaceAll('\0', '')
-}
-
-function placeOf(json: Record<string, unknown>): string {
-  return JSON.stringify([json.output_index ?? json.item_id, json.content_index])
-}
-
-function summaryPlaceOf(json: Record<string, unknown>): string {
-  return JSON.stringify([json.output_index, json.summary_index ?? json.content_index])
-}
-
-function itemOf(json: Record<string, unknown>): string {
-  return string(fieldsOf(json.item).id) || string(json.item_id) || `at ${JSON.stringify(json.output_index)}`
 }
