@@ -136,44 +136,67 @@ export interface Place {
 const Listed = Shown.extend({ at: z.union([z.date(), z.number()]) })
 export type Listed = z.output<typeof Listed>
 
+/** Of which the first are looked through for words that are in many of them; the rarer ones are found by their index. */
+const NEAR = 4000
+
 /** A page of the gallery; `at` is what it is sorted by. */
-export function listShown(db: Db, wanted: Wanted): Promise<Listed[]> {
+export async function listShown(db: Db, wanted: Wanted): Promise<Listed[]> {
   const values: unknown[] = [wanted.viewerId]
   const put = (value: unknown) => `$${values.push(value)}`
-  const { from, at, id, order } = sorts[wanted.sort]
-  const conditions = ['e.is_listed and e.hidden_because is null']
+  const { join, at } = sorts[wanted.sort]
+  const hangs = 'e.is_listed and e.hidden_because is null'
+  const conditions = [hangs]
   if (wanted.sort === 'month')
     conditions.push(`m.month = date_trunc('month', now() at time zone 'utc') and m.likes > 0`)
   if (wanted.by !== null) conditions.push(`e.user_id = ${put(wanted.by)}`)
   else if (wanted.viewerId !== null) {
     conditions.push('not exists (select from gallery_blocks b where b.user_id = $1 and b.blocked_id = e.user_id)')
   }
-  for (const word of wanted.words) {
-    const pattern = `search_pattern(${put(word)})`
-    conditions.push(`(e.search like ${pattern}
-      or e.user_id = any(array(select user_id from exhibitors where search_text(name) like ${pattern})))`)
-  }
   if (wanted.before) {
     const place = put(wanted.sort === 'newest' ? new Date(wanted.before.at) : wanted.before.at)
-    conditions.push(`(${at}, ${id}) < (${place}, ${put(wanted.before.id)}::uuid)`)
+    conditions.push(`(${at}, e.id) < (${place}, ${put(wanted.before.id)}::uuid)`)
   }
-  return db.many(
-    Listed,
-    `select ${shown('$1')}, ${at} as at from ${from} join exhibitors x using (user_id)
-     where ${conditions.join(' and ')} order by ${order} limit ${put(wanted.limit)}`,
-    values,
+  const limit = put(wanted.limit)
+  const patterns = wanted.words.map(word => `search_pattern(${put(word)})`)
+  const [first, ...others] = patterns
+  const names = (pattern: string) =>
+    `(e.search like ${pattern}
+      or e.user_id = any(array(select user_id from exhibitors where search_text(name) like ${pattern})))`
+  const some = (columns: string, table: string, where: readonly string[]) =>
+    `select ${columns}, ${at} as at from ${table} e ${join} where ${where.join(' and ')}`
+  const show = (page: string) =>
+    db.many(
+      Listed,
+      `${page} select ${shown('$1')}, page.at from page join exhibits e using (id) join exhibitors x using (user_id)
+       order by page.at desc, page.id desc`,
+      values,
+    )
+
+  const sorted = `order by ${at} desc, e.id desc limit`
+  if (!first) return show(`with page as (${some('e.id', 'exhibits', conditions)} ${sorted} ${limit})`)
+  const near = await show(
+    `with near as (${some('e.id, e.search, e.user_id', 'exhibits', conditions)} ${sorted} ${NEAR}),
+       page as (
+         select e.id, e.at from near e where ${patterns.map(names).join(' and ')}
+         order by e.at desc, e.id desc limit ${limit})`,
+  )
+  if (near.length === wanted.limit) return near
+  // Matched first and sorted then: the other way round a word that is nowhere is looked for in all of them.
+  const columns = 'e.id, e.user_id, e.search, e.created_at, e.likes, e.is_listed, e.hidden_because'
+  return show(
+    `with named as materialized (
+       select ${columns} from exhibits e where ${hangs} and e.search like ${first}
+       union
+       select ${columns} from exhibitors a join exhibits e using (user_id)
+       where ${hangs} and search_text(a.name) like ${first}),
+     page as (${some('e.id', 'named', [...conditions, ...others.map(names)])} ${sorted} ${limit})`,
   )
 }
 
 const sorts = {
-  newest: { from: 'exhibits e', at: 'e.created_at', id: 'e.id', order: 'e.created_at desc, e.id desc' },
-  liked: { from: 'exhibits e', at: 'e.likes', id: 'e.id', order: 'e.likes desc, e.id desc' },
-  month: {
-    from: 'likes_of_month m join exhibits e on e.id = m.exhibit_id',
-    at: 'm.likes',
-    id: 'm.exhibit_id',
-    order: 'm.likes desc, m.exhibit_id desc',
-  },
+  newest: { join: '', at: 'e.created_at' },
+  liked: { join: '', at: 'e.likes' },
+  month: { join: 'join likes_of_month m on m.exhibit_id = e.id', at: 'm.likes' },
 }
 
 /** All that is public of somebody, newest first: in the gallery, by link, and what was hidden. */
