@@ -61,7 +61,7 @@ async function upload(web: Process, person: Visitor): Promise<string> {
   return `/files/${token}`
 }
 
-function fetchBytes(web: Process, person: Visitor, path: string): Promise<number> {
+export function fetchBytes(web: Process, person: Visitor, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(new URL(path, web.url), {
       agent: person.agent,

@@ -25,6 +25,7 @@ import { openSite, root, type Site, type Tree } from './site.ts'
 import { idle, start } from './start.ts'
 import { table } from './table.ts'
 import { uploads, visible } from './uploads.ts'
+import { zip } from './zip.ts'
 
 export interface Figure {
   name: string
@@ -42,6 +43,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   requests,
   library,
   gallery,
+  zip,
   lightbox,
   view: firstView,
   create,

@@ -221,7 +221,7 @@ describe('what is no whole picture', () => {
       )
 
       await person.post(`/library/${id}/delete`)
-      await says('/library/trash', '.trash li')
+      await says('/library/trash', `#picture-${id}`)
       await person.post(`/library/${id}/restore`)
       await says('/library', `#picture-${id}`)
     })
