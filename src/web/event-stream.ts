@@ -73,6 +73,8 @@ function openEventStream(req: Request, res: Response, times: Config['streams']):
 
   /** What a reader leaves unread is kept here: a laptop that fell asleep would hold it for as long as TCP does. */
   function giveUpUnlessRead(): void {
+    // Nobody will read it, and nothing would call off the wait.
+    if (res.closed) return
     stalled ??= setTimeout(() => res.destroy(), times.stalledSeconds * 1000)
   }
 
