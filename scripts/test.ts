@@ -15,28 +15,37 @@ const root = path.join(import.meta.dirname, '..')
 const usage = 'Usage: npm test [-- [--ci] [--long] [--name PATTERN] [FILE or FOLDER]…]'
 /** Milliseconds; alone on two cores the longest takes half a minute. */
 const LONGEST_TEST = 5 * 60_000
+const SLOWEST = 30
 /** Begun first, so that none of them is at work when all others have ended. */
 const longest = [
+  'walk',
+  'screens',
   'images/worker',
   'images/spill',
   'images/matrix',
+  'library/selection',
+  'library/lightbox',
+  'library/list',
   'chat/browser',
   'typed',
   'spend/settle',
   'images/browser',
   'press',
-  'screens',
   'hostile',
   'agents/agents',
   'images/kept',
   'images/crash',
   'agents/skill',
+  'imports/imports',
+  'departures/departures',
 ].map(name => `src/${name}.test.ts`)
 
 interface Outcome {
   failed: string[]
   /** Why, and how many tests it kept from running. */
   notRun: Map<string, number>
+  /** Files, and the milliseconds they took among the others. */
+  slowest: [string, number][]
 }
 
 const { ci, name, files } = asked()
@@ -44,6 +53,7 @@ const first = await runFiles(files)
 const second = ci && first.failed.length > 0 ? await runFiles(first.failed) : first
 const flaky = first.failed.filter(file => !second.failed.includes(file))
 
+if (ci) for (const [file, ms] of first.slowest) console.log(`${(ms / 1000).toFixed(0).padStart(4)} s  ${file}`)
 // The last lines, where they are looked for.
 if (flaky.length > 0) console.log(`flaky, passed when tried again: ${flaky.join(', ')}`)
 if (second.failed.length > 0) console.log(`failed: ${second.failed.join(', ')}`)
@@ -72,12 +82,24 @@ async function runFiles(names: readonly string[]): Promise<Outcome> {
   tests.on('test:fail', ({ file }) => {
     if (file) failed.add(path.relative(root, file))
   })
+  const begun = new Map<string, number>()
+  const took = new Map<string, number>()
+  tests.on('test:dequeue', ({ name }) => {
+    if (!begun.has(name)) begun.set(name, performance.now())
+  })
+  const note = ({ file }: { file?: string | undefined }) => {
+    const start = file === undefined ? undefined : begun.get(file)
+    if (start !== undefined) took.set(path.relative(root, file!), performance.now() - start)
+  }
+  tests.on('test:pass', note)
+  tests.on('test:fail', note)
   try {
     await pipeline(tests.compose(spec()), process.stdout, { end: false })
   } finally {
     await globalTeardown()
   }
-  return { failed: [...failed].sort(), notRun }
+  const slowest = [...took].sort(([, a], [, b]) => b - a).slice(0, SLOWEST)
+  return { failed: [...failed].sort(), notRun, slowest }
 }
 
 function asked(): { ci: boolean; name: string | undefined; files: string[] } {

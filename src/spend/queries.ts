@@ -185,7 +185,8 @@ export const settlingLock = lockOfPerson('settling', 743_001)
 export function listUnexplained(tx: Db, receipts: readonly Receipt[]): Promise<EndedReceipt[]> {
   return tx.many(
     EndedReceipt,
-    `select * from receipts where id = any($1) and usage_id is null and charged <> 'no' and ended_at is not null`,
+    `select * from receipts where id = any($1) and usage_id is null and charged <> 'no' and ended_at is not null
+     order by id`,
     [receipts.map(({ id }) => id)],
   )
 }

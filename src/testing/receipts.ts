@@ -23,17 +23,19 @@ export async function differences(books: Books, emails: readonly string[]): Prom
     )
   })
   const mine = 'user_id = any($1)'
-  // As if nobody had looked in this minute.
+  // As if nobody had looked in this minute; what is being settled is left to that, and looked for again.
   const looks = `delete from panel_calls where ${mine}`
-  await db.run(looks, [userIds])
-  await db.run(`update receipts set look_at = now() where ${mine} and look_at is not null`, [userIds])
-  await until('all to be settled', async () => {
-    await db.run(looks, [userIds])
-    await db.run(
-      `update receipts set look_at = now(), works_until = now() - interval '1 second'
-       where ${mine} and look_at is not null and works_until > now()`,
+  const hurry = (which: string, what: string) =>
+    db.run(
+      `update receipts set look_at = now()${what} where id in (
+         select id from receipts where ${mine} and look_at is not null and ${which} for update skip locked)`,
       [userIds],
     )
+  await db.run(looks, [userIds])
+  await hurry('true', '')
+  await until('all to be settled', async () => {
+    await db.run(looks, [userIds])
+    await hurry('works_until > now()', `, works_until = now() - interval '1 second'`)
     const left = `select id from receipts where ${mine} and (look_at is not null or ended_at is null)`
     return (await db.many(z.object({ id: z.string() }), left, [userIds])).length === 0
   })
