@@ -87,12 +87,11 @@ async function runFiles(names: readonly string[]): Promise<Outcome> {
   tests.on('test:dequeue', ({ name }) => {
     if (!begun.has(name)) begun.set(name, performance.now())
   })
-  const note = ({ file }: { file?: string | undefined }) => {
-    const start = file === undefined ? undefined : begun.get(file)
-    if (start !== undefined) took.set(path.relative(root, file!), performance.now() - start)
-  }
-  tests.on('test:pass', note)
-  tests.on('test:fail', note)
+  // Told at once, where passes and failures wait for the files before them.
+  tests.on('test:complete', ({ file }) => {
+    const start = file && begun.get(file)
+    if (start) took.set(path.relative(root, file), performance.now() - start)
+  })
   try {
     await pipeline(tests.compose(spec()), process.stdout, { end: false })
   } finally {
