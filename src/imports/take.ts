@@ -1,8 +1,6 @@
-import { DatabaseUnavailable } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { discardBytes } from '../library/keep.ts'
 import { nameUnwanted } from '../library/named-queries.ts'
-import { StorageError } from '../storage/storage.ts'
 import type { Run } from '../work/worker.ts'
 import { LARGEST_MANIFEST, MANIFEST, type Manifest, readManifest, UnknownManifest } from './manifest.ts'
 import {
@@ -116,11 +114,10 @@ async function findManifest(zip: OpenZip): Promise<Manifest | null> {
   return null
 }
 
+/** Null where trying again may help: store or database are away, or whatever it is. */
 function problemOf(error: unknown): Import['problem'] {
   if (error instanceof UnknownManifest || error instanceof BadEntry) return 'manifest'
-  if (error instanceof BadZip) return 'no_zip'
-  if (error instanceof StorageError || error instanceof DatabaseUnavailable) return null
-  return null
+  return error instanceof BadZip ? 'no_zip' : null
 }
 
 /** As far as it may be kept and shown. */
