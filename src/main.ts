@@ -110,7 +110,8 @@ function makePicturesAside(deps: Deps, databaseUrl: string): { stop(): Promise<v
   return startHelper(deps, {
     kind: 'image',
     entry: path.join(import.meta.dirname, 'pictures.ts'),
-    environment: { DATABASE_URL: databaseUrl },
+    // Where this process has made them up, nobody else could know them.
+    environment: { DATABASE_URL: databaseUrl, SESSION_SECRET: deps.config.sessionSecrets.join(',') },
     isWanted: async () => (await hasWork(deps.db)) || (await deps.spill.list('job')).length > 0,
   })
 }

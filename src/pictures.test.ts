@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { before, test } from 'node:test'
+import { openBrowser } from './testing/browser.ts'
 import { ask, jobEnd } from './testing/jobs.ts'
-import { alice } from './testing/people.ts'
+import { alice, signedIn } from './testing/people.ts'
 import { startProcess } from './testing/process.ts'
 import { type TestApp, testApp, until } from './testing/server.ts'
 
@@ -45,6 +47,21 @@ test('who makes pictures for a process that was killed ends with it, and loses n
   app.mock.control.release(held)
   assert.equal((await jobEnd(app.db, job)).state, 'done')
   await until('it to end', async () => !(await isThere(helper!.pid)))
+})
+
+test('a process that was told nothing but the gateway, and makes up its database and secret, makes pictures too', async () => {
+  const directory = path.join(app.config.dataDirectory, 'alone')
+  const nothing = { DATABASE_URL: '', SESSION_SECRET: '', PLAYGROUND_DATA_DIR: directory }
+  const { url, child } = await startProcess(app, { PLAYGROUND_ROLE: 'all', ...nothing })
+  const person = await signedIn(
+    app,
+    'alone@example.com',
+    openBrowser(url, () => {}),
+  )
+  assert.equal((await person.post('/images', { prompt: 'In a house of its own' })).status, 303)
+  await app.mock.control.waitForCalls(1, { email: person.email, path: '/v1/images/generations' }, 30_000)
+  child.kill('SIGTERM')
+  await once(child, 'exit')
 })
 
 async function childrenOf(parent: number): Promise<{ pid: number; nice: number }[]> {
