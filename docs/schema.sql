@@ -77,6 +77,7 @@ create table accounts (
   key_state jsonb,
   key_checked_at timestamp with time zone,
   other_keys jsonb default '[]'::jsonb not null,
+  time_zone text,
   constraint accounts_pkey PRIMARY KEY (user_id)
 );
 

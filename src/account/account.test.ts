@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { z } from 'zod'
 import type { Browser, Page } from '../testing/browser.ts'
 import { alice, charlie, signedIn } from '../testing/people.ts'
@@ -378,4 +378,32 @@ test('whoever wants to add to the balance is led to the gateway’s page for it'
   assert.equal(await leadsTo(shop), `${app.mock.url}/purchase`)
   assert.equal(await leadsTo({ balance_low_notify_recharge_url: 'javascript:alert(1)' }), app.mock.url)
   assert.match((await app.browser().get('/account/top-up')).location, /^\/login\?/)
+})
+
+describe('the zone in which days of money are counted', () => {
+  const zoneShown = async (person: Browser, tz: string) => {
+    const headers = { Cookie: `sid=${person.cookie('sid')}; tz=${tz}` }
+    return (await app.browser().get('/account', { headers })).html.querySelector('#days-zone option[selected]')!.text
+  }
+
+  test('is guessed once, from the browser of a sign-in, and is what is chosen from then on', async () => {
+    const email = 'from-tokyo@example.com'
+    const signIn = (tz: string) =>
+      app.browser().post('/login', { email, password: 'a password' }, { headers: { Cookie: `tz=${tz}` } })
+    await signIn('Asia%2FTokyo')
+    await signIn('America%2FLos_Angeles')
+    const person = await signedIn(app, email)
+    assert.equal(await zoneShown(person, 'Europe%2FBerlin'), 'Asia/Tokyo')
+    assert.equal((await person.post('/account/time-zone', { time_zone: 'Pacific/Auckland' })).status, 303)
+    await signIn('Asia%2FTokyo')
+    assert.equal(await zoneShown(person, 'Asia%2FTokyo'), 'Pacific/Auckland')
+  })
+
+  test('is that of the browser until then, and never one that is no place', async () => {
+    const person = await alice(app)
+    assert.equal(await zoneShown(person, 'Europe%2FBerlin'), 'Europe/Berlin')
+    for (const name of ['Mars/Olympus', '+05:30', '', 'ABC5'])
+      assert.equal((await person.post('/account/time-zone', { time_zone: name })).status, 422, name)
+    assert.equal(await zoneShown(person, 'Europe%2FBerlin'), 'Europe/Berlin')
+  })
 })

@@ -27,6 +27,8 @@ const Account = z.object({
   keyState: KeyState.nullable(),
   keyCheckedAt: z.date().nullable(),
   otherKeys: z.array(OtherKey),
+  /** IANA name; null until it was chosen, or guessed at a sign-in. */
+  timeZone: z.string().nullable(),
 })
 export type Account = z.output<typeof Account>
 
@@ -37,7 +39,8 @@ export function findAccount(db: Db, userId: number): Promise<Account | null> {
 /** How the account of who visits comes with the visit. */
 export const accountOfVisit = {
   columns: `accounts.user_id as account_of, balance, balance_at, key_id, key_name, key_group, key_allows_images, key_prices,
-    key_secret, edit_previews, key_state, key_checked_at, other_keys`,
+    key_secret, edit_previews, key_state, key_checked_at, other_keys,
+    time_zone`,
   join: 'left join accounts on accounts.user_id = sign_ins.user_id',
 }
 

@@ -9,6 +9,7 @@ import { deviceName } from '../session/device.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { listSignIns } from '../session/queries.ts'
 import { withAccessToken } from '../session/tokens.ts'
+import { Refusal } from '../web/errors.ts'
 import { localPath, parse } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { refreshBalance } from './balance.ts'
@@ -25,6 +26,7 @@ import {
   viewKeys,
 } from './keys.ts'
 import * as queries from './queries.ts'
+import { chooseTimeZone, noteTimeZone, timeZones, zoneOf } from './time-zone.ts'
 import { topUpAddress } from './top-up.ts'
 import type { EditPreviewsView, KeysView } from './view.ts'
 import { accountOf, reloadViewer } from './viewer.ts'
@@ -34,9 +36,10 @@ const ChosenKey = z.object({ key_id: z.coerce.number().int() })
 const NewKey = z.object({ group_id: z.coerce.number().int().positive() })
 
 /** What the gateway told us at sign-in, kept; and the key remembered from last time, checked. */
-export function rememberSignIn(deps: Deps): (session: Session, caller: Caller) => Promise<void> {
-  return async ({ user, tokens }, caller) => {
+export function rememberSignIn(deps: Deps): (session: Session, caller: Caller, timeZone: string) => Promise<void> {
+  return async ({ user, tokens }, caller, timeZone) => {
     if (user.balance !== undefined) await queries.upsertBalance(deps.db, user.id, user.balance)
+    await noteTimeZone(deps.db, user.id, timeZone)
     try {
       await syncChosenKey(deps, user.id, await fetchKeyRing(deps, caller, tokens.accessToken))
     } catch (error) {
@@ -78,6 +81,12 @@ export function accountRoutes(deps: Deps): Router {
     const { wanted } = parse(z.object({ wanted: z.enum(['yes', 'no']) }), req.body)
     await queries.setEditPreviews(deps.db, signedIn(res).userId, wanted === 'yes')
     res.redirect(303, '/account#edit-previews')
+  })
+
+  router.post('/account/time-zone', async (req, res) => {
+    const { time_zone: name } = parse(z.object({ time_zone: z.string().max(100) }), req.body)
+    if (!(await chooseTimeZone(deps.db, signedIn(res).userId, name))) throw new Refusal(422, 'account.no_such_zone')
+    res.redirect(303, '/account#time-zone')
   })
 
   router.post('/account/key', async (req, res) => {
@@ -133,7 +142,9 @@ export function accountRoutes(deps: Deps): Router {
       lastSeenAt: signIn.lastSeenAt,
       current: signIn.id === signInId,
     }))
-    render(res, 'account/index', { keys, signIns, editPreviews: viewEditPreviews(res), pendingNotice: null })
+    const zone = zoneOf(accountOf(res), pageOf(res).timeZone)
+    const days = { zone, zones: timeZones.includes(zone) ? timeZones : [zone, ...timeZones] }
+    render(res, 'account/index', { keys, signIns, editPreviews: viewEditPreviews(res), days, pendingNotice: null })
   }
 
   /** With an example, so that one knows what it may come to. */

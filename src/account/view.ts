@@ -56,6 +56,12 @@ export interface EditPreviewsView {
   byPicture: number | null
 }
 
+/** The zone in which days and months of money are counted, and what else there is. */
+export interface DaysView {
+  zone: string
+  zones: readonly string[]
+}
+
 /** The keys part of the account page. `unavailable`: the gateway could not be asked. */
 export interface KeysView {
   keys: KeyView[]

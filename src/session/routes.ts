@@ -7,6 +7,7 @@ import { Secret } from '../secrets/secret.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
 import { localPath, parseId } from '../web/parse.ts'
+import { readCookies } from '../web/preferences.ts'
 import { pageBehind, pageOf, render } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
 import { halfWidth } from '../web/typed.ts'
@@ -44,7 +45,10 @@ const Credentials = z.object({
 })
 
 /** Sign-in in one or two steps, sign-out, and the sign-ins of other browsers. */
-export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: Caller) => Promise<void>): Router {
+export function sessionRoutes(
+  deps: Deps,
+  onSignIn: (session: Session, caller: Caller, timeZone: string) => Promise<void>,
+): Router {
   const router = Router()
   const count = signInLimits(deps)
 
@@ -149,7 +153,7 @@ export function sessionRoutes(deps: Deps, onSignIn: (session: Session, caller: C
     const { lastUserId = user.id } = req.session
     if (lastUserId !== user.id) delete req.session.keptForm
     Object.assign(req.session, { signInId, lastUserId: user.id })
-    await onSignIn(session, caller)
+    await onSignIn(session, caller, readCookies(req).tz ?? '')
     res.redirect(303, next)
   }
 

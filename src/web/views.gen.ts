@@ -11,7 +11,7 @@ export interface Views {
   'account/_key_changed': Record<never, never>
   'account/_keys': { keys: import('../account/view.ts').KeysView }
   'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
-  'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; pendingNotice: string | null }
+  'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; pendingNotice: string | null }
   'agents/_obstacle': { id: string; obstacle: import('../account/view.ts').ObstacleView }
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
