@@ -91,6 +91,24 @@ test('a transaction that swallowed a failed statement does not pretend to have c
   assert.equal(await has('lost'), false)
 })
 
+test('of transactions that wait for each other both are done, one after the other', async () => {
+  const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
+  const row = { a: 'crossing, a', b: 'crossing, b' }
+  for (const text of Object.values(row)) await insert(db, text)
+  const append = (tx: Pick<Database, 'run'>, text: string, more: string) =>
+    tx.run(`update notes set short_text = short_text || $2 where starts_with(short_text, $1)`, [text, more])
+  const cross = (first: string, second: string, me: 0 | 1) =>
+    db.transaction(async tx => {
+      await append(tx, first, ` ${me}`)
+      begun[me].resolve()
+      await begun[1 - me]!.promise
+      await append(tx, second, ` ${me}`)
+    })
+  await Promise.all([cross(row.a, row.b, 0), cross(row.b, row.a, 1)])
+  const texts = await db.many(Note, `select * from notes where short_text like 'crossing%' order by short_text`)
+  for (const { shortText } of texts) assert.match(shortText, / (0 1|1 0)$/)
+})
+
 test('a statement sent after its transaction is refused', async () => {
   const escaped = await db.transaction(async tx => ({ tx }))
   await assert.rejects(escaped.tx.run('select 1'), /transaction that is over/)

@@ -18,7 +18,9 @@ export interface Db {
   /**
    * Commits when `work` resolves, rolls back when it throws. On a `tx` it is a savepoint: a failure undoes the inner
    * work only, and the outer may go on. Await the statements of one `tx` one after another: they share a connection.
-   * When the connection is lost during the commit the outcome is unknown, as with every database.
+   * When the connection is lost during the commit the outcome is unknown, as with every database. `work` is done anew,
+   * and so does nothing that a rollback leaves behind, when Postgres ends it in favour of another that it waits for and
+   * that waits for it.
    */
   transaction<T>(work: (tx: Db) => Promise<T>): Promise<T>
   /** Rows as the driver names them, for libraries that bring their own SQL (pg-boss's `db` option). */
@@ -103,8 +105,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   let closing: Promise<void> | undefined
   return {
-    ...statements(query),
-    transaction: work => transaction(pool, work),
+    ...statements((sql, params) => outOfDeadlocks(() => query(sql, params))),
+    transaction: work => outOfDeadlocks(() => transaction(pool, work)),
     pool,
     ping: async () => {
       await query('select 1')
@@ -113,6 +115,21 @@ export function openDatabase(options: DatabaseOptions): Database {
       closing ??= pool.end()
       return closing
     },
+  }
+}
+
+const DEADLOCK_DETECTED = '40P01'
+const MOST_TRIES = 4
+
+/** Of two that wait for each other Postgres ends one, of which nothing has happened then: it comes after the other. */
+async function outOfDeadlocks<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      const isDeadlock = error instanceof pg.DatabaseError && error.code === DEADLOCK_DETECTED
+      if (!isDeadlock || tries === MOST_TRIES) throw error
+    }
   }
 }
 
