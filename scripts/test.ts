@@ -1,8 +1,8 @@
 // Usage: npm test [-- [--ci] [--long] [--name PATTERN] [FILE or FOLDER]…]
 // Runs the tests named, or all of them. --ci: a file that fails is tried once more and named as flaky when it passes
-// then, and a test that was not run counts as failed. --long: those that take long, *.long.ts, which the others hold in
-// small.
-import { globSync, statSync } from 'node:fs'
+// then, and a test that was not run counts as failed. --long: what the others hold in small: *.long.ts, and every case of
+// those that run some of theirs.
+import { globSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -111,9 +111,9 @@ function asked(): { ci: boolean; name: string | undefined; files: string[] } {
       },
       allowPositionals: true,
     })
-    const ending = values.long ? 'long.ts' : 'test.ts'
+    if (values.long) process.env.TEST_CASES = 'all'
     const places = positionals.length > 0 ? positionals : ['src', 'scripts']
-    const files = places.flatMap(place => testsIn(place, ending))
+    const files = places.flatMap(place => testsIn(place, values.long ? isLong : isTest))
     if (files.length === 0) throw new Error(`There are no tests in ${places.join(', ')}.`)
     return { ci: values.ci, name: values.name, files: files.toSorted((a, b) => turnOf(a) - turnOf(b)) }
   } catch (error) {
@@ -127,8 +127,16 @@ function turnOf(file: string): number {
   return place < 0 ? longest.length : place
 }
 
-function testsIn(place: string, ending: string): string[] {
+function testsIn(place: string, belongs: (file: string) => boolean): string[] {
   return statSync(path.join(root, place)).isDirectory()
-    ? globSync(`${place}/**/*.${ending}`, { cwd: root }).sort()
+    ? globSync(`${place}/**/*.ts`, { cwd: root }).filter(belongs).sort()
     : [place]
+}
+
+function isTest(file: string): boolean {
+  return file.endsWith('.test.ts')
+}
+
+function isLong(file: string): boolean {
+  return file.endsWith('.long.ts') || (isTest(file) && /\bsomeOf\(/.test(readFileSync(path.join(root, file), 'utf8')))
 }
