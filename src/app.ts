@@ -8,6 +8,7 @@ import type { Deps } from './deps.ts'
 import { operatorNotes } from './images/silent-edits.ts'
 import { searchNotes } from './library/search-probe.ts'
 import { opsRoutes } from './ops/routes.ts'
+import { proxyRoutes } from './proxy/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
 import { showKeptForm } from './session/kept-form.ts'
 import { visits } from './session/queries.ts'
@@ -64,6 +65,7 @@ export function createApp(deps: Deps): App {
   function website(): Router {
     const web = Router()
     web.use(securityHeaders({ https }))
+    if (config.proxy) web.use(proxyRoutes(deps))
     web.use(deps.staticFiles.handler)
     web.use(refuseNul)
     web.use(

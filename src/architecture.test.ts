@@ -50,6 +50,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     on: ['session', 'account', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
     offers: '',
   },
+  proxy: { on: ['session'], offers: '' },
   ops: { on: [], offers: '' },
 }
 /** Know no feature; each leans on those before it only. */

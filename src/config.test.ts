@@ -36,6 +36,7 @@ const mistakes: Record<string, string> = {
   PORT: '8081x',
   PLAYGROUND_PUBLIC_ORIGIN: 'https://play.example.com/path',
   PLAYGROUND_TRUST_PROXY: 'yes',
+  SUB2API_PROXY: 'on',
   DATABASE_URL: 'mysql://somewhere',
   PLAYGROUND_DATABASE_CONNECTIONS: '1',
   PLAYGROUND_SPILL_MB: '0',

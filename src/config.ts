@@ -17,6 +17,8 @@ export interface Config {
   publicOrigin: string | null
   /** Number of reverse proxies in front whose `X-Forwarded-For` is believed. */
   trustedProxies: number
+  /** The gateway's own routes are passed on to it, for tools that are pointed at this origin. */
+  proxy: boolean
   /** Null: the embedded Postgres under `dataDirectory`. */
   databaseUrl: string | null
   databaseConnections: number
@@ -133,6 +135,7 @@ const Environment = z.object({
     .refine(text => new URL(text).origin === text, 'must be an origin without a path')
     .optional(),
   PLAYGROUND_TRUST_PROXY: wholeNumber(0, 10).default(0),
+  SUB2API_PROXY: yesOrNo.default(false),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address')
@@ -226,6 +229,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     upstream: env.SUB2API_UPSTREAM,
     publicOrigin: env.PLAYGROUND_PUBLIC_ORIGIN ?? null,
     trustedProxies: env.PLAYGROUND_TRUST_PROXY,
+    proxy: env.SUB2API_PROXY,
     databaseUrl: env.DATABASE_URL ?? null,
     databaseConnections: env.PLAYGROUND_DATABASE_CONNECTIONS,
     dataDirectory,

@@ -19,6 +19,7 @@ import { lightbox } from './lightbox.ts'
 import { load } from './load.ts'
 import { long } from './long.ts'
 import { memory, pictures } from './pictures.ts'
+import { proxy } from './proxy.ts'
 import { crowd, queue } from './queue.ts'
 import { requests } from './requests.ts'
 import { openSite, root, type Site, type Tree } from './site.ts'
@@ -58,6 +59,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   memory,
   load,
   uploads,
+  proxy,
   visible,
   agents,
   caps,

@@ -14,7 +14,7 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
     res.on('error', error => log.warn({ err: error, requestId }, 'an answer could not be sent'))
     res.on('close', () => {
       const ms = performance.now() - started
-      const route = typeof req.route?.path === 'string' ? req.route.path : 'none'
+      const route = res.locals.route ?? (typeof req.route?.path === 'string' ? req.route.path : 'none')
       metrics.requests.observe(
         { method: req.method, route, status: `${Math.floor(res.statusCode / 100)}xx` },
         ms / 1000,
@@ -36,7 +36,12 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
   }
 }
 
-/** Without the query. Who knows the token of a picture or of a proof can use it: only its beginning is told. */
+/**
+ * Without the query. Who knows the token of a picture or of a proof can use it: only its beginning is told; and of a path
+ * that is not ours nothing but the name it was given.
+ */
 export function loggedPath(req: Request): string {
+  const name = req.res?.locals.route as string | undefined
+  if (name) return name
   return req.path.replace(/\/([\w-]{6})[\w-]{26}(?=\/|$)/g, '/$1…')
 }

@@ -143,6 +143,7 @@ export interface Words {
   keyboard: typeof import('../../views/catalogue/en/keyboard.json', { with: { type: 'json' } })
   library: typeof import('../../views/catalogue/en/library.json', { with: { type: 'json' } })
   nav: typeof import('../../views/catalogue/en/nav.json', { with: { type: 'json' } })
+  proxy: typeof import('../../views/catalogue/en/proxy.json', { with: { type: 'json' } })
   session: typeof import('../../views/catalogue/en/session.json', { with: { type: 'json' } })
   spend: typeof import('../../views/catalogue/en/spend.json', { with: { type: 'json' } })
 }
