@@ -62,6 +62,70 @@ begin
   end if;
   return null;
 end $function$;
+CREATE OR REPLACE FUNCTION public.reserve_for_picture()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if new.state in ('queued', 'running') and new.called_at is null then
+    insert into reservations (kind, subject, user_id, dearest, expected, from_balance, conversation_id, batch_id, created_at)
+      values ('picture', new.id, new.user_id, round(new.dearest::numeric, 10),
+        round(coalesce(new.estimate, new.dearest, 0)::numeric, 10), new.from_balance, new.conversation_id, new.batch_id,
+        new.created_at)
+      on conflict (kind, subject) do update set dearest = excluded.dearest, expected = excluded.expected,
+        from_balance = excluded.from_balance;
+  else
+    delete from reservations where kind = 'picture' and subject = new.id;
+  end if;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.reserve_for_answer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if new.state in ('queued', 'running') and new.called_at is null then
+    insert into reservations (kind, subject, user_id, expected, from_balance, conversation_id, created_at)
+      values ('answer', new.message_id, new.user_id, round(coalesce(new.expected, 0)::numeric, 10), new.from_balance,
+        new.conversation_id, new.created_at)
+      on conflict (kind, subject) do update set expected = excluded.expected, from_balance = excluded.from_balance;
+  else
+    delete from reservations where kind = 'answer' and subject = new.message_id;
+  end if;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.release_picture()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from reservations where kind = 'picture' and subject = old.id;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.release_answer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from reservations where kind = 'answer' and subject = old.message_id;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.sweep_reservations()
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  swept bigint;
+begin
+  delete from reservations r where not exists (
+      select from image_jobs j where r.kind = 'picture' and j.id = r.subject
+        and j.state in ('queued', 'running') and j.called_at is null)
+    and not exists (
+      select from replies a where r.kind = 'answer' and a.message_id = r.subject
+        and a.state in ('queued', 'running') and a.called_at is null);
+  get diagnostics swept = row_count;
+  return swept;
+end $function$;
 
 create table accounts (
   user_id bigint not null,
@@ -409,6 +473,8 @@ create table image_jobs (
   conversation_id uuid,
   conversation_title text,
   tells_end boolean default false not null,
+  dearest double precision,
+  from_balance boolean default true not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
   constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
@@ -636,6 +702,14 @@ CASE
     WHEN (charged = 'no'::text) THEN 0
     ELSE COALESCE(((asked ->> 'n'::text))::integer, 0)
 END) stored not null,
+  held numeric,
+  is_bounded boolean default true not null,
+  from_balance boolean default true not null,
+  at_most_usd numeric generated always as (
+CASE
+    WHEN (charged = 'no'::text) THEN (0)::numeric
+    ELSE COALESCE(amount, held, estimate, (0)::numeric)
+END) stored not null,
   constraint receipts_user_id_usage_id_key UNIQUE (user_id, usage_id),
   constraint receipts_pkey PRIMARY KEY (id),
   constraint receipts_billed_by_check CHECK ((billed_by = ANY (ARRAY['picture'::text, 'tokens'::text]))),
@@ -684,6 +758,8 @@ create table replies (
   waits_for text,
   key_name text,
   key_group text,
+  expected double precision,
+  from_balance boolean default true not null,
   constraint replies_pkey PRIMARY KEY (message_id),
   constraint replies_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
   constraint replies_check1 CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) OR (key_secret IS NULL))),
@@ -700,6 +776,20 @@ create table reply_deltas (
   text text not null,
   constraint reply_deltas_pkey PRIMARY KEY (message_id, seq),
   constraint reply_deltas_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'reasoning'::text])))
+);
+
+create table reservations (
+  kind text not null,
+  subject uuid not null,
+  user_id bigint not null,
+  dearest numeric,
+  expected numeric not null,
+  from_balance boolean not null,
+  conversation_id uuid,
+  batch_id uuid,
+  created_at timestamp with time zone not null,
+  constraint reservations_pkey PRIMARY KEY (kind, subject),
+  constraint reservations_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text])))
 );
 
 create table sessions (
@@ -869,6 +959,7 @@ alter table replies add constraint replies_conversation_id_fkey FOREIGN KEY (con
 alter table replies add constraint replies_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table replies add constraint replies_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table reply_deltas add constraint reply_deltas_message_id_fkey FOREIGN KEY (message_id) REFERENCES replies(message_id) ON DELETE CASCADE;
+alter table reservations add constraint reservations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table sign_ins add constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
 alter table ssh_key_days add constraint ssh_key_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -939,14 +1030,17 @@ CREATE INDEX pictures_shown ON public.pictures USING btree (user_id, created_at 
 CREATE INDEX pictures_uploaded ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy) AND (origin = 'uploaded'::text));
 CREATE INDEX rate_limits_by_expiry ON public.rate_limits USING btree (expire);
 CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX receipts_counted ON public.receipts USING btree (user_id, called_at) INCLUDE (at_most_usd);
 CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
 CREATE INDEX receipts_of_conversation ON public.receipts USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
 CREATE INDEX receipts_of_subject ON public.receipts USING btree (kind, subject, called_at DESC);
 CREATE INDEX receipts_of_user ON public.receipts USING btree (user_id, called_at DESC, id DESC);
+CREATE INDEX receipts_open ON public.receipts USING btree (user_id) WHERE ((amount IS NULL) AND (charged <> 'no'::text) AND ((ended_at IS NULL) OR (look_at IS NOT NULL)));
 CREATE UNIQUE INDEX receipts_under_way ON public.receipts USING btree (kind, subject) WHERE (ended_at IS NULL);
 CREATE INDEX receipts_without_row ON public.receipts USING btree (user_id, key_id) WHERE ((usage_id IS NULL) AND (charged <> 'no'::text));
 CREATE INDEX replies_of_conversation ON public.replies USING btree (conversation_id);
 CREATE INDEX replies_unfinished ON public.replies USING btree (state, user_id, created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX reservations_of_user ON public.reservations USING btree (user_id, created_at, subject);
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expire);
 CREATE INDEX sign_ins_of_user ON public.sign_ins USING btree (user_id, last_seen_at DESC);
 CREATE INDEX ssh_challenges_by_age ON public.ssh_challenges USING btree (created_at);
@@ -960,6 +1054,9 @@ CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE
 
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
+CREATE TRIGGER release_gone AFTER DELETE ON public.image_jobs FOR EACH ROW WHEN ((old.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION release_picture();
+CREATE TRIGGER reserve_changed AFTER UPDATE ON public.image_jobs FOR EACH ROW WHEN (((((old.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (old.called_at IS NULL)) IS DISTINCT FROM ((new.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (new.called_at IS NULL))) OR (old.dearest IS DISTINCT FROM new.dearest) OR (old.estimate IS DISTINCT FROM new.estimate) OR (old.from_balance IS DISTINCT FROM new.from_balance))) EXECUTE FUNCTION reserve_for_picture();
+CREATE TRIGGER reserve_new AFTER INSERT ON public.image_jobs FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_picture();
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
 CREATE TRIGGER wake_for_imports AFTER INSERT OR UPDATE ON public.imports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('import');
 CREATE TRIGGER likes_counted AFTER INSERT OR DELETE ON public.likes FOR EACH ROW EXECUTE FUNCTION count_like();
@@ -967,4 +1064,7 @@ CREATE TRIGGER pictures_withdrawn AFTER UPDATE OF deleted_at ON public.pictures 
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_gone AFTER DELETE ON public.receipts FOR EACH ROW WHEN ((old.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_new AFTER INSERT ON public.receipts FOR EACH ROW WHEN ((new.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
+CREATE TRIGGER release_gone AFTER DELETE ON public.replies FOR EACH ROW WHEN ((old.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION release_answer();
+CREATE TRIGGER reserve_changed AFTER UPDATE ON public.replies FOR EACH ROW WHEN (((((old.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (old.called_at IS NULL)) IS DISTINCT FROM ((new.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (new.called_at IS NULL))) OR (old.expected IS DISTINCT FROM new.expected) OR (old.from_balance IS DISTINCT FROM new.from_balance))) EXECUTE FUNCTION reserve_for_answer();
+CREATE TRIGGER reserve_new AFTER INSERT ON public.replies FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_answer();
 CREATE TRIGGER wake_for_answers AFTER INSERT OR UPDATE ON public.replies FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('reply');

@@ -22,7 +22,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   spend: {
     on: ['session', 'account'],
-    offers: 'copy copy-queries evidence in-doubt leave mine queries receipt sentences',
+    offers: 'copy copy-queries evidence in-doubt leave mine queries receipt reservation-queries sentences upkeep',
   },
   library: {
     on: ['session'],
@@ -47,7 +47,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
   agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
   upkeep: {
-    on: ['session', 'account', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
+    on: ['session', 'account', 'spend', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
     offers: '',
   },
   proxy: { on: ['session'], offers: '' },

@@ -32,12 +32,13 @@ export function requesterOf(res: Response): Requester {
   return { userId, signInId, caller, account: accountOf(res), gone: goneSignal(res) }
 }
 
-/** What pays for a call, still sealed; and the window of it that has to open before, if one is full. */
+/** What pays for a call, still sealed; whether from the balance and no plan; and the window of it that has to open before, if one is full. */
 export interface UsableKey {
   keyId: number
   keyName: string | null
   keyGroup: string | null
   keySecret: Buffer
+  fromBalance: boolean
   waits: { for: WindowName; until: Date } | null
 }
 
@@ -50,5 +51,6 @@ export function usableKey(account: Payer | null, what: 'pictures' | 'words'): Us
   }
   if (obstacle?.blocks) throw new Refusal(409, `images.blocked.${obstacle.why}`, { key: obstacle.key })
   const full = fullWindow(keyState)
-  return { keyId, keyName, keyGroup, keySecret, waits: full && { for: full.window, until: full.resetsAt } }
+  const fromBalance = !keyState?.isPlan
+  return { keyId, keyName, keyGroup, keySecret, fromBalance, waits: full && { for: full.window, until: full.resetsAt } }
 }

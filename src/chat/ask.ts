@@ -5,6 +5,7 @@ import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { ensureUploadedPicture } from '../library/queries.ts'
+import { expectedOfAnswer } from '../spend/reservation-queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
@@ -174,6 +175,7 @@ export async function addAnswer(
     effort,
     ...key,
     keySecret,
+    expected: await expectedOfAnswer(tx, userId, model),
     caller,
   })
   await tellPages(tx, conversationId, 'change')

@@ -14,6 +14,9 @@ export const Reply = z.object({
   model: z.string(),
   effort: z.string().nullable(),
   keyId: z.number().nullable(),
+  /** US dollars: what it may come to, as far as is known; no upper bound. */
+  expected: z.number().nullable(),
+  fromBalance: z.boolean(),
   text: z.string(),
   reasoning: z.string(),
   html: z.string().nullable(),
@@ -38,6 +41,8 @@ interface NewReply {
   keyName: string | null
   keyGroup: string | null
   keySecret: Buffer
+  fromBalance: boolean
+  expected: number | null
   caller: { address: string; userAgent: string }
   /** A window of the key is full. */
   waits: { for: WindowName; until: Date } | null
@@ -46,8 +51,9 @@ interface NewReply {
 export async function insertReply(db: Db, reply: NewReply): Promise<void> {
   await db.run(
     `insert into replies (message_id, conversation_id, user_id, sign_in_id, purpose, model, effort, key_id, key_secret,
-       caller_address, caller_user_agent, waits_for, not_before, key_name, key_group)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+       caller_address, caller_user_agent, waits_for, not_before, key_name, key_group,
+       from_balance, expected)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
     [
       reply.messageId,
       reply.conversationId,
@@ -64,6 +70,8 @@ export async function insertReply(db: Db, reply: NewReply): Promise<void> {
       reply.waits?.until ?? null,
       reply.keyName,
       reply.keyGroup,
+      reply.fromBalance,
+      reply.expected,
     ],
   )
 }
@@ -144,11 +152,11 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
 export async function changeReplyKey(
   tx: Db,
   reply: Reply,
-  key: Pick<NewReply, 'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'waits'>,
+  key: Pick<NewReply, 'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'fromBalance' | 'waits'>,
 ): Promise<boolean> {
   const changed = await tx.run(
     `update replies set key_id = $3, key_secret = $4, waits_for = $5, not_before = $6, key_name = $7, key_group = $8,
-       version = version + 1
+       from_balance = $9, version = version + 1
      where message_id = $1 and user_id = $2 and state = 'queued' and waits_for is not null`,
     [
       reply.messageId,
@@ -159,6 +167,7 @@ export async function changeReplyKey(
       key.waits?.until ?? null,
       key.keyName,
       key.keyGroup,
+      key.fromBalance,
     ],
   )
   return changed === 1

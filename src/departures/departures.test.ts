@@ -200,7 +200,14 @@ async function fill(person: Person, friend: Person) {
       `insert into panel_calls (user_id, minute, calls, usage_calls) values ($1, now(), 1, 0) on conflict do nothing`,
       [userId],
     ],
-    // Nobody acts on it before its time.
+    // Nobody acts on them before their time.
+    [
+      `insert into image_jobs (id, user_id, submission, model, prompt, size, quality, n, format, background, moderation, key_id,
+         caller_address, caller_user_agent, not_before)
+       select gen_random_uuid(), user_id, gen_random_uuid(), model, prompt, size, quality, n, format, background, moderation, key_id,
+         caller_address, caller_user_agent, now() + interval '1 day' from image_jobs where user_id = $1 limit 1`,
+      [userId],
+    ],
     [
       `insert into news (user_id, topic, subject, not_before) values ($1, 'conversation-changed', gen_random_uuid(), now() + interval '1 day')`,
       [userId],

@@ -10,6 +10,8 @@ type Priced = Pick<ImageRequest, 'size' | 'quality' | 'n' | 'references'>
 export interface Estimate {
   least: number
   most: number
+  /** No bill above it can come back, whatever size the pictures have then; null: billed by tokens, there is no such bound. */
+  dearest: number | null
   /** For an edit that is billed by tokens, or may be. */
   byTokens: { usd: number; isSeen: boolean } | null
 }
@@ -25,12 +27,13 @@ export function estimateOf(
 ): Estimate | null {
   if (!account?.keyPrices) return null
   const { least, most } = priceRange(account.keyPrices, request.size)
+  const dearest = Math.max(...Object.values(account.keyPrices)) * request.n
   const byPicture = { least: least * request.n, most: most * request.n }
   const byTokens = tokensOf(account, request, edit)
-  if (!byTokens) return { ...byPicture, byTokens }
+  if (!byTokens) return { ...byPicture, dearest, byTokens }
   const { usd, isSeen } = byTokens
-  if (isSeen) return { least: usd, most: usd, byTokens }
-  return { least: Math.min(byPicture.least, usd), most: Math.max(byPicture.most, usd), byTokens }
+  if (isSeen) return { least: usd, most: usd, dearest: null, byTokens }
+  return { least: Math.min(byPicture.least, usd), most: Math.max(byPicture.most, usd), dearest: null, byTokens }
 }
 
 /** Null for what is billed by picture for certain. */

@@ -29,6 +29,8 @@ export const ImageJob = z.object({
   previews: z.number().nullable(),
   estimate: z.number().nullable(),
   estimateStale: z.boolean(),
+  dearest: z.number().nullable(),
+  fromBalance: z.boolean(),
   /** Of the SSH key that asked, if it was not a person in a browser. */
   sshKeyId: z.string().nullable(),
   sshKeyName: z.string().nullable(),
@@ -104,12 +106,15 @@ const awaitsWindow = `(waits_for is not null or exists (
 export function changeKey(
   db: Db,
   job: ImageJob,
-  key: Pick<NewJob, 'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'estimate' | 'estimateStale' | 'waits'>,
+  key: Pick<
+    NewJob,
+    'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'fromBalance' | 'estimate' | 'estimateStale' | 'dearest' | 'waits'
+  >,
 ): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
     `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
-       not_before = $8, key_name = $9, key_group = $10, retry_at = null, version = version + 1
+       not_before = $8, key_name = $9, key_group = $10, dearest = $11, from_balance = $12, retry_at = null, version = version + 1
      where id = $1 and user_id = $2 and state = 'queued' and ${awaitsWindow} and ssh_key_id is null returning *`,
     [
       job.id,
@@ -122,6 +127,8 @@ export function changeKey(
       key.waits?.until ?? null,
       key.keyName,
       key.keyGroup,
+      key.dearest,
+      key.fromBalance,
     ],
   )
 }

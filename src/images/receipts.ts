@@ -28,6 +28,7 @@ export function beginCall(
     const job = await markCalled(tx, claimed, tokens, previews)
     if (!job) return null
     const { userId, signInId, id, keyId, keyName, keyGroup, model, estimate, batchId, sshKeyId, sshKeyName } = job
+    const { dearest, fromBalance } = job
     await openReceipt(tx, pictureCalls, {
       userId,
       signInId,
@@ -38,6 +39,9 @@ export function beginCall(
       model,
       asked: askedOf(job),
       estimate,
+      held: dearest ?? estimate,
+      isBounded: dearest !== null,
+      fromBalance,
       batchId,
       sshKey: sshKeyId === null ? null : { id: sshKeyId, name: sshKeyName },
       conversation: job.conversationId === null ? null : { id: job.conversationId, title: job.conversationTitle },

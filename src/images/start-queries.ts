@@ -50,6 +50,8 @@ export interface NewJob {
   sshKey: { id: string; name: string } | null
   request: ImageRequest
   estimate: number | null
+  /** As of `Estimate`. */
+  dearest: number | null
   /** The price could not be checked. */
   estimateStale: boolean
   /** A window of the key is full. */
@@ -58,6 +60,7 @@ export interface NewJob {
   keyName: string | null
   keyGroup: string | null
   keySecret: Buffer
+  fromBalance: boolean
   caller: { address: string; userAgent: string }
   batch: { id: string; line: number } | null
   conversation: { id: string; title: string } | null
@@ -71,9 +74,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
        background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
        caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before, form,
-       key_name, key_group, ssh_key_name, conversation_id, conversation_title)
+       key_name, key_group, ssh_key_name, conversation_id, conversation_title, dearest, from_balance)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-       $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
+       $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
      returning *`,
     [
       job.id,
@@ -108,6 +111,8 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       job.sshKey?.name ?? null,
       job.conversation?.id ?? null,
       job.conversation?.title ?? null,
+      job.dearest,
+      job.fromBalance,
     ],
   )
 }

@@ -108,7 +108,7 @@ export async function prepare(
       ? sealBindingKeyForJob(deps, userId, id, sshKey.id, chosen)
       : sealKeyForJob(deps, userId, id, chosen)
     const price = priceOf(account, request, edit)
-    await requester.admit?.(tx, { id, request, estimate: price })
+    await requester.admit?.(tx, { id, request, estimate: price.estimate })
     const job = await insertJob(tx, {
       id,
       userId,
@@ -119,8 +119,7 @@ export async function prepare(
       keySecret,
       caller,
       sshKey,
-      estimate: price,
-      estimateStale: price !== null && !isCurrent(account),
+      ...price,
       batch: from && 'batch' in from ? from.batch : null,
       conversation: from && 'conversation' in from ? from.conversation : null,
       form: from && 'form' in from ? from.form : null,
@@ -168,8 +167,7 @@ export async function payInstead(
   return changeKey(deps.db, job, {
     ...key,
     keySecret: sealKeyForJob(deps, userId, job.id, chosen),
-    estimate: price,
-    estimateStale: price !== null && !isCurrent(account),
+    ...price,
   })
 }
 
@@ -188,9 +186,10 @@ async function checkReferences(db: Db, userId: number, request: ImageRequest): P
   }
 }
 
-/** US dollars for the whole job, at most; null when the key's prices are not known. */
-function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms): number | null {
-  return estimateOf(account, request, edit)?.most ?? null
+/** What is told of the price of the whole job, in US dollars: null when the key's prices are not known. */
+function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms) {
+  const { most = null, dearest = null } = estimateOf(account, request, edit) ?? {}
+  return { estimate: most, estimateStale: most !== null && !isCurrent(account), dearest }
 }
 
 /** What a job asked for. */

@@ -51,6 +51,11 @@ export type NewReceipt = Pick<Receipt, 'userId' | 'signInId' | 'subject' | 'keyI
   asked: Asked
   /** US dollars, at most; null when nobody could tell. */
   estimate?: number | null
+  /** What was reserved for it, in US dollars, and whether no bill above that can come back. */
+  held: number | null
+  isBounded: boolean
+  /** No plan pays. */
+  fromBalance: boolean
   conversation?: { id: string; title: string | null } | null
   batchId?: string | null
   sshKey?: { id: string; name: string | null } | null
@@ -73,8 +78,10 @@ export async function insertReceipt(
 ): Promise<void> {
   await tx.run(
     `insert into receipts (user_id, sign_in_id, kind, subject, key_id, key_name, key_group, model, asked, estimate,
-       conversation_id, conversation_title, batch_id, ssh_key_id, ssh_key_name, called_at, look_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now(), now() + make_interval(secs => $16))
+       conversation_id, conversation_title, batch_id, ssh_key_id, ssh_key_name, held, is_bounded, from_balance, called_at,
+       look_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now(),
+       now() + make_interval(secs => $19))
      on conflict (kind, subject) where ended_at is null do update
        set called_at = excluded.called_at, look_at = excluded.look_at`,
     [
@@ -93,6 +100,9 @@ export async function insertReceipt(
       receipt.batchId ?? null,
       receipt.sshKey?.id ?? null,
       receipt.sshKey?.name ?? null,
+      receipt.held,
+      receipt.isBounded,
+      receipt.fromBalance,
       lostAfterSeconds,
     ],
   )

@@ -27,10 +27,12 @@ export function beginCall(
     const reply = await markCalled(tx, claimed)
     if (!reply) return null
     const { userId, signInId, messageId, keyId, keyName, keyGroup, model, purpose, effort } = reply
+    const { expected, fromBalance } = reply
     if (keyId === null) throw new Error(`reply ${messageId} has no key`)
     const { id, title } = conversation
     const call = { userId, signInId, subject: messageId, keyId, keyName, keyGroup, model, asked: { purpose, effort } }
-    await openReceipt(tx, answerCalls, { ...call, conversation: { id, title } })
+    const held = { held: expected, isBounded: false, fromBalance }
+    await openReceipt(tx, answerCalls, { ...call, ...held, conversation: { id, title } })
     return reply
   })
 }

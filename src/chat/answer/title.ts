@@ -20,6 +20,8 @@ const LONGEST = 80
 /** Some think aloud first. */
 const MOST_HEARD = 4_000
 const PATIENCE_MS = 20_000
+/** US dollars. */
+const EXPECTED = 0.001
 
 export const titleCalls: CallKind = {
   kind: 'title',
@@ -54,7 +56,17 @@ export async function suggestTitle(
   const { userId, signInId } = reply
   const { keyId, keyName, keyGroup } = account
   const effort = model.efforts.find(each => each === 'low')
-  const call = { userId, signInId, keyId, keyName, keyGroup, model: model.id, asked: { effort: effort ?? null } }
+  const held = { held: EXPECTED, isBounded: false, fromBalance: !account.keyState?.isPlan }
+  const call = {
+    userId,
+    signInId,
+    keyId,
+    keyName,
+    keyGroup,
+    model: model.id,
+    asked: { effort: effort ?? null },
+    ...held,
+  }
   if (!mayCall() || !(await beginCall(deps, conversation, call))) return
 
   const subject = conversation.id
