@@ -126,6 +126,16 @@ begin
   get diagnostics swept = row_count;
   return swept;
 end $function$;
+CREATE OR REPLACE FUNCTION public.tag_hash(key text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN hashtextextended(key, (0)::bigint);
+CREATE OR REPLACE FUNCTION public.tag_hashes(keys text[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (SELECT COALESCE(array_agg(tag_hash(key.key) ORDER BY key.key), '{}'::bigint[]) AS "coalesce" FROM unnest(tag_hashes.keys) key(key));
 
 create table accounts (
   user_id bigint not null,
@@ -647,6 +657,7 @@ create table pictures (
   search text generated always as (search_text(((prompt || '
 '::text) || revised_prompt))) stored not null,
   imported jsonb,
+  tag_hashes bigint[] generated always as (tag_hashes(tags)) stored not null,
   constraint pictures_job_id_position_key UNIQUE (job_id, "position"),
   constraint pictures_pkey PRIMARY KEY (id),
   constraint pictures_condition_check CHECK ((condition = ANY (ARRAY['whole'::text, 'preview'::text, 'incomplete'::text, 'undecodable'::text]))),
@@ -991,7 +1002,7 @@ CREATE INDEX exhibits_search ON public.exhibits USING gin (search gin_trgm_ops) 
 CREATE INDEX export_files_unchecked ON public.export_files USING btree (export_id, number) WHERE ((crc32 IS NULL) AND (NOT is_missing));
 CREATE INDEX exports_by_user ON public.exports USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX exports_waiting ON public.exports USING btree (created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
-CREATE INDEX files_use ON public.files USING btree (user_id) INCLUDE (bytes, original_bytes);
+CREATE INDEX files_use ON public.files USING btree (user_id, token) INCLUDE (bytes, original_bytes);
 CREATE INDEX folders_by_cover ON public.folders USING btree (cover) WHERE (cover IS NOT NULL);
 CREATE INDEX gallery_audit_by_picture ON public.gallery_audit USING btree (picture_id, id DESC);
 CREATE INDEX gallery_hidden_by_cause ON public.gallery_hidden USING btree (because_of);
@@ -1020,14 +1031,15 @@ CREATE INDEX news_in_line ON public.news USING btree (created_at) WHERE (state =
 CREATE INDEX pictures_by_file ON public.pictures USING btree (token);
 CREATE INDEX pictures_by_folder ON public.pictures USING btree (folder_id, created_at DESC, id DESC) WHERE (folder_id IS NOT NULL);
 CREATE INDEX pictures_by_source ON public.pictures USING gin (source_tokens) WHERE (source_tokens <> '{}'::text[]);
-CREATE INDEX pictures_by_tag ON public.pictures USING gin (user_id, tags) WHERE ((deleted_at IS NULL) AND (NOT is_copy));
+CREATE INDEX pictures_by_tag ON public.pictures USING gin (user_id, tag_hashes) WHERE ((deleted_at IS NULL) AND (NOT is_copy));
 CREATE UNIQUE INDEX pictures_composed ON public.pictures USING btree (composed_from) WHERE (composed_from IS NOT NULL);
 CREATE INDEX pictures_deleted ON public.pictures USING btree (user_id, deleted_at DESC, id DESC) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX pictures_favourite ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE (favourite AND (deleted_at IS NULL) AND (NOT is_copy));
-CREATE INDEX pictures_kept ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy));
+CREATE INDEX pictures_listed ON public.pictures USING btree (user_id, created_at DESC, id DESC) INCLUDE (origin, favourite, folder_id, model, quality, width, height, bytes, cost, tag_hashes) WHERE ((deleted_at IS NULL) AND (NOT is_copy));
 CREATE INDEX pictures_search ON public.pictures USING gin (user_id, search gin_trgm_ops) WITH (gin_pending_list_limit='256') WHERE ((deleted_at IS NULL) AND (NOT is_copy));
 CREATE INDEX pictures_shown ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy) AND (origin <> 'uploaded'::text));
 CREATE INDEX pictures_uploaded ON public.pictures USING btree (user_id, created_at DESC, id DESC) WHERE ((deleted_at IS NULL) AND (NOT is_copy) AND (origin = 'uploaded'::text));
+CREATE INDEX pictures_use ON public.pictures USING btree (user_id, token) INCLUDE (origin, deleted_at);
 CREATE INDEX rate_limits_by_expiry ON public.rate_limits USING btree (expire);
 CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, request_id) WHERE (request_id IS NOT NULL);
 CREATE INDEX receipts_counted ON public.receipts USING btree (user_id, called_at) INCLUDE (at_most_usd);
@@ -1049,6 +1061,7 @@ CREATE UNIQUE INDEX ssh_keys_once_per_user ON public.ssh_keys USING btree (user_
 CREATE UNIQUE INDEX ssh_keys_proved ON public.ssh_keys USING btree (fingerprint) WHERE ((proved_at IS NOT NULL) AND (revoked_at IS NULL));
 CREATE INDEX ssh_tokens_by_expiry ON public.ssh_tokens USING btree (expires_at);
 CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, created_at DESC);
+CREATE INDEX tags_by_hash ON public.tags USING btree (user_id, tag_hash(key));
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
 

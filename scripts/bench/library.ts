@@ -100,6 +100,9 @@ async function fill(site: Site): Promise<void> {
        select user_id, token, 'gpt-image-2', 'one of many', '1024x1024', 'high', 1024, 1024, 1500000, '2026-10-01' from hoard`,
       [AT_ONCE],
     )
+    await client.query(
+      `insert into tags (user_id, key, name) select id, tag, tag from owners, unnest(array['rare', 'night']) as tag`,
+    )
     await client.query('vacuum analyze pictures')
     await client.query('vacuum analyze files')
   })

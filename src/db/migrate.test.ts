@@ -52,6 +52,14 @@ test('a file that fails leaves nothing of itself, and those before it stay', asy
   assert.deepEqual(await migrate(db, folder), ['0002_b.sql'])
 })
 
+test('a file may take longer than any statement of a page', async () => {
+  const db = openDatabase({ url: (await emptyDatabase()).url })
+  atEnd(() => db.close())
+  Object.assign(db.pool.options, { statement_timeout: 200, query_timeout: 400 })
+  const { folder } = await folderOf({ '0001_a.sql': `${first} select pg_sleep(1);` })
+  assert.deepEqual(await migrate(db, folder), ['0001_a.sql'])
+})
+
 test('two processes that start together apply each file once', async () => {
   const db = await emptyDatabase()
   const other = openDatabase({ url: db.url })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type pg from 'pg'
+import pg from 'pg'
 import { z } from 'zod'
 import type { Database } from './db.ts'
 
@@ -26,9 +26,12 @@ export async function migrate(db: Database, folder = migrationsFolder): Promise<
   if ((await pending(db, files)).length === 0 && files.length > 0) return []
 
   await refuseOtherEncodings(db)
-  const client = await db.pool.connect()
+  // An index on a large table, or another process's migrations, may take longer than a page may: no side gives up.
+  const client = new pg.Client({ ...db.pool.options, query_timeout: 0 })
+  // A connection that is lost ends the statement under way, which says so.
+  client.on('error', () => {})
   try {
-    // An index on a large table, or another process's migrations, may take longer than a page may.
+    await client.connect()
     await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
     // A power cut would undo the last of them, which are then applied again: nobody waits for the disk after each.
     await client.query('set synchronous_commit = off')
@@ -42,7 +45,7 @@ export async function migrate(db: Database, folder = migrationsFolder): Promise<
     }
     return applied
   } finally {
-    client.release(true) // the lock and the settings end with the session
+    await client.end() // and with it the lock and the settings
   }
 }
 
@@ -106,7 +109,7 @@ async function pending(db: Database, files: Migration[]): Promise<Migration[]> {
   return todo
 }
 
-async function apply(client: pg.PoolClient, { name, sql, sha256 }: Migration): Promise<void> {
+async function apply(client: pg.Client, { name, sql, sha256 }: Migration): Promise<void> {
   try {
     await client.query('begin')
     await client.query(sql)

@@ -29,9 +29,11 @@ export interface Place {
 /** The one condition of list, count, dates, neighbours and whatever is done with all that matches. */
 export interface Matching {
   where: string
+  /** Of it, what an index has in the order of time. */
+  listed: string
+  /** And the words that are searched for; null without any. */
+  words: string | null
   values: readonly unknown[]
-  /** It is quicker to find all that matches, and to sort that, than to look for it in the order of time. */
-  isSearch: boolean
 }
 
 const Word = z.object({ word: z.string(), tags: z.array(z.string()), folders: z.array(z.string()) })
@@ -41,13 +43,7 @@ export async function matching(db: Db, userId: number, filter: Filter, timeZone:
   const values: unknown[] = [userId]
   const put = (value: unknown) => `$${values.push(value)}`
   const conditions = ['p.user_id = $1 and p.deleted_at is null and not p.is_copy', ...kindOf(filter)]
-  for (const { word, tags, folders } of await readWords(db, userId, wordsOf(filter))) {
-    const places = [`p.search like search_pattern(${put(word)})`]
-    if (tags.length > 0) places.push(`p.tags && ${put(tags)}::text[]`)
-    if (folders.length > 0) places.push(`p.folder_id = any(${put(folders)}::uuid[])`)
-    conditions.push(`(${places.join(' or ')})`)
-  }
-  if (filter.tags.length > 0) conditions.push(`p.tags @> ${put(filter.tags)}::text[]`)
+  if (filter.tags.length > 0) conditions.push(`p.tag_hashes @> tag_hashes(${put(filter.tags)}::text[])`)
   if (filter.folder === 'none') conditions.push('p.folder_id is null')
   else if (filter.folder) conditions.push(`p.folder_id = ${put(filter.folder)}`)
   if (filter.favourite) conditions.push('p.favourite')
@@ -60,8 +56,19 @@ export async function matching(db: Db, userId: number, filter: Filter, timeZone:
     `(${put(day)}::date + ${after})::timestamp at time zone ${put(zoneInSql(timeZone))}`
   if (filter.from) conditions.push(`p.created_at >= ${midnight(filter.from, 0)}`)
   if (filter.until) conditions.push(`p.created_at < ${midnight(filter.until, 1)}`)
-  const isSearch = filter.q !== '' || filter.tags.length > 0
-  return { where: conditions.join(' and '), values, isSearch }
+  const listed = conditions.join(' and ')
+  const words = (await readWords(db, userId, wordsOf(filter))).map(({ word, tags, folders }) => {
+    const places = [`p.search like search_pattern(${put(word)})`]
+    if (tags.length > 0) places.push(`p.tag_hashes && tag_hashes(${put(tags)}::text[])`)
+    if (folders.length > 0) places.push(`p.folder_id = any(${put(folders)}::uuid[])`)
+    return `(${places.join(' or ')})`
+  })
+  return {
+    where: [listed, ...words].join(' and '),
+    listed,
+    words: words.length > 0 ? words.join(' and ') : null,
+    values,
+  }
 }
 
 function kindOf({ kind }: Filter): string[] {
@@ -94,6 +101,9 @@ const orders = {
   costliest: { by: 'coalesce(round(p.cost * 1000000)::bigint, -1)', falls: true },
 } satisfies Record<Sort, { by: string; falls: boolean }>
 
+/** Of which the first are looked through for words that are in many of them; the rarer ones are found by their index. */
+const NEAR = 1000
+
 /**
  * Pictures behind `place`, or, `back`, those before it, which then are its last `limit` ones; with itself if it is `within`. In
  * the order of the list.
@@ -121,21 +131,43 @@ export async function listTiles(
   const order = falls === back ? 'asc' : 'desc'
   const isBehind = `${order === 'desc' ? '<' : '>'}${within ? '=' : ''}`
   const at = place && (by === 'p.created_at' ? put(new Date(place.at)) : put(place.at))
-  // A condition on the columns of an index, wherever it is written.
   const begins = (key: string, id: string) =>
     place ? ` and (${key}, ${id}) ${isBehind} (${at}, ${put(place.id)})` : ''
-  const materialized = match.isSearch ? 'materialized' : 'not materialized'
-  const rows = await db.many(
-    Tile,
-    `with found as ${materialized} (select p.id, ${by} as at from pictures p where ${match.where}),
-       page as (select * from found where true${begins('at', 'id')} order by at ${order}, id ${order} limit ${put(limit)})
-     select p.id, p.token, p.width, p.height, f.format, f.has_alpha, f.color, p.condition, p.favourite,
-       left(p.prompt, 200) as prompt, p.created_at, page.at
-     from page join pictures p on p.id = page.id join files f on f.token = p.token
-     order by page.at ${order}, page.id ${order}`,
-    values,
+  const sorted = (at: string, id: string) => `order by ${at} ${order}, ${id} ${order} limit`
+  const show = async (page: string) => {
+    const rows = await db.many(
+      Tile,
+      `${page} select p.id, p.token, p.width, p.height, f.format, f.has_alpha, f.color, p.condition, p.favourite,
+         left(p.prompt, 200) as prompt, p.created_at, page.at
+       from page join pictures p on p.id = page.id join files f on f.token = p.token
+       order by page.at ${order}, page.id ${order}`,
+      values,
+    )
+    return back ? rows.toReversed() : rows
+  }
+  // A condition on the columns of an index, wherever it is written.
+  const behind = begins(by, 'p.id')
+  const most = put(limit)
+  const { where, listed, words } = match
+  if (!words) {
+    return show(
+      `with page as (select p.id, ${by} as at from pictures p where ${listed}${behind} ${sorted(by, 'p.id')} ${most})`,
+    )
+  }
+  if (by === 'p.created_at') {
+    const near = await show(
+      `with p as (
+         select p.id, p.created_at, p.search, p.tag_hashes, p.folder_id from pictures p
+         where ${listed}${behind} ${sorted('p.created_at', 'p.id')} ${NEAR}),
+       page as (select p.id, p.created_at as at from p where ${words} ${sorted('p.created_at', 'p.id')} ${most})`,
+    )
+    if (near.length === limit) return near
+  }
+  // Matched first and sorted then: the other way round a word that is nowhere is looked for in all of them.
+  return show(
+    `with found as materialized (select p.id, ${by} as at from pictures p where ${where}${behind}),
+       page as (select * from found ${sorted('at', 'id')} ${most})`,
   )
-  return back ? rows.toReversed() : rows
 }
 
 export function placeOf({ at, id }: Pick<Tile, 'at' | 'id'>): Place {
@@ -150,10 +182,15 @@ export function listMonths(db: Db, match: Matching, timeZone: string): Promise<M
   const zone = `$${match.values.length + 1}`
   return db.many(
     Month,
-    // A picture is looked up between the beginnings of all months: to ask each for its date in a zone would take most of the time.
-    `with months as materialized (
+    // A picture is looked up between the beginnings of months: to ask each for its date in a zone would take most of the time.
+    `with ends as (
+       select greatest(min(created_at), '1900-01-02') as first, least(max(created_at), '2100-01-01') as last
+       from pictures p where p.user_id = $1 and p.deleted_at is null and not p.is_copy),
+     months as materialized (
        select array_agg(month order by month) as firsts, array_agg(month::timestamp at time zone ${zone} order by month) as begins
-       from (select month::date from generate_series(date '1900-01-01', date '2099-12-01', interval '1 month') as month) all_months)
+       from (select month::date from ends,
+               generate_series(date_trunc('month', first - interval '1 day', 'UTC') at time zone 'UTC',
+                 last at time zone 'UTC' + interval '1 day', interval '1 month') as month) all_months)
      select to_char((select firsts from months)[bucket], 'YYYY-MM') as month, count
      from (select greatest(1, width_bucket(p.created_at, (select begins from months))) as bucket, count(*) as count from pictures p
            where ${match.where} group by 1) counted
@@ -179,11 +216,13 @@ export type Facet = z.output<typeof Facet>
 export function listFacets(db: Db, match: Matching): Promise<Facet[]> {
   return db.many(
     Facet,
+    // Most pictures are alike in all of it: they are counted once, and as one from then on.
     `with found as materialized (
-       select p.model, p.quality, p.width, p.height, p.origin, p.folder_id, p.tags from pictures p where ${match.where}),
+       select p.model, p.quality, p.width, p.height, p.origin, p.folder_id, p.tag_hashes, count(*) as count
+       from pictures p where ${match.where} group by 1, 2, 3, 4, 5, 6, 7),
      counted as (
        select grouping(model, quality, width, origin, folder_id) as bits, model, quality, width, height, origin, folder_id,
-         count(*) as count
+         sum(count)::bigint as count
        from found group by grouping sets ((model), (quality), (width, height), (origin), (folder_id)))
      select * from (
        select case bits when 15 then 'model' when 23 then 'quality' when 27 then 'size' when 29 then 'kind' else 'folder' end
@@ -192,7 +231,9 @@ export function listFacets(db: Db, match: Matching): Promise<Facet[]> {
            else folder_id::text end, '') as value, count
        from counted
        union all
-       select 'tag', tag, count(*) from found, unnest(tags) as tag group by tag) facets
+       select 'tag', t.key, hashed.count
+       from (select hash, sum(count)::bigint as count from found, unnest(tag_hashes) as hash group by hash) hashed
+       join tags t on t.user_id = $1 and tag_hash(t.key) = hashed.hash) facets
      where value <> '' order by facet, count desc, value`,
     match.values,
   )

@@ -132,6 +132,60 @@ test('the list goes on by its links, comes back to where it was, and jumps to a 
   }
 })
 
+test('pages of a search, a tag and a folder meet without a gap, whether many match, few or only old ones', async () => {
+  const owner = await alice(app)
+  await fillFor(owner, 2500)
+  // Made in the same millisecond; every third, every four-hundredth, and some behind all that is near.
+  await app.db.run(
+    `with numbered as (select p.id, row_number() over (order by p.created_at desc, p.id desc) as number
+       from pictures p where user_id = (select id from users where email = $1)),
+     night as (insert into tags (user_id, key, name) select id, 'night', 'Night' from users where email = $1)
+     update pictures p set
+       prompt = concat_ws(' ', p.prompt, case when number % 3 = 0 then 'often' end, case when number % 400 = 5 then 'seldom' end,
+         case when number > 2400 then 'long ago' end),
+       tags = case when number % 5 = 0 then array['night'] else '{}' end
+     from numbered where numbered.id = p.id`,
+    [owner.email],
+  )
+  for (const [query, where] of [
+    ['q=often', `prompt like '%often%'`],
+    ['q=seldom', `prompt like '%seldom%'`],
+    ['q=ago', `prompt like '%ago%'`],
+    ['q=often+ago', `prompt like '%often%ago%'`],
+    ['q=night', `tags @> array['night']`],
+    ['tag=night&q=often', `tags @> array['night'] and prompt like '%often%'`],
+  ] as const) {
+    const { rows } = await app.db.pool.query<{ id: string }>(
+      `select id from pictures where user_id = (select id from users where email = $1) and ${where} order by created_at desc, id desc`,
+      [owner.email],
+    )
+    const found: string[] = []
+    for (let next: string | undefined = `/library?${query}`; next; ) {
+      const page = await owner.get(next, { htmx: next.includes('part=older') })
+      found.push(...idsOn(page))
+      next = page.html.querySelector('#older a')?.getAttribute('hx-get')?.replaceAll('&amp;', '&')
+    }
+    assert.deepEqual(
+      found,
+      rows.map(({ id }) => id),
+      query,
+    )
+  }
+})
+
+test('twenty tags of the longest kind are kept, found and counted', async () => {
+  const owner = await alice(app)
+  const [one] = await keep(owner, [{ prompt: 'one' }])
+  const tags = Array.from({ length: 20 }, (_, each) => String.fromCodePoint(0x20000 + each * 97).repeat(32))
+  const saved = await owner.post(`/library/${one}/details`, { folder: '', tags: tags.join(',') })
+  assert.equal(saved.status, 303)
+  const filters = await owner.get('/library/filters')
+  for (const tag of tags) {
+    assert.ok(filters.text.includes(tag))
+    assert.deepEqual(idsOn(await search(owner, { tag })), [one])
+  }
+})
+
 test('bytes that came twice are shown once, and go and come back together', async () => {
   const owner = await alice(app)
   const [first] = await keep(owner, [{ prompt: 'twins' }])
