@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 
 process.stdout.write('\n  Starting Postgres, a mock gateway and the playground …\n')
 // After that line: they take a moment to load.
-const { ConfigError, loadConfig } = await import('../src/config.ts')
+const { ConfigError, inherited, loadConfig } = await import('../src/config.ts')
 const { startEmbeddedPostgres } = await import('../src/postgres/embedded.ts')
 const { start } = await import('../src/main.ts')
 
@@ -27,13 +27,14 @@ try {
   const configure = (gateway: string, database: string) =>
     loadConfig({
       LOG_LEVEL: 'warn',
-      ...process.env,
-      PORT: port,
-      SUB2API_UPSTREAM: gateway,
-      DATABASE_URL: database,
-      SESSION_SECRET: randomBytes(32).toString('hex'),
-      PLAYGROUND_DATA_DIR: directory,
-      PLAYGROUND_MOCK_GUIDE: gateway,
+      ...inherited({
+        PORT: port,
+        SUB2API_UPSTREAM: gateway,
+        DATABASE_URL: database,
+        SESSION_SECRET: randomBytes(32).toString('hex'),
+        PLAYGROUND_DATA_DIR: directory,
+        PLAYGROUND_MOCK_GUIDE: gateway,
+      }),
     })
   configure('http://127.0.0.1', 'postgres://127.0.0.1')
   const postgres = await startEmbeddedPostgres({ directory: path.join(directory, 'postgres'), throwaway: true })

@@ -6,6 +6,7 @@ import { accountRoutes, rememberSignIn } from './account/routes.ts'
 import { loadViewer } from './account/viewer.ts'
 import type { Deps } from './deps.ts'
 import { operatorNotes } from './images/silent-edits.ts'
+import { resizingOrigins } from './library/resized.ts'
 import { searchNotes } from './library/search-probe.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { proxyRoutes } from './proxy/routes.ts'
@@ -64,7 +65,7 @@ export function createApp(deps: Deps): App {
 
   function website(): Router {
     const web = Router()
-    web.use(securityHeaders({ https }))
+    web.use(securityHeaders({ https, pictures: resizingOrigins(config) }))
     if (config.proxy) web.use(proxyRoutes(deps))
     web.use(deps.staticFiles.handler)
     web.use(refuseNul)

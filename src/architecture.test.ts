@@ -27,7 +27,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view mine named-queries names picture-view queries refused selected send send-copy storage-limit storage-queries uploads upkeep view',
+      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view mine named-queries names picture-view queries refused resized selected send send-copy storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -54,7 +54,19 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   ops: { on: [], offers: '' },
 }
 /** Know no feature; each leans on those before it only. */
-const groundFloor = ['wire', 'secrets', 'db', 'postgres', 'storage', 'models', 'pixels', 'gateway', 'work', 'web']
+const groundFloor = [
+  'wire',
+  'secrets',
+  'db',
+  'postgres',
+  'storage',
+  'models',
+  'pixels',
+  'gateway',
+  'work',
+  'web',
+  'settings',
+]
 /** What everybody is given, or is spoken of everywhere. */
 const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'stopping.ts']
 /** They put the house together. */
@@ -229,9 +241,9 @@ test('a table is read by the room that writes it, or by those named above', () =
   assert.deepEqual([...new Set(found)].sort(), [...readers].sort())
 })
 
-test('the environment is read in config.ts', () => {
+test('the environment is read where the settings are', () => {
   // The embedded Postgres is a child process, and inherits what we were given.
-  const readers = ['config.ts', 'postgres/embedded.ts']
+  const readers = ['config.ts', 'settings/read.ts', 'postgres/embedded.ts']
   const wrong = sources.filter(
     ({ name, text }) => !readers.includes(name) && !/^(testing|mock)\//.test(name) && text.includes('process.env'),
   )

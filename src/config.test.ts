@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { ConfigError, loadConfig, variables } from './config.ts'
+import { promisify } from 'node:util'
+import { ConfigError, inherited, loadConfig } from './config.ts'
+import { variables } from './settings/variables.ts'
 
 const directory = mkdtempSync(path.join(tmpdir(), 'playground-config-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
@@ -56,6 +59,12 @@ const mistakes: Record<string, string> = {
   PLAYGROUND_METRICS_NETWORKS: '10.0.0.0/33',
   PLAYGROUND_METRICS_TOKEN: 'short',
   LOG_LEVEL: 'loud',
+  PLAYGROUND_GALLERY: 'closed',
+  PLAYGROUND_GALLERY_LICENCE: 'x'.repeat(501),
+  PLAYGROUND_STORAGE_PER_USER: '10GB',
+  PLAYGROUND_IMPORT_LIMIT: 'much',
+  PLAYGROUND_ENABLE_CF_IMAGE_RESIZING: '1',
+  PLAYGROUND_THUMBNAIL_WIDTH: '0',
 }
 const rest = {
   SESSION_SECRET: secret,
@@ -135,18 +144,184 @@ test('an endpoint that names the bucket is refused: objects would lie under the 
   }
 })
 
-test('every variable has its effect through docker-compose.yml, and its row in both tables', () => {
-  const root = path.join(import.meta.dirname, '..')
-  const read = (file: string) => readFileSync(path.join(root, file), 'utf8')
-  for (const file of ['README.md', 'README_CN.md']) {
-    const missing = variables().filter(name => !new RegExp(`^\\|.*\`${name}\`.*\\|.*\\|`, 'm').test(read(file)))
-    assert.deepEqual(missing, [], file)
-  }
-  const compose = read('docker-compose.yml').replaceAll(/^\s*#.*$/gm, '')
+test('every mistake that a variable can have is tried above', () => {
+  const free = ['HOST', 'PLAYGROUND_DATA_DIR', 'R2_BUCKET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY', 'R2_REGION']
+  const tried = [...Object.keys(mistakes), ...free]
   assert.deepEqual(
-    variables().filter(name => !compose.includes(`\${${name}:`)),
+    variables().filter(({ name }) => !tried.includes(name)),
     [],
   )
+})
+
+test('every secret may lie in a file, whose last ends of line do not count', () => {
+  const keep = (name: string, text: string) => {
+    const file = path.join(directory, name)
+    writeFileSync(file, text)
+    return file
+  }
+  const secrets = variables().filter(variable => variable.secret)
+  assert.deepEqual(
+    secrets.map(({ name }) => name),
+    ['DATABASE_URL', 'SESSION_SECRET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY', 'PLAYGROUND_METRICS_TOKEN'],
+  )
+  const values: Record<string, string> = { DATABASE_URL: 'postgres://db/app', SESSION_SECRET: secret }
+  const files = Object.fromEntries(
+    secrets.map(({ name }, at) => [
+      `${name}_FILE`,
+      keep(name, `${values[name] ?? `${name} in a file`}${['', '\n', '\r\n'][at % 3]}`),
+    ]),
+  )
+  const config = loadConfig({ ...minimum, R2_ENDPOINT: rest.R2_ENDPOINT, R2_BUCKET: 'b', ...files })
+  assert.equal(config.databaseUrl, 'postgres://db/app')
+  assert.deepEqual(config.sessionSecrets, [secret])
+  assert.equal(config.s3!.accessKeyId, 'R2_ACCESS_KEY_ID in a file')
+  assert.equal(config.s3!.secretAccessKey, 'R2_SECRET_ACCESS_KEY in a file')
+  assert.equal(config.metrics.token, 'PLAYGROUND_METRICS_TOKEN in a file')
+
+  for (const { name } of secrets) {
+    const given = { ...minimum, R2_ENDPOINT: rest.R2_ENDPOINT, R2_BUCKET: 'b', ...files }
+    assert.deepEqual(problemsOf({ ...given, [name]: values[name] ?? 'the same in the environment' }), [
+      `${name} and ${name}_FILE must not both be given`,
+    ])
+    const away = problemsOf({ ...given, [`${name}_FILE`]: path.join(directory, 'nowhere') })
+    assert.equal(away.length, 1, away.join('\n'))
+    assert.match(away[0]!, new RegExp(`^${name}_FILE must name a file that can be read: ENOENT`))
+    const empty = problemsOf({ ...given, [`${name}_FILE`]: keep('empty', '\n') })
+    assert.equal(empty.length, 1, empty.join('\n'))
+    assert.match(empty[0]!, new RegExp(`^${name}_FILE must name a file with something in it`))
+  }
+  const wrong = problemsOf({ ...minimum, SESSION_SECRET_FILE: keep('short', 'hunter2') })
+  assert.deepEqual(wrong, ['SESSION_SECRET_FILE must have at least 32 characters, in every part'])
+})
+
+test('a process that is started from this one is told a secret once, wherever this one has it from', () => {
+  process.env.SESSION_SECRET_FILE = '/run/secrets/session'
+  try {
+    assert.equal(inherited({ SESSION_SECRET: secret }).SESSION_SECRET_FILE, undefined)
+    assert.equal(inherited({ DATABASE_URL: '' }).SESSION_SECRET_FILE, '/run/secrets/session')
+  } finally {
+    delete process.env.SESSION_SECRET_FILE
+  }
+})
+
+test('the names of the earlier product go on working; ours win, with a warning where the two differ', () => {
+  const aliases = Object.fromEntries(variables().flatMap(({ name, alias }) => (alias ? [[alias, name]] : [])))
+  assert.deepEqual(aliases, { PLAYGROUND_BIND_HOST: 'HOST', PLAYGROUND_PORT: 'PORT' })
+  const earlier = { ...minimum, PLAYGROUND_BIND_HOST: '127.0.0.1', PLAYGROUND_PORT: '9000' }
+  const { host, port, warnings } = loadConfig(earlier)
+  assert.deepEqual([host, port, warnings], ['127.0.0.1', 9000, []])
+  assert.deepEqual(loadConfig({ ...earlier, HOST: '127.0.0.1', PORT: '9000' }).warnings, [])
+  const both = loadConfig({ ...earlier, PORT: '8081' })
+  assert.equal(both.port, 8081)
+  assert.deepEqual(both.warnings, ['PLAYGROUND_PORT is ignored: PORT says something else, and wins'])
+  assert.deepEqual(problemsOf({ ...minimum, PLAYGROUND_PORT: '9000x' }), ['PLAYGROUND_PORT must be a whole number'])
+  const kept = {
+    PLAYGROUND_IMAGE_CDN_BASE: 'https://cdn.example.com/p',
+    PLAYGROUND_KEEP_LOCAL_ASSETS: 'true',
+    PLAYGROUND_ENABLE_CF_IMAGE_RESIZING: 'true',
+    PLAYGROUND_THUMBNAIL_WIDTH: '320',
+  }
+  const config = loadConfig({ ...minimum, ...rest, ...kept })
+  assert.deepEqual([config.resizesAtCdn, config.thumbnailEdge, config.warnings], [true, 320, []])
+  assert.equal(loadConfig(minimum).thumbnailEdge, 480)
+})
+
+test('what Kubernetes tells of a service is no port of ours', () => {
+  for (const name of ['PORT', 'PLAYGROUND_PORT']) {
+    const config = loadConfig({
+      ...minimum,
+      [name]: 'tcp://10.0.0.7:8081',
+      PLAYGROUND_SERVICE_HOST: '10.0.0.7',
+      PLAYGROUND_PORT_8081_TCP: 'tcp://10.0.0.7:8081',
+    })
+    assert.equal(config.port, 8081)
+    assert.deepEqual(config.warnings, [
+      `${name} is ignored: it is no port, but what Kubernetes tells of a service of that name`,
+    ])
+  }
+})
+
+test('proxies are believed by their number or their networks, by default none, and never all the world', () => {
+  const trusted = (PLAYGROUND_TRUST_PROXY: string) => loadConfig({ ...minimum, PLAYGROUND_TRUST_PROXY }).trustedProxies
+  assert.equal(trusted('none'), 0)
+  assert.equal(trusted('2'), 2)
+  assert.deepEqual(trusted('172.16.0.0/12, fd00::/8'), ['172.16.0.0/12', 'fd00::/8'])
+  for (const wrong of ['true', '11', '1,2', '10.0.0.0/33', 'loopback', '-1', '0.0.0.0/0', '10.0.0.0/8,::/0']) {
+    const problems = problemsOf({ ...minimum, PLAYGROUND_TRUST_PROXY: wrong })
+    assert.equal(problems.length, 1, wrong)
+    assert.match(problems[0]!, /^PLAYGROUND_TRUST_PROXY must /)
+  }
+})
+
+test('what does not go together is refused, what hardly can be meant is a warning', () => {
+  const cdn = { PLAYGROUND_IMAGE_CDN_BASE: 'https://cdn.example.com' }
+  assert.deepEqual(problemsOf({ ...minimum, ...cdn }), [
+    'PLAYGROUND_IMAGE_CDN_BASE must go with R2_*: it is the address of a bucket, and there is none',
+  ])
+  assert.deepEqual(problemsOf({ ...minimum, SUB2API_UPSTREAM: 'https://me:hunter2@gate.example.com' }), [
+    'SUB2API_UPSTREAM must not have a user or a password in it',
+  ])
+  assert.match(problemsOf({ ...minimum, SESSION_SECRET: secret, DATABASE_URL: 'postgres://a:b#c@db/x' })[0]!, /%23/)
+  const DATABASE_URL = 'postgres://a@db:5432/x?sslmode=disable'
+  assert.equal(loadConfig({ ...minimum, SESSION_SECRET: secret, DATABASE_URL }).databaseUrl, DATABASE_URL)
+
+  const warnings = (more: NodeJS.ProcessEnv) => loadConfig({ ...minimum, ...more }).warnings
+  const https = { PLAYGROUND_PUBLIC_ORIGIN: 'https://play.example.com' }
+  assert.match(warnings(https).join(), /^PLAYGROUND_TRUST_PROXY is none, but a proxy must stand in front/)
+  assert.deepEqual(warnings({ ...https, PLAYGROUND_TRUST_PROXY: '1' }), [])
+  assert.match(warnings({ PLAYGROUND_ENABLE_CF_IMAGE_RESIZING: 'true' }).join(), /does nothing without/)
+  const web = { SESSION_SECRET: secret, PLAYGROUND_ROLE: 'web' }
+  assert.match(warnings(web).join(), /must see the same PLAYGROUND_DATA_DIR/)
+  assert.deepEqual(warnings({ ...rest, ...web }), [])
+  assert.deepEqual(warnings({ PLAYGROUND_RUNING_TOTAL: '5' }), [
+    'PLAYGROUND_RUNING_TOTAL is ignored: there is no such variable',
+  ])
+})
+
+test('npm run config prints what was understood and where it came from, and no secret', async () => {
+  const place = path.join(directory, 'of an operator')
+  mkdirSync(place)
+  writeFileSync(path.join(place, 'session'), secret)
+  writeFileSync(
+    path.join(place, '.env'),
+    `SUB2API_UPSTREAM=https://gate.example.com/\nSESSION_SECRET=${'y'.repeat(40)}\nPLAYGROUND_STORAGE_PER_USER=1GiB\n`,
+  )
+  const run = (environment: NodeJS.ProcessEnv, ...options: string[]) =>
+    promisify(execFile)(process.execPath, [path.join(import.meta.dirname, '../scripts/config.ts'), ...options], {
+      cwd: place,
+      env: { PATH: process.env.PATH, ...environment },
+    }).catch((error: { code: number; stdout: string; stderr: string }) => error)
+
+  const { stdout } = await run({
+    PLAYGROUND_PORT: '9000',
+    SESSION_SECRET_FILE: 'session',
+    DATABASE_URL: 'postgres://me:hunter2@db:5432/play?sslmode=disable',
+  })
+  const lines = stdout.split('\n').map(line => line.split(/ {2,}/))
+  const told = (name: string) => lines.find(line => line[0] === name)?.slice(1)
+  assert.deepEqual(told('SUB2API_UPSTREAM'), ['https://gate.example.com', '.env'])
+  assert.deepEqual(told('PORT'), ['9000', 'environment (PLAYGROUND_PORT)'])
+  assert.deepEqual(told('SESSION_SECRET'), ['(hidden)', 'session (SESSION_SECRET_FILE)'])
+  assert.deepEqual(told('DATABASE_URL'), ['postgres://(hidden)@db:5432/play', 'environment'])
+  assert.deepEqual(told('PLAYGROUND_STORAGE_PER_USER'), [String(1024 ** 3), '.env'])
+  assert.deepEqual(told('PLAYGROUND_IMPORT_LIMIT'), [String(4 * 1024 ** 3), 'default'])
+  assert.deepEqual(told('R2_BUCKET'), ['–', 'default'])
+  assert.equal(lines.filter(line => line.length > 1).length, variables().length)
+  assert.deepEqual(readdirSync(place).sort(), ['.env', 'session'], 'nothing is made')
+
+  const broken = await run({ PORT: 'x', SESSION_SECRET: 'hunter2' })
+  assert.equal((broken as { code?: number }).code, 78)
+  assert.match(broken.stderr, /^mistake: PORT must be a whole number$/m)
+  assert.match(broken.stderr, /^mistake: SESSION_SECRET must have at least 32 characters/m)
+  const json = JSON.parse((await run({ PORT: 'x' }, '--json')).stdout) as { problems: string[] }
+  assert.deepEqual(json.problems, ['PORT must be a whole number'])
+  assert.doesNotMatch(JSON.stringify([stdout, broken.stdout, broken.stderr, json]), /hunter2|y{8}|s{32}/)
+})
+
+test('every variable passes through docker-compose.yml', () => {
+  const compose = readFileSync(path.join(import.meta.dirname, '../docker-compose.yml'), 'utf8')
+  const missing = variables().filter(({ name }) => !compose.replaceAll(/^\s*#.*$/gm, '').includes(`\${${name}:`))
+  assert.deepEqual(missing, [])
 })
 
 test('a secret of its own is only for a process that shares its data with nobody', () => {

@@ -1,10 +1,9 @@
 import path from 'node:path'
-import { z } from 'zod'
 import type { Timeouts } from './gateway/client.ts'
 import { ownSecret } from './secrets/own-secret.ts'
-import { decoded, namesBucket, prefixOf } from './storage/addresses.ts'
+import { readSettings } from './settings/read.ts'
+import { prefixOf } from './storage/addresses.ts'
 import type { S3Config } from './storage/storage.ts'
-import { isNetwork } from './web/network.ts'
 import type { BodyPace } from './web/slow-bodies.ts'
 
 export interface Config {
@@ -15,8 +14,8 @@ export interface Config {
   upstream: string
   /** Where people reach this app, e.g. `https://play.example.com`; null = wherever they come from. */
   publicOrigin: string | null
-  /** Number of reverse proxies in front whose `X-Forwarded-For` is believed. */
-  trustedProxies: number
+  /** Whose `X-Forwarded-For` is believed: how many proxies stand in front, or their networks (CIDR). */
+  trustedProxies: number | readonly string[]
   /** The gateway's own routes are passed on to it, for tools that are pointed at this origin. */
   proxy: boolean
   /** Null: the embedded Postgres under `dataDirectory`. */
@@ -30,6 +29,10 @@ export interface Config {
   s3: S3Config | null
   /** Public address in front of the bucket, without a slash at the end: an object's address is this, `/` and its token. */
   cdnBase: string | null
+  /** Cloudflare makes the thumbnails of what is at `cdnBase`. */
+  resizesAtCdn: boolean
+  /** Longest side in pixels. */
+  thumbnailEdge: number
   keepLocalAssets: boolean
   /** Pictures may be seen by whoever knows their token. */
   publicAssets: boolean
@@ -83,6 +86,8 @@ export interface Config {
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
   /** The mock gateway's guide to its sign-ins; set by `npm run dev:mock` only. */
   mockGuide: string | null
+  /** What runs, but hardly as it is meant: a sentence each, for the log. */
+  warnings: readonly string[]
 }
 
 /** A configuration that cannot run; `problems` has one sentence per mistake. */
@@ -95,132 +100,21 @@ export class ConfigError extends Error {
   }
 }
 
-const wholeNumber = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`))
-const binaryUnits = ['', 'Ki', 'Mi', 'Gi', 'Ti']
-const amountOfBytes = z
-  .string()
-  .regex(/^\d{1,15}(\.\d+)? ?([KMGT]i)?B?$/, 'must be an amount such as 10GiB or 500MiB')
-  .transform(text => {
-    const [, number, unit = ''] = /^([\d.]+) ?([KMGT]i)?B?$/.exec(text)!
-    return Math.round(Number(number) * 1024 ** binaryUnits.indexOf(unit))
-  })
-  .pipe(z.number().min(1, 'must be more than nothing').max(Number.MAX_SAFE_INTEGER, 'is more than can be counted'))
-const address = z
-  .string()
-  .refine(text => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http:// or https:// address')
-  .transform(text => text.replace(/\/+$/, ''))
-const networks = z
-  .string()
-  .transform(text => (text.trim() === 'none' ? [] : text.split(',').map(part => part.trim())))
-  .refine(
-    list => list.every(isNetwork),
-    'must be addresses and networks such as 10.0.0.0/8, separated by commas, or none',
-  )
-const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true')
-
-/** The variables that an operator may set. */
-export const variables = () => Object.keys(Environment.shape).filter(name => name !== 'PLAYGROUND_MOCK_GUIDE')
-
-const Environment = z.object({
-  PLAYGROUND_ROLE: z.enum(['all', 'web', 'worker'], 'must be all, web or worker').default('all'),
-  HOST: z.string().default('0.0.0.0'),
-  PORT: wholeNumber(0, 65_535).default(8081),
-  SUB2API_UPSTREAM: address,
-  PLAYGROUND_PUBLIC_ORIGIN: address
-    .refine(text => new URL(text).origin === text, 'must be an origin without a path')
-    .optional(),
-  PLAYGROUND_TRUST_PROXY: wholeNumber(0, 10).default(0),
-  SUB2API_PROXY: yesOrNo.default(false),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address')
-    .optional(),
-  PLAYGROUND_DATABASE_CONNECTIONS: wholeNumber(2, 200).default(12),
-  PLAYGROUND_DATA_DIR: z.string().default('data/playground'),
-  PLAYGROUND_SPILL_MB: wholeNumber(1, 1_000_000).default(2048),
-  SESSION_SECRET: z
-    .string()
-    .transform(text => text.split(',').map(part => part.trim()))
-    .refine(list => list.every(secret => secret.length >= 32), 'must have at least 32 characters, in every part')
-    .optional(),
-  R2_ENDPOINT: address.optional(),
-  R2_REGION: z.string().default('auto'),
-  R2_BUCKET: z.string().optional(),
-  R2_ACCESS_KEY_ID: z.string().optional(),
-  R2_SECRET_ACCESS_KEY: z.string().optional(),
-  PLAYGROUND_IMAGE_CDN_BASE: address
-    .refine(text => decoded(new URL(text).pathname) !== null, 'must have a path whose % signs begin UTF-8 escapes')
-    .optional(),
-  PLAYGROUND_KEEP_LOCAL_ASSETS: yesOrNo.default(false),
-  PLAYGROUND_PUBLIC_ASSETS: yesOrNo.default(false),
-  PLAYGROUND_GALLERY: z.enum(['public', 'members', 'off'], 'must be public, members or off').default('public'),
-  PLAYGROUND_GALLERY_LICENCE: z.string().max(500, 'must have at most 500 characters').optional(),
-  PLAYGROUND_RUNNING_PER_USER: wholeNumber(1, 100).default(4),
-  PLAYGROUND_QUEUED_PER_USER: wholeNumber(1, 10_000).default(50),
-  PLAYGROUND_STORAGE_PER_USER: amountOfBytes.default(10 * 1024 ** 3),
-  PLAYGROUND_IMPORT_LIMIT: amountOfBytes.default(4 * 1024 ** 3),
-  PLAYGROUND_RUNNING_TOTAL: wholeNumber(1, 10_000).default(64),
-  PLAYGROUND_WORKER_CONCURRENCY: wholeNumber(1, 200).default(16),
-  PLAYGROUND_SIGN_INS_PER_MINUTE: wholeNumber(1, 10_000).default(20),
-  PLAYGROUND_PARTIAL_IMAGES: wholeNumber(0, 3).default(2),
-  PLAYGROUND_PARTIAL_IMAGES_EDITS: wholeNumber(0, 3).default(0),
-  PLAYGROUND_SHUTDOWN_SECONDS: wholeNumber(0, 3600).default(30),
-  PLAYGROUND_METRICS_NETWORKS: networks.default(['127.0.0.0/8', '::1/128']),
-  PLAYGROUND_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], 'must be fatal, error, warn, info, debug or silent')
-    .default('info'),
-  PLAYGROUND_MOCK_GUIDE: address.optional(),
-})
-
-const s3Names = ['R2_ENDPOINT', 'R2_BUCKET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY'] as const
-
-/** For a process that is started from this one. */
+/** For a process that is started from this one: what is told here is not read from a file as well. */
 export function inherited(changes: Record<string, string>): NodeJS.ProcessEnv {
-  return { ...process.env, ...changes }
+  const files = Object.keys(changes).map(name => `${name}_FILE`)
+  const others = Object.entries(process.env).filter(([name]) => !files.includes(name))
+  return { ...Object.fromEntries(others), ...changes }
 }
 
 /**
- * Reads the environment; empty variables count as absent. Makes the data directory and, where no other process needs
- * to know it, a session secret (file mode 0600) in it. Throws `ConfigError` with a sentence per mistake.
+ * Reads the environment, or without one that of this process and the file `.env`; empty variables count as absent. Makes
+ * the data directory and, where no other process needs to know it, a session secret (file mode 0600) in it. Throws
+ * `ConfigError` with a sentence per mistake.
  */
-export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readonly<Config> {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
-  const parsed = Environment.safeParse(given)
-  const problems = parsed.success
-    ? []
-    : parsed.error.issues.map(issue =>
-        issue.code === 'invalid_type' && issue.input === undefined
-          ? `${issue.path.join('.')} is missing: ${meaning(String(issue.path[0]))}`
-          : `${issue.path.join('.')} ${issue.message}`,
-      )
-
-  const missing = s3Names.filter(name => !given[name])
-  if (missing.length > 0 && missing.length < s3Names.length) {
-    problems.push(
-      `R2_* must be given all or not at all: ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing`,
-    )
-  }
-  const { R2_ENDPOINT: endpoint, R2_BUCKET: bucket } = given
-  if (endpoint && bucket && namesBucket(endpoint, bucket)) {
-    problems.push('R2_ENDPOINT must not name the bucket, which R2_BUCKET does: objects would lie under it once more')
-  }
-  const shared = given.DATABASE_URL
-    ? 'DATABASE_URL is given'
-    : given.PLAYGROUND_ROLE && given.PLAYGROUND_ROLE !== 'all'
-      ? 'several roles share it'
-      : ''
-  if (shared && !given.SESSION_SECRET) {
-    problems.push(`SESSION_SECRET is missing: ${shared}, so the secret cannot be one that this process makes up`)
-  }
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
-
-  const env = parsed.data
+export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
+  const { settings: env, problems, warnings } = readSettings(environment)
+  if (!env) throw new ConfigError(problems)
   const dataDirectory = path.resolve(env.PLAYGROUND_DATA_DIR)
   return Object.freeze({
     role: env.PLAYGROUND_ROLE,
@@ -248,6 +142,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
           }
         : null,
     cdnBase: env.PLAYGROUND_IMAGE_CDN_BASE ?? null,
+    resizesAtCdn: env.PLAYGROUND_ENABLE_CF_IMAGE_RESIZING,
+    thumbnailEdge: env.PLAYGROUND_THUMBNAIL_WIDTH,
     keepLocalAssets: env.PLAYGROUND_KEEP_LOCAL_ASSETS,
     publicAssets: env.PLAYGROUND_PUBLIC_ASSETS,
     gallery: { open: env.PLAYGROUND_GALLERY, licence: env.PLAYGROUND_GALLERY_LICENCE?.trim() ?? null },
@@ -271,11 +167,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     metrics: { networks: env.PLAYGROUND_METRICS_NETWORKS, token: env.PLAYGROUND_METRICS_TOKEN ?? null },
     logLevel: env.LOG_LEVEL,
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
+    warnings,
   })
-}
-
-function meaning(name: string): string {
-  return name === 'SUB2API_UPSTREAM'
-    ? 'the address of your sub2api gateway, e.g. http://127.0.0.1:8080'
-    : 'it is required'
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { configurationPage, envExample } from './settings/tables.ts'
 import { testDatabase } from './testing/database.ts'
 import { declaredRoutes, type Route } from './testing/routes.ts'
 import { describeSchema } from './testing/schema.ts'
@@ -24,6 +25,12 @@ test('docs/routes.md names every route, its room, and who may pass', async t => 
   )
   const head = '# Routes\n\nWho may pass is what a guest is told. Written by `npm run docs`.\n'
   isFile(t, 'docs/routes.md', `${[head, '| | address | room | lock |', '|---|---|---|---|', ...lines].join('\n')}\n`)
+})
+
+test('docs/configuration.md, its Chinese sister and .env.example tell every variable', t => {
+  isFile(t, 'docs/configuration.md', configurationPage('en'))
+  isFile(t, 'docs/configuration.zh-CN.md', configurationPage('zh-CN'))
+  isFile(t, '.env.example', envExample())
 })
 
 /** Compares, or writes it when the tests run with `--test-update-snapshots`. */

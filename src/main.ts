@@ -39,6 +39,7 @@ export async function start(
   log: Logger = createLog(config.logLevel),
   { picturesAside = false } = {},
 ): Promise<Running> {
+  for (const warning of config.warnings) log.warn(warning)
   const stops: (() => Promise<void>)[] = []
   const plan = planStop(config.shutdownSeconds)
   const stop = () => stopAll(stops.splice(0), plan, log)

@@ -96,7 +96,7 @@ export function openApi(origin: string | null): Json {
         parameters: [idParameter, ...queryParameters(schemas.PictureQuery)],
         get: {
           operationId: 'getThumbnail',
-          summary: 'A picture, small: at most 480 pixels',
+          summary: 'A picture, small: at most 480 pixels, if the operator says nothing else',
           security: [{ bearer: [] }],
           responses: pictureResponses(['image/webp']),
         },
@@ -159,7 +159,7 @@ export function openApi(origin: string | null): Json {
         parameters: [idParameter],
         get: {
           operationId: 'getLibraryThumbnail',
-          summary: 'A picture of the library, small: at most 480 pixels',
+          summary: 'A picture of the library, small: at most 480 pixels, if the operator says nothing else',
           security: [{ bearer: [] }],
           responses: pictureResponses(['image/webp']),
         },

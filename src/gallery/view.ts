@@ -5,7 +5,7 @@ export interface ExhibitView {
   url: string
   /** `/shared/<id>/picture`: the bytes, as long as it is shown. */
   pictureUrl: string
-  /** WebP of at most 480 px. */
+  /** Small, by default at most 480 px. */
   thumbUrl: string
   downloadUrl: string
   /** Pixels. */

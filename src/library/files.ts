@@ -7,6 +7,7 @@ import { parse } from '../web/parse.ts'
 import { findFile, type StoredFile } from './file-queries.ts'
 import { isToken } from './keep.ts'
 import { findPicture } from './queries.ts'
+import { resizedAtCdn } from './resized.ts'
 import { sendScreen } from './screen.ts'
 import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
 import { copyFormats, sendCopy } from './send-copy.ts'
@@ -25,7 +26,12 @@ export function fileRoutes(deps: Deps): Router {
   })
 
   router.get('/files/:token/thumb', async (req, res) => {
-    await sendStored(deps, req, res, thumbnailBytes(await myFile(req, res)))
+    const file = await myFile(req, res)
+    const elsewhere = await resizedAtCdn(deps, file)
+    if (!elsewhere) return sendStored(deps, req, res, thumbnailBytes(file))
+    // Not kept as long as the bytes: another address may be configured tomorrow.
+    res.set('Cache-Control', 'private, max-age=300')
+    res.status(307).location(elsewhere).end()
   })
 
   router.get('/files/:token/screen', async (req, res) => {

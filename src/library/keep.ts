@@ -45,8 +45,12 @@ export interface Stored extends Pick<Salvaged, 'condition' | 'digest' | 'detail'
  * Stores the bytes of a picture under `token`, whatever they are, with a thumbnail and, where a copy of them is shown, as they
  * came. Throws `StorageError`. Safe to repeat.
  */
-export async function storePicture(deps: Pick<Deps, 'storage'>, token: string, received: Buffer): Promise<Stored> {
-  const { bytes, digest, condition, original, detail } = await salvage(received)
+export async function storePicture(
+  deps: Pick<Deps, 'storage' | 'config'>,
+  token: string,
+  received: Buffer,
+): Promise<Stored> {
+  const { bytes, digest, condition, original, detail } = await salvage(received, deps.config.thumbnailEdge)
   const put = (name: string, content: Buffer, format: string) =>
     deps.storage.put(name, content, { contentType: contentTypeOf(format) })
   // One after the other: whoever finds what a crash left behind looks for the picture, never for a thumbnail alone.
@@ -92,7 +96,7 @@ type NewPicture = Omit<queries.NewPicture, 'condition'> & Partial<Pick<queries.N
 
 /** Stores and files a picture that was pasted together from `result` and its original; answers its id. */
 export async function keepComposed(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   bytes: Buffer,
   { result, original }: { result: queries.Picture; original: string },
 ): Promise<string> {

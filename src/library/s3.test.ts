@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { before, test } from 'node:test'
 import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import sharp from 'sharp'
 import { loadConfig } from '../config.ts'
 import { openLocal } from '../storage/local.ts'
 import { openStorage } from '../storage/storage.ts'
@@ -107,6 +108,56 @@ test('what only the bucket has is fetched from its public address, what has a co
   await rm(assets, { recursive: true })
 })
 
+test('Cloudflare makes thumbnails of what only the bucket behind it has, for its owner, where the operator says so', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'made small elsewhere')
+  const thumb = `/files/${picture.token}/thumb`
+  assert.equal((await owner.get(thumb)).status, 200, 'a public address alone changes nothing')
+  const signIn = async (more: Parameters<TestApp['another']>[0]) => {
+    const { browser } = await app.another({ cdnBase: base.href, resizesAtCdn: true, role: 'web', ...more })
+    const [mine, stranger] = [browser(), browser()]
+    await mine.post('/login', { email: owner.email, password: 'long enough' })
+    return { mine, stranger }
+  }
+  const { mine, stranger } = await signIn({ thumbnailEdge: 320 })
+  const sent = await mine.get(thumb)
+  const how = 'width=320,height=320,fit=scale-down,quality=80,format=auto'
+  assert.equal(sent.status, 307)
+  assert.equal(sent.location, `https://img.example.com/cdn-cgi/image/${how}/meteor-images/${picture.token}`)
+  assert.equal(sent.headers['cache-control'], 'private, max-age=300')
+  assert.notEqual((await stranger.get(thumb)).status, 307)
+  assert.equal((await (await charlie(app)).get(thumb)).status, 404)
+  const policy = (await mine.get('/library')).headers['content-security-policy']
+  assert.match(String(policy), /img-src 'self' blob: https:\/\/img\.example\.com;/)
+  assert.doesNotMatch(String((await owner.get('/library')).headers['content-security-policy']), /example\.com/)
+
+  const assets = path.join(app.config.dataDirectory, 'assets')
+  await openLocal(assets).put(picture.token, Buffer.from('x'), { contentType: 'image/png' })
+  const near = await signIn({ keepLocalAssets: true })
+  assert.equal((await near.mine.get(thumb)).status, 200, 'what is here is sent from here')
+  await rm(assets, { recursive: true })
+})
+
+test('a thumbnail is as large as the operator says', async () => {
+  const small = await testApp({ thumbnailEdge: 96 })
+  const person = await alice(small)
+  const { token } = await makePicture(small, person, 'a small thumbnail')
+  const teal = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer()
+  const uploaded = await person.upload(
+    '/images/references',
+    [['teal.png', teal]],
+    {},
+    { headers: { 'HX-Request': 'true' } },
+  )
+  const reference = uploaded.html.querySelector('input[name=reference]')?.getAttribute('value')
+  for (const each of [token, reference]) {
+    const { width, height } = await sharp((await person.get(`/files/${each}/thumb`)).body).metadata()
+    assert.equal(Math.max(width, height), 96)
+  }
+})
+
 test('a bucket that answers no more is an outage, not a missing picture', async () => {
   const owner = await alice(app)
   const picture = await makePicture(app, owner, 'out of reach')
@@ -156,6 +207,7 @@ test('while its store has not answered since the start a process takes no pictur
   // Another process, whose store answers, has taken one.
   const other = (await house.another({ role: 'web', s3: app.config.s3 })).browser()
   await other.post('/login', { email: person.email, password: 'long enough' })
+  await until('the other process to be ready', async () => (await other.get('/ready')).status === 200)
   const id = await ask(other, 'waits for the store')
   await until('the worker to look', async () => house.logs.filter(line => line.includes('has not answered')).length > 2)
   assert.deepEqual([(await jobRow(house.db, id)).state, (await jobRow(house.db, id)).attempts], ['queued', 0])

@@ -40,7 +40,7 @@ export function originalBytes({ token, sha256, originalFormat }: StoredFile, sav
 }
 
 export function thumbnailBytes({ token, sha256 }: StoredFile, readers?: Readers): Sent {
-  const etag = `"${sha256.toString('base64url')}-480"`
+  const etag = `"${sha256.toString('base64url')}-thumb"`
   return { name: thumbnailName(token), contentType: 'image/webp', etag, readers }
 }
 

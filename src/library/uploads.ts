@@ -74,7 +74,7 @@ async function store(
 ): Promise<StoredFile> {
   const { size } = await stat(file)
   if (size > UPLOAD_BYTES) throw new UploadRefused('too_large')
-  const { thumbnail, ...facts } = await digest(file)
+  const { thumbnail, ...facts } = await digest(file, { edge: deps.config.thumbnailEdge })
   const sha256 = await hash(file)
   const known = await findFileByHash(deps.db, userId, sha256)
   if (known) return known

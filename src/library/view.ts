@@ -7,7 +7,7 @@ export interface PictureView {
   id: string
   /** `/files/<token>`: the original bytes. */
   url: string
-  /** `/files/<token>/thumb`: WebP, at most 480 px. */
+  /** `/files/<token>/thumb`: small, by default at most 480 px. */
   thumbUrl: string
   downloadUrl: string
   /** Measured by decoding, in pixels. */

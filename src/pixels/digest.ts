@@ -18,7 +18,7 @@ interface Measure {
 export interface Digest extends Measure {
   /** The average colour of what can be seen, `#rrggbb`. */
   color: string
-  /** WebP of at most 480 × 480 px, upright, without metadata. */
+  /** WebP, upright, without metadata. */
   thumbnail: Buffer
 }
 
@@ -36,7 +36,8 @@ export class NotAPicture extends Error {
 }
 
 export const maxPixels = 40e6
-const thumbnailEdge = 480
+/** Longest side of a thumbnail in pixels, if nobody says otherwise. */
+const usualEdge = 480
 const otherFormats = ['BM', 'II*\0', 'MM\0*', '\xff\x0a', '\0\0\0\x0cJXL ']
 const decoding: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error' }
 
@@ -52,14 +53,20 @@ export async function measure(source: PictureSource): Promise<Measure> {
   return { format, width: header.autoOrient.width, height: header.autoOrient.height, hasAlpha: header.hasAlpha }
 }
 
-/** Decodes the whole picture, once; `failOn: 'warning'` also refuses what decoders make up for. Throws NotAPicture. */
-export async function digest(source: PictureSource, failOn: 'error' | 'warning' = 'error'): Promise<Digest> {
+/**
+ * Decodes the whole picture, once; the thumbnail is at most `edge` × `edge` px. `failOn: 'warning'` also refuses what
+ * decoders make up for. Throws NotAPicture.
+ */
+export async function digest(
+  source: PictureSource,
+  { edge = usualEdge, failOn = 'error' }: { edge?: number | undefined; failOn?: 'error' | 'warning' } = {},
+): Promise<Digest> {
   const measured = await measure(source)
   const sharp = await loadSharp()
   return decoder(async () => {
     const { data, info } = await sharp(source, { ...decoding, failOn })
       .autoOrient()
-      .resize(thumbnailEdge, thumbnailEdge, { fit: 'inside', withoutEnlargement: true })
+      .resize(edge, edge, { fit: 'inside', withoutEnlargement: true })
       .raw()
       .toBuffer({ resolveWithObject: true })
       .catch(damaged)
@@ -74,7 +81,7 @@ export async function digest(source: PictureSource, failOn: 'error' | 'warning' 
 }
 
 /** A quick WebP of at most `maxEdge` px for a picture that is still being made. Throws NotAPicture. */
-export function preview(bytes: Uint8Array, maxEdge: number = thumbnailEdge): Promise<Buffer> {
+export function preview(bytes: Uint8Array, maxEdge: number = usualEdge): Promise<Buffer> {
   return decoder(() => drawPreview(bytes, maxEdge))
 }
 
@@ -82,7 +89,7 @@ export function preview(bytes: Uint8Array, maxEdge: number = thumbnailEdge): Pro
 export function previewOf(take: () => Uint8Array | null): Promise<Buffer | null> {
   return decoder(async () => {
     const bytes = take()
-    return bytes && drawPreview(bytes, thumbnailEdge)
+    return bytes && drawPreview(bytes, usualEdge)
   })
 }
 

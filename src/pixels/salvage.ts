@@ -30,17 +30,19 @@ export interface Salvaged {
 
 /**
  * Takes a picture as its maker delivered it, and never refuses it: PNG, JPEG and WebP stay as they are, a JPEG gets back the end
- * that it lacks, and of everything else that can be drawn, if only in part, a PNG copy is made.
+ * that it lacks, and of everything else that can be drawn, if only in part, a PNG copy is made. `edge`: see `digest`.
  */
-export async function salvage(received: Buffer): Promise<Salvaged> {
+export async function salvage(received: Buffer, edge?: number): Promise<Salvaged> {
   try {
-    const facts = await digest(received)
+    const facts = await digest(received, { edge })
     const bytes = lacksEnd(received) ? withEnd(received) : received
     return { condition: 'whole', bytes, digest: facts, original: null, detail: '' }
   } catch (error) {
     if (!(error instanceof NotAPicture)) throw error
     const { reason } = error
-    return (await endedJpeg(received)) ?? (await copy(received, reason)) ?? (await undecodable(received, reason))
+    return (
+      (await endedJpeg(received, edge)) ?? (await copy(received, reason, edge)) ?? (await undecodable(received, reason))
+    )
   }
 }
 
@@ -56,11 +58,11 @@ function lacksEnd(received: Buffer): boolean {
   return drawnFormatOf(received) === 'jpeg' && !received.subarray(-64 * 1024).includes(endOfJpeg)
 }
 
-async function endedJpeg(received: Buffer): Promise<Salvaged | null> {
+async function endedJpeg(received: Buffer, edge: number | undefined): Promise<Salvaged | null> {
   if (drawnFormatOf(received) !== 'jpeg') return null
   const bytes = withEnd(received)
   // A scan that stops half-way would pass with a warning.
-  const facts = await digest(bytes, 'warning').catch(nullIfNone)
+  const facts = await digest(bytes, { edge, failOn: 'warning' }).catch(nullIfNone)
   return facts && { condition: 'whole', bytes, digest: facts, original: null, detail: '' }
 }
 
@@ -69,15 +71,15 @@ export async function endJpegFile(file: string, target: string): Promise<string>
   if (await neededSpans(file, 'jpeg')) return file
   await copyFile(file, target)
   await appendFile(target, endOfJpeg)
-  return (await digest(target, 'warning').catch(nullIfNone)) ? target : file
+  return (await digest(target, { failOn: 'warning' }).catch(nullIfNone)) ? target : file
 }
 
-async function copy(received: Buffer, reason: NotAPictureReason): Promise<Salvaged | null> {
+async function copy(received: Buffer, reason: NotAPictureReason, edge: number | undefined): Promise<Salvaged | null> {
   const format = drawnFormatOf(received)
   if (!format || reason === 'too_many_pixels') return null
   const whole = reason === 'unsupported_format' ? await toPng(received) : null
   const bytes = whole ?? (await drawPart(received, format))
-  const facts = bytes && (await digest(bytes).catch(nullIfNone))
+  const facts = bytes && (await digest(bytes, { edge }).catch(nullIfNone))
   const condition = whole ? 'whole' : 'incomplete'
   return bytes && facts && { condition, bytes, digest: facts, original: { bytes: received, format }, detail: '' }
 }

@@ -121,7 +121,7 @@ test('a second copy that could not be deleted at once is deleted later', async (
     owner.email,
   ])
   const failing = { ...storage, delete: () => Promise.reject(new StorageError('delete', { cause: 'out of order' })) }
-  const stored = await storePicture({ storage }, 'a-second-copy-of-the-very-same-1', body)
+  const stored = await storePicture({ storage, config: app.config }, 'a-second-copy-of-the-very-same-1', body)
   const picture = { model: '', prompt: '', requestedSize: '', quality: '', position: 0, jobId: randomUUID() }
   await filePicture({ ...house(), storage: failing }, stored, {
     ...picture,

@@ -14,9 +14,10 @@ const documentPolicy = {
 } as const
 type Directive = keyof typeof documentPolicy | 'frame-src'
 
-/** Headers of every answer. What is not a document may load nothing at all. */
-export function securityHeaders(options: { https: boolean }): RequestHandler {
+/** Headers of every answer. What is not a document may load nothing at all. `pictures`: origins that pages show pictures from. */
+export function securityHeaders(options: { https: boolean; pictures: readonly string[] }): RequestHandler {
   return (_req, res, next) => {
+    res.locals.pictureOrigins = options.pictures
     res.set('X-Content-Type-Options', 'nosniff')
     if (options.https) res.set('Strict-Transport-Security', 'max-age=31536000')
     next()
@@ -27,7 +28,12 @@ export function securityHeaders(options: { https: boolean }): RequestHandler {
 export function documentHeaders(res: Response, extra: Partial<Record<Directive, string[]>> = {}): void {
   const names = new Set([...Object.keys(documentPolicy), ...Object.keys(extra)]) as Set<Directive>
   const policy = [...names].map(name =>
-    [name, ...(name === 'frame-src' ? [] : documentPolicy[name]), ...(extra[name] ?? [])].join(' '),
+    [
+      name,
+      ...(name === 'frame-src' ? [] : documentPolicy[name]),
+      ...(name === 'img-src' ? ((res.locals.pictureOrigins as string[] | undefined) ?? []) : []),
+      ...(extra[name] ?? []),
+    ].join(' '),
   )
   res.set({
     'Content-Security-Policy': policy.join('; '),
