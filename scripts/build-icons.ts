@@ -33,6 +33,7 @@ const names = [
   'images',
   'info',
   'key-round',
+  'keyboard',
   'languages',
   'link',
   'list-plus',

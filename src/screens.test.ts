@@ -62,7 +62,7 @@ before(async () => {
   screens.push('/images/batch', started.location, editor)
   screens.push('/library', '/library?filter=favourites', '/library/trash', `/library/${first}`)
   screens.push(`/library/compare?a=${first}&b=${second}`, '/chat', answered.location, offered.location)
-  screens.push('/agents', agent, '/account', '/nowhere')
+  screens.push('/agents', agent, '/account', '/nowhere', '/palette', '/palette?q=boat')
 
   const described = { name: 'Alice', prompt: 'on', settings: 'on' }
   const exhibit = (await person.post('/gallery/share', { picture: first!, where: 'gallery', ...described })).location

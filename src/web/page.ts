@@ -1,3 +1,4 @@
+import { type Command, commandsOf } from './commands.ts'
 import type { Language, Translate } from './i18n.ts'
 import { translator } from './i18n.ts'
 import { balance, exactMoney, money } from './money.ts'
@@ -52,6 +53,8 @@ export interface Page {
   keptForm: TypedForm | null
   /** Who may look at the gallery. */
   galleryOpen: 'public' | 'members' | 'off'
+  /** What keys do, and the palette offers. */
+  commands: readonly Command[]
   /** Address of the page that explains a mock gateway's sign-ins; null on a real gateway. */
   mockGuide: string | null
 }
@@ -73,6 +76,7 @@ export function createPage(facts: PageFacts): Page {
   return {
     ...facts,
     keptForm: null,
+    commands: commandsOf({ hasGallery: facts.galleryOpen !== 'off' }),
     t: translator(lang),
     room: facts.url.split(/[/?]/)[1] ?? '',
     icon: name => `<svg class="icon" aria-hidden="true"><use href="${sprite}#${name}"></use></svg>`,

@@ -97,7 +97,7 @@ export interface Views {
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
   'imports/index': { imports: import('../imports/view.ts').ImportView[]; limit: string }
   'imports/show': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
-  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account')[]; card?: import('../gallery/view.ts').CardView; feed?: string }
+  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
   'library/_change': { change: import('../library/view.ts').ChangeView; back: string }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
@@ -123,6 +123,12 @@ export interface Views {
   'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; back: string; lineage: import('../library/view.ts').LineageView; details: import('../library/view.ts').DetailsView; change: import('../library/view.ts').ChangeView | null }
   'library/storage': { use: import('../library/view.ts').UseView }
   'library/trash': { trash: import('../library/view.ts').TrashView }
+  'palette/_commands': { words: string | null }
+  'palette/_dialog': Record<never, never>
+  'palette/_found': { found: import('../palette/view.ts').FoundView }
+  'palette/_list': { found: import('../palette/view.ts').FoundView }
+  'palette/_search': { words: string | null; back: string }
+  'palette/index': { found: import('../palette/view.ts').FoundView }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
   'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }
@@ -143,6 +149,7 @@ export interface Words {
   keyboard: typeof import('../../views/catalogue/en/keyboard.json', { with: { type: 'json' } })
   library: typeof import('../../views/catalogue/en/library.json', { with: { type: 'json' } })
   nav: typeof import('../../views/catalogue/en/nav.json', { with: { type: 'json' } })
+  palette: typeof import('../../views/catalogue/en/palette.json', { with: { type: 'json' } })
   proxy: typeof import('../../views/catalogue/en/proxy.json', { with: { type: 'json' } })
   session: typeof import('../../views/catalogue/en/session.json', { with: { type: 'json' } })
   spend: typeof import('../../views/catalogue/en/spend.json', { with: { type: 'json' } })
