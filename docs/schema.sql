@@ -483,6 +483,7 @@ create table image_jobs (
   conversation_id uuid,
   conversation_title text,
   tells_end boolean default false not null,
+  parked_at timestamp with time zone,
   dearest double precision,
   from_balance boolean default true not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
@@ -590,6 +591,7 @@ create table migrations (
   name text not null,
   applied_at timestamp with time zone default now() not null,
   sha256 text not null,
+  serves text,
   constraint migrations_pkey PRIMARY KEY (name)
 );
 
@@ -613,6 +615,7 @@ create table news (
   claim uuid,
   lease_until timestamp with time zone,
   cancel_requested_at timestamp with time zone,
+  parked_at timestamp with time zone,
   constraint news_pkey PRIMARY KEY (id),
   constraint news_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text]))),
   constraint news_topic_check CHECK ((topic = ANY (ARRAY['picture-ended'::text, 'answer-ended'::text, 'conversation-changed'::text])))
@@ -769,6 +772,7 @@ create table replies (
   waits_for text,
   key_name text,
   key_group text,
+  parked_at timestamp with time zone,
   expected double precision,
   from_balance boolean default true not null,
   constraint replies_pkey PRIMARY KEY (message_id),

@@ -32,7 +32,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
+      'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: {
     on: ['session', 'account', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
@@ -44,7 +44,11 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   imports: { on: ['session', 'library'], offers: 'leave mine upkeep worker' },
   gallery: { on: ['session', 'library'], offers: 'leave mine upkeep' },
-  chat: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'conversation-queries leave mine upkeep' },
+  chat: {
+    on: ['session', 'account', 'spend', 'library', 'images'],
+    offers: 'answer/claim-queries conversation-queries leave mine parked upkeep',
+  },
+  backups: { on: ['images', 'chat'], offers: '' },
   agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
   palette: { on: ['session', 'account', 'library', 'images', 'chat'], offers: '' },
   upkeep: {

@@ -2,6 +2,7 @@ import { currentAccount } from '../account/current.ts'
 import { obstacleTo } from '../account/obstacle.ts'
 import { type Requester, usableKey } from '../account/requester.ts'
 import { findUsableAccount } from '../account/viewer.ts'
+import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { tellWhenEnded } from '../images/ended.ts'
 import { findJob } from '../images/job-queries.ts'
@@ -61,6 +62,17 @@ export async function decline(deps: Deps, call: ToolCall): Promise<void> {
 export async function pictureEnded(deps: Deps, userId: number, jobId: string): Promise<void> {
   const call = await findPaintingCall(deps.db, userId, jobId)
   if (call) await close(deps, call, await outcomeOf(deps, call))
+}
+
+/** Whoever runs the site gave the picture of a call up, after a restore: the model is asked for nothing more. */
+export async function giveUpPicture(db: Db, userId: number, jobId: string): Promise<void> {
+  await db.transaction(async tx => {
+    const call = await findPaintingCall(tx, userId, jobId)
+    if (!call) return
+    const output = 'Failed: the site was restored from a backup. It is not known whether a picture was made.'
+    await endToolCall(tx, call, { state: 'failed', output })
+    await tellChange(tx, { id: call.conversationId, userId })
+  })
 }
 
 async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 'failed'; output: string }> {

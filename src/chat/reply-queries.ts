@@ -119,6 +119,14 @@ export function listUnfinished(db: Db, conversationId: string): Promise<Reply[]>
   ])
 }
 
+/** Answers that came back from a backup and wait for the operator. */
+export function listParked(tx: Db): Promise<Reply[]> {
+  return tx.many(
+    Reply,
+    `select * from replies where parked_at is not null and state in ('queued', 'running') for update`,
+  )
+}
+
 export async function countUnfinished(db: Db, userId: number): Promise<number> {
   const { count } = await db.one(
     z.object({ count: z.number() }),
@@ -131,8 +139,8 @@ export async function countUnfinished(db: Db, userId: number): Promise<number> {
 /** Ends an answer that waits, or asks the worker that writes it to stop. False when it had ended already. */
 export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
   const ended = await db.run(
-    `update replies set state = 'stopped', version = version + 1, finished_at = now(), key_secret = null, charged = 'no',
-       html = '' where message_id = $1 and state = 'queued'`,
+    `update replies set state = 'stopped', version = version + 1, finished_at = now(), key_secret = null,
+       charged = case when parked_at is null then 'no' else 'unknown' end, html = '' where message_id = $1 and state = 'queued'`,
     [reply.messageId],
   )
   if (ended === 1) {

@@ -29,6 +29,11 @@ export interface Db {
 
 export interface Database extends Db {
   readonly pool: pg.Pool
+  /**
+   * A connection apart from the pool for what takes its time: nothing limits its statements, and what it locks and sets goes
+   * with it. `tx` asks on the same connection; `work` says itself where a transaction begins and ends.
+   */
+  alone<T>(work: (client: pg.Client, tx: Db) => Promise<T>): Promise<T>
   /** Throws `DatabaseUnavailable` unless the server answers. */
   ping(): Promise<void>
   /** Waits for statements under way, then closes every connection. May be called twice. */
@@ -64,6 +69,8 @@ export function prepared(sql: string): string {
   return sql
 }
 
+/** What the connections of the app are called, and what those of its queue begin with. */
+export const APPLICATION = 'sub2api-playground'
 // Also the wait for a free connection: in a burst people rather wait than be turned away.
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -75,7 +82,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max ?? 10,
-    application_name: options.applicationName ?? 'sub2api-playground',
+    application_name: options.applicationName ?? APPLICATION,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
@@ -107,6 +114,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     ...statements((sql, params) => outOfDeadlocks(() => query(sql, params))),
     transaction: work => outOfDeadlocks(() => transaction(pool, work)),
+    alone: work => alone(options, heard, work),
     pool,
     ping: async () => {
       await query('select 1')
@@ -135,6 +143,34 @@ async function outOfDeadlocks<T>(work: () => Promise<T>): Promise<T> {
 
 type Result = { fields: { name: string }[]; rows: unknown[][]; rowCount: number | null; command: string }
 type Query = (sql: string, params?: readonly unknown[]) => Promise<Result>
+
+async function alone<T>(
+  { url, applicationName }: DatabaseOptions,
+  heard: (error: Error) => void,
+  work: (client: pg.Client, tx: Db) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: applicationName ?? APPLICATION,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types: { getTypeParser },
+  })
+  client.on('error', heard)
+  try {
+    await client.connect()
+  } catch (error) {
+    throw new DatabaseUnavailable(error)
+  }
+  try {
+    return await work(
+      client,
+      transactionDb((sql, params) => send(client, sql, params)),
+    )
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
 
 async function transaction<T>(pool: pg.Pool, work: (tx: Db) => Promise<T>): Promise<T> {
   const client = await checkOut(pool)
@@ -241,7 +277,7 @@ async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-async function send(client: pg.PoolClient, sql: string, params?: readonly unknown[]): Promise<Result> {
+async function send(client: pg.ClientBase, sql: string, params?: readonly unknown[]): Promise<Result> {
   const name = preparedNames.get(sql)
   const options = { ...(params?.length && { values: [...params] }), ...(name && { name }) }
   try {

@@ -31,6 +31,7 @@ export const jobLeases = leases({
   onClaim: 'waits_for = null',
   // Also ended ones that left something over: nothing else has a lease. What waits in a spill is its owner's to end.
   abandoned: 'spilled_by is null',
+  parks: { sent: '(called_at is not null)', kind: 'image' },
 })
 
 /**
@@ -200,7 +201,7 @@ export async function hasWork(db: Db): Promise<boolean> {
   const { exists } = await db.one(
     z.object({ exists: z.boolean() }),
     `select exists (select from image_jobs where state = 'queued' and (not_before is null or not_before <= now()) and ${ready})
-       or exists (select from image_jobs where lease_until < now() and spilled_by is null) as exists`,
+       or exists (select from image_jobs where lease_until < now() and spilled_by is null and parked_at is null) as exists`,
   )
   return exists
 }

@@ -157,7 +157,7 @@ export function cancelJob(db: Db, userId: number, jobId: string): Promise<ImageJ
     `update image_jobs set version = version + 1, cancel_requested_at = coalesce(cancel_requested_at, now()),
        state = case state when 'queued' then 'cancelled' else state end,
        finished_at = case state when 'queued' then now() end,
-       charged = case state when 'queued' then 'no' end,
+       charged = case when state <> 'queued' then null when parked_at is null then 'no' else 'unknown' end,
        key_secret = case state when 'queued' then null else key_secret end
      where id = $1 and user_id = $2 and state in ('queued', 'running') and made_at is null returning *`,
     [jobId, userId],
@@ -178,7 +178,7 @@ export async function withdrawJobs(
     `update image_jobs set withdrawn_at = now(), version = version + 1,
        state = case state when 'queued' then 'cancelled' else state end,
        finished_at = case state when 'queued' then now() end,
-       charged = case state when 'queued' then 'no' end,
+       charged = case when state <> 'queued' then null when parked_at is null then 'no' else 'unknown' end,
        key_secret = case state when 'running' then key_secret end
      where user_id = $1 and ${column} = $2 and state in ('queued', 'running')`,
     [userId, id],

@@ -133,6 +133,7 @@ function viewJob(
     waitsFor: wait?.window ?? null,
     keyId: job.keyId,
     place: wait?.place ?? null,
+    parked: job.parkedAt !== null && job.finishedAt === null,
     blocked: wait?.blocked ?? null,
     preview:
       job.previewStep === null ? null : { url: `/images/${job.id}/preview/${job.version}`, step: job.previewStep },

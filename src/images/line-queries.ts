@@ -6,8 +6,8 @@ import type { Blockage } from './readiness-queries.ts'
 export const isTold = `told.retry_at > now() and coalesce(told.failure_reason, '') not in ('key_quota', 'account_quota', 'subscription')`
 export const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id and ${isTold})`
 
-// What waits for its key's time, or for its batch to go on, is passed over.
-export const ready = `${keyMayBeUsed}
+// What waits for its key's time, for its batch to go on, or for the operator, is passed over.
+export const ready = `image_jobs.parked_at is null and ${keyMayBeUsed}
   and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
 
 /** Places are told up to this one. */

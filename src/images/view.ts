@@ -41,6 +41,8 @@ export interface JobView {
   waitsUntil: Date | null
   /** Place in the queue from 1, 100 for whatever is behind the 99th; null unless queued for that. */
   place: number | null
+  /** It came back from a backup: the operator says whether it goes on. */
+  parked: boolean
   /** Why nothing that stands in the queue is begun just now. */
   blocked: 'store' | 'spill' | null
   /** The newest partial image; null when there is none yet. `step` 0–2: later ones are sharper. */

@@ -15,6 +15,8 @@ export interface Sealer {
   reseal(purpose: string, userId: number, sealed: Buffer): Buffer
   /** Key ids of the secrets that only open: bytes 2 to 5 of what they sealed. */
   older: readonly Buffer[]
+  /** Of the secret that seals. */
+  current: Buffer
 }
 
 export class SealBroken extends Error {
@@ -55,6 +57,7 @@ export function createSealer(secrets: readonly string[]): Sealer {
     },
     reseal: (purpose, userId, sealed) => sealer.seal(purpose, userId, sealer.open(purpose, userId, sealed)),
     older: keys.slice(1).map(({ id }) => id),
+    current: current.id,
   }
   return sealer
 }

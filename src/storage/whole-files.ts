@@ -78,7 +78,8 @@ async function openNew(path: string) {
   return open(path, 'wx', 0o600)
 }
 
-async function flushFolder(folder: string): Promise<void> {
+/** After a power cut what was renamed in it is there. */
+export async function flushFolder(folder: string): Promise<void> {
   await using handle = await open(folder, 'r')
   await handle.sync()
 }
@@ -86,7 +87,8 @@ async function flushFolder(folder: string): Promise<void> {
 // A leading dot is in no object name, so a temporary file can never be read as an object.
 const temporaryBeside = (path: string) => join(dirname(path), `.${randomBytes(12).toString('hex')}.tmp`)
 
-const isTemporary = (entry: string) => /^\.[0-9a-f]{24}\.tmp$/.test(entry)
+/** Whether it is what a write that crashed left behind, or one that is under way. */
+export const isTemporary = (entry: string) => /^\.[0-9a-f]{24}\.tmp$/.test(entry)
 
 export function noFolder(error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []

@@ -52,6 +52,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     reasoning: 'Thought of <b>',
     seq: -1,
     stopping: false,
+    parked: false,
     waitsUntil: null,
     waitsFor: null,
     keyId: 1,
@@ -91,6 +92,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     waiting,
     { ...writing, id: 'a3', stopping: true },
     { ...writing, id: 'a4', state: 'queued', waitsUntil: createdAt },
+    { ...writing, id: 'a4p', state: 'queued', parked: true },
     {
       ...answer,
       id: 'a5',

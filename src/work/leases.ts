@@ -21,6 +21,15 @@ interface Kind<Row extends { claim: string }> {
   onClaim?: string
   /** Of the rows whose lease has run out, those that whoever finds them ends. */
   abandoned?: string
+  /** What costs money: after a restore it waits for the operator, in `parked_at`. */
+  parks?: {
+    /** Which rows; all that are queued, running or left something over when not given. */
+    rows?: string
+    /** Of a running one: it was sent, and is only ever ended. */
+    sent: string
+    /** Woken when they are released. */
+    kind: string
+  }
 }
 
 export interface Limits {
@@ -45,17 +54,23 @@ export interface Leases<Row extends { claim: string }> {
   listCancelled(db: Db, claims: readonly string[]): Promise<string[]>
   /** Rows whose worker has not been heard of, with a new lease, for whoever ends them. */
   claimAbandoned(db: Db, leaseSeconds: number): Promise<Row[]>
+  /** Keeps all that waits or runs from going on by itself, and answers how many rows that were. No worker may be there. */
+  park(tx: Db): Promise<number>
+  countParked(db: Db): Promise<number>
+  /** What is parked goes on where it stood: what was not sent is sent, what was is ended. Answers how many. */
+  release(tx: Db): Promise<number>
 }
 
 export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<Row> {
-  const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'` } = kind
+  const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'`, parks } = kind
+  const active = parks ? 'parked_at is null' : 'true'
   const line = `busy as (
-      select user_id, count(*) as running from ${table} where state = 'running' and ${busy} group by user_id),
+      select user_id, count(*) as running from ${table} where state = 'running' and ${busy} and ${active} group by user_id),
     waiting as (
       select ${id} as id, created_at,
         coalesce(running, 0) + row_number() over (partition by user_id order by created_at, ${id}) as turn
       from ${table} left join busy using (user_id)
-      where state = 'queued' and (not_before is null or not_before <= now()) and ${ready})`
+      where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active})`
 
   return {
     claim: (db, slots, { perUser, total }, leaseSeconds) =>
@@ -103,9 +118,33 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
         row,
         `update ${table} set lease_until = now() + make_interval(secs => $1)
          where ${id} in (
-           select ${id} from ${table} where lease_until < now() and ${abandoned} limit 100 for update skip locked)
+           select ${id} from ${table} where lease_until < now() and ${abandoned} and ${active} limit 100 for update skip locked)
          returning *`,
         [leaseSeconds],
       ),
+    async park(tx) {
+      if (!parks) return 0
+      const { rows = `(state in ('queued', 'running') or lease_until is not null)`, sent } = parks
+      return tx.run(
+        `update ${table} set parked_at = now(), version = version + 1,
+           state = case when state = 'running' and not ${sent} then 'queued' else state end,
+           claim = case when state = 'running' and not ${sent} then null else claim end,
+           lease_until = case when state = 'running' and not ${sent} then null else lease_until end
+         where ${rows}`,
+      )
+    },
+    async countParked(db) {
+      if (!parks) return 0
+      const rows = `select count(*) from ${table} where parked_at is not null and (state in ('queued', 'running') or lease_until is not null)`
+      return (await db.one(z.object({ count: z.number() }), rows)).count
+    },
+    async release(tx) {
+      if (!parks) return 0
+      await tx.run(`select pg_notify('work', $1)`, [parks.kind])
+      return tx.run(
+        `update ${table} set parked_at = null, version = version + 1,
+           lease_until = case when lease_until is not null then now() end where parked_at is not null`,
+      )
+    },
   }
 }

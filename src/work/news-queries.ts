@@ -16,7 +16,10 @@ const News = z.object({
 /** Something that has become true, claimed by the worker that acts on it. */
 export type News = z.output<typeof News>
 
-export const newsLeases = leases({ table: 'news', id: 'id', row: News, lock: 744_001 })
+// What follows a picture or an answer may be another answer, or a title.
+const parks = { rows: `topic in ('picture-ended', 'answer-ended')`, sent: 'false', kind: 'news' }
+
+export const newsLeases = leases({ table: 'news', id: 'id', row: News, lock: 744_001, parks })
 
 /** In the transaction in which it becomes true: acted on at least once, by any worker, when that has committed. */
 export async function tell(tx: Db, topic: Topic, { userId, subject }: Pick<News, 'userId' | 'subject'>): Promise<void> {
@@ -29,6 +32,14 @@ export async function tell(tx: Db, topic: Topic, { userId, subject }: Pick<News,
 /** It was acted on. */
 export async function deleteNews(db: Db, news: News): Promise<void> {
   await db.run(`delete from news where id = $1 and claim = $2`, [news.id, news.claim])
+}
+
+/** All that is parked, taken away. */
+export function takeParked(tx: Db): Promise<Pick<News, 'topic' | 'subject' | 'userId'>[]> {
+  return tx.many(
+    News.pick({ topic: true, subject: true, userId: true }),
+    `delete from news where parked_at is not null returning topic, subject, user_id`,
+  )
 }
 
 /** Back into the line: acted on again in so many seconds. */

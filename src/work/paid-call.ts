@@ -13,6 +13,8 @@ export const paidCall = {
   callerAddress: z.string(),
   callerUserAgent: z.string(),
   notBefore: z.date().nullable(),
+  /** Since a restore: it waits for the operator, who knows nothing of what came after the backup either. */
+  parkedAt: z.date().nullable(),
   /** The window of its key that `notBefore` is the end of. */
   waitsFor: z.enum(windowNames).nullable(),
   startedAt: z.date().nullable(),

@@ -15,6 +15,7 @@ export const replyLeases = leases({
   row: ClaimedReply,
   lock: 742_001,
   onClaim: 'waits_for = null',
+  parks: { sent: '(called_at is not null)', kind: 'reply' },
 })
 
 /**

@@ -160,6 +160,7 @@ function viewReply(
     reasoning: grown ? grown.reasoning : reply.reasoning,
     seq: grown ? grown.seq : -1,
     stopping: reply.state === 'running' && reply.cancelRequestedAt !== null,
+    parked: reply.parkedAt !== null && reply.finishedAt === null,
     waitsUntil: reply.state === 'queued' ? reply.notBefore : null,
     waitsFor: reply.state === 'queued' ? reply.waitsFor : null,
     keyId: reply.keyId,

@@ -102,6 +102,8 @@ export interface AnswerView extends Common {
   /** Of a running answer: the newest piece that is in it. */
   seq: number
   stopping: boolean
+  /** It came back from a backup: the operator says whether it goes on. */
+  parked: boolean
   waitsUntil: Date | null
   /** The window of its key that opens then. */
   waitsFor: WindowName | null

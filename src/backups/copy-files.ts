@@ -1,0 +1,62 @@
+import { constants } from 'node:fs'
+import { chmod, copyFile, link, lstat, mkdir, open, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { absent, flushFolder, isTemporary } from '../storage/whole-files.ts'
+import { inParallel } from './in-parallel.ts'
+import { type Backup, FOLDERS, hashOf, type Progress, type Sums } from './manifest.ts'
+
+/**
+ * Copies what lies in the data directory and is not in the backup yet, and notes its hash. Pictures never change under
+ * their names: those that the backup before has are linked, so that another one takes the room of what is new.
+ */
+export async function copyFiles(
+  dataDirectory: string,
+  target: string,
+  { sums, before, progress }: { sums: Sums; before: Backup | null; progress: Progress },
+): Promise<void> {
+  const names = (await Promise.all(FOLDERS.map(folder => filesIn(dataDirectory, folder)))).flat()
+  const wanted = names.filter(name => !sums.has(name))
+  const folders = new Set(wanted.map(name => path.dirname(path.join(target, name))))
+  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
+  let done = 0
+  await inParallel(wanted, async name => {
+    const sum =
+      (await linked(dataDirectory, target, name, before)) ??
+      (await copied(path.join(dataDirectory, name), path.join(target, name)))
+    if (sum) sums.set(name, sum)
+    progress('files', ++done, wanted.length)
+  })
+  for (const folder of folders) await flushFolder(folder)
+}
+
+async function linked(data: string, target: string, name: string, before: Backup | null): Promise<string | null> {
+  const sum = before?.sums.get(name)
+  if (!before || !sum || !name.startsWith('assets/') || name.endsWith('.conversation')) return null
+  const old = path.join(before.folder, name)
+  const [here, there] = await Promise.all([lstat(path.join(data, name)).catch(absent), lstat(old).catch(absent)])
+  if (!here || here.size !== there?.size) return null
+  try {
+    await link(old, path.join(target, name))
+    return sum
+  } catch {
+    return null // another disk, or one without links
+  }
+}
+
+/** The hash of the copy; null when it was deleted meanwhile. */
+async function copied(from: string, to: string): Promise<string | null> {
+  const copy = await copyFile(from, to, constants.COPYFILE_FICLONE).then(() => true, absent)
+  if (!copy) return null
+  await chmod(to, 0o600)
+  await using file = await open(to, 'r')
+  await file.sync()
+  return hashOf(to)
+}
+
+/** Plain files below a folder, by their paths from `root`, with `/`. */
+export async function filesIn(root: string, folder: string): Promise<string[]> {
+  const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true }).catch(absent)
+  return (entries ?? [])
+    .filter(entry => entry.isFile() && !isTemporary(entry.name))
+    .map(entry => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join('/'))
+}
