@@ -32,7 +32,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt quote references ssh-key-queries start start-queries terms unfetched upkeep view',
+      'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: {
     on: ['session', 'account', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
