@@ -4,14 +4,25 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # The image brings its own Node; the one from npm is for machines that have none.
 RUN --mount=type=cache,target=/root/.npm \
-  npm ci --omit=dev && rm -rf node_modules/node-linux-* node_modules/.bin/node
+  npm ci --omit=dev && rm -rf node_modules/node-linux-* node_modules/.bin/node \
+  && npm sbom --omit=dev --package-lock-only --sbom-format=spdx > sbom.spdx.json
 
+# For amd64 and arm64: docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=… --build-arg REVISION=… .
 FROM node:26-bookworm-slim
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="sub2api-playground" \
+  org.opencontainers.image.description="An image playground for people with an account on a sub2api gateway" \
+  org.opencontainers.image.licenses="MIT" \
+  org.opencontainers.image.version="$VERSION" \
+  org.opencontainers.image.revision="$REVISION"
 # With glibc's defaults decoding pictures leaves the heap in shreds: few arenas, and large buffers go back at once.
 ENV NODE_ENV=production PLAYGROUND_DATA_DIR=/data MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 RUN install --directory --owner=node --group=node /data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
+# What is in here, package by package.
+COPY --from=dependencies /app/sbom.spdx.json ./
 COPY package.json LICENSE ./
 COPY migrations migrations
 COPY public public
@@ -26,6 +37,7 @@ RUN SUB2API_UPSTREAM= node src/main.ts || test $? -eq 78
 VOLUME /data
 EXPOSE 8081
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8081}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || process.env.PLAYGROUND_PORT || 8081}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+STOPSIGNAL SIGTERM
 # Not through npm: signals go straight to the process that stops cleanly on them.
 CMD ["node", "--max-semi-space-size=8", "src/main.ts"]

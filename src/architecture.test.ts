@@ -75,7 +75,7 @@ const groundFloor = [
 /** What everybody is given, or is spoken of everywhere. */
 const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'stopping.ts']
 /** They put the house together. */
-const builders = ['main.ts', 'app.ts', 'house.ts', 'pictures.ts', 'process.ts']
+const builders = ['main.ts', 'app.ts', 'house.ts', 'pictures.ts', 'process.ts', 'writable.ts']
 /** Beside the house: a foreign gateway, and what tests need. */
 const besides = ['mock', 'testing']
 /** Written from the templates: it names the types that they show. */

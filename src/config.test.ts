@@ -318,12 +318,6 @@ test('npm run config prints what was understood and where it came from, and no s
   assert.doesNotMatch(JSON.stringify([stdout, broken.stdout, broken.stderr, json]), /hunter2|y{8}|s{32}/)
 })
 
-test('every variable passes through docker-compose.yml', () => {
-  const compose = readFileSync(path.join(import.meta.dirname, '../docker-compose.yml'), 'utf8')
-  const missing = variables().filter(({ name }) => !compose.replaceAll(/^\s*#.*$/gm, '').includes(`\${${name}:`))
-  assert.deepEqual(missing, [])
-})
-
 test('a secret of its own is only for a process that shares its data with nobody', () => {
   const DATABASE_URL = 'postgres://db/app'
   for (const shared of [{ DATABASE_URL }, { PLAYGROUND_ROLE: 'web' }, { PLAYGROUND_ROLE: 'worker' }]) {

@@ -128,7 +128,7 @@ export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
     databaseConnections: env.PLAYGROUND_DATABASE_CONNECTIONS,
     dataDirectory,
     spill: { directory: path.join(dataDirectory, 'spill'), limitBytes: env.PLAYGROUND_SPILL_MB * 1024 ** 2 },
-    sessionSecrets: env.SESSION_SECRET ?? [ownSecret(dataDirectory)],
+    sessionSecrets: env.SESSION_SECRET ?? [secretOf(dataDirectory)],
     s3:
       env.R2_ENDPOINT && env.R2_BUCKET && env.R2_ACCESS_KEY_ID && env.R2_SECRET_ACCESS_KEY
         ? {
@@ -169,4 +169,13 @@ export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
     warnings,
   })
+}
+
+function secretOf(dataDirectory: string): string {
+  try {
+    return ownSecret(dataDirectory)
+  } catch (error) {
+    const why = `a secret is kept there: ${(error as Error).message}`
+    throw new ConfigError([`PLAYGROUND_DATA_DIR must be a directory that can be written to, ${why}`])
+  }
 }

@@ -1,5 +1,6 @@
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createLog, type Logger } from './log.ts'
+import { proveWritable } from './writable.ts'
 
 /** Runs what `start` starts until a signal comes, or whoever started this process for itself is gone. */
 export async function runProcess(
@@ -8,6 +9,7 @@ export async function runProcess(
   let config: Readonly<Config>
   try {
     config = loadConfig()
+    proveWritable(config)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)
