@@ -570,7 +570,24 @@ create table library_changes (
   user_id bigint not null,
   did text not null,
   made_at timestamp with time zone default now() not null,
-  constraint library_changes_pkey PRIMARY KEY (id)
+  folder_id uuid,
+  tags text[],
+  count integer default 0 not null,
+  state text default 'done'::text not null,
+  undoes boolean default false not null,
+  total integer default 0 not null,
+  done integer default 0 not null,
+  through uuid,
+  version integer default 1 not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  constraint library_changes_pkey PRIMARY KEY (id),
+  constraint library_changes_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'stopped'::text, 'undone'::text])))
 );
 
 create table likes (
@@ -1028,6 +1045,8 @@ CREATE INDEX image_masks_by_age ON public.image_masks USING btree (created_at);
 CREATE INDEX imports_by_user ON public.imports USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX imports_waiting ON public.imports USING btree (created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX library_changes_by_age ON public.library_changes USING btree (made_at);
+CREATE INDEX library_changes_by_user ON public.library_changes USING btree (user_id);
+CREATE INDEX library_changes_under_way ON public.library_changes USING btree (user_id, created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX likes_by_user ON public.likes USING btree (user_id);
 CREATE INDEX likes_of_month_most ON public.likes_of_month USING btree (month, likes DESC, exhibit_id DESC);
 CREATE INDEX news_by_lease ON public.news USING btree (lease_until) WHERE (lease_until IS NOT NULL);
@@ -1076,6 +1095,7 @@ CREATE TRIGGER reserve_changed AFTER UPDATE ON public.image_jobs FOR EACH ROW WH
 CREATE TRIGGER reserve_new AFTER INSERT ON public.image_jobs FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_picture();
 CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('image');
 CREATE TRIGGER wake_for_imports AFTER INSERT OR UPDATE ON public.imports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('import');
+CREATE TRIGGER wake_for_changes AFTER INSERT OR UPDATE ON public.library_changes FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('change');
 CREATE TRIGGER likes_counted AFTER INSERT OR DELETE ON public.likes FOR EACH ROW EXECUTE FUNCTION count_like();
 CREATE TRIGGER pictures_withdrawn AFTER UPDATE OF deleted_at ON public.pictures FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION withdraw_deleted();
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();

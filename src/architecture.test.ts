@@ -27,7 +27,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view mine named-queries names picture-view queries refused resized selected send send-copy storage-limit storage-queries uploads upkeep view',
+      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names picture-view queries refused resized selected send send-copy storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -93,7 +93,7 @@ interface Source {
 }
 
 const sources: Source[] = globSync('**/*.ts', { cwd: root })
-  .filter(name => !name.endsWith('.test.ts'))
+  .filter(name => !/\.(?:test|long)\.ts$/.test(name))
   .map(name => {
     const text = readFileSync(path.join(root, name), 'utf8')
     const imports = targets(name, text, /(?:from|import)\s*\(?\s*'(\.[^']+)'/g)

@@ -14,6 +14,7 @@ import { openHouse } from './house.ts'
 import { hasWork } from './images/claim-queries.ts'
 import { pictureCalls } from './images/receipts.ts'
 import { startImportWorker } from './imports/worker.ts'
+import { startChangeWorker } from './library/long-change.ts'
 import { createLog, type Logger } from './log.ts'
 import { runProcess } from './process.ts'
 import { startSettling } from './spend/worker.ts'
@@ -62,6 +63,7 @@ export async function start(
       workers.push(await startNews(deps, chatNews(deps)))
       workers.push(await startExportWorker(deps))
       workers.push(await startImportWorker(deps))
+      workers.push(await startChangeWorker(deps))
       workers.push(await startDepartureWorker(deps))
       workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
       // Nobody waits for these.

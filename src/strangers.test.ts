@@ -45,6 +45,8 @@ const asked: Record<string, Ask> = {
   'POST /library/:id/delete': ({ picture }) => ({ path: `/library/${picture.id}/delete` }),
   'POST /library/:id/restore': ({ picture }) => ({ path: `/library/${picture.id}/restore` }),
   'POST /library/changes/:id/undo': ({ change }) => ({ path: `/library/changes/${change}/undo` }),
+  'POST /library/changes/:id/stop': ({ change }) => ({ path: `/library/changes/${change}/stop` }),
+  'GET /library/changes/:id': ({ change }) => ({ path: `/library/changes/${change}` }),
   'POST /library/folders/:id/name': ({ folder }) => ({
     path: `/library/folders/${folder}/name`,
     fields: { name: 'Mine now' },

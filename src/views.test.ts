@@ -17,8 +17,10 @@ import { chatExceptions, chatSamples } from './testing/chat-views.ts'
 import { exportSamples } from './testing/export-views.ts'
 import { gallerySamples } from './testing/gallery-views.ts'
 import { importSamples } from './testing/import-views.ts'
-import { details, librarySamples, noDetails } from './testing/library-views.ts'
+
+import { changed, details, librarySamples, noDetails } from './testing/library-views.ts'
 import { paletteSamples } from './testing/palette-views.ts'
+
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
 import { renderView } from './web/render.ts'
@@ -443,7 +445,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       back: '/library',
       lineage,
       details: noDetails,
-      change: { id: 'x', did: 'describe', count: 1 },
+      change: { ...changed, did: 'describe' },
     },
   ],
   'library/_trashed': [
@@ -460,7 +462,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
         older: '/library/trash?before=1',
         total: 2,
         asOf: now.toISOString(),
-        change: { id: 'x', did: 'restore', count: 1 },
+        change: { ...changed, did: 'restore' },
       },
     },
     { trash: { pictures: [], older: null, total: 0, asOf: now.toISOString(), change: null } },
@@ -506,7 +508,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|delete|edit-previews|key|keys|time-zone|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|palette(\/found(\?.+)?)?|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|exports(\/everything|\/[\w-]+\/delete)?|imports(\/[\w-]+(\/(cancel|delete))?)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+\/undo|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|delete|edit-previews|key|keys|time-zone|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|palette(\/found(\?.+)?)?|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|exports(\/everything|\/[\w-]+\/delete)?|imports(\/[\w-]+(\/(cancel|delete))?)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+(\?back=.+|\/(undo|stop))|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {

@@ -19,13 +19,16 @@ export async function depart({ db }: Pick<Deps, 'db'>, userId: number): Promise<
 
 /** Deletes all that is a person's, once what was called for them has ended; goes on where another worker has stopped. */
 export async function finishDeparture(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'at'>,
   departure: ClaimedDeparture,
 ): Promise<void> {
   try {
+    await deps.at?.('claimed', departure.id)
     if (!(await forget(deps, departure))) return await requeueDeparture(deps.db, departure, LOOK_SECONDS)
+    await deps.at?.('part', departure.id)
     // Named in the same transaction: what the store does not let go of now goes with the hourly orphans.
     await deleteOrphans(deps)
+    await deps.at?.('ending', departure.id)
     await deleteDeparture(deps.db, departure)
   } catch (error) {
     deps.log.warn({ err: error, departure: departure.id }, 'a departure could not be finished yet')

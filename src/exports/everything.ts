@@ -31,7 +31,7 @@ export function tablesOfAPerson(): Mine['tables'] {
 
 /** Writes what is a person's beside the pictures into an export of theirs; what an earlier worker wrote of it goes. */
 export async function writePapers(
-  deps: Pick<Deps, 'db' | 'storage'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'at'>,
   made: ClaimedExport,
   signal: AbortSignal,
 ): Promise<void> {
@@ -47,6 +47,7 @@ export async function writePapers(
     // It stays named, and is swept with the orphans when its export is no more.
     await insertNamed(deps.db, object)
     await deps.storage.put(object, bytes, { contentType: 'application/octet-stream', withoutCopies: true })
+    await deps.at?.('stored', made.id)
     if (!(await addPaper(deps.db, made, { object, name, ...sumsOfBytes(bytes) }))) return
   }
   // Writing them may have taken a while: they are there for as long as the export is.

@@ -11,11 +11,12 @@ const AGAIN_SECONDS = 30
 
 /** Reads every file of the export once: what they add up to is all that its ZIP still lacks. */
 export async function makeExport(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'at'>,
   made: ClaimedExport,
   run: Run,
 ): Promise<void> {
   try {
+    await deps.at?.('claimed', made.id)
     for (;;) {
       if (run.signal.aborted) return await stopped(deps, made, run)
       const files = await listUnchecked(deps.db, made.id, AT_ONCE)
@@ -26,9 +27,11 @@ export async function makeExport(
         checked.push({ number, sums: await sumsOf(deps, object) })
       }
       if (checked.length > 0 && !(await setChecked(deps.db, made, checked))) return
+      await deps.at?.('part', made.id)
     }
     if (made.kind === 'everything') await writePapers(deps, made, run.signal)
     if (run.signal.aborted) return await stopped(deps, made, run)
+    await deps.at?.('ending', made.id)
     await finishExport(deps.db, made, 'ready', KEPT_HOURS)
   } catch (error) {
     deps.log.warn({ err: error, export: made.id }, 'an export could not go on')

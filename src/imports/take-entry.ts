@@ -4,7 +4,7 @@ import { keepReceived } from '../library/keep-received.ts'
 import { keepUpload, UPLOAD_BYTES, UploadRefused } from '../library/uploads.ts'
 import { fileImported } from './file.ts'
 import { MANIFEST, type Manifest, type Said } from './manifest.ts'
-import type { ImportEntry } from './queries.ts'
+import type { ClaimedImport, ImportEntry } from './queries.ts'
 import type { Reason } from './view.ts'
 import { BadEntry, type Entry, isBadName } from './zip.ts'
 
@@ -20,12 +20,12 @@ export interface Budget {
 }
 
 type Result = Pick<ImportEntry, 'outcome' | 'reason' | 'pictureId'>
-type TakeDeps = Pick<Deps, 'db' | 'storage' | 'log' | 'config'>
+type TakeDeps = Pick<Deps, 'db' | 'storage' | 'log' | 'config' | 'at'>
 
 /** What becomes of an entry; null where there is nothing to be said. `isTaken`: it was seen to before, and counts only. */
 export async function takeEntry(
   deps: TakeDeps,
-  userId: number,
+  taken: ClaimedImport,
   entry: Entry,
   manifest: Manifest | null,
   budget: Budget,
@@ -51,7 +51,7 @@ export async function takeEntry(
   budget.left -= entry.bytes
   if (isTaken) return null
   try {
-    return await takePicture(deps, userId, await entry.read(most), said)
+    return await takePicture(deps, taken, await entry.read(most), said)
   } catch (error) {
     if (error instanceof BadEntry || error instanceof UploadRefused) return refused(error.reason)
     throw error
@@ -62,10 +62,16 @@ function refused(reason: Reason): Result {
   return { outcome: 'refused', reason, pictureId: null }
 }
 
-async function takePicture(deps: TakeDeps, userId: number, bytes: Buffer, said: Said | undefined): Promise<Result> {
+async function takePicture(
+  deps: TakeDeps,
+  { id, userId }: ClaimedImport,
+  bytes: Buffer,
+  said: Said | undefined,
+): Promise<Result> {
   if (said && createHash('sha256').update(bytes).digest('hex') !== said.sha256) return refused('changed')
   const isUpload = !said || said.origin === 'uploaded'
   const token = isUpload ? (await keepUpload(deps, userId, bytes)).token : await keepReceived(deps, userId, bytes)
+  await deps.at?.('stored', id)
   return fileImported(deps, userId, token, said ?? null)
 }
 

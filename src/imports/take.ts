@@ -23,12 +23,13 @@ const AGAIN_SECONDS = 30
 const MOST_UNPACKED = 3
 const SMALL = 64 * 1024 ** 2
 
-type TakeDeps = Pick<Deps, 'db' | 'storage' | 'log' | 'config'>
+type TakeDeps = Pick<Deps, 'db' | 'storage' | 'log' | 'config' | 'at'>
 
 /** Takes a ZIP apart, entry by entry, each with what became of it; goes on where another worker has stopped. */
 export async function takeImport(deps: TakeDeps, taken: ClaimedImport, run: Run): Promise<void> {
   let zip: OpenZip | null = null
   try {
+    await deps.at?.('claimed', taken.id)
     zip = await openZip(deps, taken.object, taken.bytes)
     if (zip.count > MOST_ENTRIES) return await finish(deps, taken, 'failed', 'too_many')
     const manifest = await findManifest(zip)
@@ -67,9 +68,11 @@ async function takeAll(
     if (last > MOST_ENTRIES) return finish(deps, taken, 'failed', 'too_many')
     absent.delete(entry.name)
     const isTaken = seen.has(entry.number)
-    const result = await takeEntry(deps, taken.userId, entry, manifest, budget, isTaken)
+    const result = await takeEntry(deps, taken, entry, manifest, budget, isTaken)
     if (!result || isTaken) continue
+    await deps.at?.('filed', taken.id)
     if (!(await addEntry(deps.db, taken, { number: entry.number, name: shownName(entry.name), ...result }))) return
+    await deps.at?.('part', taken.id)
   }
   for (const name of absent) {
     const entry: ImportEntry = {
@@ -96,11 +99,13 @@ async function finish(
   state: 'done' | 'failed' | 'cancelled',
   problem: Import['problem'],
 ): Promise<void> {
+  await deps.at?.('ending', taken.id)
   const isOurs = await deps.db.transaction(async tx => {
     if (!(await finishImport(tx, taken, state, problem))) return false
     await nameUnwanted(tx, [taken.object])
     return true
   })
+  await deps.at?.('ended', taken.id)
   if (isOurs) await discardBytes(deps, taken.object)
 }
 

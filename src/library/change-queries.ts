@@ -14,12 +14,20 @@ export const deeds = ['favourite', 'unfavourite', 'delete', 'restore', 'move', '
 
 const Id = z.object({ id: z.string() })
 
-export async function insertChange(db: Db, userId: number, did: Change['did']): Promise<string> {
-  const { id } = await db.one(Id, `insert into library_changes (user_id, did) values ($1, $2) returning id`, [
-    userId,
-    did,
-  ])
+export async function insertChange(db: Db, userId: number, change: Change): Promise<string> {
+  const folder = 'folderId' in change ? change.folderId : null
+  const tags = 'tags' in change ? change.tags : null
+  const { id } = await db.one(
+    Id,
+    `insert into library_changes (user_id, did, folder_id, tags) values ($1, $2, $3, $4) returning id`,
+    [userId, change.did, folder, tags],
+  )
   return id
+}
+
+/** How many pictures of a list it was about. */
+export async function setCount(db: Db, id: string, count: number): Promise<void> {
+  await db.run(`update library_changes set count = $2 where id = $1`, [id, count])
 }
 
 /**
@@ -62,30 +70,19 @@ export async function countOverTagged(db: Db, changeId: string, tags: readonly s
   return count
 }
 
-// Of one statement: a page waits for each of them only so long.
-const AT_ONCE = 2000
-
-/** Ids of the pictures that a change is about, part by part. */
-async function* partsOf(db: Db, changeId: string): AsyncGenerator<string[]> {
-  for (let last: string | null = null; ; ) {
-    const rows: { id: string }[] = await db.many(
-      Id,
-      `select picture_id as id from library_changed where change_id = $1 and ($2::uuid is null or picture_id > $2)
-       order by picture_id limit ${AT_ONCE}`,
-      [changeId, last],
-    )
-    if (rows.length === 0) return
-    yield rows.map(({ id }) => id)
-    last = rows.at(-1)!.id
-  }
+/** Ids of the pictures that a change is about. */
+async function listChanged(db: Db, changeId: string): Promise<string[]> {
+  const rows = await db.many(Id, `select picture_id as id from library_changed where change_id = $1`, [changeId])
+  return rows.map(({ id }) => id)
 }
 
 export async function applyChange(db: Db, userId: number, changeId: string, change: Change): Promise<void> {
-  for await (const ids of partsOf(db, changeId)) await applyTo(db, userId, ids, change)
-  if (change.did === 'restore') await showOldest(db, userId, changeId)
+  const ids = await listChanged(db, changeId)
+  await applyTo(db, userId, ids, change)
+  if (change.did === 'restore') await showOldestOf(db, userId, ids)
 }
 
-async function applyTo(db: Db, userId: number, ids: readonly string[], change: Change): Promise<void> {
+export async function applyTo(db: Db, userId: number, ids: readonly string[], change: Change): Promise<void> {
   const values: unknown[] = [ids, userId]
   const put = (value: unknown) => `$${values.push(value)}`
   const folder = () => 'folderId' in change && `folder_id = ${put(change.folderId)}`
@@ -104,11 +101,7 @@ async function applyTo(db: Db, userId: number, ids: readonly string[], change: C
 }
 
 /** Of the same bytes the oldest row is shown that is not in the trash. */
-async function showOldest(db: Db, userId: number, changeId: string): Promise<void> {
-  for await (const ids of partsOf(db, changeId)) await showOldestOf(db, userId, ids)
-}
-
-async function showOldestOf(db: Db, userId: number, ids: readonly string[]): Promise<void> {
+export async function showOldestOf(db: Db, userId: number, ids: readonly string[]): Promise<void> {
   await db.run(
     `update pictures p set is_copy = numbered.number > 1
      from (select id, row_number() over (partition by token, origin = 'uploaded' order by created_at, id) as number
@@ -120,27 +113,71 @@ async function showOldestOf(db: Db, userId: number, ids: readonly string[]): Pro
   )
 }
 
-const Changed = z.object({ id: z.string(), did: z.enum(deeds), count: z.number() })
+const Changed = z.object({
+  id: z.string(),
+  did: z.enum(deeds),
+  count: z.number(),
+  state: z.enum(['queued', 'running', 'done', 'stopped', 'undone']),
+  undoes: z.boolean(),
+  total: z.number(),
+  done: z.number(),
+})
 export type Changed = z.output<typeof Changed>
 
-export function findChange(db: Db, userId: number, id: string): Promise<Changed | null> {
+/** This one, or else, with null too, the one that is under way. */
+export function findChange(db: Db, userId: number, id: string | null): Promise<Changed | null> {
   return db.maybeOne(
     Changed,
-    `select id, did, (select count(*) from library_changed join pictures p on p.id = picture_id
-        where change_id = library_changes.id and not p.is_copy) as count
-     from library_changes where id = $1 and user_id = $2`,
-    [id, userId],
+    `select id, did, count, state, undoes, total, done from library_changes
+     where user_id = $1 and (id = $2 or state in ('queued', 'running'))
+     order by (id = $2) desc nulls last, created_at limit 1`,
+    [userId, id],
   )
 }
 
-/** Puts back what the change changed, and forgets it: a second time there is nothing to undo. False then. */
+/**
+ * Puts back what the change changed, and forgets it: a second time there is nothing to undo. One of very many pictures is put back by
+ * the workers. False where there is nothing to undo.
+ */
 export async function undoChange(db: Db, userId: number, changeId: string): Promise<boolean> {
   const change = await db.maybeOne(
-    z.object({ did: z.enum(deeds) }),
-    `select did from library_changes where id = $1 and user_id = $2 for update`,
+    z.object({ did: z.enum(deeds), total: z.number() }),
+    `select did, total from library_changes where id = $1 and user_id = $2 and state <> 'undone' for update`,
     [changeId, userId],
   )
   if (!change) return false
+  if (change.total > 0) await turnBack(db, changeId)
+  else {
+    await putBack(db, userId, changeId, change.did, await listChanged(db, changeId))
+    await db.run(`delete from library_changes where id = $1 and user_id = $2`, [changeId, userId])
+  }
+  return true
+}
+
+/** From here on its parts are put back, whatever it was at; what it has not come to is forgotten. */
+async function turnBack(tx: Db, id: string): Promise<void> {
+  await tx.run(
+    `delete from library_changed c using library_changes l
+     where l.id = $1 and c.change_id = $1 and not l.undoes and (l.through is null or c.picture_id > l.through)`,
+    [id],
+  )
+  await tx.run(
+    `update library_changes set version = version + 1, state = case when state = 'running' then state else 'queued' end,
+       undoes = true, cancel_requested_at = null, not_before = null, attempts = 0,
+       total = case when undoes then total else done end, done = case when undoes then done else 0 end
+     where id = $1`,
+    [id],
+  )
+}
+
+/** These of its pictures, as they were. */
+export async function putBack(
+  db: Db,
+  userId: number,
+  changeId: string,
+  did: Change['did'],
+  ids: readonly string[],
+): Promise<void> {
   // A folder that is gone meanwhile takes nothing back.
   const folder = `folder_id = (select id from folders where folders.id = c.folder_id)`
   const set = {
@@ -152,17 +189,13 @@ export async function undoChange(db: Db, userId: number, changeId: string): Prom
     tag: 'tags = c.tags',
     untag: 'tags = c.tags',
     describe: `${folder}, tags = c.tags`,
-  }[change.did]
-  for await (const ids of partsOf(db, changeId)) {
-    await db.run(
-      `update pictures p set ${set} from library_changed c
-       where c.change_id = $1 and c.picture_id = any($3::uuid[]) and c.picture_id = p.id and p.user_id = $2`,
-      [changeId, userId, ids],
-    )
-  }
-  if (change.did === 'delete') await showOldest(db, userId, changeId)
-  await db.run(`delete from library_changes where id = $1 and user_id = $2`, [changeId, userId])
-  return true
+  }[did]
+  await db.run(
+    `update pictures p set ${set} from library_changed c
+     where c.change_id = $1 and c.picture_id = any($3::uuid[]) and c.picture_id = p.id and p.user_id = $2`,
+    [changeId, userId, ids],
+  )
+  if (did === 'delete') await showOldestOf(db, userId, ids)
 }
 
 /** All that matches and was there at `until`. */
@@ -177,5 +210,7 @@ export async function listMatching(db: Db, match: Matching, until: Date): Promis
 
 /** What can no longer be undone. */
 export function deleteOldChanges(db: Db): Promise<number> {
-  return db.run(`delete from library_changes where made_at < now() - interval '1 day'`)
+  return db.run(
+    `delete from library_changes where made_at < now() - interval '1 day' and state not in ('queued', 'running')`,
+  )
 }

@@ -7,14 +7,17 @@ import {
   insertChange,
   insertChanged,
   lockPictures,
+  setCount,
 } from './change-queries.ts'
+import { queueChange } from './long-change-queries.ts'
 import { MOST_TAGS } from './names.ts'
 
+/** So many while somebody waits for the page; more are left to the workers. */
 const AT_ONCE = 2000
 
 /**
- * Changes this person's pictures among `ids`, all or none, so that it can be undone for a day. Answers the change, or null when there
- * is none of them. Throws `Refusal` 422 where a picture would have too many tags.
+ * Changes this person's pictures among `ids`, so that it can be undone for a day: all or none, or, very many, part by part from now on.
+ * Answers the change, or null when there is none of them. Throws `Refusal` 422 where a picture would have too many tags.
  */
 export async function changePictures(
   deps: Pick<Deps, 'db'>,
@@ -23,11 +26,12 @@ export async function changePictures(
   change: Change,
 ): Promise<{ id: string; count: number } | null> {
   return deps.db.transaction(async tx => {
-    const id = await insertChange(tx, userId, change.did)
+    const id = await insertChange(tx, userId, change)
+    const isLong = ids.length > AT_ONCE
     let count = 0
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const some = ids.slice(at, at + AT_ONCE)
-      await lockPictures(tx, userId, some)
+      if (!isLong) await lockPictures(tx, userId, some)
       count += await insertChanged(tx, userId, id, some)
     }
     if (count === 0) return null
@@ -35,7 +39,11 @@ export async function changePictures(
       const over = await countOverTagged(tx, id, change.tags)
       if (over > 0) throw new Refusal(422, 'library.tags.over', { count: over, limit: MOST_TAGS })
     }
-    await applyChange(tx, userId, id, change)
+    if (isLong) await queueChange(tx, id, count)
+    else {
+      await applyChange(tx, userId, id, change)
+      await setCount(tx, id, count)
+    }
     return { id, count }
   })
 }

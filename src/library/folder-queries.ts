@@ -115,6 +115,7 @@ export function deleteUnusedTags(db: Db): Promise<number> {
   return db.run(
     `delete from tags t where not exists (select from pictures p where p.user_id = t.user_id and p.tag_hashes @> array[tag_hash(t.key)])
        and not exists (select from library_changed c join library_changes l on l.id = c.change_id
-                       where l.user_id = t.user_id and c.tags @> array[t.key])`,
+                       where l.user_id = t.user_id and c.tags @> array[t.key])
+       and not exists (select from library_changes l where l.user_id = t.user_id and l.tags @> array[t.key])`,
   )
 }

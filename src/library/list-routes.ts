@@ -42,7 +42,7 @@ export function listRoutes(deps: Deps): Router {
       listMonths(db, match, page.timeZone),
       filter.folder && filter.folder !== 'none' ? findFolder(db, userId, filter.folder) : null,
       filter.tags.length > 0 ? listTags(db, userId, filter.tags) : [],
-      change.success ? findChange(db, userId, change.data) : null,
+      findChange(db, userId, change.data ?? null),
     ])
     const first = found.tiles[0]
     render(res, 'library/index', {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
 import type { Page } from '../testing/browser.ts'
+import { changeIn, countOf, everything, hoarder, pagesOnly } from '../testing/doomed.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { plansOf } from '../testing/plans.ts'
-import { type TestApp, testApp } from '../testing/server.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
 import { newToken } from './keep.ts'
+import { ClaimedChange, doPart } from './long-change-queries.ts'
 
 let app: TestApp
 before(async () => {
@@ -243,34 +245,59 @@ test('all that matches is what was there when the list was looked at, but for wh
   assert.match(done.html.querySelector('form[role="status"]')!.text, new RegExp(`${gone.length}`))
 })
 
-test('ten thousand are changed as one, part by part, and put back as they were', async () => {
-  const owner = await alice(app)
-  const count = 10_500
-  await fillFor(owner, count)
+test('ten thousand are changed part by part: how far is seen, also after a reload, and all of it is put back', async () => {
+  const owner = await hoarder(app, 10_500)
   await app.db.run('analyze pictures')
   await app.db.run('analyze files')
-  const totals = async () => {
-    const { rows } = await app.db.pool.query<{ tagged: number; kept: number }>(
-      `select count(*) filter (where tags @> array['many'])::int as tagged, count(*) filter (where deleted_at is null)::int as kept
-       from pictures where user_id = (select id from users where email = $1)`,
-      [owner.email],
-    )
-    return rows[0]
-  }
-  const everything = { all: 'on', as_of: new Date().toISOString(), back: '/library' }
-  const undo = async (location: string) => {
-    const change = new URL(location, app.url).searchParams.get('undo')!
-    assert.equal((await owner.post(`/library/changes/${change}/undo`)).status, 303)
-  }
 
-  const tagged = await owner.post('/library/selection', { ...everything, act: 'tag', tags: 'many' })
-  assert.deepEqual(await totals(), { tagged: count, kept: count })
-  await undo(tagged.location)
-  assert.deepEqual(await totals(), { tagged: 0, kept: count })
-  const deleted = await owner.post('/library/selection', { ...everything, act: 'delete' })
-  assert.deepEqual(await totals(), { tagged: 0, kept: 0 })
-  await undo(deleted.location)
-  assert.deepEqual(await totals(), { tagged: 0, kept: count })
+  const tagged = await owner.post('/library/selection', everything({ act: 'tag', tags: 'many' }))
+  const id = changeIn(app, tagged.location)
+  const seen = new Set<string>()
+  await until('the end of it', async () => {
+    const page = await owner.get('/library')
+    const progress = page.html.querySelector(`#change-${id} progress`)
+    if (progress) seen.add(progress.getAttribute('value')!)
+    return !progress
+  })
+  assert.ok(seen.size > 1, [...seen].join())
+  assert.deepEqual(await countOf(app, owner), { tagged: 10_500, kept: 10_500 })
+  assert.match((await owner.open(tagged.location)).html.querySelector('form[role="status"]')!.text, /10500|10,500/)
+  await owner.post(`/library/changes/${id}/undo`)
+  const undone = () => owner.get(`/library/changes/${id}`)
+  await until('it to be put back', async () => /as it was before/.test((await undone()).text))
+  assert.deepEqual(await countOf(app, owner), { tagged: 0, kept: 10_500 })
+  assert.equal((await owner.post(`/library/changes/${id}/undo`)).status, 404)
+})
+
+test('what is stopped half-way says how far it came, and only that is put back', async () => {
+  const pages = await pagesOnly()
+  const owner = await hoarder(pages)
+  const { location } = await owner.post('/library/selection', everything({ act: 'delete' }))
+  const id = changeIn(pages, location)
+  const before = await owner.open(location)
+  assert.match(before.text, /<noscript><meta http-equiv="refresh"/)
+  // As a worker that has done its first part, and is slow.
+  await pages.db.run(
+    `update library_changes set state = 'running', claim = gen_random_uuid(), lease_until = now() + interval '1 hour' where id = $1`,
+    [id],
+  )
+  const claimed = await pages.db.one(ClaimedChange, `select * from library_changes where id = $1`, [id])
+  await pages.db.transaction(tx => doPart(tx, claimed))
+  assert.deepEqual(await countOf(pages, owner), { tagged: 0, kept: 2100 })
+  const stopped = await owner.post(`/library/changes/${id}/stop`, { back: '/library' })
+  assert.equal(stopped.status, 303)
+  assert.equal(await pages.db.transaction(tx => doPart(tx, claimed)), false)
+  assert.match((await owner.open(stopped.location)).html.querySelector(`#change-${id}`)!.text, /500.*2,600/)
+  assert.deepEqual(await countOf(pages, owner), { tagged: 0, kept: 2100 })
+
+  await owner.post(`/library/changes/${id}/undo`)
+  await pages.another({ role: 'worker' })
+  await until('it to be put back', async () => (await countOf(pages, owner))!.kept === 2600)
+  const stranger = await charlie(pages)
+  for (const act of ['stop', 'undo']) {
+    assert.equal((await stranger.post(`/library/changes/${id}/${act}`)).status, 404)
+  }
+  assert.equal((await stranger.get(`/library/changes/${id}`)).status, 404)
 })
 
 test('folders are made by moving, renamed, merged and deleted, and keep their pictures', async () => {

@@ -55,7 +55,7 @@ export function libraryRoutes(deps: Deps): Router {
       older,
       total: await countTrash(db, userId),
       asOf: new Date().toISOString(),
-      change: change.success ? await findChange(db, userId, change.data) : null,
+      change: await findChange(db, userId, change.data ?? null),
     }
     render(res, 'library/trash', { trash })
   })

@@ -5,11 +5,12 @@ import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { localPath, parse, parseId } from '../web/parse.ts'
-import { pageOf } from '../web/render.ts'
+import { pageOf, renderView, sendFragments } from '../web/render.ts'
 import { changePictures } from './change.ts'
-import { type Change, undoChange } from './change-queries.ts'
+import { type Change, type Changed, findChange, undoChange } from './change-queries.ts'
 import { folderCalled, tagNames } from './filing.ts'
 import { ensureTags } from './folder-queries.ts'
+import { stopChange } from './long-change-queries.ts'
 import { Selected, selectedIds } from './selected.ts'
 
 const text = z.string().max(5000).default('')
@@ -46,14 +47,37 @@ export function selectionRoutes(deps: Deps): Router {
     const id = parseId(req.params.id)
     const undone = await db.transaction(tx => undoChange(tx, userId, id))
     if (!undone) throw new Refusal(404, 'library.changes.gone')
-    answerUndone(req, res)
+    await answerChanged(req, res, id)
   })
 
-  return router
-}
+  /** How far one of very many pictures is: asked for by the page that shows it. */
+  router.get('/library/changes/:id', async (req, res) => {
+    const change = await myChange(req, res)
+    const back = localPath(req.query.back, '/library')
+    sendFragments(res, renderView(pageOf(res), 'library/_change', { change, back, isAsked: true }))
+  })
 
-function answerUndone(req: Request, res: Response): void {
-  res.redirect(303, without(localPath(req.body?.back, '/library'), 'undo'))
+  router.post('/library/changes/:id/stop', async (req, res) => {
+    const { id } = await myChange(req, res)
+    await stopChange(db, signedIn(res).userId, id)
+    await answerChanged(req, res, id)
+  })
+
+  async function myChange(req: Request, res: Response): Promise<Changed> {
+    const id = parseId(req.params.id)
+    const change = await findChange(db, signedIn(res).userId, id)
+    if (change?.id !== id) throw new Refusal(404, 'library.changes.gone')
+    return change
+  }
+
+  /** Where it still is to be seen: back there, with it. */
+  async function answerChanged(req: Request, res: Response, id: string): Promise<void> {
+    const back = localPath(req.body?.back, '/library')
+    const change = await findChange(db, signedIn(res).userId, id)
+    res.redirect(303, change?.id === id ? withUndo(back, id) : without(back, 'undo'))
+  }
+
+  return router
 }
 
 /** Throws `Refusal` 422 for names that are missing or too long. */

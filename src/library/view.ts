@@ -153,6 +153,12 @@ export interface ChangeView {
   id: string
   did: 'favourite' | 'unfavourite' | 'delete' | 'restore' | 'move' | 'tag' | 'untag' | 'describe'
   count: number
+  state: 'queued' | 'running' | 'done' | 'stopped' | 'undone'
+  /** It is being put back, or was. */
+  undoes: boolean
+  /** Of very many pictures, which are changed part by part: how many there are to go through. */
+  total: number
+  done: number
 }
 
 interface Choice {

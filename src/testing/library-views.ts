@@ -29,7 +29,16 @@ const filter = { q: '', tab: 'pictures' as const, chips: [], fields: [], isNarro
 const years: LibraryView['years'] = [
   { year: '2026', months: [{ month: '2026-03', first: now, count: 1200, url: '/library?at=2026-03', isHere: true }] },
 ]
-const change: ChangeView = { id: 'x', did: 'delete', count: 3 }
+export const changed: ChangeView = {
+  id: 'x',
+  did: 'delete',
+  count: 3,
+  state: 'done',
+  undoes: false,
+  total: 0,
+  done: 0,
+}
+const long = { total: 20_000, done: 4000 }
 const library: LibraryView = {
   list,
   newer: null,
@@ -63,7 +72,7 @@ const narrow: LibraryView = {
     isNarrow: true,
     folder: '<lighthouse>',
   },
-  change,
+  change: changed,
   address: '/library?tag=a',
 }
 const none = { list: { ...list, tiles: [], older: null, through: null }, total: 0, years: [] }
@@ -139,7 +148,16 @@ export const noDetails: DetailsView = {
 /** What the templates of lists and folders are rendered with in tests. */
 export const librarySamples = {
   'library/_cell': tiles.map(each => ({ tile: each, query: list.query })),
-  'library/_change': [{ change, back: '/library?tag=a&q=b' }],
+  'library/_change': [
+    { change: changed, back: '/library?tag=a&q=b' },
+    ...(['queued', 'running', 'done', 'stopped', 'undone'] as const).flatMap(state =>
+      [false, true].map(undoes => ({
+        change: { ...changed, ...long, state, undoes },
+        back: '/library',
+        isAsked: true,
+      })),
+    ),
+  ],
   'library/_dates': [{ years }],
   'library/_filters': [{ filters }, { filters: { ...filters, filter: readFilter({}), tags: [] } }],
   'library/_folder': folders.map(each => ({ folder: each, others: folders })),

@@ -99,7 +99,7 @@ export interface Views {
   'imports/show': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
   layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
-  'library/_change': { change: import('../library/view.ts').ChangeView; back: string }
+  'library/_change': { change: import('../library/view.ts').ChangeView; back: string; isAsked?: boolean }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
   'library/_condition': { picture: import('../library/view.ts').PictureView }
   'library/_dates': { years: import('../library/view.ts').LibraryView['years'] }

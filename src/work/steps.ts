@@ -10,6 +10,10 @@ export type Step =
   | 'bound' // to the spill of this worker
   | 'told' // to the page, that it waits
   | 'made'
+  // Of what has many parts:
+  | 'stored' // bytes that no row uses yet
+  | 'part'
+  | 'ending' // all of it, but to say so
   // Of news:
   | 'heard' // not acted on yet
   | 'painted' // the model is about to be told
