@@ -58,7 +58,8 @@ if (ci) for (const [file, ms] of first.slowest) console.log(`${(ms / 1000).toFix
 if (flaky.length > 0) console.log(`flaky, passed when tried again: ${flaky.join(', ')}`)
 if (second.failed.length > 0) console.log(`failed: ${second.failed.join(', ')}`)
 for (const [why, count] of first.notRun) console.log(`not run: ${count} tests, because ${why}`)
-process.exitCode = second.failed.length > 0 || (ci && first.notRun.size > 0) ? 1 : 0
+const missed = [...first.notRun.keys()].some(why => !why.endsWith(', and need not be'))
+process.exitCode = second.failed.length > 0 || (ci && missed) ? 1 : 0
 
 async function runFiles(names: readonly string[]): Promise<Outcome> {
   const failed = new Set<string>()
