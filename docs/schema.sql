@@ -484,6 +484,7 @@ create table image_jobs (
   conversation_title text,
   tells_end boolean default false not null,
   parked_at timestamp with time zone,
+  prices jsonb,
   dearest double precision,
   from_balance boolean default true not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
@@ -733,6 +734,8 @@ CASE
     WHEN (charged = 'no'::text) THEN 0
     ELSE COALESCE(((asked ->> 'n'::text))::integer, 0)
 END) stored not null,
+  prices jsonb,
+  reason text,
   held numeric,
   is_bounded boolean default true not null,
   from_balance boolean default true not null,

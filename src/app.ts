@@ -93,7 +93,8 @@ export function createApp(deps: Deps): App {
     web.use(room('/agents', async () => (await import('./agents/routes.ts')).agentRoutes(deps)))
     web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, remixOf)))
     web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))
-    web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps)))
+    web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps, receiptOf)))
+    web.use(room('/spend', async () => (await import('./spend/routes.ts')).spendRoutes(deps)))
     web.use(room('/files', async () => (await import('./library/files.ts')).fileRoutes(deps)))
     web.use(room('/exports', async () => (await import('./exports/routes.ts')).exportRoutes(deps)))
     web.use(room('/imports', async () => (await import('./imports/routes.ts')).importRoutes(deps)))
@@ -112,6 +113,11 @@ export function createApp(deps: Deps): App {
 
   async function remixOf(id: string) {
     return (await import('./gallery/remix.ts')).remixOf(deps, id)
+  }
+
+  async function receiptOf(userId: number, jobId: string) {
+    const { viewNewest } = await import('./spend/receipt-view.ts')
+    return (await viewNewest(deps.db, userId, 'picture', [jobId])).get(jobId) ?? null
   }
 
   function sessionOfRequest(): RequestHandler {

@@ -22,7 +22,8 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   spend: {
     on: ['session', 'account'],
-    offers: 'copy copy-queries evidence in-doubt leave mine queries receipt reservation-queries sentences upkeep',
+    offers:
+      'copy copy-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
   },
   library: {
     on: ['session'],

@@ -21,6 +21,7 @@ import { importSamples } from './testing/import-views.ts'
 import { changed, details, librarySamples, noDetails } from './testing/library-views.ts'
 import { paletteSamples } from './testing/palette-views.ts'
 
+import { sampleReceipt, spendSamples } from './testing/spend-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
 import { renderView } from './web/render.ts'
@@ -382,7 +383,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_unfetched': [{ job: { ...done, unfetched: [{ url: 'https://g.example/a?b=c', host: 'g.example' }] } }],
   'images/_go_on': [{ question, swaps: true }],
   'images/_job': jobs.map(job => ({ job })),
-  'images/_job_page': jobs.map(job => ({ job })),
+  'images/_job_page': jobs.map((job, at) => ({ job, receipt: at % 2 ? sampleReceipt : null })),
   'images/_mosaic': [
     { job: done, columns: 2 },
     { job: running, columns: 1 },
@@ -411,7 +412,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       unfinished: [],
     },
   ],
-  'images/show': jobs.map(job => ({ job })),
+  'images/show': jobs.map((job, at) => ({ job, receipt: at % 2 ? sampleReceipt : null })),
   'library/_condition': [{ picture: preview }, { picture: incomplete }, { picture: undecodable }],
   'library/_facts': [{ picture }, { picture: uploaded }, { picture: incomplete }, { picture: undecodable }],
   'library/_lightbox': [{}],
@@ -428,7 +429,16 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { picture: uploaded, details: noDetails },
   ],
   'library/show': [
-    { picture, newer: '/library/x', older: '/library/y', back: '/library', lineage, details, change: null },
+    {
+      picture,
+      newer: '/library/x',
+      older: '/library/y',
+      back: '/library',
+      lineage,
+      details,
+      change: null,
+      receipt: sampleReceipt,
+    },
     {
       picture: trashed,
       newer: null,
@@ -437,6 +447,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       lineage: { ancestors: [], descendants: [] },
       details: noDetails,
       change: null,
+      receipt: null,
     },
     {
       picture: undecodable,
@@ -446,6 +457,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       lineage,
       details: noDetails,
       change: { ...changed, did: 'describe' },
+      receipt: null,
     },
   ],
   'library/_trashed': [
@@ -474,6 +486,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...exportSamples(),
   ...importSamples(),
   ...paletteSamples(),
+  ...spendSamples,
   'departures/index': [null, 'That is not a@example.com.'].map(error => ({
     email: '<a>@example.com',
     counts: { pictures: 1, conversations: 2, shown: 0, sshKeys: 1 },

@@ -21,6 +21,8 @@ const Task = z.object({
   error: z.string().nullish(),
   failure: z.string().nullish().catch(null),
   charged: z.unknown().optional(),
+  cost: z.number().nullish().catch(null),
+  receipt: z.object({ verdict: z.string() }).nullish().catch(null),
   result: z.object({ images: z.array(Image) }).nullish(),
   kept: z.array(Image).nullish(),
 })

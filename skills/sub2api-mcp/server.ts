@@ -35,6 +35,11 @@ const TaskFacts = {
   error: z.string().nullish(),
   reason: z.string().nullish(),
   charged: z.unknown().optional(),
+  cost: z.number().nullish().describe('US dollars that were charged, once they are known'),
+  verdict: z
+    .string()
+    .nullish()
+    .describe('Whether it delivered and cost what was asked for: as_asked, not_settled yet, or what differs'),
 }
 
 server.registerTool(
@@ -315,8 +320,13 @@ process.stdin.once('end', () => {
 })
 await server.connect(new StdioServerTransport())
 
-function factsOf({ result, kept, failure, ...task }: Task) {
-  return { ...task, reason: failure ?? null, pictures: picturesOf({ result, kept }).length }
+function factsOf({ result, kept, failure, receipt, ...task }: Task) {
+  return {
+    ...task,
+    verdict: receipt?.verdict ?? null,
+    reason: failure ?? null,
+    pictures: picturesOf({ result, kept }).length,
+  }
 }
 
 /** Those that can be downloaded and shown. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defaultModel } from '../models/image-models.ts'
+import { judgements } from '../spend/judge.ts'
 import { longestSignatureText } from './signature.ts'
 import { longestKeyText } from './ssh-key.ts'
 
@@ -132,6 +133,33 @@ const TaskImage = z.object({
   original_mime_type: z.string().nullable(),
   ...Said,
 })
+const TaskReceipt = z.object({
+  id: z.uuid(),
+  verdict: z
+    .enum(judgements)
+    .describe(
+      'whether it delivered and cost what was asked for. Where several are true it is the first of this list that costs money, else the first; `not_settled` until the gateway has told the bill',
+    ),
+  asked: z.object({
+    size: z.string(),
+    quality: z.string(),
+    n: z.number().nullable(),
+    tier: z.string().nullable().describe('by the longest edge: 1K, 2K or 4K; null for size `auto`'),
+    usd: z.number().nullable().describe('the estimate, at most'),
+  }),
+  delivered: z
+    .object({ n: z.number(), damaged: z.number(), sizes: z.array(z.string()), tier: z.string().nullable() })
+    .nullable()
+    .describe('as it was decoded here; null while it is not told'),
+  billed: z.object({
+    charged: z.enum(['yes', 'no', 'unknown']),
+    usd: z.number().nullable(),
+    by: z.enum(['picture', 'tokens']).nullable(),
+    n: z.number().nullable(),
+    tier: z.string().nullable(),
+    rate: z.number().nullable().describe('the multiplier of group or person'),
+  }),
+})
 export const TaskAnswer = z.object({
   task_id: z.uuid(),
   status: TaskStatus,
@@ -168,6 +196,7 @@ export const TaskAnswer = z.object({
     ),
   retry_at: z.iso.datetime().nullable(),
   cost: z.number().nullable(),
+  receipt: TaskReceipt.nullable().describe('of its newest call to the gateway; null before one'),
   /** All that can be downloaded of a task that is over, however it ended: previews and what cannot be shown, too. */
   kept: z.array(TaskImage),
   unfetched: z

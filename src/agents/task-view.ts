@@ -6,6 +6,8 @@ import type { Wait } from '../images/line-queries.ts'
 import { linksOf } from '../images/unfetched.ts'
 import { contentTypeOf } from '../library/formats.ts'
 import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
+import { viewNewest } from '../spend/receipt-view.ts'
+import type { ReceiptView } from '../spend/view.ts'
 import type { Translate } from '../web/i18n.ts'
 import type { TaskAnswer, TaskStatus } from './schemas.ts'
 import { listTasks } from './task-queries.ts'
@@ -37,10 +39,11 @@ export async function viewTasks(
 ): Promise<TaskAnswer[]> {
   if (jobs.length === 0) return []
   const ids = jobs.map(job => job.id)
-  const [all, tasks, waits] = await Promise.all([
+  const [all, tasks, waits, receipts] = await Promise.all([
     listPicturesOfJobs(deps.db, owner.userId, ids),
     listTasks(deps.db, owner.id, ids),
     waitsOf(deps.db, owner.userId, jobs),
+    viewNewest(deps.db, owner.userId, 'picture', ids),
   ])
   const byJob = Map.groupBy(all, picture => picture.jobId)
   const conversations = new Map(tasks.map(task => [task.jobId, task.conversationId]))
@@ -70,11 +73,30 @@ export async function viewTasks(
       estimate: estimateNow(job, pictures),
       estimate_stale: job.estimateStale,
       cost: job.cost,
+      receipt: receiptOf(receipts.get(job.id)),
       ...waitOf(job, waits.get(job.id)),
       kept: job.finishedAt ? images : [],
       unfetched: linksOf(job).map(({ url }) => url),
     }
   })
+}
+
+function receiptOf(receipt?: ReceiptView): TaskAnswer['receipt'] {
+  if (!receipt) return null
+  const { id, verdict, asked, delivered, billed } = receipt
+  const { size, quality, n, tier, usd } = asked
+  return {
+    id,
+    verdict,
+    asked: { size, quality, n, tier, usd },
+    delivered: delivered && {
+      n: delivered.n,
+      damaged: delivered.damaged,
+      sizes: delivered.sizes,
+      tier: delivered.tier,
+    },
+    billed,
+  }
 }
 
 /** By its number as it was made; null when it never was, or is in the trash. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 import { Told } from '../gateway/told.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
@@ -31,6 +32,8 @@ export const ImageJob = z.object({
   estimateStale: z.boolean(),
   dearest: z.number().nullable(),
   fromBalance: z.boolean(),
+  /** The price list that the estimate was made from. */
+  prices: Prices.nullable(),
   /** Of the SSH key that asked, if it was not a person in a browser. */
   sshKeyId: z.string().nullable(),
   sshKeyName: z.string().nullable(),
@@ -108,13 +111,23 @@ export function changeKey(
   job: ImageJob,
   key: Pick<
     NewJob,
-    'keyId' | 'keyName' | 'keyGroup' | 'keySecret' | 'fromBalance' | 'estimate' | 'estimateStale' | 'dearest' | 'waits'
+    | 'keyId'
+    | 'keyName'
+    | 'keyGroup'
+    | 'keySecret'
+    | 'fromBalance'
+    | 'estimate'
+    | 'estimateStale'
+    | 'dearest'
+    | 'prices'
+    | 'waits'
   >,
 ): Promise<ImageJob | null> {
   return db.maybeOne(
     ImageJob,
     `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
-       not_before = $8, key_name = $9, key_group = $10, dearest = $11, from_balance = $12, retry_at = null, version = version + 1
+       not_before = $8, key_name = $9, key_group = $10, dearest = $11, from_balance = $12, prices = $13, retry_at = null,
+       version = version + 1
      where id = $1 and user_id = $2 and state = 'queued' and ${awaitsWindow} and ssh_key_id is null returning *`,
     [
       job.id,
@@ -129,6 +142,7 @@ export function changeKey(
       key.keyGroup,
       key.dearest,
       key.fromBalance,
+      key.prices && JSON.stringify(key.prices),
     ],
   )
 }

@@ -9,6 +9,7 @@ import { findCapability } from '../models/image-models.ts'
 import { signedIn } from '../session/guard.ts'
 import { rowOf } from '../spend/evidence.ts'
 import { decide, lookAtOnce } from '../spend/in-doubt.ts'
+import { viewNewest } from '../spend/receipt-view.ts'
 import { Refusal } from '../web/errors.ts'
 import { parseId, refuseUnknownFields } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -38,9 +39,11 @@ export function jobRoutes(deps: Deps): Router {
   router.get('/images/:id', async (req, res) => {
     const job = await myJob(req, res)
     const [shown] = await viewJobs(db, job.userId, [job])
-    if (!wantsFragment(req)) return render(res, 'images/show', { job: shown! })
-    if (req.query.t === shown!.tag) return res.status(204).end()
-    sendFragments(res, renderView(pageOf(res), 'images/_job_page', { job: shown! }))
+    const isFragment = wantsFragment(req)
+    if (isFragment && req.query.t === shown!.tag) return res.status(204).end()
+    const receipt = (await viewNewest(db, job.userId, 'picture', [job.id])).get(job.id) ?? null
+    if (!isFragment) return render(res, 'images/show', { job: shown!, receipt })
+    sendFragments(res, renderView(pageOf(res), 'images/_job_page', { job: shown!, receipt }))
   })
 
   router.get('/images/:id/preview/:version', async (req, res) => {

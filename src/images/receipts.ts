@@ -1,5 +1,6 @@
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { listHashes } from '../library/file-queries.ts'
 import { listPicturesOfJobs, shareCost } from '../library/queries.ts'
 import { type CallKind, endReceipt, openReceipt, withdrawReceipt } from '../spend/receipt.ts'
 import { type Again, type ClaimedJob, markCalled, requeueJob, unmarkCalled } from './claim-queries.ts'
@@ -42,6 +43,7 @@ export function beginCall(
       held: dearest ?? estimate,
       isBounded: dearest !== null,
       fromBalance,
+      prices: job.prices,
       batchId,
       sshKey: sshKeyId === null ? null : { id: sshKeyId, name: sshKeyName },
       conversation: job.conversationId === null ? null : { id: job.conversationId, title: job.conversationTitle },
@@ -75,9 +77,16 @@ export function callAgainLater(
 export async function endCall(tx: Db, job: ImageJob): Promise<void> {
   if (!job.calledAt) return
   const pictures = await listPicturesOfJobs(tx, job.userId, [job.id])
-  const delivered = pictures
-    .filter(({ condition }) => condition !== 'preview')
-    .map(({ width, height, format, condition }) => ({ width, height, format, condition }))
+  const made = pictures.filter(({ condition }) => condition !== 'preview')
+  const hashes = await listHashes(
+    tx,
+    job.userId,
+    made.map(({ token }) => token),
+  )
+  const delivered = made.map(({ token, width, height, format, condition }) => {
+    const sha256 = hashes.get(token)?.toString('hex')
+    return { width, height, format, condition, ...(sha256 && { sha256 }) }
+  })
   const { requestId, charged, failureReason } = job
   await endReceipt(tx, pictureCalls, job.id, {
     requestId,

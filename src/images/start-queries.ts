@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 import { lockOfPerson } from '../db/locks.ts'
 import type { WindowName } from '../gateway/windows.ts'
@@ -54,6 +55,8 @@ export interface NewJob {
   dearest: number | null
   /** The price could not be checked. */
   estimateStale: boolean
+  /** The price list that the estimate was made from. */
+  prices: Prices | null
   /** A window of the key is full. */
   waits: { for: WindowName; until: Date } | null
   keyId: number
@@ -74,9 +77,9 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
     `insert into image_jobs (id, user_id, submission, sign_in_id, model, prompt, size, quality, n, format, compression,
        background, moderation, reference_tokens, mask_id, estimate, key_id, key_secret, caller_address,
        caller_user_agent, ssh_key_id, batch_id, batch_line, estimate_stale, waits_for, not_before, form,
-       key_name, key_group, ssh_key_name, conversation_id, conversation_title, dearest, from_balance)
+       key_name, key_group, ssh_key_name, conversation_id, conversation_title, dearest, from_balance, prices)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-       $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
+       $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)
      returning *`,
     [
       job.id,
@@ -113,6 +116,7 @@ export function insertJob(db: Db, job: NewJob): Promise<ImageJob> {
       job.conversation?.title ?? null,
       job.dearest,
       job.fromBalance,
+      job.prices && JSON.stringify(job.prices),
     ],
   )
 }

@@ -120,6 +120,7 @@ export async function prepare(
       caller,
       sshKey,
       ...price,
+      prices: account?.keyPrices ?? null,
       batch: from && 'batch' in from ? from.batch : null,
       conversation: from && 'conversation' in from ? from.conversation : null,
       form: from && 'form' in from ? from.form : null,
@@ -168,6 +169,7 @@ export async function payInstead(
     ...key,
     keySecret: sealKeyForJob(deps, userId, job.id, chosen),
     ...price,
+    prices: account?.keyPrices ?? null,
   })
 }
 

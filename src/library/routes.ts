@@ -6,6 +6,7 @@ import { Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parse, parseId } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import type { Views } from '../web/views.gen.ts'
 import { TRASH_DAYS } from '../work/upkeep.ts'
 import { changePictures } from './change.ts'
 import { findChange } from './change-queries.ts'
@@ -29,8 +30,11 @@ const DAY_MS = 86_400_000
 const Details = z.object({ folder: z.string().max(5000), tags: z.string().max(5000) })
 const Favourite = z.object({ favourite: z.enum(['on', 'off']) })
 
+/** What a job cost, from the room that knows. */
+type ReceiptOf = (userId: number, jobId: string) => Promise<Views['library/show']['receipt']>
+
 /** The pictures a person keeps: the list, one of them, the trash. */
-export function libraryRoutes(deps: Deps): Router {
+export function libraryRoutes(deps: Deps, receiptOf: ReceiptOf): Router {
   const { db } = deps
   const router = Router()
   router.use('/library', requireSignIn(deps))
@@ -85,8 +89,9 @@ export function libraryRoutes(deps: Deps): Router {
     const url = (id: string | null) => id && addressOf(filter, {}, {}, `/library/${id}`)
     const back = addressOf(filter)
     const change = z.guid().safeParse(req.query.undo)
-    const [details, done] = await Promise.all([
+    const [details, receipt, done] = await Promise.all([
       viewDetails(db, picture),
+      picture.jobId ? receiptOf(picture.userId, picture.jobId) : null,
       change.success ? findChange(db, picture.userId, change.data) : null,
     ])
     render(res, 'library/show', {
@@ -97,6 +102,7 @@ export function libraryRoutes(deps: Deps): Router {
       lineage,
       details,
       change: done,
+      receipt,
     })
   })
 

@@ -61,10 +61,11 @@ export function charge({ state, life, call, fault, ip, userAgent, path }: Exchan
   const uncounted = group.flavour === 'api_key' && bill.stream && path.endsWith('/edits')
   const byImage = pictures && !uncounted
   const reported = pictures?.sizes.filter(size => size) ?? []
-  const tier = highest(reported.length ? reported : [pictures?.asked ?? ''])
+  const tier = fault.bill?.tier ?? highest(reported.length ? reported : [pictures?.asked ?? ''])
+  const count = fault.bill?.count ?? pictures?.count ?? 0
   const rate = rateOf(state, group, user)
   const price = byImage
-    ? priceOf(group, rate, tier, pictures.count)
+    ? priceOf(group, rate, tier, count)
     : { total: tokenCost(bill), actual: round(tokenCost(bill) * rate), multiplier: rate }
 
   const row: UsageRow = {
@@ -97,7 +98,7 @@ export function charge({ state, life, call, fault, ip, userAgent, path }: Exchan
     openai_ws_mode: false,
     duration_ms: Math.round(performance.now() - bill.startedAt),
     first_token_ms: null,
-    image_count: byImage ? pictures.count : 0,
+    image_count: byImage ? count : 0,
     image_size: byImage ? tier : null,
     image_input_size: pictures?.asked || null,
     image_output_size: reported[0] ?? null,
@@ -106,7 +107,7 @@ export function charge({ state, life, call, fault, ip, userAgent, path }: Exchan
     image_input_cost: 0,
     image_output_cost: 0,
     image_size_source: !byImage ? null : reported.length ? 'output' : pictures.asked ? 'input' : 'default',
-    image_size_breakdown: byImage ? { [tier]: pictures.count } : null,
+    image_size_breakdown: byImage ? { [tier]: count } : null,
     media_type: pictures ? 'image' : null,
     user_agent: userAgent,
     ip_address: ip,

@@ -117,6 +117,11 @@ export const Fault = z.strictObject({
   tokens: z.strictObject({ input: z.int(), imageInput: z.int().default(0), output: z.int() }).optional(),
   noClientRequestId: z.boolean().optional(),
   noUsage: z.boolean().optional(),
+  /** What is billed, whatever was made. */
+  bill: z
+    .strictObject({ tier: z.enum(['1K', '2K', '4K']), count: z.int() })
+    .partial()
+    .optional(),
   /** How many times slower than usual. */
   slower: z.number().optional(),
   /** What a text model answers. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 
 /** Amounts are US dollars, in decimals as they are kept. */
@@ -14,21 +15,41 @@ const ReceiptCopy = z.object({
   amount: z.string().nullable(),
   estimate: z.string().nullable(),
   asked: z.record(z.string(), z.unknown()),
-  delivered: z.array(z.record(z.string(), z.unknown())).nullable(),
+  /** As they were decoded here; null: not told. `sha256` of the bytes, in hexadecimal, of those of before it was noted missing. */
+  delivered: z
+    .array(
+      z.looseObject({
+        width: z.number(),
+        height: z.number(),
+        format: z.string(),
+        condition: z.string(),
+        sha256: z.string().optional(),
+      }),
+    )
+    .nullable(),
+  /** The price list that the estimate was made from. */
+  prices: Prices.nullable(),
+  /** Why it did not end well. */
+  reason: z.string().nullable(),
+  usageId: z.number().nullable(),
   billedBy: z.enum(['picture', 'tokens']).nullable(),
   billedTier: z.string().nullable(),
   billedCount: z.number().nullable(),
   billedRate: z.string().nullable(),
   requestId: z.string().nullable(),
+  /** The gateway’s number of the API key. */
+  keyId: z.number().nullable(),
   keyName: z.string().nullable(),
   keyGroup: z.string().nullable(),
   sshKeyName: z.string().nullable(),
+  conversationId: z.string().nullable(),
   conversationTitle: z.string().nullable(),
 })
 export type ReceiptCopy = z.output<typeof ReceiptCopy>
 
 const columns = `id, kind, subject, model, called_at, ended_at, charged, amount, estimate, asked, delivered, billed_by, billed_tier,
-  billed_count, billed_rate, request_id, key_name, key_group, ssh_key_name, conversation_title`
+  prices, reason, usage_id, billed_count, billed_rate, request_id, key_id, key_name, key_group, ssh_key_name,
+  conversation_id, conversation_title`
 
 /** Of the calls that these jobs were for, the oldest first. */
 export function listReceiptsOfJobs(db: Db, userId: number, jobIds: readonly string[]): Promise<ReceiptCopy[]> {
@@ -38,6 +59,27 @@ export function listReceiptsOfJobs(db: Db, userId: number, jobIds: readonly stri
      where kind = 'picture' and subject = any($2) and user_id = $1 order by called_at, id`,
     [userId, jobIds],
   )
+}
+
+/** Of the newest call for each of these, by what it was for. */
+export async function mapNewest(
+  db: Db,
+  userId: number,
+  kind: ReceiptCopy['kind'],
+  subjects: readonly string[],
+): Promise<Map<string, ReceiptCopy>> {
+  if (subjects.length === 0) return new Map()
+  const receipts = await db.many(
+    ReceiptCopy,
+    `select distinct on (subject) ${columns} from receipts
+     where kind = $2 and subject = any($3) and user_id = $1 order by subject, called_at desc`,
+    [userId, kind, subjects],
+  )
+  return new Map(receipts.map(receipt => [receipt.subject, receipt]))
+}
+
+export function findReceipt(db: Db, userId: number, id: string): Promise<ReceiptCopy | null> {
+  return db.maybeOne(ReceiptCopy, `select ${columns} from receipts where id = $2 and user_id = $1`, [userId, id])
 }
 
 /** Where a page of receipts ends: the next one begins behind it. */

@@ -16,7 +16,8 @@ export async function anonymise(tx: Db, userId: number): Promise<void> {
   await tx.run(
     `update receipts set user_id = null, sign_in_id = null, subject = gen_random_uuid(), key_id = null, key_name = null,
        key_group = null, request_id = null, usage_id = null, evidence = null, look_at = null, conversation_id = null,
-       conversation_title = null, batch_id = null, ssh_key_id = null, ssh_key_name = null
+       conversation_title = null, batch_id = null, ssh_key_id = null, ssh_key_name = null,
+       delivered = (select jsonb_agg(d - 'sha256') from jsonb_array_elements(delivered) d)
      where user_id = $1`,
     [userId],
   )

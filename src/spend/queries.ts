@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import type { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 import { lockOfPerson } from '../db/locks.ts'
-import type { Charged } from '../gateway/errors.ts'
+import type { Charged, FailureReason } from '../gateway/errors.ts'
 import { Evidence, type Verdict } from './evidence.ts'
 
 // `numeric` arrives as text.
@@ -42,6 +43,8 @@ export interface Delivered {
   height: number
   format: string
   condition: string
+  /** Of the bytes, in hexadecimal. */
+  sha256?: string
 }
 
 /** Names are copied: as they are when it is called. */
@@ -56,6 +59,8 @@ export type NewReceipt = Pick<Receipt, 'userId' | 'signInId' | 'subject' | 'keyI
   isBounded: boolean
   /** No plan pays. */
   fromBalance: boolean
+  /** The price list that it was made from. */
+  prices?: Prices | null
   conversation?: { id: string; title: string | null } | null
   batchId?: string | null
   sshKey?: { id: string; name: string | null } | null
@@ -78,10 +83,10 @@ export async function insertReceipt(
 ): Promise<void> {
   await tx.run(
     `insert into receipts (user_id, sign_in_id, kind, subject, key_id, key_name, key_group, model, asked, estimate,
-       conversation_id, conversation_title, batch_id, ssh_key_id, ssh_key_name, held, is_bounded, from_balance, called_at,
-       look_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now(),
-       now() + make_interval(secs => $19))
+       conversation_id, conversation_title, batch_id, ssh_key_id, ssh_key_name, held, is_bounded, from_balance, prices,
+       called_at, look_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, now(),
+       now() + make_interval(secs => $20))
      on conflict (kind, subject) where ended_at is null do update
        set called_at = excluded.called_at, look_at = excluded.look_at`,
     [
@@ -103,6 +108,7 @@ export async function insertReceipt(
       receipt.held,
       receipt.isBounded,
       receipt.fromBalance,
+      receipt.prices ? JSON.stringify(receipt.prices) : null,
       lostAfterSeconds,
     ],
   )
@@ -125,6 +131,7 @@ export async function setRequestId(db: Db, kind: Kind, subject: string, requestI
 export interface CallEnd {
   requestId: string | null
   charged: Charged
+  reason: FailureReason | null
   /** For so long the gateway may go on working on it. */
   worksSeconds: number
   evidence: Evidence | null
@@ -140,7 +147,7 @@ export function endReceipt(tx: Db, kind: Kind, subject: string, end: CallEnd): P
   return tx.maybeOne(
     EndedReceipt,
     `update receipts set request_id = coalesce($3, request_id), ended_at = now(),
-       works_until = now() + make_interval(secs => $5), looks = 0, delivered = coalesce($6, delivered),
+       works_until = now() + make_interval(secs => $5), looks = 0, delivered = coalesce($6, delivered), reason = $9,
        charged = case when usage_id is null then $4 else charged end,
        look_at = case when usage_id is null and $4 <> 'no' then now() + make_interval(secs => $8) end,
        evidence = case when usage_id is null then $7 else evidence end
@@ -155,6 +162,7 @@ export function endReceipt(tx: Db, kind: Kind, subject: string, end: CallEnd): P
       end.delivered && JSON.stringify(end.delivered),
       end.evidence && JSON.stringify(end.evidence),
       FIRST_LOOK_SECONDS,
+      end.reason,
     ],
   )
 }

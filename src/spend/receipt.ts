@@ -73,7 +73,14 @@ export async function endReceipt(tx: Db, { kind, tell }: CallKind, subject: stri
     charged === 'unknown'
       ? { outcome: 'too_early' as const, at: new Date(), until, usageId: null, candidates: [] }
       : null
-  const receipt = await queries.endReceipt(tx, kind, subject, { requestId, charged, worksSeconds, evidence, delivered })
+  const receipt = await queries.endReceipt(tx, kind, subject, {
+    requestId,
+    charged,
+    reason,
+    worksSeconds,
+    evidence,
+    delivered,
+  })
   if (receipt && evidence && receipt.usageId === null)
     await tell(tx, receipt, { charged, amount: null, usageId: null, bill: null, evidence })
 }

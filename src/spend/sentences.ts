@@ -1,6 +1,7 @@
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import { hasWords, type Key, type Translate } from '../web/i18n.ts'
 import type { MoneyView } from './evidence.ts'
+import type { Judgement } from './judge.ts'
 
 /** A call that did not end well. */
 export interface Ended {
@@ -29,7 +30,13 @@ export function sentencesOf({ of, state, reason, charged, silence }: Ended): { w
   return { what, next: [`images.next.${reason}`, ...cure, ...again] }
 }
 
-/** The same in one text, with what is known about the money. */
+/** What is said of a receipt; of words, two of the judgements are worded otherwise. */
+export function wordOf(kind: 'picture' | 'answer' | 'title', verdict: Judgement['verdict']): Key {
+  const ofWords = `spend.judged.${verdict}_words`
+  return kind !== 'picture' && hasWords(ofWords) ? ofWords : `spend.judged.${verdict}`
+}
+
+/** What happened in one text, with what is known about the money. */
 export function describe(ended: Ended, money: MoneyView, t: Translate): string {
   const cost = money.cost === null ? '' : `$${Number(money.cost.toFixed(4))}`
   return `${t(sentencesOf(ended).what)} ${t(`spend.verdict.${money.word}`, { cost })}`

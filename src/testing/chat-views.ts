@@ -13,6 +13,7 @@ import type { JobView } from '../images/view.ts'
 import { moneyOf } from '../spend/evidence.ts'
 import { sentencesOf } from '../spend/sentences.ts'
 import type { Views } from '../web/views.gen.ts'
+import { sampleReceipt } from './spend-views.ts'
 
 type ChatViews = Extract<keyof Views, `chat/${string}`>
 
@@ -62,6 +63,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     sentences: { what: 'images.state.unknown', next: [] },
     money: null,
     mayCheck: false,
+    receipt: sampleReceipt,
     inputTokens: 1200,
     outputTokens: 34,
     cost: 0.0012,

@@ -73,7 +73,7 @@ export interface Views {
   'images/_failure': { job: import('../images/view.ts').JobView }
   'images/_go_on': { question: import('../images/view.ts').DoubtView; swaps: boolean }
   'images/_job': { job: import('../images/view.ts').JobView }
-  'images/_job_page': { job: import('../images/view.ts').JobView }
+  'images/_job_page': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
   'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
@@ -93,11 +93,11 @@ export interface Views {
   'images/doubt': { question: import('../images/view.ts').DoubtView }
   'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
-  'images/show': { job: import('../images/view.ts').JobView }
+  'images/show': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
   'imports/index': { imports: import('../imports/view.ts').ImportView[]; limit: string }
   'imports/show': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
-  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
+  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account' | 'spend')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
   'library/_change': { change: import('../library/view.ts').ChangeView; back: string; isAsked?: boolean }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
@@ -120,7 +120,7 @@ export interface Views {
   'library/filters': { filters: import('../library/view.ts').FiltersView }
   'library/folders': { folders: import('../library/view.ts').FolderView[] }
   'library/index': { library: import('../library/view.ts').LibraryView }
-  'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; back: string; lineage: import('../library/view.ts').LineageView; details: import('../library/view.ts').DetailsView; change: import('../library/view.ts').ChangeView | null }
+  'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; back: string; lineage: import('../library/view.ts').LineageView; details: import('../library/view.ts').DetailsView; change: import('../library/view.ts').ChangeView | null; receipt: import('../spend/view.ts').ReceiptView | null }
   'library/storage': { use: import('../library/view.ts').UseView }
   'library/trash': { trash: import('../library/view.ts').TrashView }
   'palette/_commands': { words: string | null }
@@ -131,7 +131,9 @@ export interface Views {
   'palette/index': { found: import('../palette/view.ts').FoundView }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
+  'spend/_receipt': { receipt: import('../spend/view.ts').ReceiptView }
   'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }
+  'spend/receipt': { receipt: import('../spend/view.ts').ReceiptView; sheet: import('../spend/view.ts').SheetView }
 }
 
 /** The words of each room, as its English file has them. */

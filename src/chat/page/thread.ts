@@ -11,7 +11,9 @@ import type { JobView } from '../../images/view.ts'
 import type { StoredFile } from '../../library/file-queries.ts'
 import { defaultModel } from '../../models/image-models.ts'
 import { isInDoubt, moneyOf } from '../../spend/evidence.ts'
+import { viewNewest } from '../../spend/receipt-view.ts'
 import { sentencesOf } from '../../spend/sentences.ts'
+import type { ReceiptView } from '../../spend/view.ts'
 import { type Delta, listDeltas } from '../answer/claim-queries.ts'
 import type { ToolProblem } from '../answer/tools.ts'
 import { type Branch, loadPart, type Part, type Turn } from '../branch.ts'
@@ -62,9 +64,11 @@ export async function loadThread(
     turn.kind === 'tool' && turn.call.state === 'asked' ? [{ references: turn.call.sources }] : [],
   )
   const edit = await editTerms(deps, account, offered)
+  const answers = branch.turns.flatMap(turn => (turn.kind === 'assistant' ? turn.message.id : []))
+  const receipts = await viewNewest(db, conversation.userId, 'answer', answers)
   const beside = Map.groupBy(siblings, each => each.parentId)
   const messages = branch.turns.map((turn): MessageView => {
-    const view = viewTurn(turn, branch, { jobs, account, edit, growth, isLeaf: isEnd && turn === last })
+    const view = viewTurn(turn, branch, { jobs, receipts, account, edit, growth, isLeaf: isEnd && turn === last })
     return { ...view, branches: branchesOf(beside.get(turn.message.parentId) ?? [], turn.message.id) }
   })
   const tagged = messages.map(message => ({ ...message, tag: tagOf(message) }))
@@ -116,6 +120,7 @@ export async function grow(growth: Growth, delta: Delta): Promise<string> {
 
 interface Context {
   jobs: Map<string, JobView>
+  receipts: Map<string, ReceiptView>
   account: Account | null
   edit: EditTerms
   growth: Growth | null
@@ -147,7 +152,7 @@ type Rest<T> = Omit<T, 'id' | 'conversationId' | 'createdAt' | 'tag' | 'branches
 function viewReply(
   { reply, attachments, waiting }: Extract<Turn, { kind: 'assistant' }>,
   { files }: Branch,
-  { growth, isLeaf }: Context,
+  { growth, isLeaf, receipts }: Context,
 ): Rest<AnswerView> {
   const grown = growth?.messageId === reply.messageId ? growth : null
   return {
@@ -173,6 +178,7 @@ function viewReply(
       requestId: reply.requestId,
     },
     ...viewMoney(reply),
+    receipt: receipts.get(reply.messageId) ?? null,
     inputTokens: reply.inputTokens,
     outputTokens: reply.outputTokens,
     cost: reply.cost,

@@ -4,6 +4,7 @@ import type { WindowName } from '../../gateway/windows.ts'
 import type { JobView, QuoteView } from '../../images/view.ts'
 import type { RefusedView } from '../../library/refused.ts'
 import type { MoneyView } from '../../spend/evidence.ts'
+import type { ReceiptView } from '../../spend/view.ts'
 import type { Key } from '../../web/i18n.ts'
 import type { ToolProblem } from '../answer/tools.ts'
 import type { ChatModel } from '../models.ts'
@@ -124,6 +125,8 @@ export interface AnswerView extends Common {
   money: MoneyView | null
   /** Whether another look could tell more. */
   mayCheck: boolean
+  /** Of its newest call; null before one. */
+  receipt: ReceiptView | null
   inputTokens: number | null
   outputTokens: number | null
   /** US dollars; null until the gateway told. */

@@ -119,6 +119,9 @@ def finish(playground, args, task_id, destination):
             return {"task_id": task_id, "status": status, "message": message}
         pictures = (task.get("result") or {}).get("images") or []
         answer = {"task_id": task_id, "status": status, "message": "Made: %d" % len(pictures)}
+        verdict = (task.get("receipt") or {}).get("verdict")
+        if verdict not in (None, "as_asked", "not_settled"):
+            answer["verdict"] = str(verdict)
         if task.get("error"):
             answer["error"] = str(task["error"])
         if destination is not None:
