@@ -28,7 +28,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names picture-view queries refused resized selected send send-copy storage-limit storage-queries uploads upkeep view',
+      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused resized selected send send-copy storage-limit storage-queries uploads upkeep view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -37,19 +37,20 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   exports: {
     on: ['session', 'account', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
-    offers: 'leave upkeep worker',
+    offers: 'leave queries upkeep worker',
   },
   departures: {
     on: ['session', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
     offers: 'worker',
   },
-  imports: { on: ['session', 'library'], offers: 'leave mine upkeep worker' },
+  imports: { on: ['session', 'library'], offers: 'leave mine queries upkeep worker' },
   gallery: { on: ['session', 'library'], offers: 'leave mine upkeep' },
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers: 'answer/claim-queries conversation-queries leave mine parked upkeep',
   },
-  backups: { on: ['images', 'chat'], offers: '' },
+  backups: { on: ['images', 'chat'], offers: 'backup manifest parked' },
+  checks: { on: ['library', 'imports', 'images', 'exports', 'chat', 'backups'], offers: '' },
   agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
   palette: { on: ['session', 'account', 'library', 'images', 'chat'], offers: '' },
   upkeep: {

@@ -202,7 +202,9 @@ function notesOn({ manifest }: Backup, config: Readonly<Config>): string[] {
     )
   }
   if (manifest.objects.place === 'bucket') {
-    notes.push('the pictures are not in the backup: they lie in the bucket. npm run check says which are missing there')
+    notes.push(
+      'the pictures are not in the backup: they lie in the bucket. npm run check:site says which are missing there',
+    )
   }
   return notes
 }

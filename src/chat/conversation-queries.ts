@@ -201,3 +201,9 @@ export async function setImportedState(
     updatedAt,
   ])
 }
+
+/** Of the files of all conversations. */
+export async function listSnapshotKeys(db: Db): Promise<string[]> {
+  const rows = await db.many(z.object({ key: z.string() }), `select snapshot_key as key from conversations`)
+  return rows.map(({ key }) => key)
+}

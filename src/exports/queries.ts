@@ -233,3 +233,9 @@ export async function countUnfinished(db: Db, userId: number): Promise<number> {
 export function deleteExpiredExports(db: Db): Promise<number> {
   return db.run(`delete from exports where expires_at < now()`)
 }
+
+/** What all exports have beside pictures. */
+export async function listPapers(db: Db): Promise<string[]> {
+  const rows = await db.many(z.object({ object: z.string() }), `select object from export_files where is_paper`)
+  return rows.map(({ object }) => object)
+}

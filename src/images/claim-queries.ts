@@ -205,3 +205,12 @@ export async function hasWork(db: Db): Promise<boolean> {
   )
   return exists
 }
+
+/** Tokens under which pictures may be stored that are not filed yet. */
+export async function listUnfiled(db: Db): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ token: z.string() }),
+    `select unnest(tokens) as token from image_jobs where tokens <> '{}'`,
+  )
+  return rows.map(({ token }) => token)
+}

@@ -185,3 +185,8 @@ export async function deleteImportsOf(tx: Db, userId: number): Promise<string[]>
 export function deleteOldImports(db: Db, days: number): Promise<number> {
   return db.run(`delete from imports where finished_at < now() - make_interval(days => $1)`, [days])
 }
+
+/** The ZIPs of all imports. */
+export async function listObjects(db: Db): Promise<string[]> {
+  return (await db.many(z.object({ object: z.string() }), `select object from imports`)).map(({ object }) => object)
+}

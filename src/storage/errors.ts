@@ -1,4 +1,4 @@
-export type StorageOperation = 'put' | 'open' | 'head' | 'read' | 'delete' | 'ready' | 'sweep'
+export type StorageOperation = 'put' | 'open' | 'head' | 'read' | 'delete' | 'ready' | 'sweep' | 'list'
 
 /** The medium failed: disk full, store unreachable, access denied, timeout. `cause` is what it said. */
 export class StorageError extends Error {

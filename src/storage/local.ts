@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs'
 import { copyFile, type FileHandle, open, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { guarded, StorageError } from './errors.ts'
-import { assertObjectName, exactly, type ObjectBody } from './objects.ts'
-import type { ByteRange, Storage } from './storage.ts'
-import { absent, probeFolder, sweepTemporary, writeWhole } from './whole-files.ts'
+import { assertObjectName, exactly, isObjectName, type ObjectBody } from './objects.ts'
+import type { ByteRange, Listed, Storage } from './storage.ts'
+import { absent, noFolder, probeFolder, sweepTemporary, writeWhole } from './whole-files.ts'
 
 /**
  * Objects as files `<directory>/<first two characters>/<name>`. A write goes to a temporary file beside its target,
@@ -39,6 +39,8 @@ export function openLocal(directory: string): Storage {
     },
 
     onlyInBucket: async () => false,
+
+    list: () => list(directory),
 
     async delete(name) {
       const path = pathOf(name)
@@ -85,6 +87,16 @@ async function openFile(path: string, range?: ByteRange) {
   } catch (error) {
     await file.close()
     throw error
+  }
+}
+
+async function* list(directory: string): AsyncGenerator<Listed> {
+  for (const folder of (await guarded('list', () => readdir(directory).catch(absent))) ?? []) {
+    for (const name of await guarded('list', () => readdir(join(directory, folder)).catch(noFolder))) {
+      if (!isObjectName(name) || name.slice(0, 2) !== folder) continue
+      const found = await guarded('list', () => stat(join(directory, folder, name)).catch(absent))
+      if (found?.isFile()) yield { name, size: found.size, modifiedAt: found.mtime }
+    }
   }
 }
 

@@ -34,6 +34,8 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
     head: async name => (await orNull(copy.head(name))) ?? truth.head(name),
     onlyInBucket: async name => (await orNull(copy.head(name))) === null,
 
+    list: () => truth.list(),
+
     async delete(name) {
       await copy.delete(name)
       await truth.delete(name)

@@ -5,9 +5,13 @@ export type ObjectBody = Uint8Array | { stream: Readable; size: number } | { fil
 
 const objectName = /^[A-Za-z0-9_-]{8,128}(\.[A-Za-z0-9_-]{1,16})?$/
 
+export function isObjectName(name: string): boolean {
+  return objectName.test(name)
+}
+
 /** Throws a TypeError unless `name` is 8–128 of `A-Z a-z 0-9 _ -` with at most one `.suffix`: no path can be one. */
 export function assertObjectName(name: string): void {
-  if (!objectName.test(name)) throw new TypeError(`not an object name: ${JSON.stringify(name.slice(0, 160))}`)
+  if (!isObjectName(name)) throw new TypeError(`not an object name: ${JSON.stringify(name.slice(0, 160))}`)
 }
 
 /**

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { guarded, StorageError, type StorageOperation } from './errors.ts'
-import { assertObjectName, exactly } from './objects.ts'
-import type { ByteRange, S3Config, Storage } from './storage.ts'
+import { assertObjectName, exactly, isObjectName } from './objects.ts'
+import type { ByteRange, Listed, S3Config, Storage } from './storage.ts'
 
 /** How long the store may take, in ms: to accept a connection; in silence on one; to answer anything but a put. */
 interface S3Patience {
@@ -76,6 +76,25 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
     }
   }
 
+  async function* list(): AsyncGenerator<Listed> {
+    const Prefix = prefix ? `${prefix}/` : ''
+    let last: string | undefined
+    let isMore = true
+    while (isMore) {
+      const page = await guarded('list', async () => {
+        const { client, sdk } = await connected()
+        const command = new sdk.ListObjectsCommand({ Bucket: config.bucket, Prefix, Marker: last })
+        return answerWithin(patience.answer, signal => client.send(command, signal))
+      })
+      for (const { Key = '', Size = 0, LastModified = new Date() } of page.Contents ?? []) {
+        last = Key
+        const name = Key.slice(Prefix.length)
+        if (isObjectName(name)) yield { name, size: Size, modifiedAt: LastModified }
+      }
+      isMore = page.IsTruncated === true && (page.Contents?.length ?? 0) > 0
+    }
+  }
+
   let probedAt = Number.NEGATIVE_INFINITY
 
   /** What every picture needs: a key that may only write shows here, not when a picture has been paid for. */
@@ -114,6 +133,8 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
     },
 
     onlyInBucket: async () => true,
+
+    list,
 
     async delete(name) {
       await ask('delete', name, ({ client, sdk }, object, signal) =>

@@ -27,6 +27,8 @@ export interface Storage {
   read(name: string): Promise<Buffer | null>
   /** True when no copy of it is on this machine and it is, if anywhere, in the bucket: nothing is asked of that. */
   onlyInBucket(name: string): Promise<boolean>
+  /** Every object, in no order; what lies there under names that are none of ours is passed over. */
+  list(): AsyncGenerator<Listed>
   /** Absent is fine. */
   delete(name: string): Promise<void>
   /** Writes, reads and deletes a small object; a bucket is asked every half minute at most. */
@@ -36,6 +38,12 @@ export interface Storage {
   /** Deletes what crashed writes left behind longer ago than this; gives the number of files. */
   sweepTemporary(olderThanMs: number): Promise<number>
   close(): Promise<void>
+}
+
+export interface Listed {
+  name: string
+  size: number
+  modifiedAt: Date
 }
 
 export interface PutOptions {

@@ -24,15 +24,16 @@ export interface TestBucket {
 
 /**
  * An S3 server in this process with a bucket `pictures`; buckets are folders of `directory`. It checks signatures: key and
- * secret are both `S3RVER`.
+ * secret are both `S3RVER`. `isListed`: it does not, since it reckons that of a listing wrongly.
  */
-export async function startBucket(directory: string): Promise<TestBucket> {
+export async function startBucket(directory: string, { isListed = false } = {}): Promise<TestBucket> {
   const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as new (options: object) => S3Server
   const bucket = 'pictures'
   const server = new S3rver({
     port: 0,
     address: '127.0.0.1',
     silent: true,
+    allowMismatchedSignatures: isListed,
     directory,
     configureBuckets: [{ name: bucket }],
   })
