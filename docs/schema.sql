@@ -152,6 +152,7 @@ create table accounts (
   key_checked_at timestamp with time zone,
   other_keys jsonb default '[]'::jsonb not null,
   time_zone text,
+  budget_notice jsonb,
   constraint accounts_pkey PRIMARY KEY (user_id)
 );
 
@@ -161,6 +162,33 @@ create table agent_tasks (
   body_hash bytea not null,
   conversation_id text,
   constraint agent_tasks_pkey PRIMARY KEY (job_id)
+);
+
+create table budget_overrides (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  reason text not null,
+  created_at timestamp with time zone default now() not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  budget text,
+  limit_usd numeric,
+  used_usd numeric,
+  constraint budget_overrides_pkey PRIMARY KEY (id)
+);
+
+create table budgets (
+  user_id bigint not null,
+  per_day numeric,
+  per_month numeric,
+  per_conversation numeric,
+  per_batch numeric,
+  changed_at timestamp with time zone default now() not null,
+  constraint budgets_pkey PRIMARY KEY (user_id),
+  constraint budgets_per_batch_check CHECK ((per_batch >= (0)::numeric)),
+  constraint budgets_per_conversation_check CHECK ((per_conversation >= (0)::numeric)),
+  constraint budgets_per_day_check CHECK ((per_day >= (0)::numeric)),
+  constraint budgets_per_month_check CHECK ((per_month >= (0)::numeric))
 );
 
 create table chat_attachments (
@@ -950,6 +978,8 @@ create table users (
 
 alter table accounts add constraint accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table agent_tasks add constraint agent_tasks_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table budget_overrides add constraint budget_overrides_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table budgets add constraint budgets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table chat_attachments add constraint chat_attachments_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table chat_attachments add constraint chat_attachments_text_id_fkey FOREIGN KEY (text_id) REFERENCES chat_texts(id);
 alter table chat_drafts add constraint chat_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -1006,6 +1036,8 @@ alter table tool_calls add constraint tool_calls_message_id_fkey FOREIGN KEY (me
 alter table tool_calls add constraint tool_calls_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
 CREATE INDEX agent_tasks_of_key ON public.agent_tasks USING btree (ssh_key_id);
+CREATE INDEX budget_overrides_of_user ON public.budget_overrides USING btree (user_id, created_at DESC);
+CREATE UNIQUE INDEX budget_overrides_open ON public.budget_overrides USING btree (user_id) WHERE (used_at IS NULL);
 CREATE INDEX chat_attachments_by_text ON public.chat_attachments USING btree (text_id);
 CREATE INDEX chat_attachments_by_token ON public.chat_attachments USING btree (token);
 CREATE INDEX chat_messages_below ON public.chat_messages USING btree (conversation_id, parent_id, number);
@@ -1069,6 +1101,7 @@ CREATE INDEX pictures_use ON public.pictures USING btree (user_id, token) INCLUD
 CREATE INDEX rate_limits_by_expiry ON public.rate_limits USING btree (expire);
 CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, request_id) WHERE (request_id IS NOT NULL);
 CREATE INDEX receipts_counted ON public.receipts USING btree (user_id, called_at) INCLUDE (at_most_usd);
+CREATE INDEX receipts_counted_of_all ON public.receipts USING btree (called_at) INCLUDE (at_most_usd);
 CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
 CREATE INDEX receipts_of_conversation ON public.receipts USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
 CREATE INDEX receipts_of_subject ON public.receipts USING btree (kind, subject, called_at DESC);

@@ -90,6 +90,7 @@ export function createApp(deps: Deps): App {
     web.use(room('/account/delete', async () => (await import('./departures/routes.ts')).departureRoutes(deps)))
     web.use(accountRoutes(deps))
     web.use(room('/palette', async () => (await import('./palette/routes.ts')).paletteRoutes(deps)))
+    web.use(room('/spend/budgets', async () => (await import('./spend/budget-routes.ts')).budgetRoutes(deps)))
     web.use(room('/agents', async () => (await import('./agents/routes.ts')).agentRoutes(deps)))
     web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, remixOf)))
     web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))

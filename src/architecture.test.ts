@@ -18,12 +18,12 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   account: {
     on: ['session'],
     offers:
-      'ask-patiently balance choose current edit-previews key key-state key-windows keys mine obstacle prices queries requester upkeep view viewer',
+      'ask-patiently balance choose current edit-previews key key-state key-windows keys mine obstacle prices queries requester time-zone upkeep view viewer',
   },
   spend: {
     on: ['session', 'account'],
     offers:
-      'copy copy-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
+      'budgets copy copy-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
   },
   library: {
     on: ['session'],

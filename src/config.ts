@@ -52,6 +52,8 @@ export interface Config {
     /** Sign-in attempts a minute from one address. */
     signInsPerMinute: number
   }
+  /** US dollars that may be spent a day and a month: by each person, in their zone, and by all together, by UTC. */
+  budgets: Record<'userPerDay' | 'userPerMonth' | 'housePerDay' | 'housePerMonth', number | null>
   /** How a picture worker keeps its time, in seconds. Not in the environment: nobody but a test needs others. */
   worker: {
     /** Between two looks at what was cancelled and what may start. */
@@ -155,6 +157,12 @@ export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
       runningTotal: env.PLAYGROUND_RUNNING_TOTAL,
       runningHere: env.PLAYGROUND_WORKER_CONCURRENCY,
       signInsPerMinute: env.PLAYGROUND_SIGN_INS_PER_MINUTE,
+    },
+    budgets: {
+      userPerDay: env.PLAYGROUND_SPEND_PER_USER_PER_DAY ?? null,
+      userPerMonth: env.PLAYGROUND_SPEND_PER_USER_PER_MONTH ?? null,
+      housePerDay: env.PLAYGROUND_SPEND_PER_DAY ?? null,
+      housePerMonth: env.PLAYGROUND_SPEND_PER_MONTH ?? null,
     },
     worker: { tickSeconds: 1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 120 },
     // 270 bytes a second: slower than any line that a page would still load over.

@@ -38,9 +38,9 @@ before(async () => {
   }
 })
 
-test('a picture is asked for in eight statements, those after its answer included', async () => {
+test('a picture is asked for in nine statements, those after its answer included', async () => {
   const create = () => person.post('/images', { prompt: 'One that waits', submission: randomUUID() }, { htmx: true })
-  await most(8, create)
+  await most(9, create)
 })
 
 test('a page that polls asks for who is there and for what it shows, once each', async () => {

@@ -13,14 +13,13 @@ import { capabilities } from './models/image-models.ts'
 import { type Evidence, moneyOf } from './spend/evidence.ts'
 import { describe as inWords, sentencesOf } from './spend/sentences.ts'
 import { agentSamples } from './testing/agent-views.ts'
+import { budgetSamples } from './testing/budget-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
 import { exportSamples } from './testing/export-views.ts'
 import { gallerySamples } from './testing/gallery-views.ts'
 import { importSamples } from './testing/import-views.ts'
-
 import { changed, details, librarySamples, noDetails } from './testing/library-views.ts'
 import { paletteSamples } from './testing/palette-views.ts'
-
 import { sampleReceipt, spendSamples } from './testing/spend-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
@@ -355,15 +354,16 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { file: refused, to: '/images/batch', swaps: true },
   ],
   'images/_variations': [{ job: done }],
-  'spend/_verdict': monies.map(verdict => ({
+  ...spendSamples,
+  ...budgetSamples,
     id: 'v',
     address: '/images/v',
     verdict,
     mayCheck: verdict.charged === 'unknown',
   })),
   'library/_changed': [
-    { picture: { ...picture, changedOutside: 0.12 } },
-    { picture: { ...picture, changedOutside: 0 } },
+    { ...picture, changedOutside: 0.12 },
+    { ...picture, changedOutside: 0 },
   ],
   'library/_lineage': [{ picture, lineage }],
   'library/compare': [{ a: picture, b: uploaded }],
@@ -380,7 +380,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { usd: 0.2, size: '1024x1024' },
   ],
   'images/_failure': [...failed, jobs.at(-1)!].map(job => ({ job })),
-  'images/_unfetched': [{ job: { ...done, unfetched: [{ url: 'https://g.example/a?b=c', host: 'g.example' }] } }],
+  'images/_unfetched': [{ ...done, unfetched: [url: 'https://g.example/a?b=c', host: 'g.example' ] }],
   'images/_go_on': [{ question, swaps: true }],
   'images/_job': jobs.map(job => ({ job })),
   'images/_job_page': jobs.map((job, at) => ({ job, receipt: at % 2 ? sampleReceipt : null })),
@@ -399,14 +399,14 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/index': [
     {
       composer,
-      days: [{ label: 'Today', jobs }],
+      days: [label: 'Today', jobs ],
       older: '/images?before=1',
       arrivals: null,
       unfinished: [queued, running],
     },
     {
       composer: badComposer,
-      days: [{ label: 'Today', jobs: [] }],
+      days: [label: 'Today', jobs: [] ],
       older: null,
       arrivals: '/images/arrivals?after=1',
       unfinished: [],
@@ -444,7 +444,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       newer: null,
       older: null,
       back: '/library',
-      lineage: { ancestors: [], descendants: [] },
+      lineage: ancestors: [], descendants: [] ,
       details: noDetails,
       change: null,
       receipt: null,
@@ -456,17 +456,16 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       back: '/library',
       lineage,
       details: noDetails,
-      change: { ...changed, did: 'describe' },
+      change: ...changed, did: 'describe' ,
       receipt: null,
     },
   ],
   'library/_trashed': [
     { picture: trashed, daysLeft: 30 },
-    { picture: { ...undecodable, deletedAt: now }, daysLeft: 1 },
+    { ...undecodable, deletedAt: now , daysLeft: 1 },
   ],
   'library/trash': [
     {
-      trash: {
         pictures: [
           { picture: trashed, daysLeft: 30 },
           { picture: { ...undecodable, deletedAt: now }, daysLeft: 1 },
@@ -474,10 +473,9 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
         older: '/library/trash?before=1',
         total: 2,
         asOf: now.toISOString(),
-        change: { ...changed, did: 'restore' },
-      },
+        change: ...changed, did: 'restore' ,,
     },
-    { trash: { pictures: [], older: null, total: 0, asOf: now.toISOString(), change: null } },
+    { pictures: [], older: null, total: 0, asOf: now.toISOString(), change: null },
   ],
   ...agentSamples([done, running]),
   ...chatSamples([done, running]),
@@ -489,14 +487,14 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...spendSamples,
   'departures/index': [null, 'That is not a@example.com.'].map(error => ({
     email: '<a>@example.com',
-    counts: { pictures: 1, conversations: 2, shown: 0, sshKeys: 1 },
+    counts: pictures: 1, conversations: 2, shown: 0, sshKeys: 1 ,
     error,
   })),
   'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
   'session/login': [
-    { ...login, captcha: { kind: 'none' } },
-    { ...login, captcha: { kind: 'turnstile', siteKey: 'k' } },
-    { ...login, captcha: { kind: 'unsupported' } },
+    { ...login, captcha: kind: 'none' },
+    { ...login, captcha: kind: 'turnstile', siteKey: 'k' },
+    { ...login, captcha: kind: 'unsupported' },
   ],
 }
 
@@ -521,7 +519,7 @@ const exceptions = new Map<string, string>([
 
 /** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
 const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|delete|edit-previews|key|keys|time-zone|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|palette(\/found(\?.+)?)?|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|exports(\/everything|\/[\w-]+\/delete)?|imports(\/[\w-]+(\/(cancel|delete))?)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+(\?back=.+|\/(undo|stop))|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
+  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|delete|edit-previews|key|keys|time-zone|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|palette(\/found(\?.+)?)?|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|spend\/budgets(\/once)?|exports(\/everything|\/[\w-]+\/delete)?|imports(\/[\w-]+(\/(cancel|delete))?)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+(\?back=.+|\/(undo|stop))|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {
@@ -655,6 +653,7 @@ function createSamplePage(lang: Language, guest = false) {
           isAdmin: false,
           balance: 12.5,
           key: { id: 2, name: 'mine', group: 'images', allowsImages: true },
+          budgetNotice: { budget: 'day', limit: 5, until: new Date('2099-01-01T00:00:00Z') },
         },
     url: '/images?x=1',
     galleryOpen: 'public',

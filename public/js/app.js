@@ -1,4 +1,5 @@
 import { start as startAgain } from './again.js'
+import { start as startBudget } from './budget-notice.js'
 import { start as startComposer } from './composer.js'
 import { start as startElapsed } from './elapsed.js'
 import { start as startKeyboard } from './keyboard.js'
@@ -19,6 +20,7 @@ addEventListener('pagereveal', nameTransition)
 
 startTyped()
 startAgain()
+startBudget()
 startComposer()
 startElapsed()
 startKeyboard()

@@ -11,6 +11,14 @@ const OtherKey = z.object({
 })
 type OtherKey = z.output<typeof OtherKey>
 
+/** So much of a budget is used that pages say so, until it begins anew. US dollars. */
+const BudgetNotice = z.object({
+  budget: z.enum(['day', 'month', 'user_day', 'user_month']),
+  limit: z.number(),
+  until: z.coerce.date(),
+})
+type BudgetNotice = z.output<typeof BudgetNotice>
+
 const Account = z.object({
   userId: z.number(),
   balance: z.number().nullable(),
@@ -29,6 +37,7 @@ const Account = z.object({
   otherKeys: z.array(OtherKey),
   /** IANA name; null until it was chosen, or guessed at a sign-in. */
   timeZone: z.string().nullable(),
+  budgetNotice: BudgetNotice.nullable(),
 })
 export type Account = z.output<typeof Account>
 
@@ -40,7 +49,7 @@ export function findAccount(db: Db, userId: number): Promise<Account | null> {
 export const accountOfVisit = {
   columns: `accounts.user_id as account_of, balance, balance_at, key_id, key_name, key_group, key_allows_images, key_prices,
     key_secret, edit_previews, key_state, key_checked_at, other_keys,
-    time_zone`,
+    time_zone, budget_notice`,
   join: 'left join accounts on accounts.user_id = sign_ins.user_id',
 }
 
@@ -53,6 +62,15 @@ export async function upsertBalance(db: Db, userId: number, balance: number): Pr
     `insert into accounts (user_id, balance, balance_at) values ($1, $2, now())
      on conflict (user_id) do update set balance = $2, balance_at = now()`,
     [userId, balance],
+  )
+}
+
+/** Null: nothing is to be said. */
+export async function setBudgetNotice(tx: Db, userId: number, notice: BudgetNotice | null): Promise<void> {
+  await tx.run(
+    `insert into accounts (user_id, budget_notice) values ($1, $2)
+     on conflict (user_id) do update set budget_notice = $2 where accounts.budget_notice is distinct from $2`,
+    [userId, notice && JSON.stringify(notice)],
   )
 }
 

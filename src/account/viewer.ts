@@ -83,5 +83,6 @@ function toViewer(who: SignedIn, account: queries.Account | null): Viewer {
           allowsImages: account.keyAllowsImages ?? false,
         }
       : null,
+    budgetNotice: account?.budgetNotice && account.budgetNotice.until > new Date() ? account.budgetNotice : null,
   }
 }

@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../log.ts'
+import { isOfBudget } from '../spend/budgets.ts'
 import { type Refusal, toRefusal, unsetContent } from '../web/errors.ts'
 import { preferredLanguage, type Translate, translator } from '../web/i18n.ts'
 import { loggedPath } from '../web/request-log.ts'
@@ -66,10 +67,11 @@ function toProblem(error: unknown, res: Response): Problem {
   if (error instanceof Problem) return error
   // A path that cannot be decoded names nothing.
   if (error instanceof URIError) return new Problem(404, 'not_found', 'errors.not_found')
-  const { status, key, params, retryAfter } = toRefusal(error, res)
+  const refusal = toRefusal(error, res)
+  const { status, key, params, retryAfter } = refusal
   const more = { params, ...(retryAfter !== undefined && { retryAfter }) }
   // The form's 422 is a mistake in the request here.
-  return new Problem(status === 422 ? 400 : status, reasonOf(status, key), key, more)
+  return new Problem(status === 422 ? 400 : status, isOfBudget(refusal) ? 'budget' : reasonOf(status, key), key, more)
 }
 
 function reasonOf(status: number, key: Refusal['key']): Reason {

@@ -27,6 +27,7 @@ export const reasons = [
   'jobs_at_once',
   'spend_per_day',
   'spend_total',
+  'budget',
   'too_many_queued',
   'storage_full',
   'made_by_others',

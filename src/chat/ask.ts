@@ -5,6 +5,7 @@ import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { ensureUploadedPicture } from '../library/queries.ts'
+import { admitSpending } from '../spend/budgets.ts'
 import { expectedOfAnswer } from '../spend/reservation-queries.ts'
 import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
@@ -61,7 +62,7 @@ export interface Asked {
   again: boolean
 }
 
-type AskDeps = Pick<Deps, 'db' | 'sealer'>
+type AskDeps = Pick<Deps, 'db' | 'sealer' | 'config'>
 
 /**
  * Adds a person's message and the answer to come below it: rows and queue message commit together. The same question is
@@ -151,7 +152,7 @@ interface AnswerToCome {
   submission?: string
 }
 
-/** Adds an answer that waits for a worker, with the key sealed into it. */
+/** Adds an answer that waits for a worker, with the key sealed into it. Throws `Refusal`, before anything is written, where a budget is used up. */
 export async function addAnswer(
   deps: AskDeps,
   tx: Db,
@@ -161,6 +162,9 @@ export async function addAnswer(
 ): Promise<void> {
   const { userId, signInId, caller } = asker
   const { conversationId } = parent
+  const expected = await expectedOfAnswer(tx, userId, model)
+  const calls = [{ usd: expected, isBounded: false }]
+  await admitSpending(deps, tx, { userId, calls, conversationId, byHand: purpose === 'answer' })
   const messageId = randomUUID()
   const message = { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' as const }
   await insertMessage(tx, { ...message, submission: submission ?? null })
@@ -175,7 +179,7 @@ export async function addAnswer(
     effort,
     ...key,
     keySecret,
-    expected: await expectedOfAnswer(tx, userId, model),
+    expected,
     caller,
   })
   await tellPages(tx, conversationId, 'change')

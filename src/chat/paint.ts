@@ -41,7 +41,7 @@ function imageRequestOf(call: ToolCall, wish: Wish): ImageRequest {
 export async function paint(deps: Deps, requester: Requester, call: ToolCall, wish: Wish): Promise<void> {
   if (call.state !== 'asked') return
   const request = imageRequestOf(call, wish)
-  const enqueue = await prepare(deps, requester, [request])
+  const { enqueue } = await prepare(deps, requester, [request])
   await inTurn(deps.db, startsLock, requester, async tx => {
     if (!(await lockAskedCall(tx, call))) return
     const conversation = await findConversation(tx, call.userId, call.conversationId)
@@ -110,12 +110,14 @@ async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'fail
       signInId: asked.signInId,
       caller: { address: asked.callerAddress, userAgent: asked.callerUserAgent },
     }
-    await addAnswer(deps, tx, asker, usableKey(account, 'words'), {
-      parent: message,
-      purpose: 'close',
-      model: asked.model,
-      effort: asked.effort,
-    })
+    const { model, effort } = asked
+    const words = { parent: message, purpose: 'close' as const, model, effort }
+    try {
+      await addAnswer(deps, tx, asker, usableKey(account, 'words'), words)
+    } catch (error) {
+      // Nothing was written: a budget has no room for words that nobody asked for.
+      if (!(error instanceof Refusal)) throw error
+    }
   })
 }
 

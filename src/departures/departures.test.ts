@@ -175,6 +175,8 @@ async function fill(person: Person, friend: Person) {
     [`insert into chat_settings (user_id) values ($1) on conflict do nothing`, [userId]],
     [`insert into image_batches (id, user_id, submission) values (gen_random_uuid(), $1, gen_random_uuid())`, [userId]],
     [`insert into chat_texts (user_id, name, text) values ($1, 'a', 'b')`, [userId]],
+    [`insert into budgets (user_id, per_day) values ($1, 1000)`, [userId]],
+    [`insert into budget_overrides (user_id, reason, expires_at) values ($1, 'x', now())`, [userId]],
     [`insert into image_drafts (user_id, form) values ($1, '{}') on conflict do nothing`, [userId]],
     [`insert into image_masks (user_id, width, height, bytes) values ($1, 1, 1, '')`, [userId]],
     [`insert into edit_billing (user_id, key_id, by_tokens) values ($1, 1, false) on conflict do nothing`, [userId]],

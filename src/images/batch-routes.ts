@@ -8,6 +8,7 @@ import { accountOf, readerOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
+import { isOfBudget } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -106,7 +107,8 @@ export function batchRoutes(deps: Deps): Router {
     } catch (error) {
       if (!(error instanceof Refusal) || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
-      await answer(isForLater(error) ? error.status : 422, { form: t(error.key, error.params) })
+      const sentence = t(error.key, error.params)
+      await answer(isForLater(error) ? error.status : 422, { [isOfBudget(error) ? 'budget' : 'form']: sentence })
     }
   })
 

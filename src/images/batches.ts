@@ -59,7 +59,7 @@ export async function startBatch(
   const known = await findBatchBySubmission(deps.db, userId, submission)
   if (known) return known
   // All start from the same references.
-  const enqueue = await prepare(deps, requester, requests.slice(0, 1))
+  const { enqueue, admitBatch } = await prepare(deps, requester, requests.slice(0, 1))
   const limit = deps.config.limits.queuedPerUser
   return inTurn(deps.db, startsLock, requester, async tx => {
     const twin = await findBatchBySubmission(tx, userId, submission)
@@ -69,6 +69,7 @@ export async function startBatch(
     if (waiting + requests.length > limit) {
       throw new Refusal(429, 'images.batch.too_many', { waiting, limit, free: Math.max(0, limit - waiting) }, 30)
     }
+    await admitBatch(tx, requests)
     const batch = await insertBatch(tx, { id: randomUUID(), userId, submission })
     for (const [line, request] of requests.entries()) {
       await enqueue(tx, request, derivedSubmission(`line ${line} of ${batch.id}`), { batch: { id: batch.id, line } })

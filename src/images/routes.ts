@@ -11,6 +11,7 @@ import { refusedFile } from '../library/refused.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
+import { isOfBudget } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { unknownField } from '../web/parse.ts'
@@ -107,7 +108,8 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     } catch (error) {
       if (!(error instanceof Refusal) || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
-      await refuse(isForLater(error) ? error.status : 422, { form: pageOf(res).t(error.key, error.params) })
+      const sentence = pageOf(res).t(error.key, error.params)
+      await refuse(isForLater(error) ? error.status : 422, { [isOfBudget(error) ? 'budget' : 'form']: sentence })
     }
   })
 

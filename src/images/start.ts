@@ -7,6 +7,7 @@ import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { ensureUploadedPicture } from '../library/queries.ts'
 import { refuseBeyond } from '../library/storage-limit.ts'
+import { admitSpending, type MayCost } from '../spend/budgets.ts'
 import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
@@ -43,7 +44,7 @@ export async function startImage(
   form: string | null = null,
 ): Promise<Started> {
   try {
-    const enqueue = await prepare(deps, requester, [request])
+    const { enqueue } = await prepare(deps, requester, [request])
     const queue: Enqueue = (tx, asked, once) => enqueue(tx, asked, once, { form })
     return await inTurn(deps.db, startsLock, requester, tx =>
       startInTurn(deps, tx, queue, requester, request, submission),
@@ -89,26 +90,37 @@ type Enqueue = (
     | { conversation: { id: string; title: string } },
 ) => Promise<ImageJob>
 
+/** What was checked before any job is made. */
+interface Prepared {
+  enqueue: Enqueue
+  /** Whether the budgets allow all lines of a batch, before the first of them is put into the queue. Throws `Refusal`. */
+  admitBatch(tx: Db, requests: readonly ImageRequest[]): Promise<void>
+}
+
 /** Checks what can be checked before any job is made. Throws `Refusal`. */
 export async function prepare(
   deps: Pick<Deps, 'db' | 'sealer' | 'storage' | 'config'>,
   requester: ImageRequester,
   requests: readonly ImageRequest[],
-): Promise<Enqueue> {
+): Promise<Prepared> {
   const { userId, account, signInId, sshKey = null, caller } = requester
   if (!deps.storage.isProven()) throw new Refusal(503, 'images.blocked.no_store', {}, 10)
   const { keySecret: chosen, ...key } = usableKey(account, 'pictures')
   const { keyId } = key
   for (const request of requests) await checkReferences(deps.db, userId, request)
   const edit = await editTerms(deps, { userId, keyId }, requests)
+  const spending = { userId, byHand: sshKey === null }
 
-  return async (tx, request, submission, from) => {
+  const enqueue: Enqueue = async (tx, request, submission, from) => {
     const id = randomUUID()
     const keySecret = sshKey
       ? sealBindingKeyForJob(deps, userId, id, sshKey.id, chosen)
       : sealKeyForJob(deps, userId, id, chosen)
     const price = priceOf(account, request, edit)
     await requester.admit?.(tx, { id, request, estimate: price.estimate })
+    const isLine = from !== undefined && 'batch' in from
+    const conversationId = from && 'conversation' in from ? from.conversation.id : null
+    if (!isLine) await admitSpending(deps, tx, { ...spending, calls: [mayCost(price)], conversationId })
     const job = await insertJob(tx, {
       id,
       userId,
@@ -127,6 +139,14 @@ export async function prepare(
     })
     for (const token of request.references) await ensureUploadedPicture(tx, userId, token)
     return job
+  }
+
+  return {
+    enqueue,
+    admitBatch(tx, lines) {
+      const calls = lines.map(request => mayCost(priceOf(account, request, edit)))
+      return admitSpending(deps, tx, { ...spending, calls, isBatch: true })
+    },
   }
 }
 
@@ -165,11 +185,14 @@ export async function payInstead(
   const { keySecret: chosen, ...key } = usableKey(account, 'pictures')
   const request = requestOf(job)
   const price = priceOf(account, request, await editTerms(deps, { userId, keyId: key.keyId }, [request]))
-  return changeKey(deps.db, job, {
-    ...key,
-    keySecret: sealKeyForJob(deps, userId, job.id, chosen),
-    ...price,
-    prices: account?.keyPrices ?? null,
+  const dearer = mayCost(price).usd - mayCost(job).usd
+  return deps.db.transaction(async tx => {
+    if (dearer > 0) {
+      const calls = [{ usd: dearer, isBounded: price.dearest !== null }]
+      await admitSpending(deps, tx, { userId, calls, conversationId: job.conversationId, byHand: true })
+    }
+    const keySecret = sealKeyForJob(deps, userId, job.id, chosen)
+    return changeKey(tx, job, { ...key, keySecret, ...price, prices: account?.keyPrices ?? null })
   })
 }
 
@@ -192,6 +215,10 @@ async function checkReferences(db: Db, userId: number, request: ImageRequest): P
 function priceOf(account: Payer | null, request: ImageRequest, edit: EditTerms) {
   const { most = null, dearest = null } = estimateOf(account, request, edit) ?? {}
   return { estimate: most, estimateStale: most !== null && !isCurrent(account), dearest }
+}
+
+function mayCost({ estimate, dearest }: Pick<ImageJob, 'estimate' | 'dearest'>): MayCost {
+  return { usd: dearest ?? estimate ?? 0, isBounded: dearest !== null }
 }
 
 /** What a job asked for. */

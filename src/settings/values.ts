@@ -26,6 +26,13 @@ export const amountOfBytes = () =>
     })
     .pipe(z.number().min(1, 'must be more than nothing').max(Number.MAX_SAFE_INTEGER, 'is more than can be counted'))
 
+/** As a number. */
+export const dollars = () =>
+  z
+    .string()
+    .regex(/^\$?\d{1,9}(\.\d{1,4})?$/, 'must be an amount of US dollars such as 25 or 2.50')
+    .transform(text => Number(text.replace('$', '')))
+
 /** Without slashes at the end. */
 export const address = () =>
   z

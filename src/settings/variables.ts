@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { decoded } from '../storage/addresses.ts'
-import { address, amountOfBytes, networks, oneOf, proxies, wholeNumber, yesOrNo } from './values.ts'
+import { address, amountOfBytes, dollars, networks, oneOf, proxies, wholeNumber, yesOrNo } from './values.ts'
 
 /** What the tables tell of a variable, in English and in Chinese. */
 interface About {
@@ -248,6 +248,25 @@ const Limits = z
           '每人的文件（含回收站）可占的空间；用满后，删除之前不再接受上传，也不再开始新任务',
         ],
       }),
+    PLAYGROUND_SPEND_PER_USER_PER_DAY: dollars()
+      .optional()
+      .register(about, {
+        meaning: [
+          'US dollars that one person may spend a day, in their own zone; what has no room at the dearest bill that can come back is refused before paying. Everybody sets budgets of their own beside these',
+          '每人每日最多可花的美元数，按各人的时区；按可能出现的最高账单放不下的请求，付费前即拒绝。每个人还可自设预算',
+        ],
+      }),
+    PLAYGROUND_SPEND_PER_USER_PER_MONTH: dollars()
+      .optional()
+      .register(about, { meaning: ['the same a month', '同上，每月'] }),
+    PLAYGROUND_SPEND_PER_DAY: dollars()
+      .optional()
+      .register(about, {
+        meaning: ['US dollars that all together may spend a day, by UTC', '全站合计每日最多可花的美元数，按 UTC'],
+      }),
+    PLAYGROUND_SPEND_PER_MONTH: dollars()
+      .optional()
+      .register(about, { meaning: ['the same a month', '同上，每月'] }),
     PLAYGROUND_IMPORT_LIMIT: amountOfBytes()
       .prefault('4GiB')
       .register(about, {

@@ -16,6 +16,8 @@ export interface Viewer {
   /** US dollars, as last heard from the gateway; null before the first answer. */
   balance: number | null
   key: { id: number; name: string; group: string | null; allowsImages: boolean } | null
+  /** Of which budget so much is used that pages say so: words from `spend.budget.near.<budget>`. */
+  budgetNotice: { budget: 'day' | 'month' | 'user_day' | 'user_month'; limit: number; until: Date } | null
 }
 
 /** What every template may use beside its own data. */

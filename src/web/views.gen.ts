@@ -1,6 +1,7 @@
 // biome-ignore-all format: generated
 // Written by scripts/check-templates.ts from the first line of every template and the English catalogue.
 export interface Views {
+  _budget: { notice: NonNullable<import('../web/page.ts').Viewer['budgetNotice']> }
   _error: { status: number; title: string; message: string; requestId: string | null; back: string }
   _held: Record<never, never>
   _keyboard: Record<never, never>
@@ -133,6 +134,7 @@ export interface Views {
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
   'spend/_receipt': { receipt: import('../spend/view.ts').ReceiptView }
   'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }
+  'spend/budgets': import('../spend/budget-view.ts').BudgetsPage
   'spend/receipt': { receipt: import('../spend/view.ts').ReceiptView; sheet: import('../spend/view.ts').SheetView }
 }
 

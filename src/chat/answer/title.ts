@@ -3,8 +3,10 @@ import { findUsableAccount } from '../../account/viewer.ts'
 import type { Deps } from '../../deps.ts'
 import { type Charged, type FailureReason, GatewayError } from '../../gateway/errors.ts'
 import { splitThoughts } from '../../gateway/thinking-words.ts'
+import { admitSpending } from '../../spend/budgets.ts'
 import type { NewReceipt } from '../../spend/queries.ts'
 import { type CallKind, endReceipt, noteRequestId, openReceipt } from '../../spend/receipt.ts'
+import { Refusal } from '../../web/errors.ts'
 import { isVisible } from '../../web/text.ts'
 import { persist } from '../../work/persist.ts'
 import type { Run } from '../../work/worker.ts'
@@ -108,17 +110,30 @@ export async function suggestTitle(
   await tellPages(deps.db, conversation.id, 'change')
 }
 
-/** Once a conversation, and with its receipt. */
-function beginCall(
-  deps: Pick<Deps, 'db'>,
+/** Once a conversation, and with its receipt; not where a budget has no room for it. */
+async function beginCall(
+  deps: Pick<Deps, 'db' | 'config'>,
   conversation: Conversation,
   call: Omit<NewReceipt, 'subject' | 'conversation'>,
 ): Promise<boolean> {
-  return deps.db.transaction(async tx => {
-    if (!(await claimNaming(tx, conversation))) return false
-    await openReceipt(tx, titleCalls, { ...call, subject: conversation.id, conversation })
-    return true
-  })
+  const { userId } = call
+  const spending = {
+    userId,
+    calls: [{ usd: EXPECTED, isBounded: false }],
+    conversationId: conversation.id,
+    byHand: false,
+  }
+  return deps.db
+    .transaction(async tx => {
+      await admitSpending(deps, tx, spending)
+      if (!(await claimNaming(tx, conversation))) return false
+      await openReceipt(tx, titleCalls, { ...call, subject: conversation.id, conversation })
+      return true
+    })
+    .catch(error => {
+      if (error instanceof Refusal) return false
+      throw error
+    })
 }
 
 function smallest(models: readonly ChatModel[]): ChatModel | undefined {
