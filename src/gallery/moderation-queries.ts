@@ -115,14 +115,20 @@ async function show(tx: Db, hash: Buffer): Promise<void> {
   )
 }
 
-/** How many of these checksums are of bytes that operators have hidden. */
-export async function countHidden(tx: Db, hashes: readonly Buffer[]): Promise<number> {
+export async function hasHidden(db: Db): Promise<boolean> {
+  return (await db.maybeOne(z.object({}), `select from gallery_hidden limit 1`, [])) !== null
+}
+
+/** How many pictures, by their checksums or those of their copies, are of bytes that operators have hidden. */
+export async function countHidden(tx: Db, hashes: readonly Buffer[], copies: readonly Buffer[]): Promise<number> {
   // Nothing is hidden between this look and the end of the transaction, or it would miss what is shown in it.
   await tx.run('lock table gallery_hidden in share mode')
   const { count } = await tx.one(
     z.object({ count: z.number() }),
-    `select count(*) as count from gallery_hidden where sha256 = any($1::bytea[])`,
-    [hashes],
+    `select greatest(
+       (select count(*) from gallery_hidden where sha256 = any($1::bytea[])),
+       (select count(*) from gallery_hidden where sha256 = any($2::bytea[]))) as count`,
+    [hashes, copies],
   )
   return count
 }

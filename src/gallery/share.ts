@@ -1,9 +1,11 @@
+import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { listPicturesById, type Picture } from '../library/queries.ts'
+import { checksumsAlike } from '../library/uploads.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
-import { countHidden } from './moderation-queries.ts'
+import { countHidden, hasHidden } from './moderation-queries.ts'
 import { findExhibitor, insertExhibit, upsertExhibitor } from './queries.ts'
 import type { ShareForm } from './view.ts'
 
@@ -30,7 +32,7 @@ export async function showable(deps: Pick<Deps, 'db'>, userId: number, ids: read
  * shown where something is wrong.
  */
 export async function share(
-  deps: Pick<Deps, 'db' | 'config'>,
+  deps: Pick<Deps, 'db' | 'config' | 'storage' | 'log'>,
   who: { userId: number; email: string },
   pictures: readonly Picture[],
   values: ShareForm['values'],
@@ -45,8 +47,9 @@ export async function share(
   if (problem) return problem
   const tokens = pictures.map(({ token }) => token)
   const files = new Map((await listFiles(deps.db, who.userId, tokens)).map(({ token, sha256 }) => [token, sha256]))
+  const alike = (await hasHidden(deps.db)) ? await checksumsOfCopies(deps, pictures) : []
   return deps.db.transaction(async tx => {
-    const hidden = await countHidden(tx, [...files.values()])
+    const hidden = await countHidden(tx, [...files.values()], alike)
     if (hidden > 0) return { field: 'form', key: 'gallery.share.banned', params: { count: hidden } } as const
     await upsertExhibitor(tx, who.userId, values.name, isNew ? licence : null)
     const made: string[] = []
@@ -73,6 +76,14 @@ export async function share(
     }
     return { ids: made }
   })
+}
+
+/** A picture as it came, whose bytes others have brought without what files carry beside them, is the same. */
+async function checksumsOfCopies(deps: Pick<Deps, 'storage' | 'log'>, pictures: readonly Picture[]): Promise<Buffer[]> {
+  const limit = pLimit(2)
+  const asTheyCame = pictures.filter(({ origin }) => origin !== 'uploaded')
+  const sums = await Promise.all(asTheyCame.map(({ token }) => limit(() => checksumsAlike(deps, token))))
+  return sums.flat()
 }
 
 /** A name is what everybody may read: never the address that somebody signs in with. */
