@@ -511,6 +511,7 @@ const exceptions = new Map<string, string>([
   ['images/_created', 'composer, tile and pulse in one answer'],
   ['images/_tiles', 'every changed tile and the pulse in one answer'],
   ['images/_older', 'days appended below those on the page'],
+  ['gallery/_older', 'pictures appended to those on the page'],
   ['library/_older', 'pictures appended to those on the page'],
   ['images/_word', 'a word, not an element'],
   ...chatExceptions,

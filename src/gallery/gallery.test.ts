@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
 import { openStorage } from '../storage/storage.ts'
-import type { Browser } from '../testing/browser.ts'
+import type { Browser, Page } from '../testing/browser.ts'
+import { copies } from '../testing/exhibits.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type MadePicture, makePicture, makePictures } from '../testing/pictures.ts'
 import { plansOf } from '../testing/plans.ts'
@@ -304,7 +305,7 @@ test('one like a person, however often and in however many tabs it is pressed; t
 test('the most liked come first, of all time and this month; pages meet without a gap', async () => {
   const owner = await alice(app)
   const first = await shared(owner, await makePicture(app, owner, 'wallpaper heron'), everything)
-  await copies(first, 120)
+  await copies(app, first, 120)
   for (const sort of ['newest', 'liked', 'month']) {
     const ids: string[] = []
     let next: string | null = `/gallery?sort=${sort}&q=wallpaper`
@@ -315,6 +316,18 @@ test('the most liked come first, of all time and this month; pages meet without 
     }
     assert.equal(new Set(ids).size, ids.length, sort)
     assert.equal(ids.length, sort === 'month' ? 120 : 121, sort)
+
+    // As the page grows in place, and is come back to.
+    const guest = app.browser()
+    const begun = await guest.get(`/gallery?sort=${sort}&q=wallpaper`)
+    const link = (page: Page) => page.html.querySelector('#older a')!.getAttribute('href')!.replaceAll('&amp;', '&')
+    const more = await guest.get(`${link(begun)}&part=older`)
+    assert.equal(more.html.querySelector('html'), null)
+    assert.deepEqual([...shownIn(begun), ...shownIn(more)], ids.slice(0, 96), sort)
+    const through = more.html.querySelector('#older')!.getAttribute('data-through')!.replaceAll('&amp;', '&')
+    const again = await guest.get(through)
+    assert.deepEqual(shownIn(again), ids.slice(0, 96), sort)
+    assert.equal(link(again), link(more), sort)
   }
 })
 
@@ -400,7 +413,7 @@ test('no list reads the whole gallery, however much hangs there', async () => {
   const id = await shared(owner, await makePicture(app, owner, 'a crowded heron'), { ...everything, name: 'Crowd' })
   const viewer = await charlie(app)
   const author = authorOf(await viewer.get(`/gallery/${id}`))
-  await copies(id, 20_000)
+  await copies(app, id, 20_000)
   for (const table of ['exhibits', 'exhibitors', 'likes', 'likes_of_month']) await app.db.run(`analyze ${table}`)
   const plans = await plansOf(app, /\b(?:exhibits|likes_of_month)\b/, async () => {
     const place = `${Date.now().toString(36)}.${id}`
@@ -524,6 +537,25 @@ test('what an operator has hidden nobody shows again by another copy of its byte
   for (const id of [mine, link, theirs]) assert.equal((await guest.get(`/shared/${id}/picture`)).status, 200)
 })
 
+test('what was hidden without the words that files carry nobody shows as it came either', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron as it came')
+  const stamped = await withWords((await owner.get(`/files/${picture.token}`)).body)
+  const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
+  await storage.put(picture.token, stamped, { contentType: 'image/png' })
+  await app.db.run('update files set sha256 = sha256($2) where token = $1', [picture.token, stamped])
+  const stranger = await charlie(app)
+  const theirs = await shared(stranger, await bring(stranger, stamped), everything)
+  const admin = await operator()
+  await admin.post(`/gallery/${theirs}/judge`, { did: 'hide', reason: 'never' })
+
+  const refused = await owner.post('/gallery/share', { ...everything, picture: picture.id })
+  assert.equal(refused.status, 422)
+  assert.match(refused.text, /An operator has hidden this picture/)
+  await admin.post(`/gallery/${theirs}/judge`, { did: 'show' })
+  await shared(owner, picture, everything)
+})
+
 test('remix starts from prompt and settings, on the viewer’s own key, and only where they are shown', async () => {
   const owner = await alice(app)
   const open = await shared(owner, await makePicture(app, owner, 'a heron to remix'), everything)
@@ -604,22 +636,4 @@ async function rowsOf(picture: MadePicture): Promise<{ id: string }[]> {
     picture.id,
   ])
   return rows
-}
-
-/** More exhibits like this one, each of a picture of its own, all of the same moment, and liked by its author. */
-async function copies(id: string, count: number): Promise<void> {
-  await app.db.run(
-    `with source as (select p.*, e.id as exhibit from exhibits e join pictures p on p.id = e.picture_id where e.id = $1),
-       made as (
-         insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
-         select user_id, token, model, prompt, requested_size, quality, width, height, bytes
-         from source, generate_series(1, $2) returning id, user_id),
-       hung as (
-         insert into exhibits (user_id, picture_id, token, is_listed, prompt, width, height, has_alpha, color, created_at,
-           sha256)
-         select made.user_id, made.id, e.token, true, e.prompt, e.width, e.height, e.has_alpha, e.color, e.created_at, e.sha256
-         from made, exhibits e where e.id = $1 returning id, user_id)
-     insert into likes (exhibit_id, user_id) select id, user_id from hung`,
-    [id, count],
-  )
 }

@@ -124,6 +124,8 @@ export interface Wanted {
   by: number | null
   viewerId: number | null
   before: Place | null
+  /** Down to here, and no further. */
+  through?: Place | null
   limit: number
 }
 
@@ -152,10 +154,12 @@ export async function listShown(db: Db, wanted: Wanted): Promise<Listed[]> {
   else if (wanted.viewerId !== null) {
     conditions.push('not exists (select from gallery_blocks b where b.user_id = $1 and b.blocked_id = e.user_id)')
   }
-  if (wanted.before) {
-    const place = put(wanted.sort === 'newest' ? new Date(wanted.before.at) : wanted.before.at)
-    conditions.push(`(${at}, e.id) < (${place}, ${put(wanted.before.id)}::uuid)`)
+  const placed = (is: '<' | '>=', place: Place) => {
+    const key = put(wanted.sort === 'newest' ? new Date(place.at) : place.at)
+    conditions.push(`(${at}, e.id) ${is} (${key}, ${put(place.id)}::uuid)`)
   }
+  if (wanted.before) placed('<', wanted.before)
+  if (wanted.through) placed('>=', wanted.through)
   const limit = put(wanted.limit)
   const patterns = wanted.words.map(word => `search_pattern(${put(word)})`)
   const [first, ...others] = patterns

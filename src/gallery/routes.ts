@@ -27,6 +27,8 @@ import { type Sort, sorts } from './view.ts'
 import { cardOf, originOf, viewExhibit } from './view-exhibit.ts'
 
 const EXHIBITS_PER_PAGE = 48
+/** As many are shown on one page, however far it has grown. */
+const MOST_AGAIN = 480
 const EXHIBITS_IN_FEED = 50
 const MOST_WORDS = 8
 const LONGEST_SEARCH = 200
@@ -51,17 +53,25 @@ export function galleryRoutes(deps: Deps): Router {
     const author = by.success ? await findExhibitorById(db, by.data) : null
     if (req.query.by !== undefined && !author) throw new Refusal(404, 'errors.not_found')
     const viewerId = viewerOf(res)
-    const found = await listShown(db, {
-      sort,
-      words: q.split(/\s+/).filter(Boolean).slice(0, MOST_WORDS),
-      by: author?.userId ?? null,
-      viewerId,
-      before: parsePlace(req.query.before),
-      limit: EXHIBITS_PER_PAGE + 1,
-    })
-    const exhibits = found.slice(0, EXHIBITS_PER_PAGE).map(each => viewExhibit(each, viewerId))
-    const last = found.length > EXHIBITS_PER_PAGE ? found[EXHIBITS_PER_PAGE - 1] : undefined
-    const older = last ? addressOf({ sort, q, by: author?.id, before: placeOf(last) }) : null
+    const before = parsePlace(req.query.before)
+    const through = before ? null : parsePlace(req.query.through)
+    const wanted = { sort, words: wordsOf(q), by: author?.userId ?? null, viewerId }
+    const limit = through ? MOST_AGAIN : EXHIBITS_PER_PAGE
+    const found = await listShown(db, { ...wanted, before, through, limit: limit + 1 })
+    const exhibits = found.slice(0, limit).map(each => viewExhibit(each, viewerId))
+    const last = found.slice(0, limit).at(-1)
+    const hasMore =
+      last !== undefined &&
+      (found.length > limit ||
+        (through !== null && (await listShown(db, { ...wanted, before: placeIn(last), limit: 1 })).length > 0))
+    const place = hasMore ? placeOf(last) : null
+    const address = (at: { before?: string; through?: string }) => addressOf({ sort, q, by: author?.id, ...at })
+    const list = {
+      exhibits,
+      older: place && address({ before: place }),
+      through: place && exhibits.length < MOST_AGAIN ? address({ through: place }) : null,
+    }
+    if (req.query.part === 'older') return sendFragments(res, renderView(pageOf(res), 'gallery/_older', { list }))
     const blocked = viewerId !== null && author ? await listBlocked(db, viewerId) : []
     const shownAuthor = author && {
       id: author.id,
@@ -69,7 +79,7 @@ export function galleryRoutes(deps: Deps): Router {
       isBlocked: blocked.some(({ id }) => id === author.id),
       isMe: author.userId === viewerId,
     }
-    render(res, 'gallery/index', { gallery: { exhibits, older, sort, q, author: shownAuthor } })
+    render(res, 'gallery/index', { gallery: { ...list, sort, q, author: shownAuthor } })
   })
 
   router.get('/gallery/feed.atom', async (req, res) => {
@@ -163,13 +173,25 @@ function viewerOf(res: Response): number | null {
 }
 
 /** `/gallery?sort=liked&q=heron`, without what is as it is anyway. */
-function addressOf(wanted: { sort: Sort; q: string; by: string | undefined; before: string }): string {
+function addressOf(wanted: {
+  sort: Sort
+  q: string
+  by: string | undefined
+  before?: string
+  through?: string
+}): string {
   const query = new URLSearchParams()
   if (wanted.sort !== 'newest') query.set('sort', wanted.sort)
-  if (wanted.q) query.set('q', wanted.q)
-  if (wanted.by) query.set('by', wanted.by)
-  query.set('before', wanted.before)
+  for (const name of ['q', 'by', 'before', 'through'] as const) if (wanted[name]) query.set(name, wanted[name])
   return `/gallery?${query}`
+}
+
+function wordsOf(q: string): string[] {
+  return q.split(/\s+/).filter(Boolean).slice(0, MOST_WORDS)
+}
+
+function placeIn({ at, id }: Pick<Listed, 'at' | 'id'>): Place {
+  return { at: Number(at), id }
 }
 
 function placeOf({ at, id }: Pick<Listed, 'at' | 'id'>): string {

@@ -36,6 +36,8 @@ export type Sort = (typeof sorts)[number]
 export interface GalleryView {
   exhibits: ExhibitView[]
   older: string | null
+  /** What shows the list down to here again; null where it began further down, or is long enough. */
+  through: string | null
   sort: Sort
   q: string
   /** Only theirs are shown. */

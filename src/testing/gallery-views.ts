@@ -85,17 +85,19 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
   const gallery = {
     exhibits: [exhibit, bare],
     older: '/gallery?before=1',
+    through: '/gallery?through=1',
     sort: 'newest' as const,
     q: '',
     author: null,
   }
-  const none = { ...gallery, exhibits: [], older: null }
+  const none = { ...gallery, exhibits: [], older: null, through: null }
   return {
     'gallery/_judge': [
       { id: 'e', hidden: false, reported: true },
       { id: 'e', hidden: true, reported: false },
     ],
     'gallery/_like': [{ exhibit }, { exhibit: { ...exhibit, liked: false } }],
+    'gallery/_older': [{ list: gallery }, { list: { ...gallery, through: null } }, { list: none }],
     'gallery/_tile': [{ exhibit }, { exhibit: bare }, { exhibit: hidden }],
     'gallery/index': [
       { gallery },

@@ -56,6 +56,7 @@ export interface Views {
   'exports/index': { exports: import('../exports/view.ts').ExportView[] }
   'gallery/_judge': { id: string; hidden: boolean; reported: boolean }
   'gallery/_like': { exhibit: import('../gallery/view.ts').ExhibitView }
+  'gallery/_older': { list: Pick<import('../gallery/view.ts').GalleryView, 'exhibits' | 'older' | 'through'> }
   'gallery/_tile': { exhibit: import('../gallery/view.ts').ExhibitView }
   'gallery/index': { gallery: import('../gallery/view.ts').GalleryView }
   'gallery/mine': { exhibits: import('../gallery/view.ts').ExhibitView[]; older: string | null; name: string | null; blocked: { id: string; name: string }[] }
