@@ -18,8 +18,10 @@ import { chatExceptions, chatSamples } from './testing/chat-views.ts'
 import { exportSamples } from './testing/export-views.ts'
 import { gallerySamples } from './testing/gallery-views.ts'
 import { importSamples } from './testing/import-views.ts'
+
 import { changed, details, librarySamples, noDetails } from './testing/library-views.ts'
 import { paletteSamples } from './testing/palette-views.ts'
+
 import { sampleReceipt, spendSamples } from './testing/spend-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
@@ -354,16 +356,15 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { file: refused, to: '/images/batch', swaps: true },
   ],
   'images/_variations': [{ job: done }],
-  ...spendSamples,
-  ...budgetSamples,
+  'spend/_verdict': monies.map(verdict => ({
     id: 'v',
     address: '/images/v',
     verdict,
     mayCheck: verdict.charged === 'unknown',
   })),
   'library/_changed': [
-    { ...picture, changedOutside: 0.12 },
-    { ...picture, changedOutside: 0 },
+    { picture: { ...picture, changedOutside: 0.12 } },
+    { picture: { ...picture, changedOutside: 0 } },
   ],
   'library/_lineage': [{ picture, lineage }],
   'library/compare': [{ a: picture, b: uploaded }],
@@ -380,7 +381,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { usd: 0.2, size: '1024x1024' },
   ],
   'images/_failure': [...failed, jobs.at(-1)!].map(job => ({ job })),
-  'images/_unfetched': [{ ...done, unfetched: [url: 'https://g.example/a?b=c', host: 'g.example' ] }],
+  'images/_unfetched': [{ job: { ...done, unfetched: [{ url: 'https://g.example/a?b=c', host: 'g.example' }] } }],
   'images/_go_on': [{ question, swaps: true }],
   'images/_job': jobs.map(job => ({ job })),
   'images/_job_page': jobs.map((job, at) => ({ job, receipt: at % 2 ? sampleReceipt : null })),
@@ -399,14 +400,14 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/index': [
     {
       composer,
-      days: [label: 'Today', jobs ],
+      days: [{ label: 'Today', jobs }],
       older: '/images?before=1',
       arrivals: null,
       unfinished: [queued, running],
     },
     {
       composer: badComposer,
-      days: [label: 'Today', jobs: [] ],
+      days: [{ label: 'Today', jobs: [] }],
       older: null,
       arrivals: '/images/arrivals?after=1',
       unfinished: [],
@@ -444,7 +445,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       newer: null,
       older: null,
       back: '/library',
-      lineage: ancestors: [], descendants: [] ,
+      lineage: { ancestors: [], descendants: [] },
       details: noDetails,
       change: null,
       receipt: null,
@@ -456,16 +457,17 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       back: '/library',
       lineage,
       details: noDetails,
-      change: ...changed, did: 'describe' ,
+      change: { ...changed, did: 'describe' },
       receipt: null,
     },
   ],
   'library/_trashed': [
     { picture: trashed, daysLeft: 30 },
-    { ...undecodable, deletedAt: now , daysLeft: 1 },
+    { picture: { ...undecodable, deletedAt: now }, daysLeft: 1 },
   ],
   'library/trash': [
     {
+      trash: {
         pictures: [
           { picture: trashed, daysLeft: 30 },
           { picture: { ...undecodable, deletedAt: now }, daysLeft: 1 },
@@ -473,9 +475,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
         older: '/library/trash?before=1',
         total: 2,
         asOf: now.toISOString(),
-        change: ...changed, did: 'restore' ,,
+        change: { ...changed, did: 'restore' },
+      },
     },
-    { pictures: [], older: null, total: 0, asOf: now.toISOString(), change: null },
+    { trash: { pictures: [], older: null, total: 0, asOf: now.toISOString(), change: null } },
   ],
   ...agentSamples([done, running]),
   ...chatSamples([done, running]),
@@ -485,16 +488,17 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...importSamples(),
   ...paletteSamples(),
   ...spendSamples,
+  ...budgetSamples,
   'departures/index': [null, 'That is not a@example.com.'].map(error => ({
     email: '<a>@example.com',
-    counts: pictures: 1, conversations: 2, shown: 0, sshKeys: 1 ,
+    counts: { pictures: 1, conversations: 2, shown: 0, sshKeys: 1 },
     error,
   })),
   'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
   'session/login': [
-    { ...login, captcha: kind: 'none' },
-    { ...login, captcha: kind: 'turnstile', siteKey: 'k' },
-    { ...login, captcha: kind: 'unsupported' },
+    { ...login, captcha: { kind: 'none' } },
+    { ...login, captcha: { kind: 'turnstile', siteKey: 'k' } },
+    { ...login, captcha: { kind: 'unsupported' } },
   ],
 }
 
