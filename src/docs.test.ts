@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { configurationPage, envExample } from './settings/tables.ts'
@@ -6,6 +7,8 @@ import { testDatabase } from './testing/database.ts'
 import { declaredRoutes, type Route } from './testing/routes.ts'
 import { describeSchema } from './testing/schema.ts'
 import { testApp } from './testing/server.ts'
+
+const root = path.join(import.meta.dirname, '..')
 
 test('docs/schema.sql is what the migrations make, and makes the same', async t => {
   const db = await testDatabase()
@@ -32,6 +35,52 @@ test('docs/configuration.md, its Chinese sister and .env.example tell every vari
   isFile(t, 'docs/configuration.zh-CN.md', configurationPage('zh-CN'))
   isFile(t, '.env.example', envExample())
 })
+
+const pages = ['deploy', 'upgrade', 'troubleshoot', 'backup', 'configuration'].map(name => `docs/${name}`)
+const pairs = [['README.md', 'README_CN.md'], ...pages.map(page => [`${page}.md`, `${page}.zh-CN.md`])] as [
+  string,
+  string,
+][]
+
+for (const [english, chinese] of pairs) {
+  test(`${english} and ${chinese} tell the same, part by part`, () => {
+    const shape = (file: string) =>
+      [...read(file).matchAll(/^(#+) |^(```\w*)$|^(\|)/gm)].map(([, heading, fence, row]) => heading ?? fence ?? row)
+    assert.deepEqual(shape(chinese), shape(english))
+    assert.deepEqual(commandsOf(chinese).map(bare), commandsOf(english).map(bare))
+  })
+}
+
+test('docs/commands.md says of every command how it was run, and nothing leads nowhere', () => {
+  const told = new Set(
+    [...read('docs/commands.md').matchAll(/^\| `(.+)` \| .+ \|$/gm)].map(([, each]) => each!.replaceAll('\\|', '|')),
+  )
+  const asked = new Set(['README.md', 'docs/deploy.md', 'docs/upgrade.md', 'docs/troubleshoot.md'].flatMap(commandsOf))
+  assert.deepEqual([...told].sort(), [...asked].sort())
+  const broken = [...pairs.flat(), 'docs/commands.md', 'docs/operations.md', 'docs/operations.zh-CN.md'].flatMap(file =>
+    [...read(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+      .filter(([, target]) => !existsSync(path.join(root, path.dirname(file), target!)))
+      .map(([, target]) => `${file}: ${target}`),
+  )
+  assert.deepEqual(broken, [])
+})
+
+/** Of the blocks to be typed, one a line. */
+function commandsOf(file: string): string[] {
+  return [...read(file).matchAll(/^```bash\n([\s\S]*?)^```$/gm)]
+    .flatMap(([, block]) => block!.replaceAll(/ *\\\n\s*/g, ' ').split('\n'))
+    .map(line => line.trim())
+    .filter(Boolean)
+}
+
+/** Without what is said about it. */
+function bare(command: string): string {
+  return command.replace(/ +#.*$/, '')
+}
+
+function read(file: string): string {
+  return readFileSync(path.join(root, file), 'utf8')
+}
 
 /** Compares, or writes it when the tests run with `--test-update-snapshots`. */
 function isFile(t: TestContext, name: string, text: string): void {

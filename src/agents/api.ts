@@ -16,6 +16,7 @@ import { callerOf } from '../session/caller.ts'
 import { networkOf } from '../web/network.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
+import { logBegun } from '../web/request-log.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { goneSignal } from '../web/turns.ts'
 import { say } from '../web/words.ts'
@@ -210,6 +211,7 @@ export function agentApi(deps: Deps): Router {
       },
     }
     const { job, again } = await startImage(deps, requester, request, submission)
+    logBegun(res, { job: job.id })
     return again ? sameTask(bearer, job, hash) : job
   }
 

@@ -15,6 +15,7 @@ import type { Translate } from '../web/i18n.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { logBegun } from '../web/request-log.ts'
 import { submissionOf } from '../web/submission.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
@@ -153,6 +154,7 @@ export function askRoutes(deps: Deps): Router {
       const asked = await askQuestion(deps, requesterOf(res), place, question, form.submission ?? randomUUID())
       await setChoice(db, userId, choice)
       if (isComposer) await deleteDraft(db, userId, conversation?.id ?? 'new')
+      logBegun(res, { conversation: asked.conversationId })
       const address = `/chat/${asked.conversationId}`
       if (!wantsFragment(req)) return res.redirect(303, address)
       // On another branch than the newest the page would not see what was asked: it goes there.

@@ -3,6 +3,7 @@ import { readerOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { logBegun } from '../web/request-log.ts'
 import { composer } from './composer.ts'
 import type { ImageJob } from './job-queries.ts'
 import { tagOf, viewJobs } from './job-view.ts'
@@ -28,6 +29,7 @@ export function answersOf(deps: Deps) {
     form: { values: FormValues; told: Terms['told'] } | null,
     retried: ImageJob | null = null,
   ): Promise<void> {
+    logBegun(res, { job: job.id })
     if (!wantsFragment(req)) return res.redirect(303, `/images/${job.id}`)
     const { shown, unfinished } = await withUnfinished(job.userId, retried ? [job, retried] : [job])
     const data = {

@@ -13,6 +13,7 @@ import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { parseId, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { logBegun } from '../web/request-log.ts'
 import { submissionOf } from '../web/submission.ts'
 import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
@@ -101,6 +102,7 @@ export function batchRoutes(deps: Deps): Router {
       await batches.consume(String(signedIn(res).userId))
       const once = submissionOf(submission ?? randomUUID(), requests)
       const batch = await startBatch(deps, requesterOf(res), requests, once)
+      logBegun(res, { batch: batch.id })
       const url = `/images/batches/${batch.id}`
       if (wantsFragment(req)) return res.set('HX-Redirect', url).status(204).end()
       res.redirect(303, url)

@@ -26,5 +26,8 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
   await deps.at?.('ended', job.id)
   const silence = ended && silenceOf(ended)
   if (silence) deps.log.warn({ job: ended.id }, silenceWarning[silence])
-  if (ended) deps.metrics.jobsFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
+  if (!ended) return
+  const facts = { state: ended.state, reason: ended.failureReason ?? '' }
+  deps.metrics.jobsFinished.inc(facts)
+  deps.log.info({ job: ended.id, ...facts, gatewayRequest: ended.requestId ?? undefined }, 'a picture job ended')
 }

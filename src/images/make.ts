@@ -62,6 +62,7 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
     return giveBack(deps, job)
   }
 
+  deps.log.info({ job: job.id, attempt: job.attempts }, 'the gateway is asked for pictures')
   const previewer = createPreviewer(deps, job)
   const progress: Progress = {
     received: 0,
@@ -287,5 +288,6 @@ async function giveBack(deps: Deps, job: ClaimedJob): Promise<void> {
 
 async function noteRequestId(deps: Deps, job: ClaimedJob, requestId: string | null, progress: Progress) {
   progress.requestId = requestId
+  deps.log.info({ job: job.id, gatewayRequest: requestId ?? undefined }, 'the gateway took a picture job')
   if (requestId) await tell(deps, job, () => setRequestId(deps.db, job, requestId))
 }

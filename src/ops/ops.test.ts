@@ -7,7 +7,9 @@ import { test } from 'node:test'
 import { createLog } from '../log.ts'
 import { planStop, stopAll } from '../stopping.ts'
 import { openBrowser } from '../testing/browser.ts'
+import { replyIn, say } from '../testing/conversations.ts'
 import { restartablePostgres } from '../testing/database.ts'
+import { ask, jobEnd } from '../testing/jobs.ts'
 import { alice } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -21,7 +23,10 @@ test('a process is healthy and ready as soon as it listens', async () => {
 
   const ready = await machine.get('/ready')
   assert.equal(ready.status, 200)
-  assert.deepEqual(JSON.parse(ready.text), {
+  const { ms, ...told } = JSON.parse(ready.text)
+  assert.deepEqual(Object.keys(ms), ['accepting', 'database', 'storage'], 'each part, and how long it took')
+  for (const each of Object.values(ms)) assert.equal(typeof each, 'number')
+  assert.deepEqual(told, {
     status: 'ok',
     accepting: 'ok',
     database: 'ok',
@@ -72,7 +77,8 @@ test('without its database a process is alive, not ready, and ready again by its
   assert.equal((await machine.get('/health')).status, 200)
   const ready = await machine.get('/ready')
   assert.equal(ready.status, 503)
-  assert.deepEqual(JSON.parse(ready.text), {
+  const { ms: _, ...told } = JSON.parse(ready.text)
+  assert.deepEqual(told, {
     status: 'unavailable',
     accepting: 'ok',
     database: 'failed',
@@ -155,4 +161,40 @@ test('what cannot be stopped keeps nothing else from being stopped, and is told'
   const parts = [part('postgres'), part('queue', new Error('the queue hangs')), part('workers'), part('server')]
   await assert.rejects(stopAll(parts, planStop(1), createLog('silent')), AggregateError)
   assert.deepEqual(stopped, ['server', 'workers', 'queue', 'postgres'])
+})
+
+test('one id leads through the log from the click to the picture, and from what was said to the answer', async () => {
+  const person = await alice(app)
+  const id = await ask(person, 'to be followed')
+  const { requestId } = await jobEnd(app.db, id)
+  // The line of the request is written when its answer has gone, which may be later than the worker begins.
+  const told = async (field: 'job' | 'conversation', value: string, end: string) => {
+    const lines = () =>
+      app.logs
+        .filter(line => line.includes(value))
+        .map(line => JSON.parse(line) as Record<string, unknown>)
+        .filter(line => line[field] === value)
+    await until(end, async () => lines().some(({ msg }) => msg === end) && lines().some(({ method }) => method))
+    return lines()
+  }
+  const job = await told('job', id, 'a picture job ended')
+  assert.deepEqual(job.map(({ method, msg }) => method ?? msg).sort(), [
+    'POST',
+    'a picture job ended',
+    'the gateway is asked for pictures',
+    'the gateway took a picture job',
+  ])
+  const end = job.find(({ msg }) => msg === 'a picture job ended')!
+  assert.deepEqual([end.state, end.gatewayRequest], ['done', requestId])
+  assert.ok(job.find(({ method }) => method)!.requestId, 'which the page of an error tells')
+
+  const conversation = await say(person, 'to be followed, too')
+  await replyIn(app.db, conversation, 'done')
+  const said = await told('conversation', conversation, 'an answer ended')
+  assert.deepEqual(said.map(({ method, msg }) => method ?? msg).sort(), [
+    'POST',
+    'an answer ended',
+    'the gateway is asked for an answer',
+  ])
+  assert.ok(!app.logs.some(line => line.includes('to be followed')), 'and no word of theirs')
 })

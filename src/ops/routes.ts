@@ -22,22 +22,21 @@ export function opsRoutes(
 
   router.get('/ready', async (_req, res) => {
     const checks = {
-      accepting: isDraining() ? Promise.reject(new Error('shutting down')) : Promise.resolve(),
-      database: deps.db.ping(),
-      storage: deps.storage.ready(),
+      accepting: async () => {
+        if (isDraining()) throw new Error('shutting down')
+      },
+      database: () => deps.db.ping(),
+      storage: () => deps.storage.ready(),
     }
-    const results = await Promise.allSettled(Object.values(checks))
-    const states = Object.keys(checks).map((name, index) => [
-      name,
-      results[index]!.status === 'fulfilled' ? 'ok' : 'failed',
-    ])
-    const ready = results.every(result => result.status === 'fulfilled')
-    for (const result of results) if (result.status === 'rejected') deps.log.warn({ err: result.reason }, 'not ready')
+    const results = await Promise.all(Object.entries(checks).map(([part, check]) => timed(part, check)))
+    const ready = results.every(({ error }) => error === null)
+    for (const { part, error } of results) if (error) deps.log.warn({ err: error, part }, 'not ready')
     const notes = ready ? await notesOf() : []
     const spill = works ? { spill: viewSpill(await deps.spill.status()) } : {}
     res.status(ready ? 200 : 503).json({
       status: ready ? 'ok' : 'unavailable',
-      ...Object.fromEntries(states),
+      ...Object.fromEntries(results.map(({ part, error }) => [part, error ? 'failed' : 'ok'])),
+      ms: Object.fromEntries(results.map(({ part, ms }) => [part, ms])),
       ...spill,
       ...(notes.length > 0 && { notes }),
     })
@@ -55,6 +54,16 @@ export function opsRoutes(
   })
 
   return router
+}
+
+/** Whether a part does what it is for, and how many milliseconds it took to find out. */
+async function timed(part: string, check: () => Promise<void>) {
+  const started = performance.now()
+  const error = await check().then(
+    () => null,
+    (reason: unknown) => reason ?? new Error('no reason given'),
+  )
+  return { part, error, ms: Math.round((performance.now() - started) * 10) / 10 }
 }
 
 /**

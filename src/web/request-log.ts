@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { Request, RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+
+/** What a request set going, by the ids that every later line of the log about it has. */
+type Began = { job: string } | { batch: string } | { conversation: string }
+
+/** Has the line of this request name what it began, so that one id leads from the click to the picture. */
+export function logBegun(res: Response, began: Began): void {
+  res.locals.began = began
+}
 
 /** Gives the request its id, logs one line when it is over (a question that is answered with nothing at `debug`) and measures it. Neither query nor body nor header is logged. */
 export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
@@ -29,6 +37,7 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
         ms: Math.round(ms * 10) / 10,
         bytes: Number(res.get('Content-Length') ?? 0) || undefined,
         user: res.locals.signedIn?.userId,
+        ...(res.locals.began as Began | undefined),
         ...(res.writableFinished ? {} : { aborted: true }),
       })
     })

@@ -73,6 +73,10 @@ export async function writeReply(deps: Deps, claimed: ClaimedReply, run: Run): P
     await persist(deps, () => takeBackCall(deps, reply))
     return giveBack(deps, reply)
   }
+  deps.log.info(
+    { conversation: reply.conversationId, reply: reply.messageId, attempt: reply.attempts },
+    'the gateway is asked for an answer',
+  )
   const writer = createDeltaWriter(deps, reply)
   const drawn = keepDrawn(deps, reply, promptAbove(branch.turns))
   const heard: Heard = { calls: [], finished: null, requestId: null }
@@ -202,7 +206,18 @@ async function endReply(
     }),
   )
   await deps.at?.('ended', reply.messageId)
-  if (ended) deps.metrics.repliesFinished.inc({ state: ended.state, reason: ended.failureReason ?? '' })
+  if (!ended) return
+  const facts = { state: ended.state, reason: ended.failureReason ?? '' }
+  deps.metrics.repliesFinished.inc(facts)
+  deps.log.info(
+    {
+      conversation: reply.conversationId,
+      reply: reply.messageId,
+      ...facts,
+      gatewayRequest: ended.requestId ?? undefined,
+    },
+    'an answer ended',
+  )
 }
 
 /** When to ask again, or null. A full window of the key is waited for, however long; and next time known of before. */
