@@ -515,6 +515,7 @@ create table image_jobs (
   prices jsonb,
   dearest double precision,
   from_balance boolean default true not null,
+  dismissed_at timestamp with time zone,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
   constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
@@ -1065,6 +1066,7 @@ CREATE INDEX gallery_hidden_by_cause ON public.gallery_hidden USING btree (becau
 CREATE INDEX gallery_reports_open ON public.gallery_reports USING btree (told_at) WHERE (closed_at IS NULL);
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
+CREATE INDEX image_jobs_dismissed ON public.image_jobs USING btree (user_id, dismissed_at) WHERE (dismissed_at IS NOT NULL);
 CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX image_jobs_of_batch ON public.image_jobs USING btree (batch_id, batch_line) WHERE (batch_id IS NOT NULL);
 CREATE INDEX image_jobs_of_conversation ON public.image_jobs USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);

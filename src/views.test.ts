@@ -22,6 +22,7 @@ import { importSamples } from './testing/import-views.ts'
 import { changed, details, librarySamples, noDetails } from './testing/library-views.ts'
 import { paletteSamples } from './testing/palette-views.ts'
 
+import { declaredRoutes } from './testing/routes.ts'
 import { sampleReceipt, spendSamples } from './testing/spend-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
@@ -121,6 +122,7 @@ const done: JobView = {
   sentences: { what: 'images.state.done', next: [] },
   money: moneyOf('yes', 0.4, null),
   mayCheck: false,
+  mayDismiss: true,
   batch: null,
   nextSubmission: 's2',
 }
@@ -334,6 +336,11 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       pendingNotice: 'Done',
     },
   ],
+  'images/_clear': [
+    { dismissed: null, count: 1 },
+    { dismissed: '2026-03-01T12:00:00.000001Z', count: 3 },
+  ],
+  'images/_dismissed': [{ ids: ['j1', 'j2'], at: '2026-03-01T12:00:00.000001Z' }],
   'images/_batch': [{ batch }, { batch: { ...batch, paused: true } }],
   'images/_batch_form': [{ batch: batchForm }],
   'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],
@@ -404,6 +411,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       older: '/images?before=1',
       arrivals: null,
       unfinished: [queued, running],
+      dismissed: null,
     },
     {
       composer: badComposer,
@@ -411,6 +419,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       older: null,
       arrivals: '/images/arrivals?after=1',
       unfinished: [],
+      dismissed: '2026-03-01T12:00:00.000001Z',
     },
   ],
   'images/show': jobs.map((job, at) => ({ job, receipt: at % 2 ? sampleReceipt : null })),
@@ -513,6 +522,7 @@ const exceptions = new Map<string, string>([
   ['images/_arrival', 'the tile takes the place of itself'],
   ['images/_arrived', 'every new tile and the pulse in one answer'],
   ['images/_created', 'composer, tile and pulse in one answer'],
+  ['images/_dismissed', 'every card that goes, and the way back'],
   ['images/_tiles', 'every changed tile and the pulse in one answer'],
   ['images/_older', 'days appended below those on the page'],
   ['gallery/_older', 'pictures appended to those on the page'],
@@ -522,9 +532,11 @@ const exceptions = new Map<string, string>([
   ['library/_refused', 'as many at once as files were refused'],
 ])
 
-/** Every address a form or an htmx attribute may send to, the way docs and routes have it. */
-const addresses =
-  /^\/(login|login\/2fa|logout|preferences|agents(\/[\w-]+(\/(prove|name|key|limits|revoke|tokens\/[\w-]+\/end))?)?|account\/(balance|delete|edit-previews|key|keys|time-zone|sessions\/[\w-]+\/end|sessions\/end-all)|chat|chat\/(draft|key|list(\?.+)?|settings)|chat\/\w+\/(messages|title|instructions|pin|delete|restore|older\?before=.+)|chat\/\w+\/messages\/\w+\/(again|stop|move|delete|restore|check|decide)|chat\/\w+\/calls\/\w+\/(paint|decline)|images|images\/(draft|quote(\?.+)?|composer|references|masks|batch|batch\/key|key)|images\/batches\/[\w-]+(\?t=.+|\/(pause|resume|cancel))|images\/tiles\?t=.+|images\/arrivals(\?after=.+)?|images\?before=.+|images\/[\w-]+\?t=.+|images\/pictures\/[\w-]+\/keep-masked|images\/[\w-]+\/(cancel|move|retry|variations|check|decide)|palette(\/found(\?.+)?)?|gallery|gallery\?before=.+|gallery\/(share|mine\/withdraw|authors\/[\w-]+\/block|[\w-]+\/(like|report|withdraw|judge))|spend\/budgets(\/once)?|exports(\/everything|\/[\w-]+\/delete)?|imports(\/[\w-]+(\/(cancel|delete))?)?|library(\/(filters|folders|selection|names))?(\?.+)?|library\/folders\/[\w-]+\/(name|merge|cover|delete)|library\/trash\/empty|library\/changes\/[\w-]+(\?back=.+|\/(undo|stop))|library\/[\w-]+\/((favourite|delete|restore)(\?as=cell&in=.*)?|keep-masked|details))$/
+/** What a form or an htmx attribute may send to: a declared route, with or without a query. */
+const routes = declaredRoutes().map(({ method, address }) => ({
+  method,
+  pattern: new RegExp(`^${address.replaceAll(/:\w+/g, '[^/?]+')}([?].*)?$`),
+}))
 
 for (const lang of languages) {
   describe(`in ${lang}`, () => {
@@ -688,7 +700,8 @@ function checkElement(element: HTMLElement, sprite: string): void {
     assert.doesNotMatch(name, /^(style$|on|hx-on)/, element.outerHTML)
     if (name.startsWith('hx-')) assert.doesNotMatch(value, /^(js|javascript):/)
     if (name === 'hx-trigger') assert.doesNotMatch(value, /\[/)
-    if (/^hx-(get|post)$|^action$/.test(name)) assert.match(value, addresses)
+    const method = { 'hx-get': 'GET', 'hx-post': 'POST', action: element.getAttribute('method') ?? 'GET' }[name]
+    if (method) assert.ok(isRoute(method.toUpperCase(), value), `${method} ${value}`)
     if (/^(href|src)$/.test(name)) assert.match(value, /^(\/|#|https:\/\/(g\.example|challenges\.cloudflare\.com)\b)/)
   }
 }
@@ -735,4 +748,8 @@ function stringValues<T extends object>(row: T): { [K in keyof T]: string } {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, String(value)])) as {
     [K in keyof T]: string
   }
+}
+
+function isRoute(method: string, address: string): boolean {
+  return routes.some(route => route.method === method && route.pattern.test(address))
 }

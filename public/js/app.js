@@ -4,6 +4,7 @@ import { start as startComposer } from './composer.js'
 import { start as startElapsed } from './elapsed.js'
 import { start as startKeyboard } from './keyboard.js'
 import { start as startLightbox } from './lightbox.js'
+import { start as startNews } from './news.js'
 import { start as startTiles } from './tiles.js'
 import { toast } from './toast.js'
 import { start as startTyped } from './typed.js'
@@ -26,6 +27,7 @@ startElapsed()
 startKeyboard()
 startLightbox()
 startTiles()
+startNews()
 
 /** The server writes times in this zone; it learns it from the next request on. */
 function rememberTimeZone() {

@@ -81,7 +81,8 @@ function listen() {
 /** Asks every two seconds while there is no stream: some networks let none through. */
 function polling() {
   const ask = async () => {
-    if (isConnected || document.hidden) return
+    const answer = document.querySelector('.answer.writing')
+    if (isConnected || (document.hidden && !answer)) return
     const shown = document.getElementById('chat-pulse').dataset.v
     const first = document.querySelector('#thread > .message')?.id.slice(2) ?? ''
     try {
@@ -92,11 +93,20 @@ function polling() {
     } catch {
       // Asked again in two seconds.
     }
+    if (document.hidden && answer && !document.querySelector('.answer.writing')) tellAnswered(answer)
   }
   setInterval(ask, 2000)
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) isConnected = false
   })
+}
+
+/** Nobody looks, so no stream has told it. */
+function tellAnswered(answer) {
+  const done = document.createElement('span')
+  done.dataset.done = answer.closest('.message').id
+  done.textContent = follow.dataset.answered
+  document.getElementById('live').replaceChildren(done)
 }
 
 /** Enter sends, Shift+Enter makes a line; while a word is being composed, Enter belongs to the input method. */

@@ -75,7 +75,7 @@ export function listJobs(
   return db.many(
     ImageJob,
     `select * from image_jobs
-     where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+     where user_id = $1 and dismissed_at is null and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
      order by created_at desc, id desc limit $4`,
     [userId, options.before?.at ?? null, options.before?.id ?? null, options.limit],
   )
@@ -91,7 +91,7 @@ export function listJobsAfter(
   return db.many(
     ImageJob,
     `select * from image_jobs
-     where user_id = $1 and ($2::timestamptz is null or (created_at, id) > ($2, $3::uuid))
+     where user_id = $1 and dismissed_at is null and ($2::timestamptz is null or (created_at, id) > ($2, $3::uuid))
      order by created_at desc, id desc limit $4`,
     [userId, after?.at ?? null, after?.id ?? null, limit],
   )

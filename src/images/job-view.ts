@@ -85,6 +85,11 @@ export function isUnfinished(job: ImageJob): boolean {
   return job.cost === null && job.costUntil !== null && job.costUntil > new Date()
 }
 
+/** As `listForNothing` has it. */
+function isForNothing(job: ImageJob): boolean {
+  return ['failed', 'cancelled', 'unknown'].includes(job.state) && job.charged !== 'unknown' && !isUnfinished(job)
+}
+
 /** Those of the tokens that are this person's files, in the same order. */
 export async function viewReferences(db: Db, userId: number, tokens: readonly string[]): Promise<ReferenceView[]> {
   if (tokens.length === 0) return []
@@ -151,6 +156,7 @@ function viewJob(
     failure: viewFailure(job),
     sentences: sentencesOf(endOf(job)),
     money: moneyView(job),
+    mayDismiss: pictures.length === 0 && isForNothing(job),
     mayCheck: isInDoubt(job),
     nextSubmission: randomUUID(),
     cost: job.cost,

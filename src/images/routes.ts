@@ -22,6 +22,7 @@ import { wordEach } from '../web/words.ts'
 import { answersOf, UNFINISHED_JOBS } from './answers.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { composer } from './composer.ts'
+import { dismissedAt, dismissRoutes } from './dismiss-routes.ts'
 import { keepDraft } from './draft.ts'
 import { findDraft, upsertDraft } from './draft-queries.ts'
 import { editForm } from './edit.ts'
@@ -53,7 +54,7 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
   const { answerStarted, answerTiles, withUnfinished } = answersOf(deps)
   router.use('/images', requireSignIn(deps, ['prompt', 'prompts', 'x', 'y', 'width', 'height']))
   // Before `/images/:id`, which would take their addresses.
-  router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps))
+  router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), dismissRoutes(deps))
 
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
@@ -73,6 +74,7 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
       older,
       arrivals: cursor ? null : arrivalsAfter(jobs),
       unfinished,
+      dismissed: dismissedAt(req.query.dismissed),
     })
   })
 
@@ -236,7 +238,8 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     const jobs = await listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })
     const { shown, unfinished } = await withUnfinished(userId, jobs)
     const days = byDay(res, shown, null)
-    render(res, 'images/index', { composer: form, days, older: null, arrivals: arrivalsAfter(jobs), unfinished })
+    const arrivals = arrivalsAfter(jobs)
+    render(res, 'images/index', { composer: form, days, older: null, arrivals, unfinished, dismissed: null })
   }
 
   router.use(jobRoutes(deps))

@@ -72,6 +72,8 @@ export interface JobView {
   sentences: { what: Key; next: Key[] }
   /** What is said about the money. */
   money: MoneyView
+  /** It came to nothing and its money is settled: it may be put out of the way. */
+  mayDismiss: boolean
   /** Whether another look could tell more. */
   mayCheck: boolean
   /** The batch it was started in; `paused`: it waits for that to go on. */

@@ -68,8 +68,10 @@ export interface Views {
   'images/_batch': { batch: import('../images/view.ts').BatchView }
   'images/_batch_form': { batch: import('../images/view.ts').BatchForm }
   'images/_batch_preview': { batch: import('../images/view.ts').BatchForm }
+  'images/_clear': { dismissed: string | null; count: number }
   'images/_composer': { composer: import('../images/view.ts').ComposerView }
   'images/_created': { job: import('../images/view.ts').JobView; again: boolean; unfinished: import('../images/view.ts').OpenJob[]; composer: import('../images/view.ts').ComposerView | null; retried: import('../images/view.ts').JobView | null }
+  'images/_dismissed': { ids: string[]; at: string | null }
   'images/_doubt': { question: import('../images/view.ts').DoubtView }
   'images/_estimate': { usd: number; size: string }
   'images/_failure': { job: import('../images/view.ts').JobView }
@@ -93,7 +95,7 @@ export interface Views {
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
   'images/doubt': { question: import('../images/view.ts').DoubtView }
-  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[] }
+  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
