@@ -23,7 +23,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   spend: {
     on: ['session', 'account'],
     offers:
-      'budgets copy copy-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
+      'budgets copy copy-queries cover-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
   },
   library: {
     on: ['session'],

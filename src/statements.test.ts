@@ -65,14 +65,14 @@ test('pages and files are answered with few statements', async () => {
 
 test('a conversation is shown and gone on with in few statements', async () => {
   const conversation = await say(person, 'hello')
-  await most(15, () => person.get(`/chat/${conversation}`))
+  await most(16, () => person.get(`/chat/${conversation}`))
   await most(15, () => person.post(`/chat/${conversation}/messages`, { text: 'and?' }, { htmx: true }))
 })
 
 test('a script asks for a picture, and how it stands, in few statements', async () => {
   const task = (await api('/tasks', { prompt: 'A task' })) as { data: { task_id: string } }
   await most(12, () => api('/tasks', { prompt: randomUUID() }))
-  await most(5, () => api(`/tasks/${task.data.task_id}`))
+  await most(6, () => api(`/tasks/${task.data.task_id}`))
 })
 
 /** The best of several times: what is done once a second or once a minute comes with some of them. */

@@ -103,6 +103,7 @@ const done: JobView = {
   parked: false,
   waitsUntil: null,
   waitsFor: null,
+  missing: null,
   keyId: 1,
   place: null,
   blocked: null,
@@ -156,6 +157,7 @@ const jobs: JobView[] = [
   { ...queued, id: 'limited', waitsUntil: now },
   { ...queued, id: 'parked', parked: true },
   { ...queued, id: 'full', waitsUntil: now, waitsFor: '5h', size: 'auto', estimate: 0.2 },
+  { ...queued, id: 'poor', missing: 0.034 },
   { ...done, id: 'stretched', otherShape: true, pictures: [] },
   { ...running, id: 'cancelling', cancelling: true, pictures: [] },
   { ...running, id: 'safe', safe: { since: now, away: false }, pictures: [] },
@@ -173,6 +175,7 @@ const unknownPrice: QuoteView = {
   n: 1,
   refused: null,
   overBalance: null,
+  balanceAfter: 12.366,
   byTokens: null,
   terms: '',
 }

@@ -65,6 +65,14 @@ export async function upsertBalance(db: Db, userId: number, balance: number): Pr
   )
 }
 
+/** What the gateway told last of everybody's balance, in a statement of another room: `user_id`, `balance`, `balance_at`. */
+export const knownBalances = `(select user_id, round(balance::numeric, 10) as balance, balance_at from accounts where balance is not null)`
+
+/** The gateway has just refused a call for it. */
+export async function noteEmptyBalance(db: Db, userId: number): Promise<void> {
+  await db.run(`update accounts set balance = least(balance, 0), balance_at = now() where user_id = $1`, [userId])
+}
+
 /** Null: nothing is to be said. */
 export async function setBudgetNotice(tx: Db, userId: number, notice: BudgetNotice | null): Promise<void> {
   await tx.run(

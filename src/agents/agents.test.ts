@@ -567,7 +567,7 @@ test('a hundred calls at once never pass the spend cap', async () => {
 
 test('what was free is given back to the cap, and what cost more than estimated counts', async () => {
   const { person, token } = await atWork()
-  app.mock.control.fault({ match: { prompt: 'declined' }, reply: 'balance' })
+  app.mock.control.fault({ match: { prompt: 'declined' }, reply: 'moderation' })
   const failed = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'declined' } })
   const task = await until('the failure', async () => {
     const { data } = await ask('GET', `${API}/tasks/${String(failed.data.task_id)}`, { token })

@@ -329,11 +329,11 @@ suite('the scripts of the skill', { concurrency: 4 }, () => {
 
   test('a failed task ends with its reason and whether it was charged', async () => {
     const { create, download } = await aliceAtWork()
-    app.mock.control.fault({ match: { prompt: 'too poor' }, reply: 'balance' })
-    const failed = await create(['--prompt', 'too poor', '--wait', '--quiet'])
+    app.mock.control.fault({ match: { prompt: 'too bold' }, reply: 'moderation' })
+    const failed = await create(['--prompt', 'too bold', '--wait', '--quiet'])
     assert.equal(failed.code, 1)
     assert.equal(failed.stdout, '')
-    assert.equal(failed.failure.reason, 'insufficient_balance')
+    assert.equal(failed.failure.reason, 'content_policy')
     assert.equal(failed.failure.charged, 'no')
     assert.ok(String(failed.failure.error).length > 10)
 

@@ -202,7 +202,12 @@ describe('the price', () => {
     assert.match(words(asked, '#form-error'), /\$0\.268.*balance is \$0\.20/)
     const { terms = '' } = fieldsOf(two, '#quote')
     const id = await ask(person, 'beyond my means', { n: '2', terms })
-    assert.equal((await jobEnd(app.db, id)).state, 'done', 'the gateway serves it')
+    assert.equal((await jobRow(app.db, id)).calledAt, null, 'it waits')
+    control.user(person.email, { balance: 5 })
+    await person.post('/account/balance')
+    assert.equal((await jobEnd(app.db, id)).state, 'done')
+    control.user(person.email, { balance: 0.2 })
+    await person.post('/account/balance')
 
     const preview = await person.post('/images/batch', { prompts: 'a\nb', step: 'preview' })
     assert.equal(preview.html.querySelector('.over-balance') === null, false, 'a batch is summed up')

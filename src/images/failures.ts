@@ -62,6 +62,15 @@ function stopped(stop: Stop, charged: Ending['charged']): Pick<Ending, 'state' |
 }
 
 /**
+ * The balance does not cover it, as the gateway says, which costs nothing: it waits for that. Not for ever where the
+ * gateway refuses although there is money.
+ */
+export function awaitsBalance(job: ClaimedJob, progress: Progress, error: unknown, signal: AbortSignal): boolean {
+  if (!(error instanceof GatewayError) || error.reason !== 'insufficient_balance' || signal.aborted) return false
+  return error.facts.charged === 'no' && progress.received === 0 && job.fromBalance && job.attempts < ATTEMPTS
+}
+
+/**
  * When to ask again, or null: only what was proven to have cost nothing, and passes by itself, may run again. When the
  * gateway says, else after 2, 4, 8 … 60 seconds, give or take a quarter so that not all come at once.
  */

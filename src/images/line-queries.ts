@@ -1,4 +1,5 @@
 import type { WindowName } from '../gateway/windows.ts'
+import { uncovered } from '../spend/cover-queries.ts'
 import type { Blockage } from './readiness-queries.ts'
 
 // Told to come again later, a key is not used for other jobs before that either. A limit that is used up is no such
@@ -7,8 +8,11 @@ export const isTold = `told.retry_at > now() and coalesce(told.failure_reason, '
 export const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id and ${isTold})`
 
 // What waits for its key's time, for its batch to go on, or for the operator, is passed over.
-export const ready = `image_jobs.parked_at is null and ${keyMayBeUsed}
+export const mayGo = `image_jobs.parked_at is null and ${keyMayBeUsed}
   and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
+
+// And what the balance does not cover.
+export const ready = `${mayGo} and image_jobs.id not in (select subject from ${uncovered()} uncovered)`
 
 /** Places are told up to this one. */
 export const LINE_LENGTH = 99
@@ -23,6 +27,8 @@ export interface Wait {
   until: Date | null
   /** The window of its key that opens then, if it is that. */
   window: WindowName | null
+  /** US dollars that the balance would have to have more; null where it covers the job, or is not known. */
+  missing: number | null
   /** Why nothing that stands in line is begun. */
   blocked: Blockage | null
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { openJobKey } from '../account/key.ts'
 import { windowOpensAt } from '../account/key-windows.ts'
-import { forgetKeyState } from '../account/queries.ts'
+import { forgetKeyState, noteEmptyBalance } from '../account/queries.ts'
 import { isValueRefused } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { GatewayError } from '../gateway/errors.ts'
@@ -23,7 +23,7 @@ import {
   setRequestId,
 } from './claim-queries.ts'
 import { endUnsent } from './ended.ts'
-import { endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
+import { awaitsBalance, endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade, type Made, saidOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import type { Unfetched } from './job-queries.ts'
@@ -168,6 +168,10 @@ async function comeBack(
   error: unknown,
   signal: AbortSignal,
 ): Promise<Again | null> {
+  if (awaitsBalance(job, progress, error, signal)) {
+    await persist(deps, () => noteEmptyBalance(deps.db, job.userId))
+    return { notBefore: new Date(), retryAt: null, waitsFor: null }
+  }
   const notBefore = runAgainAt(job, progress, error, signal)
   const { window, retryAt = null } = error instanceof GatewayError ? error.facts : {}
   if (!notBefore || !window) return notBefore && { notBefore, retryAt, waitsFor: null }

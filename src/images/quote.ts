@@ -7,6 +7,12 @@ import { type FormValues, readWholeNumber, sizeOf } from './prompt.ts'
 import { type Doubt, isOverBalance, writeTerms } from './terms.ts'
 import type { QuoteView } from './view.ts'
 
+/** Of what is told to cost so much, at most. */
+function balanceAfter({ balance, keyState }: Account, price: number): number | null {
+  if (balance === null || keyState?.isPlan) return null
+  return balance - price >= 0 ? balance - price : null
+}
+
 /**
  * What the form as it stands would cost with the chosen key, `times` over, or why its size cannot be made. `told`: what
  * an answer around it says of the price beside that.
@@ -24,7 +30,17 @@ export function quote(
   const { quality, references } = values
   const estimate = refused ? null : estimateOf(account, { size, quality, n, references }, edit)
   if (!account?.keyPrices || !estimate) {
-    return { each: null, total: null, least: null, n, refused, overBalance: null, terms: '', byTokens: null }
+    return {
+      each: null,
+      total: null,
+      least: null,
+      n,
+      refused,
+      overBalance: null,
+      balanceAfter: null,
+      terms: '',
+      byTokens: null,
+    }
   }
   const { least, most, byTokens } = estimate
   const isOver = isOverBalance(account, most * times)
@@ -35,6 +51,7 @@ export function quote(
     n,
     refused,
     overBalance: isOver ? account.balance : null,
+    balanceAfter: balanceAfter(account, most * times),
     byTokens,
     terms: writeTerms({ prices: account.keyPrices, told: isOver ? [...told, 'over_balance'] : told }),
   }

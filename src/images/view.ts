@@ -89,6 +89,8 @@ export interface JobView {
   estimate: number | null
   /** The window of its key that `waitsUntil` is the end of; null when it waits for something else. */
   waitsFor: WindowName | null
+  /** US dollars that the balance lacks for it; null when it does not wait for that. */
+  missing: number | null
   /** Of the key that pays. */
   keyId: number
   /** Name of the SSH key that asked; null when it was a person in a browser. */
@@ -212,6 +214,8 @@ export interface QuoteView {
   refused: { rule: SizeRule; nearest: string } | null
   /** The balance, in US dollars, where it does not cover the price; else null. */
   overBalance: number | null
+  /** US dollars that would be left of the balance; null where it does not cover the price, or does not pay. */
+  balanceAfter: number | null
   /** Of an edit whose previews may have it billed by tokens: US dollars, and whether this key was seen to. */
   byTokens: { usd: number; isSeen: boolean } | null
   /** What is told of the price here, for `readTerms`. */

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { windowNames } from '../gateway/windows.ts'
+import { uncovered } from '../spend/cover-queries.ts'
 import { ImageJob } from './job-queries.ts'
-import { isTold, ready } from './line-queries.ts'
+import { isTold, mayGo } from './line-queries.ts'
 
 /** Of a queued job: whether it stands in line, or until when it waits for something else. */
 const Waiting = z.object({
@@ -11,6 +12,8 @@ const Waiting = z.object({
   /** The window of its key that opens then, if it is that. */
   waitsForWindow: z.enum(windowNames).nullable(),
   inLine: z.boolean(),
+  /** US dollars that the balance lacks. `numeric` arrives as text. */
+  missing: z.coerce.number().nullable(),
 })
 export type Waiting = z.output<typeof Waiting>
 
@@ -18,36 +21,39 @@ const WaitingJob = ImageJob.extend(Waiting.shape)
 export type WaitingJob = z.output<typeof WaitingJob>
 
 const waiting = `wait.until as waits_until, wait.opens as waits_for_window, 
-  (state = 'queued' and (not_before is null or not_before <= now()) and ${ready}) as in_line`
+  (state = 'queued' and (not_before is null or not_before <= now()) and ${mayGo} and short.subject is null)
+    as in_line, short.missing`
 
 const fromJobs = `from image_jobs left join lateral (
     select until, opens from (
       select image_jobs.not_before, image_jobs.waits_for
       union all select told.retry_at, told.waits_for from image_jobs told
         where told.key_id = image_jobs.key_id and ${isTold}) times (until, opens)
-    where until > now() order by until desc, opens limit 1) wait on state = 'queued'`
+    where until > now() order by until desc, opens limit 1) wait on state = 'queued'
+  left join ${uncovered('$1')} short on short.subject = image_jobs.id and state = 'queued'`
 
 /** Of these jobs, those that are queued. */
 export function listWaits(db: Db, userId: number, ids: readonly string[]): Promise<Waiting[]> {
   return db.many(
     Waiting,
-    `select id, ${waiting} ${fromJobs} where user_id = $1 and id = any($2) and state = 'queued'`,
+    `select id, ${waiting} ${fromJobs} where image_jobs.user_id = $1 and id = any($2) and state = 'queued'`,
     [userId, ids],
   )
 }
 
 export function listWaitingById(db: Db, userId: number, ids: readonly string[]): Promise<WaitingJob[]> {
-  return db.many(WaitingJob, `select image_jobs.*, ${waiting} ${fromJobs} where user_id = $1 and id = any($2)`, [
-    userId,
-    ids,
-  ])
+  return db.many(
+    WaitingJob,
+    `select image_jobs.*, ${waiting} ${fromJobs} where image_jobs.user_id = $1 and id = any($2)`,
+    [userId, ids],
+  )
 }
 
 /** Those a page goes on asking about, what changes first before what waits longest: not ended, or with the cost still to come. */
 export function listUnfinished(db: Db, userId: number, limit: number): Promise<WaitingJob[]> {
   return db.many(
     WaitingJob,
-    `select image_jobs.*, ${waiting} ${fromJobs} where user_id = $1
+    `select image_jobs.*, ${waiting} ${fromJobs} where image_jobs.user_id = $1
        and (state in ('queued', 'running') or (cost is null and cost_until > now()))
      order by case state when 'running' then 0 when 'queued' then 1 else 2 end, created_at, id limit $2`,
     [userId, limit],

@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { takeSettlingLook } from '../session/panel-queries.ts'
+import { askBalances } from './ask-balances.ts'
 import * as queries from './queries.ts'
 import { AFTER_A_BREAK, type CallKind, type Tell } from './receipt.ts'
 import { settle } from './settle.ts'
@@ -21,8 +22,12 @@ export function startSettling(
   const tell: Tell = async (tx, receipt, verdict) => tellers.get(receipt.kind)?.(tx, receipt, verdict)
   const looks = new Set<Promise<void>>()
   let claiming: Promise<void> | null = null
+  let asking: Promise<void> | null = null
 
   function tick(): void {
+    asking ??= askBalances(deps).finally(() => {
+      asking = null
+    })
     if (looks.size >= LOOKS_AT_ONCE) return
     claiming ??= claim()
       .catch(error => deps.log.warn({ err: error }, 'bills could not be settled'))
@@ -54,6 +59,7 @@ export function startSettling(
     async stop() {
       clearInterval(timer)
       await claiming
+      await asking
       await Promise.race([Promise.all(looks), new Promise(resolve => setTimeout(resolve, STOP_WITHIN_MS).unref())])
     },
   }

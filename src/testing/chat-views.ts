@@ -140,6 +140,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     n: 2,
     refused: null,
     overBalance: null,
+    balanceAfter: 12.366,
     terms: '',
     byTokens: null,
   }
