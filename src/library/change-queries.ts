@@ -93,7 +93,11 @@ export async function applyTo(db: Db, userId: number, ids: readonly string[], ch
     delete: () => 'deleted_at = coalesce(p.deleted_at, now())',
     restore: () => 'deleted_at = null',
     move: folder,
-    tag: () => `tags = p.tags || array(select t from unnest(${tags()}::text[]) as t where t <> all (p.tags))`,
+    tag: () => {
+      const more = `p.tags || array(select t from unnest(${tags()}::text[]) as t where t <> all (p.tags))`
+      // Of very many some may have got others meanwhile: they stay as they are.
+      return `tags = case when cardinality(${more}) <= ${MOST_TAGS} then ${more} else p.tags end`
+    },
     untag: () => `tags = array(select t from unnest(p.tags) as t where t <> all (${tags()}::text[]))`,
     describe: () => `${folder()}, tags = ${tags()}::text[]`,
   }[change.did]

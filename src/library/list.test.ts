@@ -269,6 +269,18 @@ test('ten thousand are changed part by part: how far is seen, also after a reloa
   assert.equal((await owner.post(`/library/changes/${id}/undo`)).status, 404)
 })
 
+test('a picture that gets its twentieth tag while thousands are tagged gets no more', async () => {
+  const pages = await pagesOnly()
+  const owner = await hoarder(pages)
+  const { location } = await owner.post('/library/selection', everything({ act: 'tag', tags: 'many' }))
+  const full = Array.from({ length: 20 }, (_, each) => `tag ${each}`)
+  const { rows } = await pages.db.pool.query<{ id: string }>(`select id from pictures limit 1`)
+  await owner.post(`/library/${rows[0]!.id}/details`, { folder: '', tags: full.join(',') })
+  await pages.another({ role: 'worker' })
+  await until('the end of it', async () => !(await owner.open(location)).html.querySelector('.change progress'))
+  assert.deepEqual(await countOf(pages, owner), { tagged: 2599, kept: 2600 })
+})
+
 test('what is stopped half-way says how far it came, and only that is put back', async () => {
   const pages = await pagesOnly()
   const owner = await hoarder(pages)
