@@ -178,7 +178,7 @@ test('one id leads through the log from the click to the picture, and from what 
     return lines()
   }
   const job = await told('job', id, 'a picture job ended')
-  assert.deepEqual(job.map(({ method, msg }) => method ?? msg).sort(), [
+  assert.deepEqual(job.map(({ method, msg }) => method ?? msg).toSorted(byName), [
     'POST',
     'a picture job ended',
     'the gateway is asked for pictures',
@@ -191,10 +191,14 @@ test('one id leads through the log from the click to the picture, and from what 
   const conversation = await say(person, 'to be followed, too')
   await replyIn(app.db, conversation, 'done')
   const said = await told('conversation', conversation, 'an answer ended')
-  assert.deepEqual(said.map(({ method, msg }) => method ?? msg).sort(), [
+  assert.deepEqual(said.map(({ method, msg }) => method ?? msg).toSorted(byName), [
     'POST',
     'an answer ended',
     'the gateway is asked for an answer',
   ])
   assert.ok(!app.logs.some(line => line.includes('to be followed')), 'and no word of theirs')
 })
+
+function byName(a: unknown, b: unknown): number {
+  return String(a) < String(b) ? -1 : 1
+}
