@@ -126,6 +126,74 @@ begin
   get diagnostics swept = row_count;
   return swept;
 end $function$;
+CREATE OR REPLACE FUNCTION public.spend_zone(person bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return coalesce((select time_zone from accounts where user_id = person), 'UTC');
+end $function$;
+CREATE OR REPLACE FUNCTION public.count_spend(r record, direction integer)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  is_settled boolean := r.ended_at is not null and (r.charged = 'no' or (r.charged = 'yes' and r.amount is not null));
+  is_unknown boolean := r.ended_at is not null and r.charged = 'unknown';
+  is_paid boolean := is_settled and r.charged = 'yes';
+  is_unsettled boolean := not is_settled and not is_unknown;
+begin
+  if r.user_id is null then return; end if;
+  perform pg_advisory_xact_lock_shared(743044, hashint8(r.user_id));
+  insert into spend_days as d (user_id, day, key_id, key_name, model, kind, ssh_key_id, ssh_key_name, conversation_id,
+      calls, usd, settled, guessed_usd, guessed_paid_usd, unsettled, unsettled_usd, unknown, unknown_usd)
+    values (r.user_id, (r.called_at at time zone spend_zone(r.user_id))::date, r.key_id, r.key_name, r.model, r.kind,
+      r.ssh_key_id, r.ssh_key_name, r.conversation_id, direction,
+      direction * case when is_paid then r.amount else 0 end,
+      direction * is_settled::integer,
+      direction * case when is_paid then coalesce(r.estimate, 0) else 0 end,
+      direction * case when is_paid and r.estimate is not null then r.amount else 0 end,
+      direction * is_unsettled::integer,
+      direction * case when is_unsettled then coalesce(r.estimate, 0) else 0 end,
+      direction * is_unknown::integer,
+      direction * case when is_unknown then coalesce(r.estimate, 0) else 0 end)
+    on conflict (user_id, day, key_id, model, kind, ssh_key_id, conversation_id) do update set
+      key_name = coalesce(excluded.key_name, d.key_name), ssh_key_name = coalesce(excluded.ssh_key_name, d.ssh_key_name),
+      calls = d.calls + excluded.calls, usd = d.usd + excluded.usd, settled = d.settled + excluded.settled,
+      guessed_usd = d.guessed_usd + excluded.guessed_usd,
+      guessed_paid_usd = d.guessed_paid_usd + excluded.guessed_paid_usd,
+      unsettled = d.unsettled + excluded.unsettled, unsettled_usd = d.unsettled_usd + excluded.unsettled_usd,
+      unknown = d.unknown + excluded.unknown, unknown_usd = d.unknown_usd + excluded.unknown_usd;
+end $function$;
+CREATE OR REPLACE FUNCTION public.count_spend_of_receipt()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op <> 'INSERT' then perform count_spend(old, -1); end if;
+  if tg_op <> 'DELETE' then perform count_spend(new, 1); end if;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.recount_spend(person bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(743044, hashint8(person));
+  delete from spend_days where user_id = person;
+  perform count_spend(r, 1) from receipts r where user_id = person;
+end $function$;
+CREATE OR REPLACE FUNCTION public.recount_spend_of_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if spend_zone(new.user_id) is distinct from coalesce(case when tg_op = 'UPDATE' then old.time_zone end, 'UTC') then
+    perform recount_spend(new.user_id);
+  end if;
+  return null;
+end $function$;
 CREATE OR REPLACE FUNCTION public.tag_hash(key text)
  RETURNS bigint
  LANGUAGE sql
@@ -878,6 +946,28 @@ create table sign_ins (
   constraint sign_ins_pkey PRIMARY KEY (id)
 );
 
+create table spend_days (
+  user_id bigint not null,
+  day date not null,
+  key_id bigint,
+  key_name text,
+  model text not null,
+  kind text not null,
+  ssh_key_id uuid,
+  ssh_key_name text,
+  conversation_id uuid,
+  calls integer not null,
+  usd numeric not null,
+  settled integer not null,
+  guessed_usd numeric not null,
+  guessed_paid_usd numeric not null,
+  unsettled integer not null,
+  unsettled_usd numeric not null,
+  unknown integer not null,
+  unknown_usd numeric not null,
+  constraint spend_days_user_id_day_key_id_model_kind_ssh_key_id_convers_key UNIQUE NULLS NOT DISTINCT (user_id, day, key_id, model, kind, ssh_key_id, conversation_id)
+);
+
 create table ssh_challenges (
   hash bytea not null,
   ssh_key_id uuid not null,
@@ -1027,6 +1117,7 @@ alter table replies add constraint replies_user_id_fkey FOREIGN KEY (user_id) RE
 alter table reply_deltas add constraint reply_deltas_message_id_fkey FOREIGN KEY (message_id) REFERENCES replies(message_id) ON DELETE CASCADE;
 alter table reservations add constraint reservations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table sign_ins add constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table spend_days add constraint spend_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
 alter table ssh_key_days add constraint ssh_key_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_keys add constraint ssh_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -1105,7 +1196,7 @@ CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, reques
 CREATE INDEX receipts_counted ON public.receipts USING btree (user_id, called_at) INCLUDE (at_most_usd);
 CREATE INDEX receipts_counted_of_all ON public.receipts USING btree (called_at) INCLUDE (at_most_usd);
 CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
-CREATE INDEX receipts_of_conversation ON public.receipts USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
+CREATE INDEX receipts_of_conversation ON public.receipts USING btree (conversation_id, called_at DESC) WHERE (conversation_id IS NOT NULL);
 CREATE INDEX receipts_of_subject ON public.receipts USING btree (kind, subject, called_at DESC);
 CREATE INDEX receipts_of_user ON public.receipts USING btree (user_id, called_at DESC, id DESC);
 CREATE INDEX receipts_open ON public.receipts USING btree (user_id) WHERE ((amount IS NULL) AND (charged <> 'no'::text) AND ((ended_at IS NULL) OR (look_at IS NOT NULL)));
@@ -1126,6 +1217,7 @@ CREATE INDEX tags_by_hash ON public.tags USING btree (user_id, tag_hash(key));
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
 
+CREATE TRIGGER spend_zone_new AFTER INSERT OR UPDATE OF time_zone ON public.accounts FOR EACH ROW EXECUTE FUNCTION recount_spend_of_account();
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
 CREATE TRIGGER release_gone AFTER DELETE ON public.image_jobs FOR EACH ROW WHEN ((old.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION release_picture();
@@ -1139,6 +1231,8 @@ CREATE TRIGGER pictures_withdrawn AFTER UPDATE OF deleted_at ON public.pictures 
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_gone AFTER DELETE ON public.receipts FOR EACH ROW WHEN ((old.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_new AFTER INSERT ON public.receipts FOR EACH ROW WHEN ((new.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();
+CREATE TRIGGER spend_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.user_id IS DISTINCT FROM new.user_id) OR (old.called_at IS DISTINCT FROM new.called_at) OR ((old.ended_at IS NULL) <> (new.ended_at IS NULL)) OR (old.charged <> new.charged) OR (old.amount IS DISTINCT FROM new.amount) OR (old.estimate IS DISTINCT FROM new.estimate) OR (old.key_id IS DISTINCT FROM new.key_id) OR (old.ssh_key_id IS DISTINCT FROM new.ssh_key_id) OR (old.conversation_id IS DISTINCT FROM new.conversation_id))) EXECUTE FUNCTION count_spend_of_receipt();
+CREATE TRIGGER spend_new AFTER INSERT OR DELETE ON public.receipts FOR EACH ROW EXECUTE FUNCTION count_spend_of_receipt();
 CREATE TRIGGER release_gone AFTER DELETE ON public.replies FOR EACH ROW WHEN ((old.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION release_answer();
 CREATE TRIGGER reserve_changed AFTER UPDATE ON public.replies FOR EACH ROW WHEN (((((old.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (old.called_at IS NULL)) IS DISTINCT FROM ((new.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (new.called_at IS NULL))) OR (old.expected IS DISTINCT FROM new.expected) OR (old.from_balance IS DISTINCT FROM new.from_balance))) EXECUTE FUNCTION reserve_for_answer();
 CREATE TRIGGER reserve_new AFTER INSERT ON public.replies FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_answer();

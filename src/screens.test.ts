@@ -62,7 +62,9 @@ before(async () => {
   screens.push('/images/batch', started.location, editor)
   screens.push('/library', '/library?filter=favourites', '/library/trash', `/library/${first}`)
   screens.push(`/library/compare?a=${first}&b=${second}`, '/chat', answered.location, offered.location)
+  const receipt = (await person.get(`/images/${done}`)).html.querySelector('.receipt a')!.getAttribute('href')!
   screens.push('/agents', agent, '/account', '/nowhere', '/palette', '/palette?q=boat')
+  screens.push('/spend?range=week&by=key', '/spend?range=today&by=kind&elsewhere=yes', receipt)
 
   const described = { name: 'Alice', prompt: 'on', settings: 'on' }
   const exhibit = (await person.post('/gallery/share', { picture: first!, where: 'gallery', ...described })).location
@@ -106,7 +108,10 @@ for (const { theme, language, size, touch, share } of glances) {
       { who: guest, paths: ['/login', ...shown] },
       { who: halfway, paths: ['/login/2fa'] },
       { who: operator, paths: ['/gallery/reports', shown[2]!] },
-      { who: newcomer, paths: ['/images', '/library', '/chat', '/agents', '/account', '/gallery/mine', '/exports'] },
+      {
+        who: newcomer,
+        paths: ['/images', '/library', '/chat', '/agents', '/account', '/gallery/mine', '/exports', '/spend'],
+      },
       { who: person, paths: screens },
     ]
     const found: string[] = []

@@ -23,7 +23,7 @@ import { changed, details, librarySamples, noDetails } from './testing/library-v
 import { paletteSamples } from './testing/palette-views.ts'
 
 import { declaredRoutes } from './testing/routes.ts'
-import { sampleReceipt, spendSamples } from './testing/spend-views.ts'
+import { sampleReceipt, spendSamples, sumSamples } from './testing/spend-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
 import { createPage } from './web/page.ts'
 import { renderView } from './web/render.ts'
@@ -501,6 +501,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...paletteSamples(),
   ...spendSamples,
   ...budgetSamples,
+  ...sumSamples,
   'departures/index': [null, 'That is not a@example.com.'].map(error => ({
     email: '<a>@example.com',
     counts: { pictures: 1, conversations: 2, shown: 0, sshKeys: 1 },

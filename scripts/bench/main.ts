@@ -23,6 +23,7 @@ import { proxy } from './proxy.ts'
 import { crowd, queue } from './queue.ts'
 import { requests } from './requests.ts'
 import { openSite, root, type Site, type Tree } from './site.ts'
+import { spend } from './spend.ts'
 import { idle, start } from './start.ts'
 import { table } from './table.ts'
 import { uploads, visible } from './uploads.ts'
@@ -43,6 +44,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   idle,
   requests,
   library,
+  spend,
   gallery,
   zip,
   lightbox,

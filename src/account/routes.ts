@@ -86,7 +86,7 @@ export function accountRoutes(deps: Deps): Router {
   router.post('/account/time-zone', async (req, res) => {
     const { time_zone: name } = parse(z.object({ time_zone: z.string().max(100) }), req.body)
     if (!(await chooseTimeZone(deps.db, signedIn(res).userId, name))) throw new Refusal(422, 'account.no_such_zone')
-    res.redirect(303, '/account#time-zone')
+    res.redirect(303, localPath(req.body.next, '/account#time-zone'))
   })
 
   router.post('/account/key', async (req, res) => {

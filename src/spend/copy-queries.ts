@@ -101,6 +101,25 @@ export function listReceipts(
   )
 }
 
+/** Of these days of a zone, the oldest first; `after`: where the page before ended. */
+export function listReceiptsOfDays(
+  db: Db,
+  userId: number,
+  { from, until, zone }: { from: string; until: string; zone: string },
+  after: ReceiptCursor | null,
+  limit: number,
+): Promise<ReceiptCopy[]> {
+  return db.many(
+    ReceiptCopy,
+    `select ${columns} from receipts
+     where user_id = $1 and called_at >= $2::date::timestamp at time zone $4
+       and called_at < ($3::date + 1)::timestamp at time zone $4
+       and ($5::timestamptz is null or (date_trunc('milliseconds', called_at), id) > ($5, $6::uuid))
+     order by date_trunc('milliseconds', called_at), id limit $7`,
+    [userId, from, until, zone, after?.calledAt ?? null, after?.id ?? null, limit],
+  )
+}
+
 /** What was called for an SSH key on a day of UTC. */
 const Use = z.object({ sshKeyId: z.string(), day: z.string(), pictures: z.number(), usd: z.string() })
 

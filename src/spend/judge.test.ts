@@ -132,5 +132,9 @@ test('of what is true of a call, the first of the list that costs money is said,
     return [what, given, verdict, costs]
   })
   assert.deepEqual(said, cases)
-  assert.deepEqual([...new Set(cases.map(([, , verdict]) => verdict))].toSorted(), [...judgements].toSorted())
+  const found = new Set(cases.map(([, , verdict]) => verdict))
+  assert.deepEqual(
+    judgements.filter(verdict => !found.has(verdict)),
+    [],
+  )
 })

@@ -11,6 +11,7 @@ export const mine: Mine = {
     ssh_key_days: null,
     budgets: null,
     budget_overrides: null,
+    spend_days: 'sums of the receipts',
     reservations: 'what is held for calls to come, and gone with them',
   },
   async *papers({ db }, userId) {

@@ -294,6 +294,16 @@ export function sumOfSshKey(db: Db, sshKeyId: string): Promise<Used> {
   )
 }
 
+/** What the person's keys were called when they last paid, by the gateway's number. */
+export async function listKeyNames(db: Db, userId: number): Promise<Map<number, string>> {
+  const rows = await db.many(
+    z.object({ keyId: z.number(), keyName: z.string() }),
+    `select key_id, max(key_name) as key_name from spend_days where user_id = $1 and key_name is not null group by 1`,
+    [userId],
+  )
+  return new Map(rows.map(({ keyId, keyName }) => [keyId, keyName]))
+}
+
 /** Conversations that are gone for good: what they were called are somebody's words. */
 export async function forgetNames(tx: Db, conversationIds: readonly string[]): Promise<void> {
   await tx.run(`update receipts set conversation_title = null where conversation_id = any($1::uuid[])`, [

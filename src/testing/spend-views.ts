@@ -1,6 +1,7 @@
 import type { ReceiptCopy } from '../spend/copy-queries.ts'
 import { viewReceipt } from '../spend/receipt-view.ts'
 import { sheetOf, textOf } from '../spend/sheet.ts'
+import type { SpendView } from '../spend/view.ts'
 import { translator } from '../web/i18n.ts'
 
 /** A picture of 1024 × 1024 that came and was billed as it was asked for, but for what is given. */
@@ -72,3 +73,45 @@ export const spendSamples = {
   }),
 }
 export const sampleReceipt = receiptViews[0]!
+
+const sums = {
+  calls: 3,
+  usd: 0.4021,
+  guessed: { usd: 0.5, paid: 0.4021 },
+  unsettled: { calls: 1, usd: 0.1 },
+  unknown: { calls: 0, usd: 0 },
+}
+const spend: SpendView = {
+  range: 'week',
+  by: 'key',
+  ranges: [{ name: 'week', url: '/spend?range=week', current: true }],
+  groupings: [{ name: 'key', url: '/spend?by=key', current: true }],
+  from: '2026-03-01',
+  until: '2026-03-02',
+  zone: 'Asia/Tokyo',
+  otherZone: 'Europe/Berlin',
+  rows: [
+    { ...sums, name: 'A <key>', url: null },
+    { ...sums, name: 'Night', url: '/chat/x' },
+  ],
+  total: sums,
+  days: [
+    { day: '2026-03-01', usd: 0.3, open: 0.1 },
+    { day: '2026-03-02', usd: 0, open: 0 },
+  ],
+  files: { csv: '/spend/receipts.csv?range=week', json: '/spend/receipts.json?range=week' },
+  elsewhere: { state: 'not_asked', url: '/spend?elsewhere=yes' },
+}
+const keys = [{ name: 'A <key>', calls: 2, usd: 1.5 }]
+export const sumSamples = {
+  'spend/_chart': [{ days: spend.days! }],
+  'spend/_today': [{ usd: 0.4 }],
+  'spend/index': [
+    { spend },
+    { spend: { ...spend, rows: [], total: null, days: null, elsewhere: { state: 'failed' as const, url: '/spend' } } },
+    {
+      spend: { ...spend, elsewhere: { state: 'known' as const, keys, unreadBefore: new Date('2026-03-01T12:00:00Z') } },
+    },
+    { spend: { ...spend, elsewhere: { state: 'known' as const, keys: [], unreadBefore: null } } },
+  ],
+}

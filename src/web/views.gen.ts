@@ -135,9 +135,12 @@ export interface Views {
   'palette/index': { found: import('../palette/view.ts').FoundView }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
+  'spend/_chart': { days: NonNullable<import('../spend/view.ts').SpendView['days']> }
   'spend/_receipt': { receipt: import('../spend/view.ts').ReceiptView }
+  'spend/_today': { usd: number }
   'spend/_verdict': { id: string; address: string; verdict: import('../spend/evidence.ts').MoneyView; mayCheck: boolean }
   'spend/budgets': import('../spend/budget-view.ts').BudgetsPage
+  'spend/index': { spend: import('../spend/view.ts').SpendView }
   'spend/receipt': { receipt: import('../spend/view.ts').ReceiptView; sheet: import('../spend/view.ts').SheetView }
 }
 
