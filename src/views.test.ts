@@ -415,6 +415,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       arrivals: null,
       unfinished: [queued, running],
       dismissed: null,
+      examples: [],
     },
     {
       composer: badComposer,
@@ -423,6 +424,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       arrivals: '/images/arrivals?after=1',
       unfinished: [],
       dismissed: '2026-03-01T12:00:00.000001Z',
+      examples: ['lighthouse', 'fox'],
     },
   ],
   'images/show': jobs.map((job, at) => ({ job, receipt: at % 2 ? sampleReceipt : null })),

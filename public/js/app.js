@@ -37,10 +37,9 @@ function rememberTimeZone() {
 }
 
 async function onClick(event) {
-  const target = event.target.closest('[data-copy],[data-dismiss],[data-focus]')
+  const target = event.target.closest('[data-copy],[data-dismiss]')
   if (!target) return
-  if (target.dataset.focus) document.querySelector(target.dataset.focus)?.focus()
-  else if ('dismiss' in target.dataset) target.closest('.notice').remove()
+  if ('dismiss' in target.dataset) target.closest('.notice').remove()
   else {
     const words = document.getElementById('toasts').dataset
     try {

@@ -734,3 +734,18 @@ async function rawAnswer(path: string, cookie: string): Promise<string> {
   socket.destroy()
   return text
 }
+
+test('who has made nothing yet may start from an example, in the language that is read', async () => {
+  const person = await signedIn(app, 'newcomer@example.com')
+  const offered = (await person.get('/images')).html.querySelectorAll('.example')
+  assert.equal(offered.length, 4)
+  for (const link of offered) {
+    const { html } = await person.get(link.getAttribute('href')!)
+    assert.equal(html.querySelector('#prompt')!.text, link.querySelector('span')!.text)
+    assert.equal(html.querySelectorAll('[aria-invalid]').length, 0)
+  }
+  await person.post('/preferences', { language: 'zh-CN', back: '/' })
+  const { html } = await person.get('/images?example=fox')
+  assert.match(html.querySelector('#prompt')!.text, /红狐/)
+  assert.equal((await person.get('/images?example=nothing')).html.querySelector('#prompt')!.text.trim(), '')
+})

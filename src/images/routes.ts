@@ -27,6 +27,7 @@ import { keepDraft } from './draft.ts'
 import { findDraft, upsertDraft } from './draft-queries.ts'
 import { editForm } from './edit.ts'
 import { editTerms } from './edit-terms.ts'
+import { examples } from './examples.ts'
 import { findJob, type ImageJob, listJobs, listJobsAfter, releaseWindow } from './job-queries.ts'
 import { jobRoutes } from './job-routes.ts'
 import { isUnfinished, tagOf } from './job-view.ts'
@@ -43,6 +44,7 @@ import { listUnfinished, listWaitingById } from './wait-queries.ts'
 
 const JOBS_PER_PAGE = 24
 const Submission = z.guid()
+const EXAMPLES = examples.map(({ name }) => name)
 /** What the composer is sent to. */
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
 
@@ -75,6 +77,7 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
       arrivals: cursor ? null : arrivalsAfter(jobs),
       unfinished,
       dismissed: dismissedAt(req.query.dismissed),
+      examples: jobs.length === 0 ? EXAMPLES : [],
     })
   })
 
@@ -210,6 +213,8 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     const from = Submission.safeParse(req.query.from)
     const source = from.success ? await findJob(db, userId, from.data) : null
     if (source) return formOf(requestOf(source))
+    const example = examples.find(({ name }) => name === req.query.example)
+    if (example) return withSize(readForm({ prompt: pageOf(res).t(`images.examples.${example.name}`) }), example.size)
     const remix = Submission.safeParse(req.query.remix)
     const remixed = remix.success ? await remixOf(remix.data) : null
     if (remixed) return remixed.size ? withSize(readForm(remixed), remixed.size) : readForm(remixed)
@@ -239,7 +244,15 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     const { shown, unfinished } = await withUnfinished(userId, jobs)
     const days = byDay(res, shown, null)
     const arrivals = arrivalsAfter(jobs)
-    render(res, 'images/index', { composer: form, days, older: null, arrivals, unfinished, dismissed: null })
+    render(res, 'images/index', {
+      composer: form,
+      days,
+      older: null,
+      arrivals,
+      unfinished,
+      dismissed: null,
+      examples: jobs.length === 0 ? EXAMPLES : [],
+    })
   }
 
   router.use(jobRoutes(deps))
