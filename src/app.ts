@@ -50,7 +50,7 @@ export function createApp(deps: Deps): App {
   app.set('trust proxy', config.trustedProxies)
   app.set('query parser', readQuery)
 
-  app.use(requestLog(log, deps.metrics))
+  app.use(requestLog(deps))
   app.use(
     opsRoutes(
       deps,

@@ -75,7 +75,7 @@ const groundFloor = [
   'settings',
 ]
 /** What everybody is given, or is spoken of everywhere. */
-const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'stopping.ts']
+const commons = ['config.ts', 'deps.ts', 'log.ts', 'metrics.ts', 'stopping.ts', 'tracing.ts']
 /** They put the house together. */
 const builders = ['main.ts', 'app.ts', 'house.ts', 'pictures.ts', 'process.ts', 'writable.ts']
 /** Beside the house: a foreign gateway, and what tests need. */

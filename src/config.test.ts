@@ -59,6 +59,8 @@ const mistakes: Record<string, string> = {
   PLAYGROUND_METRICS_NETWORKS: '10.0.0.0/33',
   PLAYGROUND_METRICS_TOKEN: 'short',
   LOG_LEVEL: 'loud',
+  OTEL_EXPORTER_OTLP_ENDPOINT: '127.0.0.1:4318',
+  OTEL_EXPORTER_OTLP_HEADERS: 'nothing',
   PLAYGROUND_GALLERY: 'closed',
   PLAYGROUND_GALLERY_LICENCE: 'x'.repeat(501),
   PLAYGROUND_STORAGE_PER_USER: '10GB',
@@ -166,9 +168,20 @@ test('every secret may lie in a file, whose last ends of line do not count', () 
   const secrets = variables().filter(variable => variable.secret)
   assert.deepEqual(
     secrets.map(({ name }) => name),
-    ['DATABASE_URL', 'SESSION_SECRET', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY', 'PLAYGROUND_METRICS_TOKEN'],
+    [
+      'DATABASE_URL',
+      'SESSION_SECRET',
+      'R2_ACCESS_KEY_ID',
+      'R2_SECRET_ACCESS_KEY',
+      'PLAYGROUND_METRICS_TOKEN',
+      'OTEL_EXPORTER_OTLP_HEADERS',
+    ],
   )
-  const values: Record<string, string> = { DATABASE_URL: 'postgres://db/app', SESSION_SECRET: secret }
+  const values: Record<string, string> = {
+    DATABASE_URL: 'postgres://db/app',
+    SESSION_SECRET: secret,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20x',
+  }
   const files = Object.fromEntries(
     secrets.map(({ name }, at) => [
       `${name}_FILE`,

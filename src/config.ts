@@ -85,6 +85,8 @@ export interface Config {
   shutdownSeconds: number
   /** Who may read `/metrics`: connections from these networks (CIDR), and whoever shows this token. */
   metrics: { networks: readonly string[]; token: string | null }
+  /** Where traces go, as OTLP; null: nowhere. */
+  traces: { endpoint: string; headers: Readonly<Record<string, string>> } | null
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
   /** The mock gateway's guide to its sign-ins; set by `npm run dev:mock` only. */
   mockGuide: string | null
@@ -173,6 +175,9 @@ export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
     partialImagesEdits: env.PLAYGROUND_PARTIAL_IMAGES_EDITS as Config['partialImagesEdits'],
     shutdownSeconds: env.PLAYGROUND_SHUTDOWN_SECONDS,
     metrics: { networks: env.PLAYGROUND_METRICS_NETWORKS, token: env.PLAYGROUND_METRICS_TOKEN ?? null },
+    traces: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, headers: env.OTEL_EXPORTER_OTLP_HEADERS ?? {} }
+      : null,
     logLevel: env.LOG_LEVEL,
     mockGuide: env.PLAYGROUND_MOCK_GUIDE ?? null,
     warnings,

@@ -7,6 +7,7 @@ import type { Metrics } from './metrics.ts'
 import type { Sealer } from './secrets/sealer.ts'
 import type { Spill } from './storage/spill.ts'
 import type { Storage } from './storage/storage.ts'
+import type { Traces } from './tracing.ts'
 import type { StaticFiles } from './web/static.ts'
 import type { Jobs } from './work/queues.ts'
 import type { Step } from './work/steps.ts'
@@ -30,4 +31,5 @@ export interface Deps {
   /** Given by tests alone, that stand still there; `id` is that of the row. */
   at?(step: Step, id: string): Promise<void>
   metrics: Metrics
+  traces: Traces
 }

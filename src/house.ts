@@ -15,6 +15,7 @@ import type { StopPlan } from './stopping.ts'
 import { proveStorage } from './storage/prove.ts'
 import { openSpill } from './storage/spill.ts'
 import { openStorage } from './storage/storage.ts'
+import { openTraces } from './tracing.ts'
 import { loadStaticFiles } from './web/static.ts'
 import { openJobs } from './work/queues.ts'
 import { WAKES } from './work/worker.ts'
@@ -40,6 +41,8 @@ export async function openHouse(
   for (const note of await searchNotes(db)) log.warn(note)
 
   const metrics = createMetrics()
+  const traces = await openTraces(config, log)
+  stops.push(() => traces.close())
   const storage = openStorage(
     { localDirectory: path.join(config.dataDirectory, 'assets'), s3: config.s3, keepLocal: config.keepLocalAssets },
     log,
@@ -56,7 +59,11 @@ export async function openHouse(
   const gateway = createGateway({
     upstream: config.upstream,
     timeouts: config.gatewayTimeouts,
-    onCall: ({ name, status, ms }) => metrics.gatewayCalls.observe({ call: name, outcome: String(status) }, ms / 1000),
+    onCall: ({ name, status, ms }) => {
+      metrics.gatewayCalls.observe({ call: name, outcome: String(status) }, ms / 1000)
+      const failed = status === 0 || status >= 500
+      traces.tell({ name: 'gateway call', from: Date.now() - ms, failed, facts: { call: name, status } })
+    },
   })
   stops.push(() => gateway.close())
   const jobs = openJobs({ url: databaseUrl, works: config.role !== 'web', log })
@@ -69,5 +76,5 @@ export async function openHouse(
   const sealer = createSealer(config.sessionSecrets)
   const staticFiles = loadStaticFiles()
   const { leaving } = plan
-  return { config, db, gateway, jobs, listener, storage, spill, sealer, staticFiles, leaving, log, metrics }
+  return { config, db, gateway, jobs, listener, storage, spill, sealer, staticFiles, leaving, log, metrics, traces }
 }

@@ -29,5 +29,8 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
   if (!ended) return
   const facts = { state: ended.state, reason: ended.failureReason ?? '' }
   deps.metrics.jobsFinished.inc(facts)
+  const trace = { failed: ended.state !== 'done' && ended.state !== 'cancelled', subject: ended.id, facts }
+  deps.traces.tell({ name: 'picture job', from: ended.createdAt, ...trace })
+  if (ended.calledAt) deps.traces.tell({ name: 'gateway picture', from: ended.calledAt, ...trace })
   deps.log.info({ job: ended.id, ...facts, gatewayRequest: ended.requestId ?? undefined }, 'a picture job ended')
 }

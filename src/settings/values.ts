@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { decoded } from '../storage/addresses.ts'
 import { isNetwork } from '../web/network.ts'
 
 /** How the values of variables are written; each refusal is the rest of a sentence that begins with the variable. */
@@ -44,6 +45,17 @@ export const address = () =>
     // They would be logged, and no client sends them on.
     .refine(text => !new URL(text).username && !new URL(text).password, 'must not have a user or a password in it')
     .transform(text => text.replace(/\/+$/, ''))
+
+/** `name=value` pairs with commas between, values as in an address (OpenTelemetry's `OTEL_EXPORTER_OTLP_HEADERS`). */
+export const headers = () =>
+  z
+    .string()
+    .transform(text => text.split(',').map(pair => /^\s*([\w-]+)\s*=(.*)$/.exec(pair)))
+    .refine(
+      pairs => pairs.every(pair => pair !== null && decoded(pair[2]!) !== null),
+      'must be name=value, separated by commas',
+    )
+    .transform(pairs => Object.fromEntries(pairs.map(pair => [pair![1]!, decoded(pair![2]!.trim())!])))
 
 const none = 'none'
 const listed = (text: string) => (text.trim() === none ? [] : text.split(',').map(part => part.trim()))

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { decoded } from '../storage/addresses.ts'
-import { address, amountOfBytes, dollars, networks, oneOf, proxies, wholeNumber, yesOrNo } from './values.ts'
+import { address, amountOfBytes, dollars, headers, networks, oneOf, proxies, wholeNumber, yesOrNo } from './values.ts'
 
 /** What the tables tell of a variable, in English and in Chinese. */
 interface About {
@@ -326,6 +326,23 @@ const Watching = z
         meaning: [
           'bearer token that reads `/metrics` from anywhere; at least 16 characters',
           '可从任何地方读取 `/metrics` 的 bearer 令牌，至少 16 个字符',
+        ],
+        secret: true,
+      }),
+    OTEL_EXPORTER_OTLP_ENDPOINT: address()
+      .optional()
+      .register(about, {
+        meaning: [
+          'where traces go, as OTLP over HTTP, e.g. `http://127.0.0.1:4318`; without it nothing of them is loaded',
+          'trace 的去处（OTLP over HTTP），例如 `http://127.0.0.1:4318`；不设则完全不加载',
+        ],
+      }),
+    OTEL_EXPORTER_OTLP_HEADERS: headers()
+      .optional()
+      .register(about, {
+        meaning: [
+          'headers to send there, `name=value` with commas between, such as `authorization=Bearer%20…`',
+          '发送时附带的请求头，`name=value`，用逗号分隔，例如 `authorization=Bearer%20…`',
         ],
         secret: true,
       }),

@@ -18,6 +18,7 @@ import { startSettling } from '../spend/worker.ts'
 import { planStop } from '../stopping.ts'
 import { messageOf, openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
+import { openTraces } from '../tracing.ts'
 import { loadStaticFiles } from '../web/static.ts'
 import { startNews } from '../work/news.ts'
 import { openJobs } from '../work/queues.ts'
@@ -119,6 +120,7 @@ const deps: Deps = {
   sealer: createSealer(config.sessionSecrets),
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
+  traces: await openTraces(config, log),
 }
 await deps.storage.ready()
 await startImageWorker(deps)

@@ -14,6 +14,7 @@ import { startSettling } from '../spend/worker.ts'
 import { planStop } from '../stopping.ts'
 import { openSpill, type Spill } from '../storage/spill.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
+import { openTraces } from '../tracing.ts'
 import { loadStaticFiles } from '../web/static.ts'
 import { openJobs } from '../work/queues.ts'
 import { WAKES } from '../work/worker.ts'
@@ -124,6 +125,7 @@ const deps: Deps = {
   sealer: createSealer(config.sessionSecrets),
   staticFiles: loadStaticFiles(),
   metrics: createMetrics(),
+  traces: await openTraces(config, log),
   at: (step, job) => reach(job, step),
 }
 await deps.storage.ready()

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
-import type { Logger } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Deps } from '../deps.ts'
 
 /** What a request set going, by the ids that every later line of the log about it has. */
 type Began = { job: string } | { batch: string } | { conversation: string }
@@ -12,7 +11,7 @@ export function logBegun(res: Response, began: Began): void {
 }
 
 /** Gives the request its id, logs one line when it is over (a question that is answered with nothing at `debug`) and measures it. Neither query nor body nor header is logged. */
-export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
+export function requestLog({ log, metrics, traces }: Pick<Deps, 'log' | 'metrics' | 'traces'>): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()
     const requestId = randomUUID()
@@ -27,6 +26,19 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
         { method: req.method, route, status: `${Math.floor(res.statusCode / 100)}xx` },
         ms / 1000,
       )
+      const began = res.locals.began as Began | undefined
+      traces.tell({
+        name: 'request',
+        from: Date.now() - ms,
+        failed: res.statusCode >= 500,
+        subject: began && Object.values(began)[0],
+        facts: {
+          'http.request.method': req.method,
+          'http.route': route,
+          'http.response.status_code': res.statusCode,
+          requestId,
+        },
+      })
       // What every open page asks all the time, and nothing came of.
       const isQuiet = req.method === 'GET' && res.statusCode === 204
       log[isQuiet ? 'debug' : 'info']({
@@ -37,7 +49,7 @@ export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
         ms: Math.round(ms * 10) / 10,
         bytes: Number(res.get('Content-Length') ?? 0) || undefined,
         user: res.locals.signedIn?.userId,
-        ...(res.locals.began as Began | undefined),
+        ...began,
         ...(res.writableFinished ? {} : { aborted: true }),
       })
     })

@@ -209,6 +209,9 @@ async function endReply(
   if (!ended) return
   const facts = { state: ended.state, reason: ended.failureReason ?? '' }
   deps.metrics.repliesFinished.inc(facts)
+  const failed = ended.state !== 'done' && ended.state !== 'stopped'
+  const { conversationId: subject, calledAt } = reply
+  if (calledAt) deps.traces.tell({ name: 'gateway answer', from: calledAt, failed, subject, facts })
   deps.log.info(
     {
       conversation: reply.conversationId,
