@@ -28,7 +28,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused resized selected send send-copy storage-limit storage-queries uploads upkeep view',
+      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused resized selected send send-copy storage-limit storage-queries upkeep uploads view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -43,15 +43,19 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     on: ['session', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
     offers: 'worker',
   },
-  imports: { on: ['session', 'library'], offers: 'leave mine queries upkeep worker' },
-  gallery: { on: ['session', 'library'], offers: 'leave mine upkeep' },
+  imports: { on: ['session', 'library'], offers: 'file leave mine queries upkeep worker' },
+  gallery: { on: ['session', 'library'], offers: 'leave mine moderation-queries queries upkeep' },
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
-    offers: 'answer/claim-queries conversation-queries leave mine parked upkeep',
+    offers: 'answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',
   },
   backups: { on: ['images', 'chat'], offers: 'backup manifest parked' },
+  moving: { on: ['session', 'account', 'library', 'imports', 'gallery', 'chat', 'agents'], offers: '' },
   checks: { on: ['library', 'imports', 'images', 'exports', 'chat', 'backups'], offers: '' },
-  agents: { on: ['session', 'account', 'spend', 'library', 'images'], offers: 'leave mine upkeep' },
+  agents: {
+    on: ['session', 'account', 'spend', 'library', 'images'],
+    offers: 'leave mine proof queries ssh-key upkeep',
+  },
   palette: { on: ['session', 'account', 'library', 'images', 'chat'], offers: '' },
   upkeep: {
     on: ['session', 'account', 'spend', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],

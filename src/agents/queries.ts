@@ -239,3 +239,36 @@ export async function deleteExpired(db: Db, challengeSeconds: number, days: numb
   )
   return challenges + tokens + pending
 }
+
+/** Pending; nothing is known yet of the API key that pays. False when the person has this key already. */
+export async function insertMovedKey(
+  db: Db,
+  key: Pick<NewSshKey, 'id' | 'userId' | 'name' | 'type' | 'blob' | 'fingerprint'> & {
+    keyId: number
+    keyName: string
+    sealed: Buffer
+    nonce: string
+    text: string
+  },
+): Promise<boolean> {
+  const inserted = await db.run(
+    `insert into ssh_keys (id, user_id, name, type, blob, fingerprint, key_id, key_name, key_allows_images, key_secret,
+       proof_nonce, proof_text)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, true, $9, $10, $11)
+     on conflict (user_id, fingerprint) where revoked_at is null do nothing`,
+    [
+      key.id,
+      key.userId,
+      key.name,
+      key.type,
+      key.blob,
+      key.fingerprint,
+      key.keyId,
+      key.keyName,
+      key.sealed,
+      key.nonce,
+      key.text,
+    ],
+  )
+  return inserted === 1
+}

@@ -99,7 +99,7 @@ function uploadOf(userId: number, token: string): ImportedPicture {
 }
 
 /** Made where it is not there; null where there are too many, or a smart folder has that name. */
-async function folderNamed(tx: Db, userId: number, said: string): Promise<string | null> {
+export async function folderNamed(tx: Db, userId: number, said: string): Promise<string | null> {
   const name = cleanName(said)
   if (!name || isTooLong(name, LONGEST_FOLDER)) return null
   const known = await findFolderNamed(tx, userId, name)
@@ -108,7 +108,8 @@ async function folderNamed(tx: Db, userId: number, said: string): Promise<string
   return (await insertFolder(tx, userId, name, null))?.id ?? null
 }
 
-async function tagsNamed(tx: Db, userId: number, said: readonly string[]): Promise<string[]> {
+/** Keys of the tags of these names, made where they are not there. */
+export async function tagsNamed(tx: Db, userId: number, said: readonly string[]): Promise<string[]> {
   const names = cleanTags(said).filter(name => !isTooLong(name, LONGEST_TAG))
   return names.length > 0 ? ensureTags(tx, userId, names.slice(0, MOST_TAGS)) : []
 }

@@ -466,7 +466,7 @@ async function imported(person: Person, zip: Buffer, name = 'pictures.zip', { db
   assert.match(answer.location, /^\/imports\/[\w-]+$/, answer.text.slice(0, 500))
   const report = await until('an import to be over', async () => {
     const page = await person.get(answer.location)
-    return !page.html.querySelector('[hx-get]') && page
+    return !page.html.querySelector('main [hx-get]') && page
   })
   const { rows } = await db.pool.query<Row>(
     `select name, outcome, reason from import_entries where import_id = $1 order by number`,

@@ -44,6 +44,9 @@ export interface ImportedPicture
   /** Keys. */
   tags: readonly string[]
   imported: Imported
+  /** That it has elsewhere: brought again it is there already. */
+  id?: string
+  deletedAt?: Date | null
 }
 
 const Found = z.object({ id: z.string(), deletedAt: z.date().nullable() })
@@ -63,15 +66,16 @@ export async function restoreByFile(tx: Db, userId: number, id: string): Promise
   await tx.run(`update pictures set deleted_at = null, is_copy = false where id = $2 and user_id = $1`, [userId, id])
 }
 
-/** Answers its id. */
-export async function insertImported(tx: Db, picture: ImportedPicture): Promise<string> {
-  const { id } = await tx.one(
+/** Answers its id; null where there is one of that id. */
+export async function insertMoved(tx: Db, picture: ImportedPicture): Promise<string | null> {
+  const row = await tx.maybeOne(
     z.object({ id: z.string() }),
     `insert into pictures (user_id, token, origin, condition, prompt, revised_prompt, model, requested_size, quality,
        favourite, created_at, changed_outside, asked, returned, source_tokens, folder_id, tags, imported, width, height,
-       bytes)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, width, height, bytes
-     from files where token = $2 and user_id = $1 returning id`,
+       bytes, id, deleted_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, width, height, bytes,
+       coalesce($19, gen_random_uuid()), $20
+     from files where token = $2 and user_id = $1 on conflict (id) do nothing returning id`,
     [
       picture.userId,
       picture.token,
@@ -91,8 +95,17 @@ export async function insertImported(tx: Db, picture: ImportedPicture): Promise<
       picture.folderId,
       picture.tags,
       JSON.stringify(picture.imported),
+      picture.id ?? null,
+      picture.deletedAt ?? null,
     ],
   )
+  return row?.id ?? null
+}
+
+/** Answers its id. */
+export async function insertImported(tx: Db, picture: Omit<ImportedPicture, 'id'>): Promise<string> {
+  const id = await insertMoved(tx, picture)
+  if (id === null) throw new Error('a picture without a file')
   return id
 }
 

@@ -87,6 +87,17 @@ export async function upsertUser(
   return written === 1
 }
 
+/** Somebody whose things were brought before they ever signed in: who they are is learnt then. False as for `upsertUser`. */
+export async function expectUser(db: Db, userId: number): Promise<boolean> {
+  await db.run(`insert into users (id, email, name, role) values ($1, '', '', 'user') on conflict do nothing`, [userId])
+  const row = await db.maybeOne(
+    z.object({ id: z.number() }),
+    `select id from users where id = $1 and leaving_at is null`,
+    [userId],
+  )
+  return row !== null
+}
+
 export async function findEmail(db: Db, userId: number): Promise<string | null> {
   const row = await db.maybeOne(z.object({ email: z.string() }), `select email from users where id = $1`, [userId])
   return row?.email ?? null

@@ -20,7 +20,11 @@ import { Snapshot } from './snapshot.ts'
  * Pictures are found by their tokens where this installation has them. Throws ZodError or SyntaxError for other files.
  */
 export async function importSnapshot(deps: Pick<Deps, 'db'>, userId: number, file: string): Promise<boolean> {
-  const snapshot = Snapshot.parse(parseStorable(await readFile(file, 'utf8')))
+  return insertSnapshot(deps, userId, Snapshot.parse(parseStorable(await readFile(file, 'utf8'))))
+}
+
+/** The same of one that was read already. */
+export function insertSnapshot(deps: Pick<Deps, 'db'>, userId: number, snapshot: Snapshot): Promise<boolean> {
   return inTurn(deps.db, askingLock, { userId }, async tx => {
     if (await conversationExists(tx, snapshot.id)) return false
     const { id, title, instructions, createdAt } = snapshot

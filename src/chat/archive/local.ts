@@ -1,9 +1,10 @@
-import { readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Deps } from '../../deps.ts'
 import { findFirstSignIn } from '../../session/queries.ts'
 import { findConversation } from '../conversation-queries.ts'
 import { tellChange } from './keep.ts'
+import { Snapshot } from './snapshot.ts'
 
 const AT_ONCE = 500
 /** Longer than what was deleted can be brought back. */
@@ -34,11 +35,21 @@ export async function moveLocalSnapshots(deps: Pick<Deps, 'db' | 'jobs' | 'confi
 async function move(deps: Pick<Deps, 'db' | 'jobs'>, userId: number, file: string): Promise<boolean> {
   const { name: id, ext } = path.parse(file)
   const isWhole = ext === '.json' && /^[0-9a-f-]{36}$/.test(id) && Number.isSafeInteger(userId)
+  // The product before this one keeps files of its own under the same names, and may keep them here.
+  if (isWhole && !(await isOurs(file))) return false
   const conversation = isWhole ? await findConversation(deps.db, userId, id) : null
   if (conversation) await tellChange(deps.db, conversation)
   else if (isWhole && !(await wasForgotten(deps, userId, file))) return false
   await rm(file, { force: true })
   return true
+}
+
+async function isOurs(file: string): Promise<boolean> {
+  try {
+    return Snapshot.pick({ format: true }).safeParse(JSON.parse(await readFile(file, 'utf8'))).success
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -1,0 +1,50 @@
+import { countHidden, hasHidden } from '../gallery/moderation-queries.ts'
+import { findExhibitor, insertMovedExhibit, insertMovedLike, upsertExhibitor } from '../gallery/queries.ts'
+import { listFiles } from '../library/file-queries.ts'
+import { findByFile } from '../library/import-queries.ts'
+import { cleanName } from '../library/names.ts'
+import { checksumsAlike } from '../library/uploads.ts'
+import { expectUser } from '../session/queries.ts'
+import { filePicture, type MoveDeps, NotTaken, takeAsset } from './pictures.ts'
+import type { Report } from './report.ts'
+import type { Source, SourceAsset, SourceExhibit } from './source.ts'
+import { listLikes } from './source-queries.ts'
+
+const LONGEST_NAME = 40
+
+/** Hangs what somebody showed there in the gallery here, with who liked it. Safe to repeat. Throws `NotTaken`. */
+export async function takeExhibit(
+  deps: MoveDeps,
+  source: Source,
+  item: SourceExhibit,
+  asset: SourceAsset | undefined,
+  report: Report,
+): Promise<void> {
+  const { id, sharedByUserId: userId, prompt, size, createdAt } = item
+  if (!asset) throw new NotTaken(item.assetToken ? 'its file has no row' : 'lies elsewhere')
+  if (asset.userId !== userId) throw new NotTaken('shows a file of somebody else')
+  const token = await takeAsset(deps, source, asset)
+  await filePicture(deps, userId, { id, token }, { prompt, size, createdAt })
+  const picture = await findByFile(deps.db, userId, token)
+  const [file] = await listFiles(deps.db, userId, [token])
+  if (!picture || picture.deletedAt || !file) throw new NotTaken('is in the trash')
+  const alike = (await hasHidden(deps.db)) ? await checksumsAlike(deps, token) : []
+  const isNew = await deps.db.transaction(async tx => {
+    if ((await countHidden(tx, [file.sha256], alike)) > 0) throw new NotTaken('was hidden here')
+    if (!(await findExhibitor(tx, userId))) await upsertExhibitor(tx, userId, nameOf(item), null)
+    const { width, height, hasAlpha, color, sha256 } = file
+    const shown = { width, height, hasAlpha, color, sha256, prompt: prompt || null, settings: null, isListed: true }
+    return insertMovedExhibit(tx, { id, userId, pictureId: picture.id, token, createdAt, ...shown })
+  })
+  report[isNew ? 'taken' : 'there']('exhibits')
+  for (const like of await listLikes(source.db, id)) {
+    if (!(await expectUser(deps.db, like.userId))) report.left('likes', 'of somebody who leaves', id)
+    else report[(await insertMovedLike(deps.db, id, like)) ? 'taken' : 'there']('likes')
+  }
+}
+
+/** Never an address that somebody signs in with. */
+function nameOf({ sharedByName, sharedByUserId }: SourceExhibit): string {
+  const name = cleanName(sharedByName).slice(0, LONGEST_NAME).toWellFormed()
+  return name && !name.includes('@') ? name : `#${sharedByUserId}`
+}
