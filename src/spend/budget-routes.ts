@@ -1,4 +1,5 @@
 import { type Response, Router } from 'express'
+import { setBudgetNotice } from '../account/queries.ts'
 import { zoneOf } from '../account/time-zone.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
@@ -44,7 +45,12 @@ export function budgetRoutes(deps: Deps): Router {
       const errors = Object.fromEntries(faulty.map(([field]) => [field, pageOf(res).t('spend.budget.invalid')]))
       return show(res.status(422), { form, errors })
     }
-    await upsertBudgets(db, signedIn(res).userId, Object.fromEntries(read) as Budgets)
+    const { userId } = signedIn(res)
+    await db.transaction(async tx => {
+      await upsertBudgets(tx, userId, Object.fromEntries(read) as Budgets)
+      // What was said of the old ones; the next call says what is so of these.
+      await setBudgetNotice(tx, userId, null)
+    })
     res.redirect(303, '/spend/budgets?saved')
   })
 

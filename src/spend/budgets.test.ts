@@ -82,6 +82,11 @@ describe('a budget of one’s own', () => {
     await ask(person, 'four fifths and more')
     const notice = (await person.get('/library')).html.querySelector('#budget-notice')!
     assert.match(notice.text, /80 % of this month’s budget of \$0\.30/)
+    await saves(person, { per_month: '300' })
+    assert.equal((await person.get('/library')).html.querySelector('#budget-notice'), null, 'it was of the old one')
+    await saves(person, { per_month: '0.60' })
+    await ask(person, 'four fifths once more')
+    assert.ok((await person.get('/library')).html.querySelector('#budget-notice'))
     await app.db.run(
       `update accounts set budget_notice = budget_notice || '{"until": "2020-01-01T00:00:00Z"}' where user_id = $1`,
       [idOf(person)],
