@@ -87,6 +87,24 @@ test('an applied file that changed or disappeared is named and nothing is applie
   assert.deepEqual(await tables(db), [{ t: 'a' }, { t: 'b' }, { t: 'migrations' }])
 })
 
+test('what a newer version has migrated is started on as long as it serves this one, and refused when it does not', async () => {
+  const db = await emptyDatabase()
+  const { folder, write, remove } = await folderOf({ '0001_a.sql': first })
+  await migrate(db, folder)
+  await write('0002_b.sql', '-- serves 0001\ncreate table b ()')
+  assert.deepEqual(await migrate(db, folder), ['0002_b.sql'])
+  await remove('0002_b.sql')
+  assert.deepEqual(await migrate(db, folder), [], 'an old process starts, and goes on')
+
+  await write('0002_b.sql', '-- serves 0001\ncreate table b ()')
+  await write('0003_c.sql', '-- serves 0002\ndrop table a')
+  assert.deepEqual(await migrate(db, folder), ['0003_c.sql'])
+  await remove('0003_c.sql')
+  assert.deepEqual(await migrate(db, folder), [], 'the one before is served')
+  await remove('0002_b.sql')
+  await assert.rejects(migrate(db, folder), /0003_c\.sql serves those that know 0002 or later.*start the newer version/)
+})
+
 test('names that leave the order in doubt are refused', async () => {
   const db = await emptyDatabase()
   const { folder, write, remove } = await folderOf({ '0002_b.sql': 'create table b ()' })
