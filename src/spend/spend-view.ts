@@ -16,8 +16,8 @@ export async function viewSpend(
   t: Translate,
 ): Promise<Sight> {
   const { by } = period
-  const groups = await listSums(db, userId, period, by)
-  const byDay = by === 'day' ? groups : await listSums(db, userId, period, 'day')
+  const grouped = listSums(db, userId, period, by)
+  const [groups, byDay] = await Promise.all([grouped, by === 'day' ? grouped : listSums(db, userId, period, 'day')])
   const all = groups.find(({ isAll }) => isAll)
   const named = groups.filter(({ isAll }) => !isAll)
   const names = by === 'conversation' ? await titlesOf(db, userId, named) : null
