@@ -1067,6 +1067,14 @@ create table users (
   constraint users_pkey PRIMARY KEY (id)
 );
 
+create table window_tickets (
+  hash bytea not null,
+  sign_in_id uuid not null,
+  path text not null,
+  expires_at timestamp with time zone not null,
+  constraint window_tickets_pkey PRIMARY KEY (hash)
+);
+
 alter table accounts add constraint accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table agent_tasks add constraint agent_tasks_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
 alter table budget_overrides add constraint budget_overrides_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -1126,6 +1134,7 @@ alter table tags add constraint tags_user_id_fkey FOREIGN KEY (user_id) REFERENC
 alter table tool_calls add constraint tool_calls_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table window_tickets add constraint window_tickets_sign_in_id_fkey FOREIGN KEY (sign_in_id) REFERENCES sign_ins(id) ON DELETE CASCADE;
 
 CREATE INDEX agent_tasks_of_key ON public.agent_tasks USING btree (ssh_key_id);
 CREATE INDEX budget_overrides_of_user ON public.budget_overrides USING btree (user_id, created_at DESC);
@@ -1216,6 +1225,8 @@ CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, cre
 CREATE INDEX tags_by_hash ON public.tags USING btree (user_id, tag_hash(key));
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
+CREATE INDEX window_tickets_by_expiry ON public.window_tickets USING btree (expires_at);
+CREATE INDEX window_tickets_of_sign_in ON public.window_tickets USING btree (sign_in_id);
 
 CREATE TRIGGER spend_zone_new AFTER INSERT OR UPDATE OF time_zone ON public.accounts FOR EACH ROW EXECUTE FUNCTION recount_spend_of_account();
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');

@@ -11,6 +11,7 @@ import { searchNotes } from './library/search-probe.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { proxyRoutes } from './proxy/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
+import { takeHanded } from './session/handed.ts'
 import { showKeptForm } from './session/kept-form.ts'
 import { visits } from './session/queries.ts'
 import { sessionRoutes } from './session/routes.ts'
@@ -65,8 +66,9 @@ export function createApp(deps: Deps): App {
 
   function website(): Router {
     const web = Router()
-    web.use(securityHeaders({ https, pictures: resizingOrigins(config) }))
+    web.use(securityHeaders({ https, pictures: resizingOrigins(config), embedOrigin: config.embedOrigin }))
     if (config.proxy) web.use(proxyRoutes(deps))
+    web.use(takeHanded)
     web.use(deps.staticFiles.handler)
     web.use(refuseNul)
     web.use(
@@ -85,7 +87,7 @@ export function createApp(deps: Deps): App {
       room('', async () => (await import('./agents/assets.ts')).assetRoutes(deps)),
     )
     web.use(loadViewer(deps))
-    web.use(preferenceRoutes({ https }))
+    web.use(preferenceRoutes(config))
     web.use(sessionRoutes(deps, rememberSignIn(deps)))
     web.use(room('/account/delete', async () => (await import('./departures/routes.ts')).departureRoutes(deps)))
     web.use(accountRoutes(deps))
@@ -122,6 +124,7 @@ export function createApp(deps: Deps): App {
   }
 
   function sessionOfRequest(): RequestHandler {
+    const secure = https || config.embedOrigin !== null
     const load = session({
       name: cookie.name,
       secret: [...config.sessionSecrets],
@@ -129,12 +132,12 @@ export function createApp(deps: Deps): App {
       genid: newSessionId,
       resave: false,
       saveUninitialized: false,
-      proxy: https,
+      proxy: secure,
       cookie: { ...cookie.attributes, maxAge: SESSION_MS },
     })
     return (req, res, next) => {
       // How people come is configured. A proxy that does not repeat it would keep everybody from signing in.
-      if (https) req.headers['x-forwarded-proto'] = 'https'
+      if (secure) req.headers['x-forwarded-proto'] = 'https'
       load(req, res, next)
     }
   }

@@ -40,6 +40,7 @@ const mistakes: Record<string, string> = {
   PLAYGROUND_PUBLIC_ORIGIN: 'https://play.example.com/path',
   PLAYGROUND_TRUST_PROXY: 'yes',
   SUB2API_PROXY: 'on',
+  PLAYGROUND_EMBED_ORIGIN: 'https://gateway.example.com/menu',
   DATABASE_URL: 'mysql://somewhere',
   PLAYGROUND_DATABASE_CONNECTIONS: '1',
   PLAYGROUND_SPILL_MB: '0',
@@ -102,6 +103,20 @@ test('all mistakes are told at once, and no value with them', () => {
 test('an empty variable counts as absent', () => {
   const empty = Object.fromEntries(Object.keys({ ...mistakes, ...rest }).map(name => [name, '  ']))
   assert.deepEqual(loadConfig({ ...empty, ...minimum }), loadConfig(minimum))
+})
+
+test("pages can be framed only where browsers keep a frame's cookie", () => {
+  const framed = { ...minimum, PLAYGROUND_EMBED_ORIGIN: 'https://gateway.example.com' }
+  for (const origin of [{}, { PLAYGROUND_PUBLIC_ORIGIN: 'http://play.example.com' }]) {
+    assert.match(problemsOf({ ...framed, ...origin }).join(), /^PLAYGROUND_EMBED_ORIGIN needs an https:/)
+  }
+  const https = { PLAYGROUND_PUBLIC_ORIGIN: 'https://play.example.com' }
+  const menu = { PLAYGROUND_EMBED_ORIGIN: 'https://gateway.example.com/menu' }
+  assert.deepEqual(problemsOf({ ...framed, ...https, ...menu }), [
+    'PLAYGROUND_EMBED_ORIGIN must be an origin without a path',
+  ])
+  const { embedOrigin } = loadConfig({ ...framed, ...https })
+  assert.equal(embedOrigin, 'https://gateway.example.com')
 })
 
 test('R2 is configured whole or not at all', () => {

@@ -18,6 +18,8 @@ export interface Config {
   trustedProxies: number | readonly string[]
   /** The gateway's own routes are passed on to it, for tools that are pointed at this origin. */
   proxy: boolean
+  /** The gateway's site, whose menu may open this one in a frame and hand people over; null: nobody may. */
+  embedOrigin: string | null
   /** Null: the embedded Postgres under `dataDirectory`. */
   databaseUrl: string | null
   databaseConnections: number
@@ -128,6 +130,7 @@ export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
     publicOrigin: env.PLAYGROUND_PUBLIC_ORIGIN ?? null,
     trustedProxies: env.PLAYGROUND_TRUST_PROXY,
     proxy: env.SUB2API_PROXY,
+    embedOrigin: env.PLAYGROUND_EMBED_ORIGIN ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     databaseConnections: env.PLAYGROUND_DATABASE_CONNECTIONS,
     dataDirectory,

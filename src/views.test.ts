@@ -509,6 +509,14 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     counts: { pictures: 1, conversations: 2, shown: 0, sshKeys: 1 },
     error,
   })),
+  'session/continue': [
+    { email: 'a<b>@example.com', current: null },
+    { email: 'a<b>@example.com', current: 'c@example.com' },
+  ],
+  'session/own-window': [
+    { sentence: 'Not <here>', path: '/login?next=%2F', framed: true },
+    { sentence: 'Not <here>', path: '/', framed: false },
+  ],
   'session/code': [{ maskedEmail: 'a***@example.org', error: 'Wrong', next: '/' }],
   'session/login': [
     { ...login, captcha: { kind: 'none' } },

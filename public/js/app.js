@@ -32,8 +32,9 @@ startNews()
 /** The server writes times in this zone; it learns it from the next request on. */
 function rememberTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  const where = 'framed' in document.documentElement.dataset ? 'samesite=none;secure;partitioned' : 'samesite=lax'
   // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is not in every browser yet
-  if (zone) document.cookie = `tz=${encodeURIComponent(zone)};path=/;max-age=31536000;samesite=lax`
+  if (zone) document.cookie = `tz=${encodeURIComponent(zone)};path=/;max-age=31536000;${where}`
 }
 
 async function onClick(event) {

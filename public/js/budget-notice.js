@@ -1,5 +1,7 @@
 // A budget that is nearly used is told by the browser too, once, where the person has allowed that.
 
+import { lastingMemory } from './memory.js'
+
 const KEPT = 'budget-told'
 
 export function start() {
@@ -16,7 +18,7 @@ export function start() {
 
   const notice = document.querySelector('[data-notify]')
   if (!notice || !('Notification' in window) || Notification.permission !== 'granted') return
-  if (localStorage.getItem(KEPT) === notice.dataset.notify) return
-  localStorage.setItem(KEPT, notice.dataset.notify)
+  if (lastingMemory.getItem(KEPT) === notice.dataset.notify) return
+  lastingMemory.setItem(KEPT, notice.dataset.notify)
   new Notification(document.title, { body: notice.dataset.words, tag: KEPT })
 }

@@ -1,4 +1,5 @@
 import { start as startSelection } from './library-selection.js'
+import { memory } from './memory.js'
 
 const tiles = document.getElementById('tiles')
 const KEPT = 'library place'
@@ -57,13 +58,13 @@ function keepPlace() {
   document.getElementById('lightbox')?.addEventListener('opens', note)
   document.getElementById('selection')?.addEventListener('submit', () => {
     const now = placeNow()
-    if (now) sessionStorage.setItem(KEPT, JSON.stringify(now))
+    if (now) memory.setItem(KEPT, JSON.stringify(now))
   })
 }
 
 function readKept() {
-  const kept = sessionStorage.getItem(KEPT)
-  sessionStorage.removeItem(KEPT)
+  const kept = memory.getItem(KEPT)
+  memory.removeItem(KEPT)
   return kept && JSON.parse(kept)
 }
 

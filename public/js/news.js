@@ -1,3 +1,5 @@
+import { lastingMemory } from './memory.js'
+
 /** What a browser remembers, of this person's wishes; neither is on before it was pressed. */
 const WISHES = ['notify', 'sound']
 const SOUND_SECONDS = 0.35
@@ -68,14 +70,14 @@ async function wish(name, button) {
     const hint = button.closest('dd').querySelector('.hint')
     hint.textContent = hint.dataset.blocked
   }
-  if (on) localStorage.setItem(`news-${name}`, 'on')
-  else localStorage.removeItem(`news-${name}`)
+  if (on) lastingMemory.setItem(`news-${name}`, 'on')
+  else lastingMemory.removeItem(`news-${name}`)
   button.setAttribute('aria-pressed', String(on))
   if (on && name === 'sound') play()
 }
 
 function isWished(name) {
-  return localStorage.getItem(`news-${name}`) === 'on'
+  return lastingMemory.getItem(`news-${name}`) === 'on'
 }
 
 /** Two soft notes; a browser that does not allow it yet stays silent. */

@@ -1,3 +1,5 @@
+import { memory } from './memory.js'
+
 const { person } = document.documentElement.dataset
 const place = `typed ${person} ${location.pathname}`
 const TEXT = 'textarea,input:is(:not([type]),[type="text"],[type="number"])'
@@ -14,8 +16,8 @@ let focused = null
 export function start() {
   // Nobody is signed in: what waits for its person waits on.
   if (!person) return
-  for (const key of Object.keys(sessionStorage)) {
-    if (key.startsWith('typed ') && !key.startsWith(`typed ${person} `)) sessionStorage.removeItem(key)
+  for (const key of Object.keys(memory)) {
+    if (key.startsWith('typed ') && !key.startsWith(`typed ${person} `)) memory.removeItem(key)
   }
   typed = kept()
   const [navigation] = performance.getEntriesByType('navigation')
@@ -64,7 +66,7 @@ function onInput({ target }) {
 function onSubmit(event) {
   // Its answer comes into this page: see there.
   if (event.defaultPrevented) return
-  if (event.target.matches('[action="/logout"]')) return sessionStorage.clear()
+  if (event.target.matches('[action="/logout"]')) return memory.clear()
   for (const field of event.target.elements) if (typed[keyOf(field)]) typed[keyOf(field)].leaving = true
   keep()
 }
@@ -118,7 +120,7 @@ function keyOf(field) {
 
 function kept() {
   try {
-    return JSON.parse(sessionStorage.getItem(place)) ?? {}
+    return JSON.parse(memory.getItem(place)) ?? {}
   } catch {
     return {}
   }
@@ -130,8 +132,8 @@ function only(wanted) {
 
 function keep() {
   try {
-    if (Object.keys(typed).length === 0) sessionStorage.removeItem(place)
-    else sessionStorage.setItem(place, JSON.stringify(typed))
+    if (Object.keys(typed).length === 0) memory.removeItem(place)
+    else memory.setItem(place, JSON.stringify(typed))
   } catch {
     // More than a tab may keep: the draft has it.
   }

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { Agent, createServer, type IncomingMessage, type RequestOptions, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Writable } from 'node:stream'
+import { z } from 'zod'
 import type { Figure } from './main.ts'
 import { median } from './median.ts'
-import type { Site } from './site.ts'
+import type { Process, Site } from './site.ts'
 
 const PART = randomBytes(64 * 1024)
-const PARTS = 2048
+const PARTS = 1024
 const EVENT = `data: ${JSON.stringify({ type: 'response.output_text.delta', delta: 'word ' })}\n\n`
 const EVENTS = 40_000
 const QUESTIONS = 1500
@@ -21,16 +22,25 @@ export async function proxy(site: Site): Promise<Figure[]> {
   const gateway = createServer((req, res) => void answer(req, res))
   await new Promise<void>(resolve => gateway.listen(0, '127.0.0.1', resolve))
   const direct = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
-  const web = await site.run('web', { SUB2API_UPSTREAM: direct, SUB2API_PROXY: 'true', LOG_LEVEL: 'warn' })
+  const bytes = await site.run('web', { SUB2API_UPSTREAM: direct, SUB2API_PROXY: 'true' })
+  const words = await site.run('web', { SUB2API_PROXY: 'true' })
+  const key = await keyAt(site.upstream)
   try {
-    const work: [string, string, (url: string) => Promise<number>][] = [
-      ['a large answer', 'MB/s', url => large(`${url}/v1/large`)],
-      ['a stream of small events', 'events/s', url => streamed(`${url}/v1/stream`)],
-      ['an upload', 'MB/s', url => upload(`${url}/v1/images/edits`)],
-      [`${AT_ONCE} who ask GETs all the time`, 'requests/s', url => questions(`${url}/v1/models`)],
+    type Work = [name: string, unit: string, direct: string, web: Process, run: (url: string) => Promise<number>]
+    const work: Work[] = [
+      ['a large answer', 'MB/s', direct, bytes, url => large(`${url}/v1/large`)],
+      ['a stream of small events', 'events/s', direct, bytes, url => streamed(`${url}/v1/stream`)],
+      ['an upload', 'MB/s', direct, bytes, url => upload(`${url}/v1/images/edits`)],
+      [
+        `${AT_ONCE} tools that ask for models`,
+        'requests/s',
+        site.upstream,
+        words,
+        url => questions(`${url}/v1/models`, key),
+      ],
     ]
     const figures: Figure[] = []
-    for (const [name, unit, run] of work) {
+    for (const [name, unit, direct, web, run] of work) {
       const paces: [number, number][] = []
       await run(direct)
       await run(web.url)
@@ -46,7 +56,7 @@ export async function proxy(site: Site): Promise<Figure[]> {
     }
     return figures
   } finally {
-    await web.stop()
+    await Promise.all([bytes.stop(), words.stop()])
     gateway.closeAllConnections()
     gateway.close()
   }
@@ -82,15 +92,29 @@ async function streamed(url: string): Promise<number> {
 
 async function upload(url: string): Promise<number> {
   const started = performance.now()
-  await ask(url, undefined, PARTS)
+  await ask(url, { method: 'POST' }, PARTS)
   return (PARTS * PART.length) / 1e6 / seconds(started)
 }
 
-async function questions(url: string): Promise<number> {
+/** An API key of somebody at the mock gateway. */
+async function keyAt(gateway: string): Promise<string> {
+  const body = JSON.stringify({ email: 'tools@example.com', password: 'any password will do' })
+  const headers = { 'Content-Type': 'application/json' }
+  const login = await fetch(`${gateway}/api/v1/auth/login`, { method: 'POST', headers, body })
+  const { data } = z.object({ data: z.object({ access_token: z.string() }) }).parse(await login.json())
+  const keys = await fetch(`${gateway}/api/v1/keys`, { headers: { Authorization: `Bearer ${data.access_token}` } })
+  const Keys = z.object({
+    data: z.object({ items: z.array(z.object({ key: z.string(), group_id: z.number().nullable() })) }),
+  })
+  return Keys.parse(await keys.json()).data.items.find(each => each.group_id !== null)!.key
+}
+
+async function questions(url: string, key: string): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
   const started = performance.now()
   const one = async () => {
-    for (let asked = 0; asked < QUESTIONS / AT_ONCE; asked++) await ask(url, agent)
+    for (let asked = 0; asked < QUESTIONS / AT_ONCE; asked++)
+      await ask(url, { agent, headers: { authorization: `Bearer ${key}` } })
   }
   await Promise.all(Array.from({ length: AT_ONCE }, one))
   agent.destroy()
@@ -98,9 +122,9 @@ async function questions(url: string): Promise<number> {
 }
 
 /** The length of the answer in bytes. */
-function ask(url: string, agent?: Agent, parts = 0): Promise<number> {
+function ask(url: string, options: RequestOptions = {}, parts = 0): Promise<number> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { method: parts > 0 ? 'POST' : 'GET', ...(agent && { agent }) }, answer => {
+    const asked = request(url, options, answer => {
       let bytes = 0
       answer.on('data', (chunk: Buffer) => {
         bytes += chunk.length

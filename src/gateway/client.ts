@@ -78,6 +78,8 @@ export interface Gateway {
   revokeAllSessions(caller: Caller, accessToken: Secret): Promise<void>
   /** PanelError 401: TOKEN_EXPIRED asks for a refresh, the other codes for a new sign-in. The same holds for all methods below it. */
   profile(caller: Caller, accessToken: Secret): Promise<schemas.GatewayUser>
+  /** Whose an access token is that came without a refresh token, and until when. */
+  handedOver(caller: Caller, accessToken: Secret): Promise<Session>
   /** All pages, at most 5,000 keys, newest first. */
   listKeys(caller: Caller, accessToken: Secret): Promise<schemas.ApiKey[]>
   /** The same idempotency key gives the same key. The answer has no `group`. */
@@ -122,6 +124,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const settings: StaleWhileError<schemas.PublicSettings> = staleWhileError({ lifetime: 60_000, patience: 2_000 }, () =>
     panel({ name: 'settings', path: '/api/v1/settings/public', schema: schemas.PublicSettings }),
   )
+
+  const profile: Gateway['profile'] = (caller, bearer) =>
+    panel({ name: 'profile', path: '/api/v1/user/profile', caller, bearer, schema: schemas.GatewayUser })
 
   return {
     settings,
@@ -177,8 +182,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       await panel({ name: 'revoke_sessions', method: 'POST', path, caller, bearer, schema: none })
     },
 
-    profile(caller, bearer) {
-      return panel({ name: 'profile', path: '/api/v1/user/profile', caller, bearer, schema: schemas.GatewayUser })
+    profile,
+
+    async handedOver(caller, bearer) {
+      const user = await profile(caller, bearer)
+      return { user, tokens: { accessToken: bearer, refreshToken: null, expiresAt: schemas.jwtExpiry(bearer) } }
     },
 
     async listKeys(caller, bearer) {

@@ -239,7 +239,8 @@ const cautiousLifetime = 15 * 60
 const longestLifetime = 365 * 86_400
 
 /** The `exp` claim (RFC 7519 §4.1.4), read without trusting it: only used to refresh in time. */
-function jwtExpiry(token: Secret): Date {
+/** As the token says of itself; soon where it says nothing. */
+export function jwtExpiry(token: Secret): Date {
   try {
     const claims = JSON.parse(Buffer.from(token.reveal().split('.')[1] ?? '', 'base64url').toString()) as {
       exp?: unknown

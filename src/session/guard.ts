@@ -8,10 +8,11 @@ import { networkOf } from '../web/network.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageBehind, pageOf, wantsFragment } from '../web/render.ts'
 import { callerOf } from './caller.ts'
+import { isFramed } from './frame.ts'
 import { readTyped } from './kept-form.ts'
 import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
-import { hadSession } from './session-data.ts'
+import { hadSession, save } from './session-data.ts'
 import { visitOf } from './store.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
 
@@ -23,13 +24,15 @@ const RENEWAL_WAIT_MS = 2_000
 /** Finds out who is asking: cookie → session → `SignedIn`, kept for the rest of the request. */
 export function identify(deps: Deps): RequestHandler {
   return async (req, res, next) => {
-    const { signInId } = req.session
+    const { signInId, framed = false } = req.session
+    pageOf(res).framed = framed || isFramed(req)
     if (!signInId) return next()
     const signedIn = visitOf(req)?.signedIn
     // It has ended; the session's id stays: a late answer with a new one would put out who has signed in again meanwhile.
     if (!signedIn) return next()
     res.locals.signedIn = signedIn
-    if (knownUserId(req, deps.config) !== signedIn.userId) rememberBrowser(res, deps.config, signedIn.userId)
+    // A frame would not keep that cookie.
+    if (!framed && knownUserId(req, deps.config) !== signedIn.userId) rememberBrowser(res, deps.config, signedIn.userId)
     if (Date.now() - signedIn.lastSeenAt.getTime() > SEEN_EVERY_MS) await queries.touchSignIn(deps.db, signInId)
     if (Date.now() - (req.session.cookieFrom ?? 0) > DAY_MS) req.session.cookieFrom = Date.now()
     next()
@@ -114,6 +117,7 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
     // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
     if (wantsFragment(req)) throw new Refusal(401, 'session.expired')
     const back = req.method === 'GET' ? req.originalUrl : pageBehind(req)
+    if (kept) await save(req)
     const query = new URLSearchParams({ next: back, ...(hadSession(req) && { expired: '1' }) })
     res.redirect(303, `/login?${query}`)
   }

@@ -24,6 +24,8 @@ const SignedIn = z.object({
   name: z.string(),
   role: z.string(),
   renewAt: z.date(),
+  /** Without a refresh token a sign-in lasts until `renewAt`. */
+  renewable: z.boolean(),
   lastSeenAt: z.date(),
   address: z.string(),
   userAgent: z.string(),
@@ -33,9 +35,10 @@ export type SignedIn = z.output<typeof SignedIn>
 export function findSignedIn(db: Db, signInId: string): Promise<SignedIn | null> {
   return db.maybeOne(
     SignedIn,
-    `select s.id as sign_in_id, s.user_id, u.email, u.name, u.role, s.renew_at, s.last_seen_at, s.address,
-       s.user_agent
-     from sign_ins s join users u on u.id = s.user_id where s.id = $1`,
+    `select s.id as sign_in_id, s.user_id, u.email, u.name, u.role, s.renew_at,
+       s.refresh_token is not null as renewable, s.last_seen_at, s.address, s.user_agent
+     from sign_ins s join users u on u.id = s.user_id
+     where s.id = $1 and (s.refresh_token is not null or s.renew_at > now())`,
     [signInId],
   )
 }
@@ -60,9 +63,10 @@ export interface Visit {
 export function visits({ columns, join }: Beside): (db: Db, sid: string) => Promise<Visit | null> {
   const sql = prepared(
     `select ${columns}, sessions.sess as session, sign_ins.id as sign_in_id, sign_ins.user_id, users.email, users.name,
-       users.role, sign_ins.renew_at, sign_ins.last_seen_at, sign_ins.address, sign_ins.user_agent
+       users.role, sign_ins.renew_at, sign_ins.refresh_token is not null as renewable, sign_ins.last_seen_at, sign_ins.address, sign_ins.user_agent
      from sessions
        left join sign_ins on sign_ins.id = (sessions.sess->>'signInId')::uuid
+         and (sign_ins.refresh_token is not null or sign_ins.renew_at > now())
        left join users on users.id = sign_ins.user_id
        ${join}
      where sessions.sid = $1 and sessions.expire > now()`,
@@ -207,9 +211,13 @@ export function deleteSignIns(db: Db, userId: number): Promise<SignIn[]> {
   return db.many(SignIn, `delete from sign_ins where user_id = $1 returning *`, [userId])
 }
 
-/** Those nobody has used for `days`: their cookie is gone. */
+/** Those nobody has used for `days`: their cookie is gone; and those that have ended by themselves. */
 export function deleteStaleSignIns(db: Db, days: number): Promise<number> {
-  return db.run(`delete from sign_ins where last_seen_at < now() - make_interval(days => $1)`, [days])
+  return db.run(
+    `delete from sign_ins
+     where last_seen_at < now() - make_interval(days => $1) or (refresh_token is null and renew_at < now())`,
+    [days],
+  )
 }
 
 /** Of the browser that this person used last: for what has to be asked of the gateway while nobody is there. */

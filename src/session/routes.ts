@@ -13,8 +13,9 @@ import { isVisible } from '../web/text.ts'
 import { halfWidth } from '../web/typed.ts'
 import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
+import { handOverRoutes, showOwnWindow } from './hand-over.ts'
 import * as queries from './queries.ts'
-import { forget, hadSession, regenerate } from './session-data.ts'
+import { forget, hadSession, regenerate, save } from './session-data.ts'
 import { signInLimits } from './sign-in-limits.ts'
 import {
   openRefreshToken,
@@ -52,11 +53,18 @@ export function sessionRoutes(
   const router = Router()
   const count = signInLimits(deps)
 
+  router.use(handOverRoutes(deps, enter))
+
   router.get('/login', async (req, res) => {
     const next = localPath(req.query.next, '/')
     if (res.locals.signedIn) return res.redirect(303, next)
     const expired = req.session.keptForm ? 'session.expired' : 'session.expired_plain'
     const notice = req.query.expired ? expired : notices.get(req.query.signed_out as string)
+    // A sign-in would not outlast the next page there, or end in a circle.
+    if (pageOf(res).framed) {
+      const sentence = pageOf(res).t(req.query.expired ? 'session.expired_framed' : (notice ?? 'session.from_menu'))
+      return showOwnWindow(res, { sentence, path: req.originalUrl, framed: true })
+    }
     await showLogin(deps, res, { email: '', next, notice: notice ? pageOf(res).t(notice) : null })
   })
 
@@ -88,6 +96,7 @@ export function sessionRoutes(
         expiresAt: Date.now() + TWO_FACTOR_MS,
         next: localPath(next, '/'),
       }
+      await save(req)
       res.redirect(303, '/login/2fa')
     } catch (error) {
       const { status, key, params } = wordSignInFailure(error, res)
@@ -154,6 +163,7 @@ export function sessionRoutes(
     if (lastUserId !== user.id) delete req.session.keptForm
     Object.assign(req.session, { signInId, lastUserId: user.id })
     await onSignIn(session, caller, readCookies(req).tz ?? '')
+    await save(req)
     res.redirect(303, next)
   }
 
@@ -163,8 +173,9 @@ export function sessionRoutes(
     res.redirect(303, '/login?signed_out=this')
   })
 
-  router.post('/kept/delete', requireSignIn(deps), (req, res) => {
+  router.post('/kept/delete', requireSignIn(deps), async (req, res) => {
     delete req.session.keptForm
+    await save(req)
     res.redirect(303, pageBehind(req))
   })
 

@@ -2,12 +2,25 @@ import { randomBytes } from 'node:crypto'
 import type { Request, Response } from 'express'
 import 'express-session'
 import type { Config } from '../config.ts'
+import { acrossSites } from '../web/preferences.ts'
+import { keepInFrame } from './frame.ts'
 
 export interface KeptForm {
   path: string
   fields: Record<string, string | string[]>
   /** The names of those that people write in; sessions of an earlier version do not have them. */
   typed?: string[]
+}
+
+/** Somebody whom the gateway's menu has handed over, and who has yet to arrive. */
+export interface Pending {
+  userId: number
+  email: string
+  sealedToken: string
+  /** Came from the gateway's own site. */
+  isProven: boolean
+  expiresAt: number
+  next: string
 }
 
 declare module 'express-session' {
@@ -20,6 +33,9 @@ declare module 'express-session' {
     cookieFrom?: number
     /** The password was right; the six digits are still to come. */
     twoFactor?: { email: string; maskedEmail: string; sealedToken: string; expiresAt: number; next: string }
+    handedOver?: Pending
+    /** This browser has us in a frame of the gateway's site, and this session for it alone. */
+    framed?: boolean
     /** A form that was sent after the sign-in had ended; put back after the next one. */
     keptForm?: KeptForm
   }
@@ -49,20 +65,31 @@ export function sessionCookie({ publicOrigin }: Pick<Config, 'publicOrigin'>) {
 
 /** A new session id, as at every change of who is signed in (session fixation); what waits for the next sign-in survives. */
 export async function regenerate(req: Request): Promise<void> {
-  const { keptForm, lastUserId } = req.session
+  const { keptForm, lastUserId, framed } = req.session
   await new Promise<void>((resolve, reject) => {
     req.session.regenerate(error => (error ? reject(error) : resolve()))
   })
+  if (framed) keepInFrame(req)
   req.session.cookieFrom = Date.now()
   if (keptForm) req.session.keptForm = keptForm
   if (lastUserId !== undefined) req.session.lastUserId = lastUserId
 }
 
+/**
+ * Before a redirect to what needs it: otherwise the headers go out first, and a browser may be there before the row is.
+ */
+export async function save(req: Request): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    req.session.save(error => (error ? reject(error) : resolve()))
+  })
+}
+
 /** The browser leaves: nothing of its session stays, here or there. */
 export async function forget(req: Request, res: Response, config: Pick<Config, 'publicOrigin'>): Promise<void> {
+  const { framed } = req.session
   await new Promise<void>((resolve, reject) => {
     req.session.destroy(error => (error ? reject(error) : resolve()))
   })
   const { name, attributes } = sessionCookie(config)
-  res.clearCookie(name, attributes)
+  res.clearCookie(name, framed ? { ...attributes, ...acrossSites } : attributes)
 }

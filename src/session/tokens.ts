@@ -17,7 +17,8 @@ export class SignedOut extends Error {}
 export function sealTokens(deps: Pick<Deps, 'sealer'>, userId: number, tokens: Tokens): queries.SealedTokens {
   return {
     accessToken: deps.sealer.seal('access token', userId, tokens.accessToken),
-    renewAt: renewAt(tokens.expiresAt),
+    // Without a refresh token it cannot be renewed: it lasts until it ends.
+    renewAt: tokens.refreshToken ? renewAt(tokens.expiresAt) : tokens.expiresAt,
     refreshToken: tokens.refreshToken && deps.sealer.seal('refresh token', userId, tokens.refreshToken),
   }
 }
@@ -43,6 +44,15 @@ export function sealTwoFactorToken(deps: Pick<Deps, 'sealer'>, token: Secret): s
 
 export function openTwoFactorToken(deps: Pick<Deps, 'sealer'>, sealed: string): Secret {
   return deps.sealer.open('two-factor token', 0, Buffer.from(sealed, 'base64'))
+}
+
+/** An access token of the gateway's menu, until it is known that its bearer wants to be signed in. */
+export function sealHandedToken(deps: Pick<Deps, 'sealer'>, userId: number, token: Secret): string {
+  return deps.sealer.seal('access token', userId, token).toString('base64')
+}
+
+export function openHandedToken(deps: Pick<Deps, 'sealer'>, userId: number, sealed: string): Secret {
+  return deps.sealer.open('access token', userId, Buffer.from(sealed, 'base64'))
 }
 
 /**

@@ -2,6 +2,7 @@ import { resealEach } from '../secrets/reseal.ts'
 import type { Upkeep, UpkeepDeps } from '../work/upkeep.ts'
 import { deletePanelCalls } from './panel-queries.ts'
 import { deleteStaleSignIns, listSignInsSealedWith, replaceTokens } from './queries.ts'
+import { deleteExpiredTickets } from './ticket-queries.ts'
 import { resealTokens } from './tokens.ts'
 
 const SIGN_IN_DAYS = 31
@@ -9,6 +10,7 @@ const SIGN_IN_DAYS = 31
 export function upkeep({ db }: UpkeepDeps): Upkeep {
   return {
     signIns: () => deleteStaleSignIns(db, SIGN_IN_DAYS),
+    windowTickets: () => deleteExpiredTickets(db),
     panelCalls: () => deletePanelCalls(db),
   }
 }

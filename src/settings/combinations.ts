@@ -21,6 +21,12 @@ export function problemsBetween(values: Values, from: Gathered['from']): string[
   if (values.PLAYGROUND_IMAGE_CDN_BASE && absent.length === s3Names.length) {
     problems.push('PLAYGROUND_IMAGE_CDN_BASE must go with R2_*: it is the address of a bucket, and there is none')
   }
+  const { PLAYGROUND_EMBED_ORIGIN: embed } = values
+  if (embed && URL.parse(embed)?.origin === embed && !keepsSecureCookies(values.PLAYGROUND_PUBLIC_ORIGIN)) {
+    problems.push(
+      'PLAYGROUND_EMBED_ORIGIN needs an https:// PLAYGROUND_PUBLIC_ORIGIN: browsers keep no other cookie in a frame',
+    )
+  }
   const shared = from.DATABASE_URL
     ? 'DATABASE_URL is given'
     : values.PLAYGROUND_ROLE && values.PLAYGROUND_ROLE !== 'all'
@@ -49,6 +55,11 @@ export function warningsBetween(values: Values): string[] {
     )
   }
   return warnings
+}
+
+/** To try it out, this very machine will do. */
+function keepsSecureCookies(origin = ''): boolean {
+  return /^(https:|http:\/\/(localhost|127\.0\.0\.1)(:|$))/.test(origin)
 }
 
 function trustsNobody(proxies: string | undefined): boolean {

@@ -65,6 +65,15 @@ const Reaching = z
           '相信谁的 `X-Forwarded-For`：前面有几层反向代理，或它们所在的网段（`172.16.0.0/12`）',
         ],
       }),
+    PLAYGROUND_EMBED_ORIGIN: address()
+      .refine(text => new URL(text).origin === text, 'must be an origin without a path')
+      .optional()
+      .register(about, {
+        meaning: [
+          'the gateway’s site, e.g. `https://gateway.example.com`, whose menu may open this app in a frame and sign people in; needs an https `PLAYGROUND_PUBLIC_ORIGIN`; see [operations](operations.md)',
+          '网关站点的源，例如 `https://gateway.example.com`：它的自定义菜单可以用框架打开本站并直接登录；需要 https 的 `PLAYGROUND_PUBLIC_ORIGIN`，见[运维](operations.zh-CN.md)',
+        ],
+      }),
     SUB2API_PROXY: yesOrNo()
       .prefault('false')
       .register(about, {

@@ -51,6 +51,8 @@ export interface Page {
   /** `1.4 MB`. */
   size(bytes: number): string
   number(value: number): string
+  /** Shown in a frame of the gateway's site. */
+  framed: boolean
   /** What an ended sign-in kept from being sent, to be sent again. */
   keptForm: TypedForm | null
   /** Who may look at the gallery. */
@@ -77,6 +79,7 @@ export function createPage(facts: PageFacts): Page {
   const sprite = facts.asset('icons.svg')
   return {
     ...facts,
+    framed: false,
     keptForm: null,
     commands: commandsOf({ hasGallery: facts.galleryOpen !== 'off' }),
     t: translator(lang),

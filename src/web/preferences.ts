@@ -1,7 +1,8 @@
-import { type CookieOptions, type Request, type RequestHandler, Router } from 'express'
+import { type CookieOptions, type Request, type RequestHandler, type Response, Router } from 'express'
+import type { Config } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { type Language, languages, preferredLanguage } from './i18n.ts'
-import { createPage, type Theme, timeZoneNamed } from './page.ts'
+import { createPage, type Page, type Theme, timeZoneNamed } from './page.ts'
 import { localPath } from './parse.ts'
 
 const themes: readonly string[] = ['system', 'light', 'dark'] satisfies Theme[]
@@ -26,11 +27,20 @@ export function pageOfRequest(deps: Pick<Deps, 'staticFiles' | 'config'>): Reque
   }
 }
 
-export function preferenceRoutes(options: { https: boolean }): Router {
+/** For a cookie that a frame in another site's page keeps, apart from those of our own pages. */
+export const acrossSites = { sameSite: 'none', secure: true, partitioned: true } as const
+
+export function preferenceCookie(res: Response, { publicOrigin }: Pick<Config, 'publicOrigin'>): CookieOptions {
+  const secure = publicOrigin?.startsWith('https:') ?? false
+  const cookie = { maxAge: YEAR_MS, sameSite: 'lax', secure, httpOnly: true, path: '/' } as const
+  return (res.locals.page as Page | undefined)?.framed ? { ...cookie, ...acrossSites } : cookie
+}
+
+export function preferenceRoutes(config: Pick<Config, 'publicOrigin'>): Router {
   const router = Router()
-  const cookie: CookieOptions = { maxAge: YEAR_MS, sameSite: 'lax', secure: options.https, httpOnly: true, path: '/' }
   router.post('/preferences', (req, res) => {
     const { language, theme, back } = req.body ?? {}
+    const cookie = preferenceCookie(res, config)
     if (languages.includes(language)) res.cookie('lang', language, cookie)
     if (themes.includes(theme)) res.cookie('theme', theme, cookie)
     res.redirect(303, localPath(back, '/'))

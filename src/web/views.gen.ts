@@ -134,7 +134,9 @@ export interface Views {
   'palette/_search': { words: string | null; back: string }
   'palette/index': { found: import('../palette/view.ts').FoundView }
   'session/code': { maskedEmail: string; error: string | null; next: string }
+  'session/continue': { email: string; current: string | null }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
+  'session/own-window': { sentence: string; path: string; framed: boolean }
   'spend/_chart': { days: NonNullable<import('../spend/view.ts').SpendView['days']> }
   'spend/_receipt': { receipt: import('../spend/view.ts').ReceiptView }
   'spend/_today': { usd: number }
