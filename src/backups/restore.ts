@@ -111,7 +111,7 @@ async function refuseFilled(db: Db, { manifest }: Backup): Promise<void> {
 /** Those that are not there yet: what an earlier try brought is the same. */
 async function filesToCopy({ folder, sums, manifest }: Backup, config: Readonly<Config>): Promise<string[]> {
   if (manifest.objects.place === 'here' && config.s3) {
-    throw new BackupError('the backup has the pictures in it: restore it without R2_*, then run npm run migrate:r2')
+    throw new BackupError('the backup has the pictures in it: restore it without R2_*')
   }
   const wanted: string[] = []
   let bytes = 0
