@@ -22,6 +22,7 @@ const commands = [
   { name: 'folders', keys: ['g', 'f'], icon: 'folder', go: '/library/folders' },
   { name: 'trash', keys: ['g', 't'], icon: 'trash-2', go: '/library/trash' },
   { name: 'gallery', keys: ['g', 'g'], icon: 'heart', go: '/gallery' },
+  { name: 'spend', keys: ['g', 's'], icon: 'receipt-text', go: '/spend' },
   { name: 'exports', keys: ['g', 'e'], icon: 'download', go: '/exports' },
   { name: 'agents', keys: ['g', 'a'], icon: 'terminal', go: '/agents' },
   { name: 'account', keys: ['g', 'u'], icon: 'user-round', go: '/account' },
