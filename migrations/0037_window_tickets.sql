@@ -1,3 +1,4 @@
+-- serves 0034
 -- Lets the sign-in of a frame open one window of its own, whose cookies are others. Only the SHA-256 of the ticket is here.
 create table window_tickets (
   hash bytea primary key,

@@ -1,3 +1,4 @@
+-- serves 0034
 -- spend: what a receipt needs to be judged by itself: the price list that the estimate was made from, and how it ended
 
 alter table image_jobs add column prices jsonb; -- US dollars a picture by tier, when it was asked for; null: not known

@@ -1,3 +1,4 @@
+-- serves 0034
 -- spend: what is held for whatever waits to be called and may be paid, until its receipt takes over
 
 alter table image_jobs

@@ -1,3 +1,4 @@
+-- serves 0034
 -- spend: what a person allows to be spent, and when they once let something through all the same
 
 create table budgets (

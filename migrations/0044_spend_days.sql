@@ -1,3 +1,4 @@
+-- serves 0034
 -- spend: what was spent, by the days of the person's own zone: a month is the sum of few rows, however many calls it had.
 -- The sums follow the receipts in the same transaction, whatever writes those.
 

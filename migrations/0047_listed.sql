@@ -1,3 +1,4 @@
+-- serves 0034
 -- library: all that a list is filtered, counted and sorted by lies in one index
 
 -- What a tag is looked up by: as long as any other, so that it fits into an index.

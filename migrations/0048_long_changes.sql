@@ -1,3 +1,4 @@
+-- serves 0034
 -- library: what is done with very many pictures is a row with a state, done part by part, stopped and undone the same way
 
 alter table library_changes
