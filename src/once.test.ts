@@ -53,7 +53,7 @@ test('Create pressed twenty times at once is one paid picture', async () => {
 test('Try again pressed twenty times is one paid call, also when that ends badly before the last press', async () => {
   for (const page of ['/images', null]) {
     const person = await alice(app)
-    mock.control.fault({ match: { prompt: `a stubborn pier on ${page}` }, reply: 'moderation', times: 3 })
+    mock.control.fault({ match: { prompt: `a stubborn pier on ${page}` }, reply: 'too_large', times: 3 })
     const id = await ask(person, `a stubborn pier on ${page}`)
     await jobEnd(db, id)
     const path = page ?? `/images/${id}`
@@ -69,7 +69,7 @@ test('Try again pressed twenty times is one paid call, also when that ends badly
 
 test('what was tried again well in one tab is found from another, and not paid again', async () => {
   const person = await alice(app)
-  mock.control.fault({ match: { prompt: 'a pier in two tabs' }, reply: 'moderation' })
+  mock.control.fault({ match: { prompt: 'a pier in two tabs' }, reply: 'too_large' })
   const id = await ask(person, 'a pier in two tabs')
   await jobEnd(db, id)
   const tabs = [await formOn(person, '/images', 'form[action$="/retry"]')]
@@ -83,7 +83,7 @@ test('what was tried again well in one tab is found from another, and not paid a
 
 test('a tile that was tried again gets a key for the next time', async () => {
   const person = await alice(app)
-  mock.control.fault({ match: { prompt: 'a pier in vain' }, reply: 'moderation' })
+  mock.control.fault({ match: { prompt: 'a pier in vain' }, reply: 'too_large' })
   const id = await ask(person, 'a pier in vain')
   await jobEnd(db, id)
   const { action, fields } = await formOn(person, '/images', 'form[action$="/retry"]')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import type { Page } from '../testing/browser.ts'
-import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
+import { alice, charlie, type Person, rich, signedIn } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
 let app: TestApp
@@ -212,7 +212,7 @@ test('variations ask for the same again, n times, once for a double click, and n
 
 test('however many wait, a page asks after those that are next, at an address that every proxy takes', async t => {
   const { browser } = await app.another({ role: 'web', limits: { ...app.config.limits, queuedPerUser: 1000 } })
-  const person = await signedIn(app, 'patient@example.com', browser())
+  const person = await rich(app, await signedIn(app, 'patient@example.com', browser()))
   const goOn = hold(person)
   t.after(async () => {
     await app.db.run(

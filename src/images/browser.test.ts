@@ -186,7 +186,7 @@ test('what a picture cost is told, though it came to be known just before the an
   await page.unroute('**/images/tiles*')
   for (const [shown, facts] of [
     [page, `${tile('costs something')} >> .caption-facts`],
-    [single.page, '.facts'],
+    [single.page, '.facts dl'],
   ] as const) {
     await shown.waitForSelector(`${facts} >> text=$`)
     await shown.waitForSelector(`${facts} >> text=≈`, { state: 'detached' })

@@ -258,7 +258,7 @@ describe('money', together, () => {
     assert.equal(row.charged, 'yes')
     const page = await person.get('/images')
     assert.match(words(tile(page.html, id)), /\$0\.402/)
-    assert.match(words(page.html.querySelector('#balance-rail')), /\$12\.10$/)
+    assert.match(words(page.html.querySelector('#balance-rail')), /\$12\.10 /)
   })
 
   test('the page that sees the cost sees the new balance, too', async () => {
@@ -276,7 +276,7 @@ describe('money', together, () => {
       const page = await person.get(`/images/tiles?t=${id}.0.0`, htmx)
       return page.html.querySelector(`#job-${id}`) && (await jobRow(app.db, id)).cost !== null && page
     })
-    assert.match(words(news.html.querySelector('#balance-rail')), /\$12\.37$/)
+    assert.match(words(news.html.querySelector('#balance-rail')), /\$12\.37 /)
   })
 
   test('the estimate is tier × count × multiplier, and changes with the form', async () => {

@@ -6,7 +6,7 @@ import type { Running } from '../main.ts'
 import type { FaultInput } from '../mock/faults.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import { ask, type JobRow, jobEnd, jobIn } from '../testing/jobs.ts'
-import { alice, charlie, type Person } from '../testing/people.ts'
+import { alice, charlie, type Person, rich } from '../testing/people.ts'
 import { startProcess } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
@@ -21,7 +21,7 @@ before(async () => {
     worker: { tickSeconds: 0.05, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 0.5 },
   })
   app.mock.control.set({ usageDelayMs: 3_600_000 })
-  person = await alice(app)
+  person = await rich(app, await alice(app))
   const photo = await sharp({ create: { width: 640, height: 640, channels: 3, background: '#a63' } })
     .png()
     .toBuffer()

@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '../db/db.ts'
 import type { Point } from '../mock/faults.ts'
 import { atEnd, type RestartablePostgres, restartablePostgres } from '../testing/database.ts'
 import { ask, jobRow } from '../testing/jobs.ts'
-import { alice, type Person } from '../testing/people.ts'
+import { alice, type Person, rich } from '../testing/people.ts'
 import { differences } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type Step, type SteppedWorker, startSteppedWorker } from '../testing/stepped.ts'
@@ -63,7 +63,7 @@ before(async () => {
   app = await testApp({ databaseUrl: postgres.url, role: 'web', worker })
   db = openDatabase({ url: postgres.url, max: 2 })
   atEnd(() => db.close())
-  person = await alice(app)
+  person = await rich(app, await alice(app))
   app.mock.control.user(person.email, { concurrency: 100 })
 })
 

@@ -19,6 +19,13 @@ export function charlie(app: TestApp): Promise<Person> {
   return signedIn(app, `charlie${++number}@example.com`)
 }
 
+/** With so many US dollars that nothing has to wait for the balance, however much is made. */
+export async function rich(app: TestApp, person: Person): Promise<Person> {
+  app.mock.control.user(person.email, { balance: 1000 })
+  await person.post('/account/balance')
+  return person
+}
+
 /** Signs in with a password of its own kind and chooses the first usable key, if there is one. */
 export async function signedIn(app: TestApp, email: string, browser: Browser = app.browser()): Promise<Person> {
   const answer = await browser.post('/login', { email, password: `password of ${email}` })
