@@ -192,8 +192,12 @@ export function claimDueReceipts(db: Db, limit: number, lostWorksSeconds: number
   )
 }
 
+/** Of these, the ones that nobody has settled meanwhile are looked at again then. */
 export async function postponeLook(db: Db, receipts: readonly Receipt[], until: Date): Promise<void> {
-  await db.run(`update receipts set look_at = $2 where id = any($1)`, [receipts.map(({ id }) => id), until])
+  await db.run(`update receipts set look_at = $2 where id = any($1) and look_at is not null`, [
+    receipts.map(({ id }) => id),
+    until,
+  ])
 }
 
 /** Whoever has it is alone in joining this person's calls and rows. */

@@ -352,6 +352,20 @@ test('an amount that could not be looked up in time is known when the gateway te
   await until('the amount', async () => (await jobRow(app.db, id)).cost)
 })
 
+test('who looks while somebody else settles the same person looks again soon', async () => {
+  const person = await alice(app)
+  const { id: userId } = app.mock.control.user(person.email)
+  const elsewhere = await app.db.pool.connect()
+  await elsewhere.query('begin')
+  await elsewhere.query('select pg_advisory_xact_lock(743001, hashint8($1))', [userId])
+  const id = await ask(person, 'settled beside another')
+  const refused = (line: string) => line.includes('bills could not be settled') && line.includes(`"user":${userId}`)
+  await until('a look that finds no room', async () => app.logs.some(refused))
+  await elsewhere.query('commit')
+  elsewhere.release()
+  await until('the cost', async () => (await jobRow(app.db, id)).cost)
+})
+
 test('a job that is not in doubt is left as it is', async () => {
   const person = await alice(app)
   const id = await ask(person, 'all went well')

@@ -9,6 +9,8 @@ const RECEIPTS_AT_ONCE = 500
 /** A gateway that hangs holds a look for a while: the others do not wait for it. */
 const LOOKS_AT_ONCE = 10
 const STOP_WITHIN_MS = 5_000
+/** After a look that came to nothing, such as beside another at the same person's calls. */
+const AGAIN_AFTER_MS = 2_000
 
 /**
  * Settles by itself what was called and may have been charged, of whatever kind: one look serves all calls of a person.
@@ -40,7 +42,12 @@ export function startSettling(
     const due = await queries.claimDueReceipts(deps.db, RECEIPTS_AT_ONCE, AFTER_A_BREAK)
     for (const receipts of Map.groupBy(due, receipt => receipt.userId).values()) {
       const look: Promise<void> = lookFor(receipts)
-        .catch(error => deps.log.error({ err: error, user: receipts[0]!.userId }, 'bills could not be settled'))
+        .catch(async error => {
+          deps.log.error({ err: error, user: receipts[0]!.userId }, 'bills could not be settled')
+          await queries.postponeLook(deps.db, receipts, new Date(Date.now() + AGAIN_AFTER_MS))
+        })
+        // They come again when their claim has run out.
+        .catch(error => deps.log.warn({ err: error }, 'the next look at bills could not be set'))
         .finally(() => looks.delete(look))
       looks.add(look)
     }
