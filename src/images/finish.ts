@@ -13,6 +13,7 @@ const ofKey: ReadonlySet<string> = new Set(['key_invalid', 'key_expired', 'key_q
 export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promise<void> {
   const { state, reason = null, charged, leftovers = false } = ending
   const bare = { state, reason, charged, leftovers }
+  await deps.at?.('ending', job.id)
   const ended = await persistEnding(deps, ending, bare, told =>
     deps.db.transaction(async tx => {
       const row = await finishJob(tx, job, told)

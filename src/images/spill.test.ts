@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { before, test } from 'node:test'
+import { afterEach, before, test } from 'node:test'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { type Db, openDatabase } from '../db/db.ts'
@@ -12,6 +12,7 @@ import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
 import { assertNoSecrets } from '../testing/leaks.ts'
 import { filesIn, replaceByFile, spills } from '../testing/outage.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
+import { killProcesses } from '../testing/process.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type Step, startSteppedWorker } from '../testing/stepped.ts'
 
@@ -21,6 +22,8 @@ let app: TestApp
 before(async () => {
   app = await testApp({ role: 'web', worker })
 })
+
+afterEach(killProcesses)
 
 let disks = 0
 /** A disk of its own for a worker's spill. */
@@ -69,7 +72,7 @@ test('killed at every step of a spill: what was on the disk is filed when the st
   for (const [i, [step]] of cells.entries()) await doomed.reached([ids[i]!], step)
   await doomed.kill()
 
-  const other = await startSteppedWorker(app, { spill: disk() })
+  await startSteppedWorker(app, { spill: disk() })
   await sweeps()
   for (const id of ids) assert.equal((await jobRow(app.db, id)).state, 'running', 'nobody else ends it')
   for (const id of ids.slice(2)) {
@@ -89,7 +92,6 @@ test('killed at every step of a spill: what was on the disk is filed when the st
     assert.equal(app.mock.control.calls({ prompt: `killed when ${step}, ${n}` }).length, 1, step)
   }
   await until('an empty disk', async () => (await filesOf(spill)).length === 1)
-  await Promise.all([back.kill(), other.kill()])
 })
 
 test('killed at every step of filing what was spilled: it is filed once', async () => {
@@ -104,12 +106,12 @@ test('killed at every step of filing what was spilled: it is filed once', async 
   const bytes = await Promise.all(spilled.map(file => readFile(file)))
   await first.kill()
 
-  for (const step of ['received', 'half_stored', 'committing', 'filed', 'ended'] as const) {
+  for (const step of ['received', 'half_stored', 'committing', 'filed', 'ending', 'ended'] as const) {
     const doomed = await startSteppedWorker(app, { spill }, { [id]: step })
     await doomed.reached([id], step)
     await doomed.kill()
   }
-  const last = await startSteppedWorker(app, { spill })
+  await startSteppedWorker(app, { spill })
 
   const row = await jobEnd(app.db, id)
   assert.deepEqual([row.state, row.charged, row.failureReason, row.keySecret], ['done', 'yes', null, null])
@@ -118,7 +120,25 @@ test('killed at every step of filing what was spilled: it is filed once', async 
   for (const { returned } of rows) assert.partialDeepStrictEqual(returned, facts)
   assert.equal(app.mock.control.calls({ prompt: 'killed while it is filed' }).length, 1)
   await until('an empty disk', async () => (await filesOf(spill)).length === 1)
-  await last.kill()
+})
+
+test('while what was spilled is filed, slowly, no other worker ends the job', async () => {
+  const person = await alice(app)
+  const id = await ask(person, 'filed slowly', { n: '2' })
+  const spill = disk()
+  const doomed = await startSteppedWorker(app, { spill }, { [id]: 'spilled' }, 'down')
+  await doomed.reached([id], 'spilled')
+  await doomed.kill()
+
+  const slow = await startSteppedWorker(app, { spill }, { [id]: 'ending' })
+  await slow.reached([id], 'ending')
+  await startSteppedWorker(app, { spill: disk() })
+  await sweeps()
+  assert.equal((await jobRow(app.db, id)).state, 'running')
+  slow.order('go on')
+  const row = await jobEnd(app.db, id)
+  assert.deepEqual([row.state, row.failureReason], ['unknown', 'interrupted'])
+  assert.equal((await picturesOf(person, id)).length, 1)
 })
 
 test('the store and the database away at once, and then the worker killed: the picture comes all the same', async () => {
@@ -141,16 +161,15 @@ test('the store and the database away at once, and then the worker killed: the p
   await postgres.start()
 
   // Whatever others have made of it meanwhile: nobody could be told.
-  const other = await startSteppedWorker(house, { spill: disk() })
+  await startSteppedWorker(house, { spill: disk() })
   const row = await until('the job to be given up', async () => {
     const found = await jobRow(db, id).catch(() => null)
     return found?.state === 'unknown' && found
   })
   assert.equal(row.charged, 'unknown')
-  const back = await startSteppedWorker(house, { spill })
+  await startSteppedWorker(house, { spill })
   assert.equal((await jobIn(db, id, 'done')).charged, 'yes')
   assert.equal(house.mock.control.calls().length, 1)
-  await Promise.all([back.kill(), other.kill()])
 })
 
 test('a stop while the store hangs puts what is in memory on the disk, and ends', async () => {
@@ -165,10 +184,9 @@ test('a stop while the store hangs puts what is in memory on the disk, and ends'
   await stopped.ended()
 
   assert.ok((await waiting(id)).madeAt)
-  const next = await startSteppedWorker(app, { spill })
+  await startSteppedWorker(app, { spill })
   assert.equal((await jobEnd(app.db, id)).state, 'done')
   assert.equal(app.mock.control.calls({ prompt: 'in memory at the stop' }).length, 1)
-  await next.kill()
 })
 
 test('a stop while the database is away leaves the end of a job on the disk, and ends', async () => {
@@ -189,9 +207,8 @@ test('a stop while the database is away leaves the end of a job on the disk, and
   await stopped.ended()
   await postgres.start()
 
-  const next = await startSteppedWorker(house, { spill })
+  await startSteppedWorker(house, { spill })
   assert.deepEqual([(await jobIn(db, id, 'done')).charged, house.mock.control.calls().length], ['yes', 1])
-  await next.kill()
 })
 
 test('a call and the store break together: the last preview is offered when the store is back, after a kill too', async () => {
@@ -207,7 +224,7 @@ test('a call and the store break together: the last preview is offered when the 
   await doomed.kill()
   assert.equal((await filesOf(spill)).filter(file => /1000-[0-9a-f]{64}$/.test(file)).length, 2)
 
-  const back = await startSteppedWorker(app, { spill })
+  await startSteppedWorker(app, { spill })
   for (const id of [ended, killed]) {
     assert.equal((await jobEnd(app.db, id)).state, 'unknown')
     await until('the preview', async () => (await person.get(`/images/${id}`)).text.includes('/files/'))
@@ -217,7 +234,6 @@ test('a call and the store break together: the last preview is offered when the 
       ['Preview'],
     )
   }
-  await back.kill()
 })
 
 test('a worker that never comes back: the operator gives it up, and if it does come back all is well', async () => {

@@ -85,10 +85,10 @@ async function bringHomeOne(deps: Deps, work: string, claimsHere: readonly strin
       (await beforeLeaving(deps, fileSpilled(deps, job, spilled.position, bytes, note?.told[spilled.position])))
     if (made?.condition === 'undecodable') spoilt.push(made.detail)
     else if (made) brought++
-    await deps.spill.remove(spilled)
   }
   if (!note) await recover(deps, job, brought)
   else await finish(deps, job, await endingOf(deps, job, note, spoilt))
+  // Not before: a job with nothing in the spill is for any worker to end.
   await deps.spill.removeWork(work)
   deps.log.info({ job: work, pictures: brought }, 'the spill of a job was filed')
 }

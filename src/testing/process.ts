@@ -5,6 +5,13 @@ import { createInterface } from 'node:readline'
 import { atEnd } from './database.ts'
 import type { TestApp } from './server.ts'
 
+const alive = new Set<() => Promise<void>>()
+
+/** After a test that may have failed: what it started does not work on the next one's jobs. */
+export async function killProcesses(): Promise<void> {
+  await Promise.all([...alive].map(kill => kill()))
+}
+
 /** A process of its own with the app's database, gateway and secrets; killed after the file's last test. */
 export async function startProcess(
   app: TestApp,
@@ -28,10 +35,13 @@ export async function startProcess(
   })
   child.on('message', heard)
   const exited = once(child, 'exit')
-  atEnd(async () => {
+  async function kill(): Promise<void> {
     child.kill('SIGKILL')
     await exited
-  })
+    alive.delete(kill)
+  }
+  alive.add(kill)
+  atEnd(kill)
   for await (const line of createInterface(child.stdout!)) {
     app.logs.push(line)
     const { msg, url } = JSON.parse(line) as { msg?: string; url?: string }

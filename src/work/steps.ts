@@ -5,6 +5,7 @@ export type Step =
   | 'received'
   | 'committing' // a picture, with its row
   | 'filed'
+  | 'ending' // all of it, but to say so
   | 'ended'
   // Where the store did not take a picture:
   | 'bound' // to the spill of this worker
@@ -13,7 +14,6 @@ export type Step =
   // Of what has many parts:
   | 'stored' // bytes that no row uses yet
   | 'part'
-  | 'ending' // all of it, but to say so
   // Of news:
   | 'heard' // not acted on yet
   | 'painted' // the model is about to be told

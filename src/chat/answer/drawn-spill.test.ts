@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { test } from 'node:test'
+import { afterEach, test } from 'node:test'
 import sharp from 'sharp'
 import type { Config } from '../../config.ts'
 import { answerCalls, newestReply, openStream, replyIn, say, talk } from '../../testing/conversations.ts'
 import { filesIn, replaceByFile, spills } from '../../testing/outage.ts'
 import { alice, charlie, type Person } from '../../testing/people.ts'
+import { killProcesses } from '../../testing/process.ts'
 import { testApp, until } from '../../testing/server.ts'
 import { startSteppedChat } from '../../testing/stepped-chat.ts'
 
@@ -15,6 +16,8 @@ import { startSteppedChat } from '../../testing/stepped-chat.ts'
 const worker = { tickSeconds: 0.1, leaseSeconds: 1, sweepSeconds: 0.2, persistSeconds: 1 }
 const app = await testApp({ role: 'web', worker })
 const { db, mock } = app
+
+afterEach(killProcesses)
 
 let disks = 0
 /** A disk of its own for a worker's spill. */
@@ -70,7 +73,7 @@ test('killed at every step of a spill: what was on the disk is shown when the st
   await doomed.reached(...steps)
   await doomed.kill()
 
-  const other = await startSteppedChat(app, [], { spill: disk() })
+  await startSteppedChat(app, [], { spill: disk() })
   for (const { id } of turns) assert.equal((await replyIn(db, id, 'unknown')).failureReason, 'interrupted')
   await db.pool.query(`update drawn_waiting set heard_at = now() - interval '1 hour'`)
   assert.match(await footOf(turns[3]!.person, turns[3]!.id), /made and safe on a machine that is not answering/)
@@ -96,7 +99,6 @@ test('killed at every step of a spill: what was on the disk is shown when the st
     assert.equal(answerCalls(mock, { email: person.email }).length, 1)
   }
   await until('an empty disk', async () => (await filesIn(spill.directory)).length === 1)
-  await Promise.all([back.kill(), other.kill()])
 })
 
 test('killed at every step of filing what was spilled: it is filed once', async () => {
@@ -113,7 +115,7 @@ test('killed at every step of filing what was spilled: it is filed once', async 
     await doomed.reached(`picture ${step}`)
     await doomed.kill()
   }
-  const last = await startSteppedChat(app, [], { spill })
+  await startSteppedChat(app, [], { spill })
 
   await until('an empty disk', async () => (await filesIn(spill.directory)).length === 1)
   assert.deepEqual(
@@ -122,7 +124,6 @@ test('killed at every step of filing what was spilled: it is filed once', async 
   )
   assert.equal((await person.get('/library')).html.querySelectorAll('img[src*="/thumb"]').length, 1)
   assert.equal(answerCalls(mock, { email: person.email }).length, 1)
-  await last.kill()
 })
 
 test('while the store is away an answer ends, says that its picture is safe, and shows it by itself when it is back', async () => {
