@@ -204,6 +204,15 @@ CREATE OR REPLACE FUNCTION public.tag_hashes(keys text[])
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (SELECT COALESCE(array_agg(tag_hash(key.key) ORDER BY key.key), '{}'::bigint[]) AS "coalesce" FROM unnest(tag_hashes.keys) key(key));
+CREATE OR REPLACE FUNCTION public.log_judgement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into operator_acts (at, admin_id, act, user_id, subject, reason)
+    values (new.at, new.admin_id, new.did, new.user_id, new.picture_id::text, new.reason);
+  return null;
+end $function$;
 
 create table accounts (
   user_id bigint not null,
@@ -736,6 +745,18 @@ create table news (
   constraint news_topic_check CHECK ((topic = ANY (ARRAY['picture-ended'::text, 'answer-ended'::text, 'conversation-changed'::text])))
 );
 
+create table operator_acts (
+  id bigint generated always as identity not null,
+  at timestamp(3) with time zone default clock_timestamp() not null,
+  admin_id bigint,
+  act text not null,
+  user_id bigint,
+  subject text,
+  reason text default ''::text not null,
+  count integer,
+  constraint operator_acts_pkey PRIMARY KEY (id)
+);
+
 create unlogged table panel_calls (
   user_id bigint not null,
   minute timestamp with time zone not null,
@@ -1188,6 +1209,8 @@ CREATE INDEX likes_by_user ON public.likes USING btree (user_id);
 CREATE INDEX likes_of_month_most ON public.likes_of_month USING btree (month, likes DESC, exhibit_id DESC);
 CREATE INDEX news_by_lease ON public.news USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX news_in_line ON public.news USING btree (created_at) WHERE (state = 'queued'::text);
+CREATE INDEX operator_acts_of_admin ON public.operator_acts USING btree (admin_id);
+CREATE INDEX operator_acts_of_user ON public.operator_acts USING btree (user_id) WHERE (user_id IS NOT NULL);
 CREATE INDEX pictures_by_file ON public.pictures USING btree (token);
 CREATE INDEX pictures_by_folder ON public.pictures USING btree (folder_id, created_at DESC, id DESC) WHERE (folder_id IS NOT NULL);
 CREATE INDEX pictures_by_source ON public.pictures USING gin (source_tokens) WHERE (source_tokens <> '{}'::text[]);
@@ -1231,6 +1254,7 @@ CREATE INDEX window_tickets_of_sign_in ON public.window_tickets USING btree (sig
 CREATE TRIGGER spend_zone_new AFTER INSERT OR UPDATE OF time_zone ON public.accounts FOR EACH ROW EXECUTE FUNCTION recount_spend_of_account();
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
+CREATE TRIGGER gallery_audit_logged AFTER INSERT ON public.gallery_audit FOR EACH ROW EXECUTE FUNCTION log_judgement();
 CREATE TRIGGER release_gone AFTER DELETE ON public.image_jobs FOR EACH ROW WHEN ((old.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION release_picture();
 CREATE TRIGGER reserve_changed AFTER UPDATE ON public.image_jobs FOR EACH ROW WHEN (((((old.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (old.called_at IS NULL)) IS DISTINCT FROM ((new.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (new.called_at IS NULL))) OR (old.dearest IS DISTINCT FROM new.dearest) OR (old.estimate IS DISTINCT FROM new.estimate) OR (old.from_balance IS DISTINCT FROM new.from_balance))) EXECUTE FUNCTION reserve_for_picture();
 CREATE TRIGGER reserve_new AFTER INSERT ON public.image_jobs FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_picture();

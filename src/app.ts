@@ -101,6 +101,7 @@ export function createApp(deps: Deps): App {
     web.use(room('/files', async () => (await import('./library/files.ts')).fileRoutes(deps)))
     web.use(room('/exports', async () => (await import('./exports/routes.ts')).exportRoutes(deps)))
     web.use(room('/imports', async () => (await import('./imports/routes.ts')).importRoutes(deps)))
+    web.use(room('/admin', async () => (await import('./admin/routes.ts')).adminRoutes(deps)))
     web.use(room('/gallery', gallery))
     web.use(room('/shared', gallery))
     web.get('/', (_req, res) => {

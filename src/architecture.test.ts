@@ -13,7 +13,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   session: {
     on: [],
     offers:
-      'caller device guard kept-form leave leave-queries mine panel-queries queries session-data store tokens upkeep',
+      'admin-queries caller device guard kept-form leave leave-queries mine panel-queries queries session-data store tokens upkeep',
   },
   account: {
     on: ['session'],
@@ -25,6 +25,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     offers:
       'budgets copy copy-queries cover-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
   },
+  operators: { on: ['session'], offers: 'act-queries guard leave mine' },
   library: {
     on: ['session'],
     offers:
@@ -36,15 +37,15 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
       'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: {
-    on: ['session', 'account', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
+    on: ['session', 'account', 'operators', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
     offers: 'leave queries upkeep worker',
   },
   departures: {
-    on: ['session', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
+    on: ['session', 'operators', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
     offers: 'worker',
   },
   imports: { on: ['session', 'library'], offers: 'file leave mine queries upkeep worker' },
-  gallery: { on: ['session', 'library'], offers: 'leave mine moderation-queries queries upkeep' },
+  gallery: { on: ['session', 'operators', 'library'], offers: 'leave mine moderation-queries queries upkeep' },
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers: 'answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',
@@ -61,6 +62,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     on: ['session', 'account', 'spend', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
     offers: '',
   },
+  admin: { on: ['session', 'operators', 'gallery'], offers: '' },
   proxy: { on: ['session'], offers: '' },
   ops: { on: [], offers: '' },
 }

@@ -6,11 +6,14 @@ import * as gallery from '../gallery/leave.ts'
 import * as images from '../images/leave.ts'
 import * as imports from '../imports/leave.ts'
 import * as library from '../library/leave.ts'
+import * as operators from '../operators/leave.ts'
 import * as session from '../session/leave.ts'
 import * as spend from '../spend/leave.ts'
 
 // Who leans on others lets go before them; the user is the last. What has no door goes with the user's row.
-const rooms = [exports, imports, gallery, agents, chat, images, library, spend, session].map(({ leave }) => leave)
+const rooms = [exports, imports, gallery, agents, chat, images, library, spend, operators, session].map(
+  ({ leave }) => leave,
+)
 
 export async function countAll(db: Db, userId: number): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}

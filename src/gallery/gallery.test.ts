@@ -497,8 +497,8 @@ test('what an operator hides needs a reason, which its author reads; withdrawn a
     assert.equal(again.status, 422)
     assert.match(again.text, /An operator has hidden this picture/)
   }
-  const { rows } = await app.db.pool.query('select did, reason from gallery_audit where picture_id = $1', [picture.id])
-  assert.deepEqual(rows, [{ did: 'hide', reason: 'not <here>' }])
+  const { rows } = await app.db.pool.query('select act, reason from operator_acts where subject = $1', [picture.id])
+  assert.deepEqual(rows, [{ act: 'hide', reason: 'not <here>' }])
 })
 
 test('what an operator has hidden nobody shows again by another copy of its bytes, until it is shown again', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { recordAct } from '../operators/act-queries.ts'
 import type { Exhibit } from './queries.ts'
 
 export const reasons = ['illegal', 'sexual', 'violence', 'person', 'rights', 'spam', 'other'] as const
@@ -60,6 +61,15 @@ export function listReported(db: Db, limit: number): Promise<Reported[]> {
   )
 }
 
+/** Exhibits that somebody reported and nobody has judged. */
+export async function countOpenReports(db: Db): Promise<number> {
+  const { count } = await db.one(
+    z.object({ count: z.number() }),
+    `select count(distinct exhibit_id) as count from gallery_reports where closed_at is null`,
+  )
+  return count
+}
+
 export function listHidden(db: Db, limit: number): Promise<Reported[]> {
   return db.many(
     Reported,
@@ -80,13 +90,7 @@ export async function judge(
   did: 'hide' | 'show' | 'dismiss',
   { reason, alike }: { reason: string; alike: readonly Buffer[] },
 ): Promise<void> {
-  await tx.run(`insert into gallery_audit (admin_id, did, picture_id, user_id, reason) values ($1, $2, $3, $4, $5)`, [
-    adminId,
-    did,
-    exhibit.pictureId,
-    exhibit.userId,
-    reason,
-  ])
+  await recordAct(tx, adminId, { act: did, userId: exhibit.userId, subject: exhibit.pictureId, reason })
   if (did === 'hide') await hide(tx, exhibit.sha256, [exhibit.sha256, ...alike], reason)
   if (did === 'show') await show(tx, exhibit.sha256)
   await tx.run(

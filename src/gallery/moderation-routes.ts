@@ -2,7 +2,8 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { checksumsAlike } from '../library/uploads.ts'
-import { requireSignIn, signedIn } from '../session/guard.ts'
+import { requireOperator } from '../operators/guard.ts'
+import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse, parseId, readText } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -18,7 +19,7 @@ const LONGEST_REPORT = 1000
 export function moderationRoutes(deps: Deps, isPerson: RequestHandler): Router {
   const { db, log } = deps
   const router = Router()
-  const isOperator = [requireSignIn(deps, ['reason']), operatorsOnly]
+  const isOperator = requireOperator(deps, ['reason'])
   const reports = createRateLimit(db, { name: 'report', points: 30, seconds: 3600, refusal: 'errors.rate_limited' })
 
   router.get('/gallery/reports', isOperator, async (_req: Request, res: Response) => {
@@ -59,10 +60,4 @@ export function moderationRoutes(deps: Deps, isPerson: RequestHandler): Router {
   }
 
   return router
-}
-
-/** To others there is no such address. */
-const operatorsOnly: RequestHandler = (_req, res, next) => {
-  if (signedIn(res).role !== 'admin') throw new Refusal(404, 'errors.not_found')
-  next()
 }

@@ -1,6 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
+import { isOperator } from '../operators/guard.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import type { SignedIn } from '../session/queries.ts'
 import { Refusal } from '../web/errors.ts'
@@ -160,8 +161,9 @@ export function galleryRoutes(deps: Deps): Router {
   async function visible(req: Request, res: Response): Promise<Shown> {
     const exhibit = await findShown(db, parseId(req.params.id), viewerOf(res))
     const who = res.locals.signedIn as SignedIn | undefined
-    const isHidden = exhibit?.hiddenBecause !== null && exhibit?.userId !== who?.userId && who?.role !== 'admin'
-    if (!exhibit || isHidden) throw new Refusal(404, 'gallery.gone')
+    if (!exhibit) throw new Refusal(404, 'gallery.gone')
+    const isOpen = exhibit.hiddenBecause === null || exhibit.userId === who?.userId
+    if (!isOpen && !(await isOperator(deps, who))) throw new Refusal(404, 'gallery.gone')
     return exhibit
   }
 

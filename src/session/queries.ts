@@ -91,6 +91,11 @@ export async function upsertUser(
   return written === 1
 }
 
+/** What the gateway says by now. */
+export async function setRole(db: Db, userId: number, role: string): Promise<void> {
+  await db.run(`update users set role = $2 where id = $1`, [userId, role])
+}
+
 /** Somebody whose things were brought before they ever signed in: who they are is learnt then. False as for `upsertUser`. */
 export async function expectUser(db: Db, userId: number): Promise<boolean> {
   await db.run(`insert into users (id, email, name, role) values ($1, '', '', 'user') on conflict do nothing`, [userId])

@@ -13,6 +13,10 @@ export interface Views {
   'account/_keys': { keys: import('../account/view.ts').KeysView }
   'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
   'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; pendingNotice: string | null }
+  'admin/_acts': { acts: import('../admin/view.ts').ActView[] }
+  'admin/_nav': { at: 'overview' | 'log' }
+  'admin/index': { overview: import('../admin/view.ts').OverviewView }
+  'admin/log': { log: import('../admin/view.ts').LogView }
   'agents/_obstacle': { id: string; obstacle: import('../account/view.ts').ObstacleView }
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
@@ -101,7 +105,7 @@ export interface Views {
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
   'imports/index': { imports: import('../imports/view.ts').ImportView[]; limit: string }
   'imports/show': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
-  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account' | 'spend')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
+  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account' | 'spend' | 'admin')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
   'library/_change': { change: import('../library/view.ts').ChangeView; back: string; isAsked?: boolean }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
@@ -149,6 +153,7 @@ export interface Views {
 /** The words of each room, as its English file has them. */
 export interface Words {
   account: typeof import('../../views/catalogue/en/account.json', { with: { type: 'json' } })
+  admin: typeof import('../../views/catalogue/en/admin.json', { with: { type: 'json' } })
   agents: typeof import('../../views/catalogue/en/agents.json', { with: { type: 'json' } })
   chat: typeof import('../../views/catalogue/en/chat.json', { with: { type: 'json' } })
   common: typeof import('../../views/catalogue/en/common.json', { with: { type: 'json' } })

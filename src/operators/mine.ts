@@ -1,0 +1,5 @@
+import type { Mine } from '../work/mine.ts'
+
+export const mine: Mine = {
+  tables: { operator_acts: 'what operators did, and why' },
+}
