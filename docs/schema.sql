@@ -509,6 +509,39 @@ create table gallery_reports (
   constraint gallery_reports_reason_check CHECK ((reason = ANY (ARRAY['illegal'::text, 'sexual'::text, 'violence'::text, 'person'::text, 'rights'::text, 'spam'::text, 'other'::text])))
 );
 
+create table gallery_share_pictures (
+  share_id uuid not null,
+  place integer not null,
+  picture_id uuid not null,
+  exhibit_id uuid,
+  before jsonb,
+  constraint gallery_share_pictures_pkey PRIMARY KEY (share_id, place)
+);
+
+create table gallery_shares (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  is_listed boolean default true not null,
+  with_prompt boolean default false not null,
+  with_settings boolean default false not null,
+  days integer,
+  state text default 'asked'::text not null,
+  total integer not null,
+  done integer default 0 not null,
+  left_out integer default 0 not null,
+  made_at timestamp with time zone default now() not null,
+  version integer default 1 not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  not_before timestamp with time zone,
+  started_at timestamp with time zone,
+  attempts integer default 0 not null,
+  claim uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  constraint gallery_shares_pkey PRIMARY KEY (id),
+  constraint gallery_shares_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'queued'::text, 'running'::text, 'done'::text, 'stopped'::text, 'undone'::text])))
+);
+
 create table image_batches (
   id uuid not null,
   user_id bigint not null,
@@ -1123,6 +1156,8 @@ alter table gallery_blocks add constraint gallery_blocks_blocked_id_fkey FOREIGN
 alter table gallery_blocks add constraint gallery_blocks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table gallery_reports add constraint gallery_reports_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;
 alter table gallery_reports add constraint gallery_reports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table gallery_share_pictures add constraint gallery_share_pictures_share_id_fkey FOREIGN KEY (share_id) REFERENCES gallery_shares(id) ON DELETE CASCADE;
+alter table gallery_shares add constraint gallery_shares_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_batches add constraint image_batches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;
@@ -1185,6 +1220,8 @@ CREATE INDEX folders_by_cover ON public.folders USING btree (cover) WHERE (cover
 CREATE INDEX gallery_audit_by_picture ON public.gallery_audit USING btree (picture_id, id DESC);
 CREATE INDEX gallery_hidden_by_cause ON public.gallery_hidden USING btree (because_of);
 CREATE INDEX gallery_reports_open ON public.gallery_reports USING btree (told_at) WHERE (closed_at IS NULL);
+CREATE INDEX gallery_shares_by_age ON public.gallery_shares USING btree (made_at);
+CREATE INDEX gallery_shares_by_user ON public.gallery_shares USING btree (user_id, created_at);
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
 CREATE INDEX image_jobs_dismissed ON public.image_jobs USING btree (user_id, dismissed_at) WHERE (dismissed_at IS NOT NULL);
@@ -1255,6 +1292,7 @@ CREATE TRIGGER spend_zone_new AFTER INSERT OR UPDATE OF time_zone ON public.acco
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
 CREATE TRIGGER gallery_audit_logged AFTER INSERT ON public.gallery_audit FOR EACH ROW EXECUTE FUNCTION log_judgement();
+CREATE TRIGGER wake_for_shares AFTER INSERT OR UPDATE ON public.gallery_shares FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('share');
 CREATE TRIGGER release_gone AFTER DELETE ON public.image_jobs FOR EACH ROW WHEN ((old.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION release_picture();
 CREATE TRIGGER reserve_changed AFTER UPDATE ON public.image_jobs FOR EACH ROW WHEN (((((old.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (old.called_at IS NULL)) IS DISTINCT FROM ((new.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (new.called_at IS NULL))) OR (old.dearest IS DISTINCT FROM new.dearest) OR (old.estimate IS DISTINCT FROM new.estimate) OR (old.from_balance IS DISTINCT FROM new.from_balance))) EXECUTE FUNCTION reserve_for_picture();
 CREATE TRIGGER reserve_new AFTER INSERT ON public.image_jobs FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_picture();

@@ -13,6 +13,7 @@ const hardest: [string, Step][] = [
   ['an import', 'filed'],
   ['an export of everything', 'stored'],
   ['a change of thousands', 'part'],
+  ['a share of thousands', 'part'],
   ['a departure', 'part'],
 ]
 

@@ -10,6 +10,7 @@ import type { Config } from './config.ts'
 import { startDepartureWorker } from './departures/worker.ts'
 import type { Deps } from './deps.ts'
 import { startExportWorker } from './exports/worker.ts'
+import { startShareWorker } from './gallery/long-share.ts'
 import { openHouse } from './house.ts'
 import { hasWork } from './images/claim-queries.ts'
 import { pictureCalls } from './images/receipts.ts'
@@ -64,6 +65,7 @@ export async function start(
       workers.push(await startExportWorker(deps))
       workers.push(await startImportWorker(deps))
       workers.push(await startChangeWorker(deps))
+      workers.push(await startShareWorker(deps))
       workers.push(await startDepartureWorker(deps))
       workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
       // Nobody waits for these.

@@ -14,6 +14,8 @@ interface Belongings {
   change: string
   /** A picture that she showed and an operator has hidden: it is there for the two of them. */
   exhibit: string
+  /** Of very many that she was asked about. */
+  share: string
   export: string
 }
 
@@ -71,6 +73,11 @@ const asked: Record<string, Ask> = {
     fields: { reason: 'spam', words: '' },
   }),
   'POST /gallery/:id/judge': ({ exhibit }) => ({ path: `/gallery/${exhibit}/judge`, fields: { did: 'show' } }),
+  'GET /gallery/shares/:id': ({ share }) => ({ path: `/gallery/shares/${share}` }),
+  'GET /gallery/shares/:id/pictures': ({ share }) => ({ path: `/gallery/shares/${share}/pictures` }),
+  'POST /gallery/shares/:id': ({ share }) => ({ path: `/gallery/shares/${share}`, fields: everything }),
+  'POST /gallery/shares/:id/stop': ({ share }) => ({ path: `/gallery/shares/${share}/stop` }),
+  'POST /gallery/shares/:id/undo': ({ share }) => ({ path: `/gallery/shares/${share}/undo` }),
   'POST /gallery/:id/withdraw': ({ exhibit }) => ({ path: `/gallery/${exhibit}/withdraw` }),
   'GET /exports/:id/file': hers => ({ path: `/exports/${hers.export}/file` }),
   'POST /exports/:id/delete': hers => ({ path: `/exports/${hers.export}/delete` }),
@@ -112,8 +119,13 @@ async function belongingsOf(owner: Person): Promise<Belongings> {
   const page = await owner.get(`/library/${picture!.id}`)
   const folder = /\/library\/folders\/([\w-]+)\/cover/.exec(page.text)![1]!
   const { rows } = await app.db.pool.query<{ id: string }>('select id from exports order by created_at desc limit 1')
+  const asked = await app.db.pool.query<{ id: string }>(
+    `with share as (insert into gallery_shares (user_id, total) select user_id, 1 from pictures where id = $1 returning id)
+     insert into gallery_share_pictures (share_id, place, picture_id) select id, 1, $1 from share returning share_id as id`,
+    [picture!.id],
+  )
   const change = new URL(moved.location, app.url).searchParams.get('undo')!
-  return { picture: picture!, folder, change, exhibit, export: rows[0]!.id }
+  return { picture: picture!, folder, change, exhibit, share: asked.rows[0]!.id, export: rows[0]!.id }
 }
 
 /** All that the routes could have changed of hers. */
@@ -127,6 +139,7 @@ async function stateOf({ email }: Person) {
     folders: await ask(`select id, name, cover from folders where ${mine}`),
     changes: await ask(`select id, did from library_changes where ${mine}`),
     exhibits: await ask(`select id, hidden_because, likes from exhibits where ${mine}`),
+    shares: await ask(`select id, state, done from gallery_shares where ${mine}`),
     exports: await ask(`select id from exports where ${mine}`),
   }
 }

@@ -175,6 +175,7 @@ async function fill(person: Person, friend: Person) {
     [`insert into chat_settings (user_id) values ($1) on conflict do nothing`, [userId]],
     [`insert into image_batches (id, user_id, submission) values (gen_random_uuid(), $1, gen_random_uuid())`, [userId]],
     [`insert into chat_texts (user_id, name, text) values ($1, 'a', 'b')`, [userId]],
+    [`insert into gallery_shares (user_id, total) values ($1, 1)`, [userId]],
     [`insert into budgets (user_id, per_day) values ($1, 1000)`, [userId]],
     [`insert into budget_overrides (user_id, reason, expires_at) values ($1, 'x', now())`, [userId]],
     [`insert into image_drafts (user_id, form) values ($1, '{}') on conflict do nothing`, [userId]],

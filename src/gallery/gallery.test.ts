@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
-import { openStorage } from '../storage/storage.ts'
+import { createLog } from '../log.ts'
+import { openStorage, type Storage } from '../storage/storage.ts'
 import type { Browser, Page } from '../testing/browser.ts'
+import { hoarder, pagesOnly } from '../testing/doomed.ts'
 import { copies } from '../testing/exhibits.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type MadePicture, makePicture, makePictures } from '../testing/pictures.ts'
 import { plansOf } from '../testing/plans.ts'
-import { type TestApp, testApp } from '../testing/server.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
+import { showPart } from './long-share.ts'
+import { ClaimedShare } from './long-share-queries.ts'
 
 let app: TestApp
 before(async () => {
@@ -255,27 +259,120 @@ test('what is selected in the library is shared as one, be it by a filter; what 
   assert.equal((await stranger.post('/gallery/share', { ...everything, id })).status, 404)
 })
 
-test('a thousand are shared at once, and more are refused with their number', async () => {
+test('two hundred are shared while their author waits, and no more by a form that names them', async () => {
   const owner = await alice(app)
   const { id } = await makePicture(app, owner, 'one of a crowd of herons')
-  const more = await app.db.pool.query<{ id: string }>(
-    `insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
-     select user_id, token, model, prompt, requested_size, quality, width, height, bytes
-     from pictures, generate_series(1, 1000) where id = $1 returning id`,
-    [id],
-  )
-  const ids = more.rows.map(row => row.id)
-  const refused = await owner.post('/gallery/share/selection', { id: [id, ...ids].join(',') })
-  assert.equal(refused.status, 422)
-  assert.match(refused.text, /1001 pictures are selected; at most 1000/)
+  const ids = await crowd(app, id, 200)
   const form = await owner.post('/gallery/share/selection', { id: ids.join(',') })
   assert.equal(form.html.querySelectorAll('.share-pictures img').length, 24)
-  assert.match(form.text, /and 976 more/)
+  assert.match(form.text, /and 176 more/)
+  const refused = await owner.post('/gallery/share', { ...everything, id: [id, ...ids].join(',') })
+  assert.equal(refused.status, 422)
+  assert.match(refused.text, /201 pictures are selected; at most 200/)
   const done = await owner.post('/gallery/share', { ...everything, where: 'link', id: ids.join(',') })
   assert.equal(done.location, '/gallery/mine')
   const { rows } = await app.db.pool.query('select from exhibits where picture_id = any($1)', [ids])
-  assert.equal(rows.length, 1000)
+  assert.equal(rows.length, 200)
   await owner.post('/gallery/mine/withdraw')
+})
+
+test('thousands are shared part by part: asked about first, each of them can be seen, and all of it is taken back at once', async () => {
+  const owner = await alice(app)
+  const first = await makePicture(app, owner, 'a heron of thousands')
+  await shared(owner, first, { ...everything, prompt: '' })
+  const ids = await crowd(app, first.id, 1500)
+  const [half] = ids
+  await app.db.run(`update pictures set condition = 'incomplete' where id = $1`, [half])
+
+  const { location } = await owner.post('/gallery/share/selection', { id: [first.id, ...ids].join(',') })
+  const form = await owner.get(location)
+  assert.match(form.text, /The 1,500 pictures themselves/)
+  assert.match(form.text, /1,500 of them have one/)
+  assert.match(form.text, /One of those selected cannot be shared/)
+  assert.match(form.text, /It hangs in the gallery already/)
+  const seen: string[] = []
+  for (let next: string | undefined = `${location.split('?')[0]}/pictures`; next; ) {
+    const page: Page = await owner.get(next)
+    seen.push(...page.html.querySelectorAll('.to-share .caption-prompt').map(({ text }) => text))
+    next = page.html.querySelector('.older a')?.getAttribute('href')
+  }
+  assert.equal(seen.length, 1500)
+  assert.deepEqual([...new Set(seen)], ['a heron of thousands'])
+  assert.equal(await countShown(app, owner), 1, 'nothing becomes public by looking')
+  const action = form.html.querySelector('.share-form')!.getAttribute('action')!
+  assert.equal((await owner.post(action, { ...everything, name: ' ' })).status, 422)
+  assert.equal(await countShown(app, owner), 1)
+
+  assert.equal((await owner.post(action, everything)).location, '/gallery/mine')
+  assert.equal((await owner.post(action, everything)).location, '/gallery/mine', 'sent twice')
+  const progress = new Set<string>()
+  await until('all to be shared', async () => {
+    const bar = (await owner.get('/gallery/mine')).html.querySelector('.change progress')
+    if (bar) progress.add(bar.getAttribute('value')!)
+    return !bar
+  })
+  assert.ok(progress.size > 1, [...progress].join())
+  assert.equal(await countShown(app, owner), 1500)
+  const done = await owner.get('/gallery/mine')
+  assert.match(done.html.querySelector('.change')!.text, /1,500 pictures are shared/)
+  const { rows } = await app.db.pool.query('select from exhibits where picture_id = any($1) and prompt is not null', [
+    [first.id, ...ids],
+  ])
+  assert.equal(rows.length, 1500)
+
+  const undo = done.html.querySelector('.change')!.getAttribute('action')!
+  await owner.post(undo)
+  const left = await app.db.pool.query('select picture_id, prompt from exhibits where picture_id = any($1)', [
+    [first.id, ...ids],
+  ])
+  assert.deepEqual(left.rows, [{ picture_id: first.id, prompt: null }], 'what hung before shows what it showed')
+  assert.equal((await owner.post(undo)).status, 404)
+  await owner.post('/gallery/mine/withdraw')
+})
+
+test('sharing of thousands stops where its author says, and shows nothing that was hidden or deleted meanwhile', async () => {
+  const pages = await pagesOnly()
+  const owner = await hoarder(pages, 450)
+  await pages.db.run(`update files set format = 'png'`)
+  const first = await beginSharing(pages, owner)
+  const { rows } = await pages.db.pool.query<{ picture_id: string }>(
+    'select picture_id from gallery_share_pictures where place <= 2 order by place',
+  )
+  await owner.post(`/library/${rows[0]!.picture_id}/delete`)
+  await pages.db.run(
+    `insert into gallery_hidden (sha256, because_of)
+     select sha256, sha256 from files join pictures using (token) where id = $1`,
+    [rows[1]!.picture_id],
+  )
+
+  assert.equal(await first.showNext(0), true)
+  assert.equal(await countShown(pages, owner), 98)
+  assert.match((await owner.get('/gallery/mine')).text, /<noscript><meta http-equiv="refresh"/)
+  await owner.post(`${first.address}/stop`)
+  assert.equal(await first.showNext(100), false)
+  const stopped = (await owner.get('/gallery/mine')).html.querySelector('.change')!
+  assert.match(stopped.text, /98 of 450 .*2 were left out/)
+  const stranger = await charlie(pages)
+  for (const act of ['', '/stop', '/undo']) {
+    assert.equal((await stranger.post(`${first.address}${act}`, everything)).status, 404)
+  }
+  for (const part of ['', '/pictures']) assert.equal((await stranger.get(`${first.address}${part}`)).status, 404)
+  await owner.post(`${first.address}/undo`)
+  assert.equal(await countShown(pages, owner), 0)
+})
+
+test('what is taken back while thousands are on their way to be shown stays taken back', async () => {
+  const pages = await pagesOnly()
+  const owner = await hoarder(pages, 250)
+  await pages.db.run(`update files set format = 'png'`)
+  for (const takeBack of [(address: string) => `${address}/undo`, () => '/gallery/mine/withdraw']) {
+    const { address, showNext } = await beginSharing(pages, owner)
+    await showNext(0)
+    assert.equal(await countShown(pages, owner), 100)
+    await owner.post(takeBack(address))
+    assert.equal(await showNext(100), false)
+    assert.equal(await countShown(pages, owner), 0)
+  }
 })
 
 test('one like a person, however often and in however many tabs it is pressed; the count is exact', async () => {
@@ -509,8 +606,7 @@ test('what an operator has hidden nobody shows again by another copy of its byte
   ]
   assert.equal(twin.token, picture.token)
   const stamped = await withWords((await owner.get(`/files/${picture.token}`)).body)
-  const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
-  await storage.put(picture.token, stamped, { contentType: 'image/png' })
+  await storageOf(app).put(picture.token, stamped, { contentType: 'image/png' })
   await app.db.run('update files set sha256 = sha256($2) where token = $1', [picture.token, stamped])
   const stranger = await charlie(app)
   // What is brought is stored without the words that were in the file.
@@ -541,8 +637,7 @@ test('what was hidden without the words that files carry nobody shows as it came
   const owner = await alice(app)
   const picture = await makePicture(app, owner, 'a heron as it came')
   const stamped = await withWords((await owner.get(`/files/${picture.token}`)).body)
-  const storage = openStorage({ localDirectory: `${app.config.dataDirectory}/assets`, s3: null, keepLocal: false })
-  await storage.put(picture.token, stamped, { contentType: 'image/png' })
+  await storageOf(app).put(picture.token, stamped, { contentType: 'image/png' })
   await app.db.run('update files set sha256 = sha256($2) where token = $1', [picture.token, stamped])
   const stranger = await charlie(app)
   const theirs = await shared(stranger, await bring(stranger, stamped), everything)
@@ -596,6 +691,44 @@ test('a guest begins in the gallery; where it is for members, or off, nobody els
 })
 
 /** Shares it as the form does: the id of the exhibit. */
+/** Shares everything of theirs, as a worker does that is slow: `showNext` is its next part. */
+async function beginSharing(pages: TestApp, owner: Person) {
+  const all = { all: 'on', as_of: new Date().toISOString(), back: '/library' }
+  const address = (await owner.post('/gallery/share/selection', all)).location
+  await owner.post(address, everything)
+  const claimed = await pages.db.one(
+    ClaimedShare,
+    `update gallery_shares set state = 'running', claim = gen_random_uuid(), lease_until = now() + interval '1 hour'
+     where state = 'queued' returning *`,
+  )
+  const deps = { db: pages.db, log: createLog('silent'), storage: storageOf(pages) }
+  return { address, showNext: (done: number) => showPart(deps, claimed, done) }
+}
+
+/** More pictures like this one. */
+async function crowd({ db }: TestApp, id: string, count: number): Promise<string[]> {
+  const { rows } = await db.pool.query<{ id: string }>(
+    `insert into pictures (user_id, token, model, prompt, requested_size, quality, width, height, bytes)
+     select user_id, token, model, prompt, requested_size, quality, width, height, bytes
+     from pictures, generate_series(1, $2) where id = $1 returning id`,
+    [id, count],
+  )
+  return rows.map(row => row.id)
+}
+
+function storageOf({ config }: TestApp): Storage {
+  return openStorage({ localDirectory: `${config.dataDirectory}/assets`, s3: null, keepLocal: false })
+}
+
+/** How much of theirs is public. */
+async function countShown({ db }: TestApp, { email }: Person): Promise<number> {
+  const { rows } = await db.pool.query<{ count: number }>(
+    'select count(*)::int as count from exhibits join users on users.id = user_id where email = $1',
+    [email],
+  )
+  return rows[0]!.count
+}
+
 async function shared(owner: Person, picture: MadePicture, fields: Record<string, string>): Promise<string> {
   const answer = await owner.post('/gallery/share', { picture: picture.id, ...fields })
   assert.equal(answer.status, 303, answer.text.slice(0, 500))

@@ -1,4 +1,5 @@
 import type { Leave } from '../work/leave.ts'
-import { countShown, deleteExhibitor, withdrawAll } from './leave-queries.ts'
+import { countShown, deleteExhibitor } from './leave-queries.ts'
+import { withdrawAll } from './long-share-queries.ts'
 
 export const leave: Leave = { count: countShown, close: withdrawAll, forget: deleteExhibitor }

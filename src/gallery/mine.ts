@@ -8,6 +8,8 @@ export const mine: Mine = {
     likes: null,
     gallery_blocks: null,
     gallery_reports: null,
+    gallery_shares: 'how far what is shared at once has come, for a day',
+    gallery_share_pictures: 'the pictures of these, for a day',
     gallery_audit: 'what the operator did, and why',
     likes_of_month: 'sums of what others like',
   },

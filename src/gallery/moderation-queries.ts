@@ -123,18 +123,16 @@ export async function hasHidden(db: Db): Promise<boolean> {
   return (await db.maybeOne(z.object({}), `select from gallery_hidden limit 1`, [])) !== null
 }
 
-/** How many pictures, by their checksums or those of their copies, are of bytes that operators have hidden. */
-export async function countHidden(tx: Db, hashes: readonly Buffer[], copies: readonly Buffer[]): Promise<number> {
+/** Which of these checksums, in hexadecimal, are of bytes that operators have hidden. */
+export async function hiddenAmong(tx: Db, hashes: readonly Buffer[]): Promise<Set<string>> {
   // Nothing is hidden between this look and the end of the transaction, or it would miss what is shown in it.
   await tx.run('lock table gallery_hidden in share mode')
-  const { count } = await tx.one(
-    z.object({ count: z.number() }),
-    `select greatest(
-       (select count(*) from gallery_hidden where sha256 = any($1::bytea[])),
-       (select count(*) from gallery_hidden where sha256 = any($2::bytea[]))) as count`,
-    [hashes, copies],
+  const rows = await tx.many(
+    z.object({ hash: z.string() }),
+    `select encode(sha256, 'hex') as hash from gallery_hidden where sha256 = any($1::bytea[])`,
+    [hashes],
   )
-  return count
+  return new Set(rows.map(({ hash }) => hash))
 }
 
 export async function insertBlock(db: Db, userId: number, blockedId: number): Promise<void> {

@@ -80,15 +80,21 @@ export type NewExhibit = Pick<
   | 'color'
 > & { days: number | null }
 
+const Before = z.object({ prompt: z.string().nullable(), settings: Settings.nullable() })
+const Hung = z.object({ id: z.string(), before: Before.nullable() })
+/** An exhibit, and what it showed where the picture hung already. */
+export type Hung = z.output<typeof Hung>
+
 /** A picture hangs in the gallery once: shared again, it shows what is asked for now. A link is a new one each time. */
-export async function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<string> {
-  const { id } = await tx.one(
-    z.object({ id: z.string() }),
+export function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<Hung> {
+  return tx.one(
+    Hung,
     `insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, expires_at,
        sha256)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11), $12)
      on conflict (picture_id) where is_listed do update set prompt = excluded.prompt, settings = excluded.settings
-     returning id`,
+     returning id, (select jsonb_build_object('prompt', e.prompt, 'settings', e.settings) from exhibits e
+                    where e.picture_id = $2 and e.is_listed and $4) as before`,
     [
       exhibit.userId,
       exhibit.pictureId,
@@ -104,7 +110,6 @@ export async function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<string
       exhibit.sha256,
     ],
   )
-  return id
 }
 
 /** What can be seen by whoever has its address. */
@@ -215,23 +220,19 @@ export function listOwn(db: Db, userId: number, options: { before: Place | null;
   )
 }
 
-/** How this picture is shown already. */
-export function listOfPictures(db: Db, userId: number, pictureIds: readonly string[]): Promise<Exhibit[]> {
-  return db.many(
-    Exhibit,
-    `select * from exhibits where user_id = $1 and picture_id = any($2) and (expires_at is null or expires_at > now())`,
+/** How many of these pictures hang in the gallery already. */
+export async function countListed(db: Db, userId: number, pictureIds: readonly string[]): Promise<number> {
+  const { count } = await db.one(
+    z.object({ count: z.number() }),
+    `select count(*) as count from exhibits where user_id = $1 and picture_id = any($2::uuid[]) and is_listed`,
     [userId, pictureIds],
   )
+  return count
 }
 
 /** False when there was nothing of theirs by this id. */
 export async function deleteExhibit(db: Db, userId: number, id: string): Promise<boolean> {
   return (await db.run(`delete from exhibits where id = $1 and user_id = $2`, [id, userId])) === 1
-}
-
-/** Everything that is public of somebody. */
-export function deleteExhibits(db: Db, userId: number): Promise<number> {
-  return db.run(`delete from exhibits where user_id = $1`, [userId])
 }
 
 export function deleteExpired(db: Db): Promise<number> {

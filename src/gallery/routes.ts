@@ -10,6 +10,7 @@ import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { byteRoutes } from './bytes.ts'
 import { sendFeed } from './feed.ts'
+import { listShares } from './long-share-queries.ts'
 import { deleteBlock, findReport, insertBlock, listBlocked } from './moderation-queries.ts'
 import { moderationRoutes } from './moderation-routes.ts'
 import {
@@ -100,6 +101,7 @@ export function galleryRoutes(deps: Deps): Router {
     render(res, 'gallery/mine', {
       exhibits: found.slice(0, EXHIBITS_PER_PAGE).map(each => viewExhibit(each, userId)),
       older: last ? `/gallery/mine?before=${placeOf({ at: last.createdAt, id: last.id })}` : null,
+      shares: await listShares(db, userId),
       name: (await findExhibitor(db, userId))?.name ?? null,
       blocked: await listBlocked(db, userId),
     })

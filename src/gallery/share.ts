@@ -1,30 +1,32 @@
 import pLimit from 'p-limit'
+import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
-import { listPicturesById, type Picture } from '../library/queries.ts'
+import { holdPictures, listShowable, type Picture } from '../library/queries.ts'
 import { checksumsAlike } from '../library/uploads.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
-import { countHidden, hasHidden } from './moderation-queries.ts'
-import { findExhibitor, insertExhibit, upsertExhibitor } from './queries.ts'
+import { queueShare, type Terms } from './long-share-queries.ts'
+import { hasHidden, hiddenAmong } from './moderation-queries.ts'
+import { findExhibitor, type Hung, insertExhibit, upsertExhibitor } from './queries.ts'
 import type { ShareForm } from './view.ts'
 
-/** At once: each is asked for by its author, who has to know what they show. */
-export const MOST_PICTURES = 1000
+/** While somebody waits for the page; more are left to the workers. */
+export const AT_ONCE = 200
 export const LONGEST_NAME = 40
 /** Days that a link may last. */
 export const lifetimes: Record<string, number | null> = { day: 1, week: 7, month: 30, never: null }
 
-interface Problem {
+interface Who {
+  userId: number
+  email: string
+}
+
+/** Why nothing is shown, and which field of the form says it. */
+export interface Problem {
   field: keyof ShareForm['errors']
   key: Key
   params?: Record<string, unknown>
-}
-
-/** Those of these pictures that somebody may show: their own, not in the trash, whole. */
-export async function showable(deps: Pick<Deps, 'db'>, userId: number, ids: readonly string[]): Promise<Picture[]> {
-  const pictures = await listPicturesById(deps.db, userId, ids)
-  return pictures.filter(({ condition, format }) => condition === 'whole' && format !== 'bin')
 }
 
 /**
@@ -33,57 +35,111 @@ export async function showable(deps: Pick<Deps, 'db'>, userId: number, ids: read
  */
 export async function share(
   deps: Pick<Deps, 'db' | 'config' | 'storage' | 'log'>,
-  who: { userId: number; email: string },
-  pictures: readonly Picture[],
+  who: Who,
+  ids: readonly string[],
   values: ShareForm['values'],
 ): Promise<{ ids: string[] } | Problem> {
-  const { licence } = deps.config.gallery
-  const known = await findExhibitor(deps.db, who.userId)
-  const isNew = licence !== null && known?.licence !== licence
-  const problem =
-    refuseName(values.name, who.email) ??
-    (isNew && !values.agreed ? ({ field: 'licence', key: 'gallery.share.licence_missing' } as const) : null) ??
-    (pictures.length === 0 ? ({ field: 'form', key: 'gallery.share.nothing' } as const) : null)
-  if (problem) return problem
-  const tokens = pictures.map(({ token }) => token)
-  const files = new Map((await listFiles(deps.db, who.userId, tokens)).map(({ token, sha256 }) => [token, sha256]))
-  const alike = (await hasHidden(deps.db)) ? await checksumsOfCopies(deps, pictures) : []
+  if (ids.length === 0) return { field: 'form', key: 'gallery.share.nothing' }
+  const exhibitor = await asExhibitor(deps, who, values)
+  if ('field' in exhibitor) return exhibitor
+  const alike = await sumsAlike(deps, who.userId, ids)
   return deps.db.transaction(async tx => {
-    const hidden = await countHidden(tx, [...files.values()], alike)
+    const { files, hidden } = await hangable(tx, who.userId, ids, alike)
     if (hidden > 0) return { field: 'form', key: 'gallery.share.banned', params: { count: hidden } } as const
-    await upsertExhibitor(tx, who.userId, values.name, isNew ? licence : null)
-    const made: string[] = []
-    for (const picture of pictures) {
-      made.push(
-        await insertExhibit(tx, {
-          userId: who.userId,
-          pictureId: picture.id,
-          token: picture.token,
-          sha256: files.get(picture.token)!,
-          isListed: values.where === 'gallery',
-          prompt: values.prompt && picture.prompt ? picture.prompt : null,
-          settings:
-            values.settings && picture.model
-              ? { model: picture.model, size: picture.requestedSize, quality: picture.quality }
-              : null,
-          width: picture.width,
-          height: picture.height,
-          hasAlpha: picture.hasAlpha,
-          color: picture.color,
-          days: values.where === 'link' ? (lifetimes[values.ends] ?? null) : null,
-        }),
-      )
-    }
-    return { ids: made }
+    await upsertExhibitor(tx, who.userId, exhibitor.name, exhibitor.licence)
+    const hung = await hangAll(tx, files, termsOf(values))
+    return { ids: [...hung.values()].map(({ id }) => id) }
   })
 }
 
-/** A picture as it came, whose bytes others have brought without what files carry beside them, is the same. */
-async function checksumsOfCopies(deps: Pick<Deps, 'storage' | 'log'>, pictures: readonly Picture[]): Promise<Buffer[]> {
+/** The same for very many, which were asked about as one: workers show them part by part. Null where that was answered before. */
+export async function shareLong(
+  deps: Pick<Deps, 'db' | 'config'>,
+  who: Who,
+  id: string,
+  values: ShareForm['values'],
+): Promise<{ id: string } | Problem | null> {
+  const exhibitor = await asExhibitor(deps, who, values)
+  if ('field' in exhibitor) return exhibitor
+  return deps.db.transaction(async tx => {
+    await upsertExhibitor(tx, who.userId, exhibitor.name, exhibitor.licence)
+    return (await queueShare(tx, who.userId, id, termsOf(values))) ? { id } : null
+  })
+}
+
+/** As who they want to be seen; `licence`: what they agree to with it, where there is anything that they have not agreed to yet. */
+async function asExhibitor(
+  deps: Pick<Deps, 'db' | 'config'>,
+  { userId, email }: Who,
+  { name, agreed }: ShareForm['values'],
+): Promise<{ name: string; licence: string | null } | Problem> {
+  const { licence } = deps.config.gallery
+  const known = await findExhibitor(deps.db, userId)
+  const isNew = licence !== null && known?.licence !== licence
+  const refused = refuseName(name, email)
+  if (refused) return refused
+  if (isNew && !agreed) return { field: 'licence', key: 'gallery.share.licence_missing' }
+  return { name, licence: isNew ? licence : null }
+}
+
+function termsOf({ where, prompt, settings, ends }: ShareForm['values']): Terms {
+  const days = where === 'link' ? (lifetimes[ends] ?? null) : null
+  return { isListed: where === 'gallery', withPrompt: prompt, withSettings: settings, days }
+}
+
+/** A picture that may be shown, and the checksum of its bytes. */
+interface File {
+  picture: Picture
+  sha256: Buffer
+}
+
+/** Those of these pictures that may be shown, held until the end of the transaction; `hidden`: how many operators have hidden. */
+export async function hangable(
+  tx: Db,
+  userId: number,
+  ids: readonly string[],
+  alike: ReadonlyMap<string, readonly Buffer[]>,
+): Promise<{ files: File[]; hidden: number }> {
+  await holdPictures(tx, userId, ids)
+  const pictures = await listShowable(tx, userId, ids)
+  const tokens = pictures.map(({ token }) => token)
+  const sums = new Map((await listFiles(tx, userId, tokens)).map(({ token, sha256 }) => [token, sha256]))
+  const sumsOf = (token: string) => [sums.get(token)!, ...(alike.get(token) ?? [])]
+  const hidden = await hiddenAmong(tx, tokens.flatMap(sumsOf))
+  const files = pictures
+    .filter(({ token }) => !sumsOf(token).some(sum => hidden.has(sum.toString('hex'))))
+    .map(picture => ({ picture, sha256: sums.get(picture.token)! }))
+  return { files, hidden: pictures.length - files.length }
+}
+
+/** By picture, what hangs now. */
+export async function hangAll(tx: Db, files: readonly File[], terms: Terms): Promise<Map<string, Hung>> {
+  const hung = new Map<string, Hung>()
+  for (const { picture, sha256 } of files) {
+    const { id, userId, token, prompt, model, requestedSize, quality, width, height, hasAlpha, color } = picture
+    const settings = terms.withSettings && model ? { model, size: requestedSize, quality } : null
+    const shown = { prompt: (terms.withPrompt && prompt) || null, settings }
+    const { isListed, days } = terms
+    const exhibit = { userId, pictureId: id, token, sha256, isListed, days, width, height, hasAlpha, color, ...shown }
+    hung.set(id, await insertExhibit(tx, exhibit))
+  }
+  return hung
+}
+
+/**
+ * By token, where anything is hidden at all: a picture as it came, whose bytes others have brought without what files carry beside
+ * them, is the same.
+ */
+export async function sumsAlike(
+  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  userId: number,
+  ids: readonly string[],
+): Promise<Map<string, Buffer[]>> {
+  if (!(await hasHidden(deps.db))) return new Map()
   const limit = pLimit(2)
-  const asTheyCame = pictures.filter(({ origin }) => origin !== 'uploaded')
-  const sums = await Promise.all(asTheyCame.map(({ token }) => limit(() => checksumsAlike(deps, token))))
-  return sums.flat()
+  const asTheyCame = (await listShowable(deps.db, userId, ids)).filter(({ origin }) => origin !== 'uploaded')
+  const sums = asTheyCame.map(({ token }) => limit(async () => [token, await checksumsAlike(deps, token)] as const))
+  return new Map(await Promise.all(sums))
 }
 
 /** A name is what everybody may read: never the address that somebody signs in with. */

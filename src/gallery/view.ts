@@ -55,17 +55,33 @@ export interface CardView {
   height: number
 }
 
+/** One of those that would become public. */
+export interface PictureToShare {
+  id: string
+  thumbUrl: string
+  /** Pixels. */
+  width: number
+  height: number
+  prompt: string
+}
+
 /** The question before something is shown. */
 export interface ShareForm {
-  /** Of all of them, with commas between. */
+  /** Where the answer goes. */
+  action: string
+  /** Of very many, where each can be seen. */
+  all: string | null
+  /** Of all of them, with commas between; empty where the action names them. */
   ids: string
   count: number
   /** How many that were chosen cannot be shown. */
   left: number
   /** How many have one. */
   prompts: number
+  /** Each that one of them was asked with. */
+  settings: string[]
   /** The first of them. */
-  pictures: { id: string; thumbUrl: string; width: number; height: number; prompt: string; settings: string }[]
+  pictures: PictureToShare[]
   values: { where: 'gallery' | 'link'; prompt: boolean; settings: boolean; name: string; ends: string; agreed: boolean }
   /** The operator's sentence, where it is still to be agreed to. */
   licence: string | null

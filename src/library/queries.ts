@@ -231,6 +231,43 @@ export function listPicturesById(db: Db, userId: number, ids: readonly string[])
   )
 }
 
+// What somebody may show to others.
+const isShowable = `p.deleted_at is null and p.condition = 'whole' and f.format <> 'bin'`
+
+/** Of these, those that are theirs and may be shown: not in the trash, whole. The oldest first. */
+export function listShowable(db: Db, userId: number, ids: readonly string[]): Promise<Picture[]> {
+  return db.many(
+    Picture,
+    `select ${columns} from ${pictures} where p.user_id = $1 and p.id = any($2::uuid[]) and ${isShowable} order by p.created_at, p.id`,
+    [userId, ids],
+  )
+}
+
+const Outline = z.object({
+  /** The oldest first. */
+  ids: z.array(z.string()),
+  /** How many have one. */
+  prompts: z.number(),
+  settings: z.array(z.object({ model: z.string(), size: z.string(), quality: z.string() })),
+})
+
+/** What `listShowable` would list, however many they are, and what could be told of them. */
+export function outlineShowable(db: Db, userId: number, ids: readonly string[]): Promise<z.output<typeof Outline>> {
+  return db.one(
+    Outline,
+    `select coalesce(array_agg(p.id order by p.created_at, p.id), '{}') as ids, count(*) filter (where p.prompt <> '') as prompts,
+       coalesce(jsonb_agg(distinct jsonb_build_object('model', p.model, 'size', p.requested_size, 'quality', p.quality))
+         filter (where p.model <> ''), '[]') as settings
+     from ${pictures} where p.user_id = $1 and p.id = any($2::uuid[]) and ${isShowable}`,
+    [userId, ids],
+  )
+}
+
+/** None of them goes to the trash before the end of the transaction. */
+export async function holdPictures(tx: Db, userId: number, ids: readonly string[]): Promise<void> {
+  await tx.run(`select from pictures where user_id = $1 and id = any($2::uuid[]) order by id for share`, [userId, ids])
+}
+
 /** Whether it is one of the pictures that were asked for, be it in part. */
 export function hasArrived({ condition }: Pick<Picture, 'condition'>): boolean {
   return condition === 'whole' || condition === 'incomplete'

@@ -1,4 +1,4 @@
-import { countHidden, hasHidden } from '../gallery/moderation-queries.ts'
+import { hasHidden, hiddenAmong } from '../gallery/moderation-queries.ts'
 import { findExhibitor, insertMovedExhibit, insertMovedLike, upsertExhibitor } from '../gallery/queries.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { findByFile } from '../library/import-queries.ts'
@@ -30,7 +30,7 @@ export async function takeExhibit(
   if (!picture || picture.deletedAt || !file) throw new NotTaken('is in the trash')
   const alike = (await hasHidden(deps.db)) ? await checksumsAlike(deps, token) : []
   const isNew = await deps.db.transaction(async tx => {
-    if ((await countHidden(tx, [file.sha256], alike)) > 0) throw new NotTaken('was hidden here')
+    if ((await hiddenAmong(tx, [file.sha256, ...alike])).size > 0) throw new NotTaken('was hidden here')
     if (!(await findExhibitor(tx, userId))) await upsertExhibitor(tx, userId, nameOf(item), null)
     const { width, height, hasAlpha, color, sha256 } = file
     const shown = { width, height, hasAlpha, color, sha256, prompt: prompt || null, settings: null, isListed: true }

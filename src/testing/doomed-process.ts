@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts'
 import { startDepartureWorker } from '../departures/worker.ts'
 import { startExportWorker } from '../exports/worker.ts'
+import { startShareWorker } from '../gallery/long-share.ts'
 import { openHouse } from '../house.ts'
 import { startImportWorker } from '../imports/worker.ts'
 import { startChangeWorker } from '../library/long-change.ts'
@@ -23,6 +24,7 @@ const workers = {
   import: startImportWorker,
   export: startExportWorker,
   change: startChangeWorker,
+  share: startShareWorker,
   departure: startDepartureWorker,
 }
 await workers[process.env.TEST_KIND as keyof typeof workers](deps)

@@ -20,7 +20,7 @@ export function pagesOnly(): Promise<TestApp> {
   return testApp({ role: 'web', worker: quick })
 }
 
-type Kind = 'import' | 'export' | 'change' | 'departure'
+type Kind = 'import' | 'export' | 'change' | 'share' | 'departure'
 
 /** Something long, asked for over HTTP and not begun: what ends it, and what has to be so then. */
 interface Long {
@@ -35,6 +35,7 @@ export const longRows: Record<string, Long> = {
   'an export of everything': { kind: 'export', steps: ['part', 'stored', 'ending'], begin: beginEverything },
   'a change of thousands': { kind: 'change', steps: ['claimed', 'part'], begin: beginChange },
   'its undoing': { kind: 'change', steps: ['claimed', 'part'], begin: beginUndo },
+  'a share of thousands': { kind: 'share', steps: ['claimed', 'part'], begin: beginShare },
   'a departure': { kind: 'departure', steps: ['claimed', 'part', 'ending'], begin: beginDeparture },
 }
 
@@ -54,7 +55,7 @@ async function finish(app: TestApp, isOver: () => Promise<unknown>): Promise<voi
   const { running } = await app.another({ role: 'worker' })
   await until('it to be over', async () => {
     // What is tried again waits a while: not here.
-    for (const table of ['imports', 'exports', 'library_changes', 'departures']) {
+    for (const table of ['imports', 'exports', 'library_changes', 'gallery_shares', 'departures']) {
       await app.db.run(`update ${table} set not_before = null where state = 'queued'`)
     }
     return isOver()
@@ -150,6 +151,21 @@ async function beginUndo(app: TestApp) {
   return {
     isOver: () => some(app, `select from library_changes where id = $1 and state = 'undone'`, id),
     check: async () => assert.deepEqual(await countOf(app, owner), { tagged: 0, kept: MANY }),
+  }
+}
+
+async function beginShare(app: TestApp) {
+  const owner = await hoarder(app)
+  await app.db.run(`update files set format = 'png'`)
+  const { location } = await owner.post('/gallery/share/selection', everything({}))
+  await owner.post(location, { where: 'gallery', name: 'Alice' })
+  const theirs = `user_id = (select id from users where email = $1)`
+  return {
+    isOver: () => some(app, `select from gallery_shares where ${theirs} and state = 'done'`, owner.email),
+    async check() {
+      assert.equal((await some(app, `select from exhibits where ${theirs}`, owner.email))?.length, MANY)
+      assert.ok(await some(app, `select from gallery_shares where ${theirs} and left_out = 0`, owner.email))
+    },
   }
 }
 

@@ -67,10 +67,12 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
     width: 1536,
     height: 1024,
     prompt: '<lighthouse>',
-    settings: 'a · b',
   }
   const form: ShareForm = {
+    action: '/gallery/share',
+    all: null,
     ids: 'p',
+    settings: ['a · b'],
     count: 1,
     left: 0,
     prompts: 1,
@@ -80,7 +82,8 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
     already: 0,
     errors: {},
   }
-  const uploaded = { ...picture, id: 'q', prompt: '', settings: '' }
+  const uploaded = { ...picture, id: 'q', prompt: '' }
+  const sharing = { id: 's', state: 'running' as const, isListed: true, total: 2600, done: 200, leftOut: 0 }
   const isMe = { id: 'a', name: '<lighthouse>', isBlocked: false, isMe: true }
   const gallery = {
     exhibits: [exhibit, bare],
@@ -98,6 +101,14 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
     ],
     'gallery/_like': [{ exhibit }, { exhibit: { ...exhibit, liked: false } }],
     'gallery/_older': [{ list: gallery }, { list: { ...gallery, through: null } }, { list: none }],
+    'gallery/_sharing': [
+      ...(['queued', 'running', 'done', 'stopped', 'undone'] as const).map(state => ({ share: { ...sharing, state } })),
+      { share: { ...sharing, state: 'done', leftOut: 3, isListed: false }, isAsked: true },
+    ],
+    'gallery/share-pictures': [
+      { id: 's', pictures: [picture, uploaded], after: 0, total: 300, next: 120 },
+      { id: 's', pictures: [picture], after: 240, total: 300, next: null },
+    ],
     'gallery/_tile': [{ exhibit }, { exhibit: bare }, { exhibit: hidden }],
     'gallery/index': [
       { gallery },
@@ -110,11 +121,13 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
     'gallery/mine': [
       {
         exhibits: [exhibit, linked, hidden, bare],
+        shares: [sharing, { ...sharing, id: 't', state: 'done', leftOut: 2 }],
         older: '/gallery/mine?before=1',
         name: '<lighthouse>',
         blocked: [author],
       },
-      { exhibits: [], older: null, name: null, blocked: [] },
+      { shares: [], exhibits: [], older: null, name: null, blocked: [] },
+      { shares: [sharing], exhibits: [], older: null, name: null, blocked: [] },
     ],
     'gallery/reports': [
       {
@@ -138,7 +151,17 @@ export function gallerySamples(): { [K in GalleryViews]: Views[K][] } {
           errors: { name: 'No', licence: 'No', form: 'No' },
         },
       },
-      { form: { ...form, pictures: [uploaded], prompts: 0, left: 1 } },
+      { form: { ...form, pictures: [uploaded], prompts: 0, settings: [], left: 1 } },
+      {
+        form: {
+          ...form,
+          action: '/gallery/shares/s',
+          all: '/gallery/shares/s/pictures',
+          ids: '',
+          count: 2600,
+          prompts: 9,
+        },
+      },
     ],
     'gallery/show': [
       { exhibit, card, report: null },

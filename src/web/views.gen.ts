@@ -61,11 +61,13 @@ export interface Views {
   'gallery/_judge': { id: string; hidden: boolean; reported: boolean }
   'gallery/_like': { exhibit: import('../gallery/view.ts').ExhibitView }
   'gallery/_older': { list: Pick<import('../gallery/view.ts').GalleryView, 'exhibits' | 'older' | 'through'> }
+  'gallery/_sharing': { share: import('../gallery/long-share-queries.ts').Share; isAsked?: boolean }
   'gallery/_tile': { exhibit: import('../gallery/view.ts').ExhibitView }
   'gallery/index': { gallery: import('../gallery/view.ts').GalleryView }
-  'gallery/mine': { exhibits: import('../gallery/view.ts').ExhibitView[]; older: string | null; name: string | null; blocked: { id: string; name: string }[] }
+  'gallery/mine': { shares: import('../gallery/long-share-queries.ts').Share[]; exhibits: import('../gallery/view.ts').ExhibitView[]; older: string | null; name: string | null; blocked: { id: string; name: string }[] }
   'gallery/reports': { reported: import('../gallery/moderation-queries.ts').Reported[]; hidden: import('../gallery/moderation-queries.ts').Reported[] }
   'gallery/share': { form: import('../gallery/view.ts').ShareForm }
+  'gallery/share-pictures': { id: string; pictures: import('../gallery/view.ts').PictureToShare[]; after: number; total: number; next: number | null }
   'gallery/show': { exhibit: import('../gallery/view.ts').ExhibitView; card: import('../gallery/view.ts').CardView; report: { reason: string; words: string; toldAt: Date; isOpen: boolean } | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
