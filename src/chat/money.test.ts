@@ -52,9 +52,10 @@ test('what an answer cost is looked up, and told to the open page with the new b
   const { id } = await talk(db, person, 'hello')
   const stream = await openStream(app.url, person, `/chat/${id}/events`)
   const { reply } = await talk(db, person, 'what does this cost?', id)
-  await until('the cost on the stream', async () =>
-    stream.events.some(({ data }) => data.includes(`facts-${reply.messageId}`) && data.includes('$')),
+  const told = await until('the cost on the stream', async () =>
+    stream.events.find(({ data }) => data.includes(`facts-${reply.messageId}`) && data.includes('$')),
   )
+  assert.match(told.data, /As asked/, 'with the verdict on it')
   stream.close()
   const facts = (await person.get(`/chat/${id}`)).html.querySelectorAll('.facts').at(-1)?.text ?? ''
   assert.match(facts, /tokens in, \d+ out · <?\$0\.\d+/)

@@ -1,5 +1,6 @@
 import type { Account } from '../../account/queries.ts'
 import type { Deps } from '../../deps.ts'
+import { viewNewest } from '../../spend/receipt-view.ts'
 import type { EventStream } from '../../web/event-stream.ts'
 import type { Views } from '../../web/views.gen.ts'
 import { type Delta, listDeltas } from '../answer/claim-queries.ts'
@@ -165,17 +166,13 @@ export function followThread(
   async function tellCosts(): Promise<void> {
     const answers = (thread?.view.messages ?? []).filter(message => message.role === 'assistant')
     const open = answers.filter(({ id }) => !told.has(id))
-    const costs = new Map(
-      (
-        await listReplies(
-          db,
-          open.map(({ id }) => id),
-        )
-      ).map(reply => [reply.messageId, reply.cost]),
-    )
+    const ids = open.map(({ id }) => id)
+    const costs = new Map((await listReplies(db, ids)).map(reply => [reply.messageId, reply.cost]))
+    const receipts = await viewNewest(db, conversation.userId, 'answer', ids)
     for (const message of open) {
       message.cost = costs.get(message.id) ?? null
       if (message.cost === null) continue
+      message.receipt = receipts.get(message.id) ?? null
       stream.send(page.render('chat/_paid', { message }))
     }
     showCosts(open)
