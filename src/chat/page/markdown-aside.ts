@@ -4,6 +4,9 @@ import type { Rendered, Work } from './markdown-thread.ts'
 
 const MEMORY_MIB = 96
 const IDLE_MS = 60_000
+/** A thread that gets so little of a machine is not waited for. */
+const MOST_STARVED = 10
+const LEAST_MS = 20
 
 /**
  * Renders in a thread of its own, so that nobody waits for somebody else's text; null when that takes too long or more
@@ -45,19 +48,32 @@ function aside(deadlineMs: number): Aside {
   }
 }
 
+/** The deadline is of the thread's own time: on a busy machine no text is slow for that. */
 async function ask(worker: Worker, work: Work, deadlineMs: number): Promise<Rendered | null> {
+  const before = await worker.cpuUsage().catch(() => null)
+  if (!before) return null
   const { promise, resolve } = Promise.withResolvers<Rendered | null>()
   const giveUp = () => resolve(null)
-  const timer = setTimeout(giveUp, deadlineMs)
+  const lastCall = setTimeout(giveUp, deadlineMs * MOST_STARVED)
+  let timer = setTimeout(check, deadlineMs)
   worker.once('message', resolve).once('exit', giveUp)
   worker.ref()
   worker.postMessage(work)
   try {
     return await promise
   } finally {
+    clearTimeout(lastCall)
     clearTimeout(timer)
     worker.unref()
     worker.off('message', resolve).off('exit', giveUp)
+  }
+
+  function check(): void {
+    worker.cpuUsage(before!).then(({ user, system }) => {
+      const leftMs = deadlineMs - (user + system) / 1000
+      if (leftMs <= 0) giveUp()
+      else timer = setTimeout(check, Math.max(leftMs, LEAST_MS))
+    }, giveUp)
   }
 }
 

@@ -19,7 +19,7 @@ const LANGUAGE = /^[\w+#.-]{1,30}$/
  * http, https and mailto only. How long it takes is up to whoever wrote the text: it is for a thread that can be ended.
  */
 export function toHtml(text: string, { env = {}, highlights }: { env?: Env; highlights: boolean }): string {
-  highlightUntil = highlights ? performance.now() + HIGHLIGHTING_MS : 0
+  highlightUntil = highlights ? spentMs() + HIGHLIGHTING_MS : 0
   return md.render(text, env)
 }
 
@@ -76,6 +76,12 @@ md.renderer.rules.link_open = (tokens, index, options, _env, self) => {
 
 let highlightUntil = 0
 
+/** Of this thread alone: how busy the machine is says nothing about a text. */
+function spentMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+
 /** Highlighted by classes, never by styles. */
 function code(text: string, language: string): string {
   const known = LANGUAGE.test(language) && hljs.getLanguage(language) && isWorthIt(text)
@@ -85,7 +91,7 @@ function code(text: string, language: string): string {
 }
 
 function isWorthIt(code: string): boolean {
-  if (code.length > LONGEST_HIGHLIGHTED || performance.now() >= highlightUntil) return false
+  if (code.length > LONGEST_HIGHLIGHTED || spentMs() >= highlightUntil) return false
   return code.split('\n').every(line => line.length <= LONGEST_HIGHLIGHTED_LINE)
 }
 
