@@ -8,7 +8,11 @@ import { toast } from './toast.js'
 const follow = document.getElementById('follow')
 const words = document.getElementById('toasts').dataset
 let isConnected = false
+/** Of the end, in pixels. */
+const NEAR = 80
 let isAtEnd = true
+/** Where the page was put when it last went along. */
+let putAt = 0
 
 startAttaching()
 startSending()
@@ -140,6 +144,7 @@ function typing() {
     if (event.detail.ctx.sourceElement?.id !== 'chat-composer' || !event.detail.ctx.response?.raw.ok) return
     document.getElementById('say')?.focus()
     isAtEnd = true
+    putAt = 0
     keepUp()
   })
   const say = document.getElementById('say')
@@ -150,7 +155,7 @@ function typing() {
 function scrolling() {
   const down = document.getElementById('to-end')
   const look = () => {
-    isAtEnd = scrollY > end() - 80
+    isAtEnd = scrollY > end() - NEAR
     if (down) down.hidden = isAtEnd
   }
   addEventListener('scroll', look, { passive: true })
@@ -159,7 +164,11 @@ function scrolling() {
 }
 
 function keepUp() {
-  if (isAtEnd && follow) scrollTo({ top: end(), behavior: 'instant' })
+  // A scroll is told a frame after it: the reader may have gone up already.
+  if (scrollY < Math.min(putAt, end()) - NEAR) isAtEnd = false
+  if (!isAtEnd || !follow) return
+  scrollTo({ top: end(), behavior: 'instant' })
+  putAt = scrollY
 }
 
 /** Where the page is scrolled to when the composer, which sticks to the bottom, has come to its place. */

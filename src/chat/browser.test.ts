@@ -231,7 +231,11 @@ test('whoever has scrolled up stays there, and finds the way down; else the page
   await say(page, '#long and on')
   await page.waitForFunction(() => (document.querySelector('.answer.writing .prose')?.children.length ?? 0) > 8)
   assert.ok((await fromEnd()) < 90, 'it went along')
-  await page.evaluate(() => scrollTo(0, 100))
+  await page.evaluate(() => {
+    scrollTo(0, 100)
+    // Something moves the page before the browser has told it of the scroll.
+    dispatchEvent(new Event('resize'))
+  })
   await page.waitForSelector('#to-end:not([hidden])')
   mock.control.release(fault)
   await page.waitForSelector(answers(2))
