@@ -211,7 +211,17 @@ const composer: ComposerView = {
   quote: quotes[0]!,
   submission: 's1',
   obstacle: null,
+  keys: [
+    { id: 1, name: 'Main', group: 'Studio' },
+    { id: 2, name: 'Weekend', group: null },
+  ],
+  why: 'cheapest',
 }
+const ways = (['all', 'made', 'open', 'nothing'] as const).map(kind => ({
+  kind,
+  href: `/images?show=${kind}`,
+  isChosen: kind === 'made',
+}))
 const reference = { token: 'a', url: '/files/a', thumbUrl: '/files/a/thumb', width: 1536, height: 1024 }
 const mask = { id: 'm1', url: '/images/masks/m1', width: 1536, height: 1024 }
 const others = [{ id: 9, name: 'other <b>', group: null, allowsImages: true }]
@@ -408,11 +418,13 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_wait': [{ job: queued }, { job: running }],
   'images/_word': [{ word: 'high' }],
   'images/doubt': [{ question }],
+  'images/_history': [{ history: { q: '"<b>', show: 'all', ways, isNarrow: false } }],
   'images/index': [
     {
       composer,
       days: [{ label: 'Today', jobs }],
       older: '/images?before=1',
+      history: { q: 'fox', show: 'made', ways, isNarrow: true },
       arrivals: null,
       unfinished: [queued, running],
       dismissed: null,
@@ -422,6 +434,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       composer: badComposer,
       days: [{ label: 'Today', jobs: [] }],
       older: null,
+      history: null,
       arrivals: '/images/arrivals?after=1',
       unfinished: [],
       dismissed: '2026-03-01T12:00:00.000001Z',

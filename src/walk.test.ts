@@ -69,8 +69,8 @@ for (const [where, { options, press, tick }] of Object.entries(hands)) {
     await page.waitForSelector('h1:has-text("Harbour walks")')
     assert.equal(await page.locator(cell).count(), 2)
     await page.goto('/library')
-    await page.fill('.library-search [name="q"]', '港')
-    await page.press('.library-search [name="q"]', 'Enter')
+    await page.fill('.search-field [name="q"]', '港')
+    await page.press('.search-field [name="q"]', 'Enter')
     await page.waitForURL(/q=/)
     assert.equal(await page.locator(cell).count(), 2)
 

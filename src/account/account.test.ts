@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { groupIds } from '../mock/groups.ts'
 import type { Browser, Page } from '../testing/browser.ts'
 import { alice, charlie, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -300,10 +301,57 @@ test('the only usable key needs no choosing', async () => {
   const email = 'expired+only@example.com'
   await browser.post('/login', { email, password: 'password' })
   assert.equal(await chosenKeyOf(email), keyNamed(email, 'Good'))
+})
 
-  const undecided = app.browser()
-  await undecided.post('/login', { email: 'two-keys@example.com', password: 'password' })
-  assert.equal(await chosenKeyOf('two-keys@example.com'), null, 'several are the person’s choice')
+describe('of several keys one is chosen for who has chosen none, and Create says why', () => {
+  const cases = [
+    { email: 'undecided@example.com', chosen: 'Main', why: 'cheapest' },
+    { email: 'noimages+undecided@example.com', chosen: 'Drawn', why: 'pictures' },
+    { email: 'manygroups+undecided@example.com', chosen: 'Plan', why: 'plan' },
+  ] as const
+  control.addKey(cases[1].email, { name: 'Drawn', group_id: groupIds.openai })
+
+  for (const { email, chosen, why } of cases) {
+    test(`${chosen}: ${why}`, async () => {
+      const browser = app.browser()
+      await browser.post('/login', { email, password: 'password' })
+      assert.equal(await chosenKeyOf(email), keyNamed(email, chosen))
+      const form = (await browser.get('/images')).html.querySelector('#composer')!
+      assert.equal(form.querySelector('.key-why')!.text.trim(), t(`images.key.why.${why}`, { key: chosen }))
+
+      // Whoever pays with it has seen it, and whoever chooses by themselves is told nothing.
+      assert.equal((await browser.post('/images', { prompt: 'a first picture' })).status, 303)
+      assert.equal((await browser.get('/images')).html.querySelector('.key-why')?.text, undefined)
+    })
+  }
+
+  test('the key that the form shows pays, whatever was chosen elsewhere since', async () => {
+    const person = await alice(app)
+    const [main, weekend] = [keyNamed(person.email, 'Main'), keyNamed(person.email, 'Weekend')]
+    await choose(person, main)
+    const form = (await person.get('/images')).html.querySelector('#composer [name="key_id"]')!
+    assert.deepEqual(
+      form.querySelectorAll('option').map(option => option.getAttribute('value')),
+      [String(main), String(weekend)],
+    )
+    await choose(person, weekend)
+    assert.equal((await person.post('/images', { prompt: 'as shown', key_id: String(main) })).status, 303)
+    const [call] = await control.waitForCalls(1, { email: person.email })
+    assert.equal(call!.apiKeyId, main)
+    const strange = await person.post('/images', { prompt: 'kept', key_id: '999999' })
+    assert.equal(strange.status, 422)
+    assert.match(strange.html.querySelector('#composer .field-error')!.text, new RegExp(t('account.key_gone')))
+    assert.equal(strange.html.querySelector('#prompt')!.text, 'kept')
+  })
+
+  test('no other is chosen in its place, however cheap', async () => {
+    const email = 'manygroups+decided@example.com'
+    const person = await signedIn(app, email)
+    await choose(person, keyNamed(email, 'OpenAI'))
+    await person.post('/login', { email, password: 'again' })
+    assert.equal(await chosenKeyOf(email), keyNamed(email, 'OpenAI'))
+    assert.equal((await person.get('/images')).html.querySelector('.key-why')?.text, undefined)
+  })
 })
 
 test('without the gateway the page says so, and the key chosen before still counts', async () => {

@@ -8,7 +8,7 @@ import { sealChosenKey } from './key.ts'
 import { fullWindow } from './key-state.ts'
 import { pricesOf, rateOf } from './prices.ts'
 import * as queries from './queries.ts'
-import type { KeyProblem, KeysView, KeyView, OtherKey } from './view.ts'
+import type { KeyProblem, KeyReason, KeysView, KeyView, OtherKey } from './view.ts'
 
 /** Name of the keys that this app creates. */
 export const NEW_KEY_NAME = 'Image Playground'
@@ -78,13 +78,19 @@ export function factsOf(ring: KeyRing, key: ApiKey): Omit<queries.ChosenKey, 'se
 }
 
 /**
- * At sign-in: brings the remembered key up to date with the gateway; takes the only usable one when none is remembered.
- * Several are the person's choice.
+ * At sign-in: brings the remembered key up to date with the gateway; where none is remembered, takes the only usable one,
+ * or the best for pictures of several.
  */
 export async function syncChosenKey(deps: Pick<Deps, 'db' | 'sealer'>, userId: number, ring: KeyRing): Promise<void> {
   const account = await queries.findAccount(deps.db, userId)
   const [only, ...more] = usableKeys(ring)
   if (only && more.length === 0 && !account?.keyId) return chooseKey(deps, userId, ring, only)
+  const best = account?.keyId ? null : bestForPictures(ring)
+  if (best) {
+    const { key, why } = best
+    const sealed = sealChosenKey(deps, userId, key.key)
+    return queries.preselectKey(deps.db, userId, { ...factsOf(ring, key), sealed }, othersOf(ring, key.id), why)
+  }
   await updateChosenKey(deps, { userId, keyId: account?.keyId ?? null }, ring)
 }
 
@@ -104,6 +110,30 @@ export async function updateChosenKey(
     await queries.updateChosenKey(deps.db, userId, { ...factsOf(ring, key), sealed }, others)
   } else if (keyId !== null) await queries.markKeyGone(deps.db, userId, keyId, others)
   else await queries.updateOtherKeys(deps.db, userId, others)
+}
+
+/** One whose window is open, by a plan or else for the least money, and then the one that lasts longest. */
+function bestForPictures(ring: KeyRing): { key: ApiKey; why: KeyReason } | null {
+  const left = ({ quota, quotaUsed }: ApiKey) => (quota ? quota - (quotaUsed ?? 0) : Infinity)
+  const candidates = usableKeys(ring)
+    .map(key => ({ key, facts: factsOf(ring, key), left: left(key), ends: key.expiresAt?.getTime() ?? Infinity }))
+    .filter(({ facts }) => facts.allowsImages)
+    .toSorted(
+      (a, b) =>
+        Number(fullWindow(a.facts.state) !== null) - Number(fullWindow(b.facts.state) !== null) ||
+        Number(b.facts.state.isPlan) - Number(a.facts.state.isPlan) ||
+        compare(a.facts.prices?.['1K'] ?? Infinity, b.facts.prices?.['1K'] ?? Infinity) ||
+        compare(b.left, a.left) ||
+        compare(b.ends, a.ends),
+    )
+  const [best, next] = candidates
+  if (!best) return null
+  if (!next) return { key: best.key, why: 'pictures' }
+  return { key: best.key, why: best.facts.state.isPlan ? 'plan' : 'cheapest' }
+}
+
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a < b ? -1 : 1
 }
 
 function usableKeys(ring: KeyRing): ApiKey[] {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { goneState, KeyState } from './key-state.ts'
 import { Prices } from './prices.ts'
+import { type KeyReason, keyReasons } from './view.ts'
 
 const OtherKey = z.object({
   id: z.number(),
@@ -25,6 +26,8 @@ const Account = z.object({
   balanceAt: z.date().nullable(),
   keyId: z.number().nullable(),
   keyName: z.string().nullable(),
+  /** Null once the person has chosen it, or paid with it. */
+  keyWhy: z.enum(keyReasons).nullable(),
   keyGroup: z.string().nullable(),
   keyAllowsImages: z.boolean().nullable(),
   keyPrices: Prices.nullable(),
@@ -48,7 +51,7 @@ export function findAccount(db: Db, userId: number): Promise<Account | null> {
 /** How the account of who visits comes with the visit. */
 export const accountOfVisit = {
   columns: `accounts.user_id as account_of, balance, balance_at, key_id, key_name, key_group, key_allows_images, key_prices,
-    key_secret, edit_previews, key_state, key_checked_at, other_keys,
+    key_secret, key_why, edit_previews, key_state, key_checked_at, other_keys,
     time_zone, budget_notice`,
   join: 'left join accounts on accounts.user_id = sign_ins.user_id',
 }
@@ -112,9 +115,33 @@ export async function upsertChosenKey(
        other_keys, key_checked_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())
      on conflict (user_id) do update set key_id = $2, key_name = $3, key_group = $4, key_allows_images = $5,
-       key_prices = $6, key_secret = $7, key_state = $8, other_keys = $9, key_checked_at = now()`,
+       key_prices = $6, key_secret = $7, key_state = $8, other_keys = $9, key_checked_at = now(), key_why = null`,
     valuesOf(userId, key, others),
   )
+}
+
+/** For somebody who has chosen none; nothing when one has been chosen meanwhile. */
+export async function preselectKey(
+  db: Db,
+  userId: number,
+  key: ChosenKey,
+  others: readonly OtherKey[],
+  why: KeyReason,
+): Promise<void> {
+  await db.run(
+    `insert into accounts (user_id, key_id, key_name, key_group, key_allows_images, key_prices, key_secret, key_state,
+       other_keys, key_checked_at, key_why)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $10)
+     on conflict (user_id) do update set key_id = $2, key_name = $3, key_group = $4, key_allows_images = $5,
+       key_prices = $6, key_secret = $7, key_state = $8, other_keys = $9, key_checked_at = now(), key_why = $10
+     where accounts.key_id is null`,
+    [...valuesOf(userId, key, others), why],
+  )
+}
+
+/** The person has seen which key pays, and why. */
+export async function acceptKey(db: Db, userId: number): Promise<void> {
+  await db.run(`update accounts set key_why = null where user_id = $1 and key_why is not null`, [userId])
 }
 
 /** The same, but nothing when another key has been chosen meanwhile. */

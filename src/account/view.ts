@@ -12,6 +12,10 @@ export const keyProblems = [
 ] as const
 export type KeyProblem = (typeof keyProblems)[number]
 
+/** Why a key was chosen for somebody who had chosen none: the only one for pictures, paid by a plan, or none is cheaper. */
+export const keyReasons = ['pictures', 'plan', 'cheapest'] as const
+export type KeyReason = (typeof keyReasons)[number]
+
 /** A key that could pay instead of the chosen one. */
 export interface OtherKey {
   id: number

@@ -61,6 +61,8 @@ export function answersOf(deps: Deps) {
     const unfinished = open
       .map(job => asShown.get(job.id) ?? job)
       .map(job => ({ state: job.state, tag: tagOf(job, waits.get(job.id) ?? null) }))
-    return { shown: await viewJobs(db, userId, jobs, waits), unfinished }
+    const newest = [...jobs, ...open].toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime())[0]
+    const shown = await viewJobs(db, userId, jobs, waits)
+    return { shown: shown.map(job => ({ ...job, isNewest: job.id === newest?.id })), unfinished }
   }
 }

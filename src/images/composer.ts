@@ -33,6 +33,14 @@ export async function composer(
     models: [...capabilities],
     quote: quote(account, values, await editTerms(deps, account, [values]), back),
     submission: back.submission ?? randomUUID(),
+    keys: keysOf(account),
+    why: account?.keyWhy ?? null,
     obstacle: deps.storage.isProven() ? obstacleTo(account, 'pictures') : noStore,
   }
+}
+
+function keysOf(account: Reader['account']): ComposerView['keys'] {
+  const others = account?.otherKeys.filter(key => key.allowsImages) ?? []
+  if (!account?.keyId || others.length === 0) return []
+  return [{ id: account.keyId, name: account.keyName ?? '', group: account.keyGroup }, ...others]
 }

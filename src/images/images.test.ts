@@ -83,8 +83,11 @@ describe('from prompt to picture', together, () => {
     assert.deepEqual((await sharp(bytes.body).metadata()).format, 'png')
     // Shown large it may be the original; among others it is the thumbnail.
     const large = done.html.querySelector('.stage img')!
-    assert.match(large.getAttribute('srcset')!, /^(\/files\/[\w-]+)\/thumb 480w, \1 1024w$/)
-    const small = (await person.get('/images')).html.querySelector('.tiles .picture img')!
+    assert.match(large.getAttribute('srcset')!, /^(\/files\/[\w-]+)\/thumb 480w, \1\/screen 1024w$/)
+    const newest = (await person.get('/images')).html.querySelector('.tiles .picture img')!
+    assert.equal(newest.getAttribute('srcset'), large.getAttribute('srcset'), 'the newest is large')
+    await ask(person, 'one after it')
+    const small = (await person.get('/images')).html.querySelectorAll('.tiles .picture img').at(-1)!
     assert.deepEqual([small.getAttribute('src'), small.getAttribute('srcset')], [large.getAttribute('src'), undefined])
     assert.equal(app.mock.control.calls({ prompt: 'a plain lighthouse' }).length, 1)
   })

@@ -67,20 +67,6 @@ export function findJobBySubmission(db: Db, userId: number, submission: string):
   return db.maybeOne(ImageJob, `select * from image_jobs where submission = $2 and user_id = $1`, [userId, submission])
 }
 
-export function listJobs(
-  db: Db,
-  userId: number,
-  options: { before: { at: Date; id: string } | null; limit: number },
-): Promise<ImageJob[]> {
-  return db.many(
-    ImageJob,
-    `select * from image_jobs
-     where user_id = $1 and dismissed_at is null and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
-     order by created_at desc, id desc limit $4`,
-    [userId, options.before?.at ?? null, options.before?.id ?? null, options.limit],
-  )
-}
-
 /** The newest of those asked for after this one, newest first; null: after none at all. */
 export function listJobsAfter(
   db: Db,

@@ -3,8 +3,9 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { chooseKeyNamed } from '../account/choose.ts'
 import { keepCurrent, openKeyOf } from '../account/current.ts'
+import { acceptKey } from '../account/queries.ts'
 import { requesterOf } from '../account/requester.ts'
-import { accountOf, readerOf } from '../account/viewer.ts'
+import { accountOf, readerOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
 import { refusedFile } from '../library/refused.ts'
@@ -28,7 +29,9 @@ import { findDraft, upsertDraft } from './draft-queries.ts'
 import { editForm } from './edit.ts'
 import { editTerms } from './edit-terms.ts'
 import { examples } from './examples.ts'
-import { findJob, type ImageJob, listJobs, listJobsAfter, releaseWindow } from './job-queries.ts'
+import { historyAddress, readHistory, viewHistory } from './history.ts'
+import { listHistory } from './history-queries.ts'
+import { findJob, type ImageJob, listJobsAfter, releaseWindow } from './job-queries.ts'
 import { jobRoutes } from './job-routes.ts'
 import { isUnfinished, tagOf } from './job-view.ts'
 import { waitsOf } from './line.ts'
@@ -61,10 +64,12 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
     const cursor = parseCursor(req.query.before)
-    const jobs = await listJobs(db, userId, { before: cursor, limit: JOBS_PER_PAGE + 1 })
+    const filter = readHistory(req.query)
+    const jobs = await listHistory(db, userId, { filter, before: cursor, limit: JOBS_PER_PAGE + 1 })
     const { shown, unfinished } = await withUnfinished(userId, jobs.slice(0, JOBS_PER_PAGE))
     const last = jobs[JOBS_PER_PAGE - 1]
-    const older = jobs.length > JOBS_PER_PAGE && last ? `/images?before=${cursorOf(last.createdAt, last.id)}` : null
+    const isMore = jobs.length > JOBS_PER_PAGE && last
+    const older = isMore ? historyAddress(filter, cursorOf(last.createdAt, last.id)) : null
     const days = byDay(res, shown, cursor?.at ?? null)
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
     await keepCurrent(deps, res)
@@ -74,10 +79,11 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
       composer: await composer(deps, readerOf(res), form),
       days,
       older,
-      arrivals: cursor ? null : arrivalsAfter(jobs),
+      history: viewHistory(filter, jobs.length > 0),
+      arrivals: cursor || filter.isNarrow ? null : arrivalsAfter(jobs),
       unfinished,
       dismissed: dismissedAt(req.query.dismissed),
-      examples: jobs.length === 0 ? EXAMPLES : [],
+      examples: jobs.length === 0 && !filter.isNarrow ? EXAMPLES : [],
     })
   })
 
@@ -96,10 +102,13 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
         await composer(deps, readerOf(res), values, { errors, submission, told }),
       )
     }
-    const unknown = unknownField(req, [...formFields, 'file'])
+    const unknown = unknownField(req, [...formFields, 'file', 'key_id'])
     if (unknown) return refuse(422, { form: pageOf(res).t('errors.unknown_field', { field: unknown }) })
     const checked = checkRequest(values)
     if ('faults' in checked) return refuse(422, wordEach(pageOf(res).t, checked.faults))
+    const other = otherKey(req, res)
+    const keyRefused = other && (await chooseKeyNamed(deps, res, other))
+    if (keyRefused) return refuse(422, { form: pageOf(res).t(keyRefused) })
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)
     const edit = await editTerms(deps, accountOf(res), [checked.request])
@@ -108,6 +117,10 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     try {
       const once = submissionOf(submission, checked.request)
       const { job, again } = await startImage(deps, requesterOf(res), checked.request, once)
+      if (accountOf(res)?.keyWhy) {
+        await acceptKey(db, job.userId)
+        await reloadViewer(deps, res)
+      }
       await answerStarted(req, res, job, again, { values, told: seen?.told ?? [] })
       await keepDraft(deps, job.userId, values, cameAt)
     } catch (error) {
@@ -228,6 +241,12 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     return typeof req.query.size === 'string' ? withSize(draft, req.query.size) : draft
   }
 
+  /** The key that the form shows, where that is not the chosen one: it was changed without JavaScript, or elsewhere since. */
+  function otherKey(req: Request, res: Response): number | null {
+    const shown = Number(req.body?.key_id ?? 0)
+    return shown && shown !== accountOf(res)?.keyId ? shown : null
+  }
+
   /** Of what waits for a window of the key that has opened before its time. */
   async function letGo(res: Response): Promise<void> {
     const { userId } = signedIn(res)
@@ -240,7 +259,8 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
       return sendFragments(res.status(422), renderView(pageOf(res), 'images/_composer', { composer: form }))
     }
     const { userId } = signedIn(res)
-    const jobs = await listJobs(db, userId, { before: null, limit: JOBS_PER_PAGE })
+    const filter = readHistory({})
+    const jobs = await listHistory(db, userId, { filter, before: null, limit: JOBS_PER_PAGE })
     const { shown, unfinished } = await withUnfinished(userId, jobs)
     const days = byDay(res, shown, null)
     const arrivals = arrivalsAfter(jobs)
@@ -248,6 +268,7 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
       composer: form,
       days,
       older: null,
+      history: viewHistory(filter, jobs.length > 0),
       arrivals,
       unfinished,
       dismissed: null,

@@ -1,4 +1,4 @@
-import type { ObstacleView } from '../account/view.ts'
+import type { KeyReason, ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import type { RefusedView } from '../library/refused.ts'
@@ -95,6 +95,8 @@ export interface JobView {
   keyId: number
   /** Name of the SSH key that asked; null when it was a person in a browser. */
   madeBy: string | null
+  /** Nothing was asked for after it: it is shown large. */
+  isNewest?: boolean
 }
 
 export interface JobFailure {
@@ -144,7 +146,19 @@ export interface ComposerView {
   submission: string
   /** Why no picture can be made right now; the form stays usable as a draft. */
   obstacle: ObstacleView | null
+  /** What may pay, the chosen one first; empty where there is no choice. `why`: it was chosen for the person. */
+  keys: { id: number; name: string; group: string | null }[]
+  why: KeyReason | null
 }
+
+/** What is looked for in a person's own history, and how else it may be shown. */
+export interface HistoryView {
+  q: string
+  show: JobKind
+  ways: { kind: JobKind; href: string; isChosen: boolean }[]
+  isNarrow: boolean
+}
+export type JobKind = 'all' | 'made' | 'open' | 'nothing'
 
 /** A picture to start from. */
 export interface ReferenceView {

@@ -73,7 +73,7 @@ test('arrows go from picture to picture, with Shift they select, and no key coun
   assert.deepEqual(await selected(), ids.slice(1, 3))
 
   // In a field, in a dialog over the page, and in an input method.
-  await page.focus('.library-search input')
+  await page.focus('.search-field input')
   for (const key of ['x', 'Delete', 'Backspace']) await page.keyboard.press(key)
   await page.locator(cell).first().focus()
   await page.keyboard.press('?')
