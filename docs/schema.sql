@@ -213,6 +213,15 @@ begin
     values (new.at, new.admin_id, new.did, new.user_id, new.picture_id::text, new.reason);
   return null;
 end $function$;
+CREATE OR REPLACE FUNCTION public.look_at_keyless()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update image_jobs set key_looked_at = 'epoch'
+    where user_id = new.user_id and state = 'queued' and key_looked_at is not null;
+  return null;
+end $function$;
 
 create table accounts (
   user_id bigint not null,
@@ -628,6 +637,7 @@ create table image_jobs (
   dearest double precision,
   from_balance boolean default true not null,
   dismissed_at timestamp with time zone,
+  key_looked_at timestamp with time zone,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
   constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
@@ -1227,6 +1237,7 @@ CREATE INDEX gallery_shares_by_user ON public.gallery_shares USING btree (user_i
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
 CREATE INDEX image_jobs_dismissed ON public.image_jobs USING btree (user_id, dismissed_at) WHERE (dismissed_at IS NOT NULL);
+CREATE INDEX image_jobs_keyless ON public.image_jobs USING btree (user_id) WHERE ((state = 'queued'::text) AND (key_looked_at IS NOT NULL));
 CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX image_jobs_of_batch ON public.image_jobs USING btree (batch_id, batch_line) WHERE (batch_id IS NOT NULL);
 CREATE INDEX image_jobs_of_conversation ON public.image_jobs USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
@@ -1291,6 +1302,7 @@ CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE
 CREATE INDEX window_tickets_by_expiry ON public.window_tickets USING btree (expires_at);
 CREATE INDEX window_tickets_of_sign_in ON public.window_tickets USING btree (sign_in_id);
 
+CREATE TRIGGER look_at_keyless AFTER UPDATE ON public.accounts FOR EACH ROW WHEN (((old.key_id IS DISTINCT FROM new.key_id) OR ((old.key_state -> 'problem'::text) IS DISTINCT FROM (new.key_state -> 'problem'::text)))) EXECUTE FUNCTION look_at_keyless();
 CREATE TRIGGER spend_zone_new AFTER INSERT OR UPDATE OF time_zone ON public.accounts FOR EACH ROW EXECUTE FUNCTION recount_spend_of_account();
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');

@@ -13,6 +13,7 @@ import { startExportWorker } from './exports/worker.ts'
 import { startShareWorker } from './gallery/long-share.ts'
 import { openHouse } from './house.ts'
 import { hasWork } from './images/claim-queries.ts'
+import { startKeyWatch } from './images/keyless.ts'
 import { pictureCalls } from './images/receipts.ts'
 import { startImportWorker } from './imports/worker.ts'
 import { startChangeWorker } from './library/long-change.ts'
@@ -68,6 +69,7 @@ export async function start(
       workers.push(await startShareWorker(deps))
       workers.push(await startDepartureWorker(deps))
       workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
+      workers.push(startKeyWatch(deps))
       // Nobody waits for these.
       startUpkeep(deps).catch(error =>
         log.error({ err: error }, 'the queue could not be started: nothing is tidied up'),

@@ -149,6 +149,8 @@ export interface Again {
   retryAt: Date | null
   /** That is when this window of the key opens. */
   waitsFor: WindowName | null
+  /** Not before its key works again, or another one pays. */
+  needsKey?: boolean
 }
 
 /** Back into the queue: the gateway proved that nothing was charged. To wait for a window is no attempt. */
@@ -157,10 +159,11 @@ export function requeueJob(db: Db, job: ClaimedJob, again: Again): Promise<Image
     ImageJob,
     `update image_jobs set state = 'queued', version = version + 1, claim = null, lease_until = null, called_at = null,
        request_id = null, tokens = '{}', not_before = $3, retry_at = $4, waits_for = $5,
+       key_looked_at = case when $6 then now() end,
        attempts = attempts - case when $5::text is null then 0 else 1 end
      where id = $1 and claim = $2 and state = 'running' and cancel_requested_at is null and withdrawn_at is null
      returning *`,
-    [job.id, job.claim, again.notBefore, again.retryAt, again.waitsFor],
+    [job.id, job.claim, again.notBefore, again.retryAt, again.waitsFor, again.needsKey ?? false],
   )
 }
 

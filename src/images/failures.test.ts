@@ -70,8 +70,6 @@ describe('what a call comes to', { concurrency: 4 }, () => {
     ['the safety system', { reply: 'moderation' }, 'content_policy'],
     ['an answer in words', { reply: 'answered_in_text' }, 'content_policy'],
     ['the audit of the gateway', { reply: 'audit' }, 'content_policy'],
-    ['an invalid key', { reply: 'invalid_key' }, 'key_invalid'],
-    ['an expired key', { reply: 'key_expired' }, 'key_expired'],
     ['a key used up', { reply: 'key_quota' }, 'key_quota'],
     ['a quota of the account', { reply: 'platform_quota' }, 'account_quota'],
     ['an account that was switched off', { reply: 'user_inactive' }, 'account_inactive'],

@@ -70,6 +70,16 @@ export function awaitsBalance(job: ClaimedJob, progress: Progress, error: unknow
   return error.facts.charged === 'no' && progress.received === 0 && job.fromBalance && job.attempts < ATTEMPTS
 }
 
+// Those of a group are told of many who may not; in the middle of a batch they are of a key that was changed.
+const ofKey: ReadonlySet<string> = new Set(['key_invalid', 'key_expired'])
+
+/** Its key was removed or changed, which costs nothing: it waits for another one. A script is told, and does what it will. */
+export function awaitsKey(job: ClaimedJob, progress: Progress, error: unknown, signal: AbortSignal): boolean {
+  if (!(error instanceof GatewayError) || signal.aborted || job.sshKeyId !== null) return false
+  const isOfKey = ofKey.has(error.reason) || (job.batchId !== null && error.reason === 'group_no_images')
+  return isOfKey && error.facts.charged === 'no' && progress.received === 0 && job.attempts < ATTEMPTS
+}
+
 /**
  * When to ask again, or null: only what was proven to have cost nothing, and passes by itself, may run again. When the
  * gateway says, else after 2, 4, 8 … 60 seconds, give or take a quarter so that not all come at once.

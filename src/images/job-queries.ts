@@ -87,11 +87,11 @@ export function listJobsById(db: Db, userId: number, ids: readonly string[]): Pr
   return db.many(ImageJob, `select * from image_jobs where user_id = $1 and id = any($2)`, [userId, ids])
 }
 
-// Itself, or because another of its key has been told.
-const awaitsWindow = `(waits_for is not null or exists (
+// For a window of it, be it that another of its key has been told, or for one that works.
+const awaitsKey = `(key_looked_at is not null or waits_for is not null or exists (
   select from image_jobs told where told.key_id = image_jobs.key_id and told.waits_for is not null and ${isTold}))`
 
-/** For a job that waits for a window of its key: another one of the same person pays. Null when it does not wait any more. */
+/** For a job that waits for its key: another one of the same person pays. Null when it does not wait any more. */
 export function changeKey(
   db: Db,
   job: ImageJob,
@@ -113,8 +113,8 @@ export function changeKey(
     ImageJob,
     `update image_jobs set key_id = $3, key_secret = $4, estimate = $5, estimate_stale = $6, waits_for = $7,
        not_before = $8, key_name = $9, key_group = $10, dearest = $11, from_balance = $12, prices = $13, retry_at = null,
-       version = version + 1
-     where id = $1 and user_id = $2 and state = 'queued' and ${awaitsWindow} and ssh_key_id is null returning *`,
+       key_looked_at = null, version = version + 1
+     where id = $1 and user_id = $2 and state = 'queued' and ${awaitsKey} and ssh_key_id is null returning *`,
     [
       job.id,
       job.userId,

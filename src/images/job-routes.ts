@@ -70,7 +70,7 @@ export function jobRoutes(deps: Deps): Router {
     await keepCurrent(deps, res)
     if (await asksFirst(req, res, requestOf(waiting))) return
     // Null: it waits no more, and the tile says what it does.
-    const moved = await payInstead(deps, requesterOf(res), waiting)
+    const moved = await payInstead(deps, requesterOf(res), waiting, { byHand: true })
     if (!wantsFragment(req)) return res.redirect(303, `/images/${waiting.id}`)
     await answerTiles(res, [moved ?? (await myJob(req, res))])
   })

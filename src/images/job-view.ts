@@ -67,7 +67,7 @@ export function tagOf(job: ImageJob, wait: Wait | null): string {
     job.version,
     wait?.place ?? 0,
     until,
-    wait?.missing ?? wait?.blocked ?? (safeOf(job)?.away ? 1 : 0),
+    wait?.needsKey ? 'key' : (wait?.missing ?? wait?.blocked ?? (safeOf(job)?.away ? 1 : 0)),
     isUnfinished(job) ? 1 : 0,
   ].join('.')
 }
@@ -139,6 +139,7 @@ function viewJob(
     keyId: job.keyId,
     place: wait?.place ?? null,
     parked: job.parkedAt !== null && job.finishedAt === null,
+    needsKey: wait?.needsKey ? (job.keyName ?? '') : null,
     missing: wait?.missing ?? null,
     blocked: wait?.blocked ?? null,
     preview:

@@ -7,8 +7,8 @@ import type { Blockage } from './readiness-queries.ts'
 export const isTold = `told.retry_at > now() and coalesce(told.failure_reason, '') not in ('key_quota', 'account_quota', 'subscription')`
 export const keyMayBeUsed = `not exists (select from image_jobs told where told.key_id = image_jobs.key_id and ${isTold})`
 
-// What waits for its key's time, for its batch to go on, or for the operator, is passed over.
-export const mayGo = `image_jobs.parked_at is null and ${keyMayBeUsed}
+// What waits for its key's time, for another key, for its batch to go on, or for the operator, is passed over.
+export const mayGo = `image_jobs.parked_at is null and image_jobs.key_looked_at is null and ${keyMayBeUsed}
   and not exists (select from image_batches b where b.id = image_jobs.batch_id and b.state = 'paused')`
 
 // And what the balance does not cover.
@@ -27,6 +27,8 @@ export interface Wait {
   until: Date | null
   /** The window of its key that opens then, if it is that. */
   window: WindowName | null
+  /** The gateway refused its key: it waits for that, or for another one. */
+  needsKey: boolean
   /** US dollars that the balance would have to have more; null where it covers the job, or is not known. */
   missing: number | null
   /** Why nothing that stands in line is begun. */

@@ -33,10 +33,11 @@ export async function waitsOf(
   const line = await lineOf(db)
   const createdAt = new Map(queued.map(job => [job.id, job.createdAt]))
   return new Map(
-    waits.map(({ id, waitsUntil: until, waitsForWindow: window, inLine, missing }) => {
+    waits.map(({ id, waitsUntil: until, waitsForWindow: window, inLine, needsKey, missing }) => {
       const isBehind = line.places.size >= LINE_LENGTH && createdAt.get(id)! < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
-      return [id, { until, window, place: inLine ? place : null, missing, blocked: inLine ? line.blocked : null }]
+      const blocked = inLine ? line.blocked : null
+      return [id, { until, window, place: inLine ? place : null, needsKey, missing, blocked }]
     }),
   )
 }

@@ -23,10 +23,11 @@ import {
   setRequestId,
 } from './claim-queries.ts'
 import { endUnsent } from './ended.ts'
-import { awaitsBalance, endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
+import { awaitsBalance, awaitsKey, endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
 import { fileMade, type Made, saidOf } from './file-made.ts'
 import { finish } from './finish.ts'
 import type { Unfetched } from './job-queries.ts'
+import { holdForKey } from './keyless.ts'
 import { createPreviewer, type Previewer } from './preview.ts'
 import { beginCall, callAgainLater, takeBackCall } from './receipts.ts'
 import { keepRemains } from './remains.ts'
@@ -171,6 +172,10 @@ async function comeBack(
   if (awaitsBalance(job, progress, error, signal)) {
     await persist(deps, () => noteEmptyBalance(deps.db, job.userId))
     return { notBefore: new Date(), retryAt: null, waitsFor: null }
+  }
+  if (awaitsKey(job, progress, error, signal)) {
+    await persist(deps, () => holdForKey(deps, job))
+    return { notBefore: new Date(), retryAt: null, waitsFor: null, needsKey: true }
   }
   const notBefore = runAgainAt(job, progress, error, signal)
   const { window, retryAt = null } = error instanceof GatewayError ? error.facts : {}

@@ -167,7 +167,7 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     const waits = await waitsOf(db, userId, open)
     const { shown: changed, unfinished } = await withUnfinished(
       userId,
-      open.filter(job => waits.get(job.id)?.window),
+      open.filter(job => waits.get(job.id)?.window || waits.get(job.id)?.needsKey),
     )
     sendFragments(
       res,

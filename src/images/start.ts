@@ -174,22 +174,24 @@ export async function retryImage(
 }
 
 /**
- * A job that waits for a window of its key is paid with the requester's key instead, at once. Null when it does not wait
- * any more. Throws `Refusal` 409 without a usable key.
+ * A job that waits for its key is paid with the requester's key instead, at once. Null when it does not wait any more, or,
+ * where nobody has pressed a button, would cost more than was told. Throws `Refusal` 409 without a usable key.
  */
 export async function payInstead(
   deps: Pick<Deps, 'db' | 'sealer' | 'config'>,
-  { userId, account }: Requester,
+  { userId, account }: Pick<Requester, 'userId' | 'account'>,
   job: ImageJob,
+  { byHand }: { byHand: boolean },
 ): Promise<ImageJob | null> {
   const { keySecret: chosen, ...key } = usableKey(account, 'pictures')
   const request = requestOf(job)
   const price = priceOf(account, request, await editTerms(deps, { userId, keyId: key.keyId }, [request]))
+  if (!byHand && (price.estimate ?? Number.POSITIVE_INFINITY) > (job.estimate ?? 0)) return null
   const dearer = mayCost(price).usd - mayCost(job).usd
   return deps.db.transaction(async tx => {
     if (dearer > 0) {
       const calls = [{ usd: dearer, isBounded: price.dearest !== null }]
-      await admitSpending(deps, tx, { userId, calls, conversationId: job.conversationId, byHand: true })
+      await admitSpending(deps, tx, { userId, calls, conversationId: job.conversationId, byHand })
     }
     const keySecret = sealKeyForJob(deps, userId, job.id, chosen)
     return changeKey(tx, job, { ...key, keySecret, ...price, prices: account?.keyPrices ?? null })

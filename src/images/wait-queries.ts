@@ -12,6 +12,7 @@ const Waiting = z.object({
   /** The window of its key that opens then, if it is that. */
   waitsForWindow: z.enum(windowNames).nullable(),
   inLine: z.boolean(),
+  needsKey: z.boolean(),
   /** US dollars that the balance lacks. `numeric` arrives as text. */
   missing: z.coerce.number().nullable(),
 })
@@ -22,7 +23,7 @@ export type WaitingJob = z.output<typeof WaitingJob>
 
 const waiting = `wait.until as waits_until, wait.opens as waits_for_window, 
   (state = 'queued' and (not_before is null or not_before <= now()) and ${mayGo} and short.subject is null)
-    as in_line, short.missing`
+    as in_line, (state = 'queued' and image_jobs.key_looked_at is not null) as needs_key, short.missing`
 
 const fromJobs = `from image_jobs left join lateral (
     select until, opens from (
