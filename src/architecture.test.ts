@@ -45,7 +45,10 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     offers: 'worker',
   },
   imports: { on: ['session', 'library'], offers: 'file leave mine queries upkeep worker' },
-  gallery: { on: ['session', 'operators', 'library'], offers: 'leave long-share mine moderation-queries queries upkeep' },
+  gallery: {
+    on: ['session', 'operators', 'library'],
+    offers: 'leave long-share mine moderation-queries queries upkeep',
+  },
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers: 'answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',

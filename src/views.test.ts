@@ -276,7 +276,7 @@ const typed = {
   words: [{ name: 'text', value: '<b>half</b> a thought' }],
   rest: [{ name: 'parent', value: 'm1' }],
 }
-const fault = { status: 401, title: 'A title', message: 'A message', requestId: 'r1' }
+const fault = { status: 401, title: 'A title', message: 'A message', see: null, requestId: 'r1' }
 const login = { email: '', next: '/', error: 'Wrong', notice: 'Bye', gatewayUrl: 'https://g.example', siteName: 'G' }
 
 const lineage = { ancestors: [{ picture: uploaded, depth: 1 }], descendants: [{ picture: trashed, depth: 2 }] }
@@ -322,7 +322,7 @@ const question = { action: '/images/x/retry', sentence: 'It <b> costs', terms: '
 /** What every template is rendered with; a template without an entry is a type error. */
 const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   error: [
-    { ...fault, form: null },
+    { ...fault, form: null, see: { href: '/spend/budgets', words: 'spend.budget.link' } },
     { ...fault, requestId: null, form: typed },
   ],
   _typed: [
@@ -331,6 +331,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ],
   _error: [{ ...fault, back: '/chat/c1?at=m1' }],
   _held: [{}],
+  _said: [
+    { said: { sentence: 'Not <so>', see: null } },
+    { said: { sentence: 'Not <so>', see: { href: '/spend/budgets', words: 'spend.budget.link' } } },
+  ],
   _keyboard: [{}],
   'account/_balance': [{ place: 'rail' }, { place: 'page' }],
   'account/_balances': [{}],
@@ -559,6 +563,7 @@ const exceptions = new Map<string, string>([
   ['gallery/_older', 'pictures appended to those on the page'],
   ['library/_older', 'pictures appended to those on the page'],
   ['images/_word', 'a word, not an element'],
+  ['_said', 'a sentence, not a place'],
   ...chatExceptions,
   ['library/_refused', 'as many at once as files were refused'],
 ])

@@ -10,7 +10,8 @@ import { createIntake } from '../library/intake.ts'
 import { viewRefused } from '../library/refused.ts'
 import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
-import { isForLater, isForPage, Refusal } from '../web/errors.ts'
+import { oneAfterAnother } from '../spend/budgets.ts'
+import { isForLater, isForPage, Refusal, type Said, saidOf } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
 import { parseId, refuseUnknownFields, unknownField } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -63,14 +64,10 @@ export function askRoutes(deps: Deps): Router {
     const settings = await findSettings(db, conversation.userId)
     const models = await listChatModels(deps, signedIn(res).caller, accountOf(res))
     const { submission } = readChatForm(req.body)
-    await answerAgain(
-      deps,
-      requesterOf(res),
-      conversation,
-      { message, reply },
-      chooseModel(models, {}, { ...reply, ...chosen(settings) }),
-      submission ? submissionOf(submission, `another answer beside ${message.id}`) : randomUUID(),
-    )
+    const choice = chooseModel(models, {}, { ...reply, ...chosen(settings) })
+    const once = submission ? submissionOf(submission, `another answer beside ${message.id}`) : randomUUID()
+    const asker = requesterOf(res)
+    await oneAfterAnother(() => answerAgain(deps, asker, conversation, { message, reply }, choice, once))
     done(req, res, conversation)
   })
 
@@ -143,7 +140,7 @@ export function askRoutes(deps: Deps): Router {
     const choice = chooseModel(await listChatModels(deps, caller, accountOf(res)), form, await findSettings(db, userId))
     const unknown = unknownField(req, chatFields)
     const wrong = unknown ? t('errors.unknown_field', { field: unknown }) : whatIsWrong(form, t)
-    if (wrong) return refuse(req, res.status(422), conversation, form, wrong)
+    if (wrong) return refuse(req, res.status(422), conversation, form, { sentence: wrong, see: null })
     const parentId = await parentOf(conversation, form)
     const isComposer = !conversation || req.body?.conversation !== undefined
     const atEnd = isComposer || form.parent === null
@@ -151,7 +148,9 @@ export function askRoutes(deps: Deps): Router {
     try {
       await asks.consume(String(userId))
       const question = { text: form.text, attachments: form.attachments, ...choice }
-      const asked = await askQuestion(deps, requesterOf(res), place, question, form.submission ?? randomUUID())
+      const submission = form.submission ?? randomUUID()
+      const asker = requesterOf(res)
+      const asked = await oneAfterAnother(() => askQuestion(deps, asker, place, question, submission))
       await setChoice(db, userId, choice)
       if (isComposer) await deleteDraft(db, userId, conversation?.id ?? 'new')
       logBegun(res, { conversation: asked.conversationId })
@@ -168,7 +167,7 @@ export function askRoutes(deps: Deps): Router {
       res.status(isForLater(error) ? error.status : 422)
       // Shown again, the form goes on from where the conversation is now.
       const current = conversation && (await findConversation(db, userId, conversation.id))
-      await refuse(req, res, current, atEnd ? { ...form, parent: null } : form, t(error.key, error.params))
+      await refuse(req, res, current, atEnd ? { ...form, parent: null } : form, saidOf(error, t))
     }
   }
 
@@ -203,10 +202,10 @@ export function askRoutes(deps: Deps): Router {
     res: Response,
     conversation: Conversation | null,
     form: ChatForm,
-    sentence: string,
+    said: Said,
   ): Promise<void> {
-    if (!wantsFragment(req)) return showPage(deps, req, res, conversation, { form, error: sentence })
-    sendFragments(res, renderView(pageOf(res), 'chat/_refusal', { sentence }))
+    if (!wantsFragment(req)) return showPage(deps, req, res, conversation, { form, error: said })
+    sendFragments(res, renderView(pageOf(res), 'chat/_refusal', { said }))
   }
 
   return router

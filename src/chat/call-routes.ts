@@ -8,7 +8,7 @@ import { checkRequest, type FormValues, readForm as readImageForm, readWholeNumb
 import { quote } from '../images/quote.ts'
 import { doubtsAbout, readTerms, type Terms, toldOf, wordDoubts } from '../images/terms.ts'
 import { defaultModel } from '../models/image-models.ts'
-import { Refusal } from '../web/errors.ts'
+import { Refusal, type Said, saidOf } from '../web/errors.ts'
 import { unknownField } from '../web/parse.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { wordEach } from '../web/words.ts'
@@ -28,14 +28,15 @@ export function callRoutes(deps: Deps): Router {
     const { conversation, call } = await myCall(db, req, res)
     const values = readImageForm({ ...req.body, n: String(req.body?.n ?? call.n), references: call.sources })
     const { t } = pageOf(res)
+    const say = (sentence: string): Said => ({ sentence, see: null })
     // All that the card does not ask about stays as the card was offered.
     const unknown = unknownField(req, ['prompt', 'size', 'n', 'quality', 'terms', 'submission'])
     const other = unknown ?? (values.quality === defaultModel.defaults.quality ? null : 'quality')
-    if (other) return answerCard(req, res, conversation, call, values, t('errors.unknown_field', { field: other }))
+    if (other) return answerCard(req, res, conversation, call, values, say(t('errors.unknown_field', { field: other })))
     const checked = checkRequest(values)
     if ('faults' in checked) {
       const sentences = Object.values(wordEach(t, checked.faults)).join(' ')
-      return answerCard(req, res, conversation, call, values, sentences)
+      return answerCard(req, res, conversation, call, values, say(sentences))
     }
     const { prompt, n } = checked.request
     await keepCurrent(deps, res)
@@ -44,13 +45,13 @@ export function callRoutes(deps: Deps): Router {
     const doubts = doubtsAbout(accountOf(res), [checked.request], edit, seen)
     if (doubts.length > 0) {
       const told = toldOf(doubts, seen)
-      return answerCard(req, res, conversation, call, values, wordDoubts(doubts, t), told)
+      return answerCard(req, res, conversation, call, values, say(wordDoubts(doubts, t)), told)
     }
     try {
       await paint(deps, requesterOf(res), call, { prompt, size: sizeOf(values), n })
     } catch (error) {
       if (!(error instanceof Refusal) || error.status === 503) throw error
-      return answerCard(req, res, conversation, call, values, t(error.key, error.params))
+      return answerCard(req, res, conversation, call, values, saidOf(error, t))
     }
     done(req, res, conversation)
   })
@@ -67,7 +68,7 @@ export function callRoutes(deps: Deps): Router {
     conversation: Conversation,
     call: ToolCall,
     values: FormValues,
-    error: string,
+    error: Said,
     told: Terms['told'] = [],
   ): Promise<void> {
     const { view } = await loadThread(

@@ -86,6 +86,26 @@ test('a cost that came while the page was being told something else is told all 
   stream.close()
 })
 
+test('an answer that the balance does not cover keeps what was asked, and is tried again by one press', async () => {
+  const person = await alice(app)
+  mock.control.fault({ match: { prompt: 'beyond my means' }, reply: 'balance' })
+  const id = await say(person, 'beyond my means')
+  const reply = await replyIn(db, id, 'failed')
+  assert.deepEqual([reply.failureReason, reply.charged], ['insufficient_balance', 'no'])
+  const page = await person.get(`/chat/${id}`)
+  assert.match(page.html.querySelector('.message.user')!.text, /beyond my means/)
+  const failure = page.html.querySelector('.answer-failure')!
+  assert.ok(failure.querySelector('a[href="/account/top-up"]'))
+  assert.ok(failure.querySelector('a[href="/spend/budgets"]'))
+  assert.match(page.html.querySelector('#blocked')!.text, /balance is used up/, 'it is known from now on')
+  const again = failure.querySelector('form')!
+  assert.equal(again.querySelector('button')!.text.trim(), 'Try again')
+  await person.post('/account/balance')
+  const submission = again.querySelector('[name=submission]')!.getAttribute('value')!
+  assert.equal((await person.post(again.getAttribute('action')!, { submission })).status, 303)
+  await until('the answer', async () => (await newestReply(db, id)).state === 'done')
+})
+
 test('yes in one tab and no in another: the first counts, and there is a picture or none', async () => {
   const person = await alice(app)
   for (const first of ['yes', 'no']) {

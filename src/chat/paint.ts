@@ -11,6 +11,7 @@ import { prepare, startInTurn } from '../images/start.ts'
 import { startsLock } from '../images/start-queries.ts'
 import { hasArrived, listPicturesOfJobs } from '../library/queries.ts'
 import { defaultModel } from '../models/image-models.ts'
+import { isOfBudget, oneAfterAnother } from '../spend/budgets.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
 import { tellChange } from './archive/keep.ts'
@@ -91,8 +92,23 @@ async function outcomeOf(deps: Deps, call: ToolCall): Promise<{ state: 'done' | 
   return { state: 'failed', output: `Failed (${why}). ${what}; the person sees why.${preview}` }
 }
 
-/** Ends a call and asks for the closing words, in one transaction, so that they are asked for once. */
-async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'failed' | 'declined'; output: string }) {
+interface CallEnding {
+  state: 'done' | 'failed' | 'declined'
+  output: string
+}
+
+/** Ends a call and asks for the closing words; without them where a budget has no room for what nobody asked for. */
+async function close(deps: Deps, call: ToolCall, ending: CallEnding): Promise<void> {
+  try {
+    await oneAfterAnother(() => closeWith(deps, call, ending, true))
+  } catch (error) {
+    if (!(error instanceof Refusal) || !isOfBudget(error)) throw error
+    await closeWith(deps, call, ending, false)
+  }
+}
+
+/** In one transaction, so that they are asked for once. */
+async function closeWith(deps: Deps, call: ToolCall, ending: CallEnding, hasWords: boolean): Promise<void> {
   await inTurn(deps.db, askingLock, call, async tx => {
     await deps.at?.('painted', call.messageId)
     if (!(await endToolCall(tx, call, ending))) return
@@ -104,7 +120,7 @@ async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'fail
     // The person has written on meanwhile, or has no key any more: nothing to be said.
     const isLeaf = conversation && (await findLeafBelow(tx, conversation, call.messageId)) === call.messageId
     const canPay = account?.keyId && account.keySecret && !obstacleTo(account, 'words')?.blocks
-    if (!message || !asked?.signInId || !canPay || !isLeaf) return
+    if (!hasWords || !message || !asked?.signInId || !canPay || !isLeaf) return
     const asker = {
       userId: call.userId,
       signInId: asked.signInId,
@@ -112,12 +128,7 @@ async function close(deps: Deps, call: ToolCall, ending: { state: 'done' | 'fail
     }
     const { model, effort } = asked
     const words = { parent: message, purpose: 'close' as const, model, effort }
-    try {
-      await addAnswer(deps, tx, asker, usableKey(account, 'words'), words)
-    } catch (error) {
-      // Nothing was written: a budget has no room for words that nobody asked for.
-      if (!(error instanceof Refusal)) throw error
-    }
+    await addAnswer(deps, tx, asker, usableKey(account, 'words'), words)
   })
 }
 

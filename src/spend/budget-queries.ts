@@ -50,8 +50,11 @@ export function findPeriod(db: Db, unit: 'day' | 'month', zone: string): Promise
   )
 }
 
-const Use = z.object({ spent: usd, held: usd, hasUnbounded: z.boolean() })
-/** US dollars: what was billed, or will never be known better; what is held; and whether more than that may come. */
+const Use = z.object({ spent: usd, held: usd, hasUnbounded: z.boolean(), isOpenEnded: z.boolean() })
+/**
+ * US dollars: what was billed, or will never be known better; what is held; whether more than that may come; and whether
+ * that is of a call that is under way, or whose bill is about to come.
+ */
 export type Use = z.output<typeof Use>
 
 export type Scope =
@@ -59,16 +62,21 @@ export type Scope =
   | { of: 'conversation'; id: string }
   | { of: 'all'; from: Date }
 
+// A bill comes within seconds. One that does not is looked for much longer, and keeps nobody from going on all the while.
+// A title comes to a hundredth of a cent.
+const isRecent = `kind <> 'title' and (ended_at is null or ended_at > now() - interval '1 minute')`
+
 /** What waits counts as if it were called now. */
 export function sumUse(db: Db, scope: Scope): Promise<Use> {
   const { called, waiting, params } = whereOf(scope)
   return db.one(
     Use,
     `select coalesce(sum(usd) filter (where not is_open), 0) as spent, coalesce(sum(usd) filter (where is_open), 0) as held,
-       coalesce(bool_or(is_open and not is_bounded), false) as has_unbounded
+       coalesce(bool_or(is_open and not is_bounded), false) as has_unbounded,
+       coalesce(bool_or(is_open and not is_bounded and is_recent), false) as is_open_ended
      from (
-       select at_most_usd as usd, ${isOpen} as is_open, is_bounded from receipts where ${called}
-       union all select coalesce(dearest, expected), true, dearest is not null from reservations where ${waiting}) calls`,
+       select at_most_usd as usd, ${isOpen} as is_open, is_bounded, ${isRecent} as is_recent from receipts where ${called}
+       union all select coalesce(dearest, expected), true, dearest is not null, true from reservations where ${waiting}) calls`,
     params,
   )
 }

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { groupIds } from '../mock/groups.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import type { Browser } from '../testing/browser.ts'
 import { replyIn, say, talk } from '../testing/conversations.ts'
 import { ask, jobEnd, press } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
+import { makePicture } from '../testing/pictures.ts'
 import { differences } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { findPeriod, sumUse } from './budget-queries.ts'
@@ -63,6 +65,9 @@ describe('a budget of one’s own', () => {
     await saves(person, { per_day: '0.10' })
     const chat = await person.post('/chat', { text: 'words that are dear to me' })
     assert.match(chat.text, /budget of \$0\.10 a day/)
+    assert.ok(chat.html.querySelector('#chat-error a[href="/spend/budgets"]'))
+    const sent = await person.post('/chat', { text: 'words that are dear to me' }, { htmx: true })
+    assert.ok(sent.html.querySelector('hx-partial[hx-target="#chat-error"] a[href="/spend/budgets"]'))
     assert.equal(chat.html.querySelector('#say')!.text, 'words that are dear to me')
 
     const english = await byScript(token, 'by a script')
@@ -222,6 +227,50 @@ test('where there is no upper bound one call may take what is left, and no secon
   assert.match((await person.post('/chat', { text: 'beside it' })).text, /budget of \$0\.05 a day/)
   control.release(hold)
   await replyIn(app.db, conversation, 'done')
+})
+
+test('however many are asked at once without an upper bound, no more is spent above a budget than one of them costs', async () => {
+  const LIMIT = 1
+  const person = await alice(app)
+  const tabs = [person, await signedIn(app, person.email), await signedIn(app, person.email)]
+  await saves(person, { per_day: String(LIMIT) })
+  // Much dearer than any before.
+  control.user(person.email, { rates: { [groupIds.openai]: 60 } })
+  app.mock.state.rates.clear()
+  const asked = Array.from({ length: 12 }, (_, each) =>
+    tabs[each % 3]!.post('/chat', { text: `dear words ${each}`, submission: randomUUID() }),
+  )
+  const statuses = (await Promise.all(asked)).map(({ status }) => status)
+  assert.ok(statuses.includes(303))
+  assert.ok(statuses.includes(429))
+  await isSettled(person)
+  const bills = app.mock.state.usage.filter(row => row.user_id === idOf(person)).map(row => row.actual_cost)
+  const billed = bills.reduce((sum, usd) => sum + usd, 0)
+  assert.ok(billed > LIMIT * 0.5, `only ${billed} was billed`)
+  assert.ok(billed <= LIMIT + Math.max(...bills), `${billed} was billed, the dearest ${Math.max(...bills)}`)
+})
+
+test('edits by tokens are one at a time under a budget, and together only without previews', async () => {
+  const person = await alice(app)
+  const key = control.addKey(person.email, { name: 'Studio key', group_id: groupIds.studio })
+  await person.post('/account/key', { key_id: String(key.id) })
+  await person.post('/account/edit-previews', { wanted: 'yes' })
+  const original = await makePicture(app, person, 'an original')
+  await isSettled(person)
+  await saves(person, { per_day: '20' })
+  const lines = { prompts: 'one edit\ntwo edits', step: 'start', reference: original.token }
+  const refused = await person.post('/images/batch', lines)
+  assert.match(refused.text, /one such call at a time/)
+  assert.ok(refused.html.querySelector('#budget-error a[href="/spend/budgets"]'))
+  const hold = control.fault({ match: { prompt: 'held edit' }, hold: 'before_headers' })
+  assert.equal((await press(person, { prompt: 'held edit', reference: original.token })).status, 303)
+  const second = await press(person, { prompt: 'second edit', reference: original.token })
+  assert.equal(second.status, 429)
+  assert.match(second.text, /under way or about to be billed/)
+  assert.equal((await press(person, { prompt: 'by picture' })).status, 303, 'what has a bound goes on')
+  control.release(hold)
+  await person.post('/account/edit-previews', { wanted: 'no' })
+  assert.equal((await person.post('/images/batch', lines)).status, 303)
 })
 
 test('two hundred at once over tabs, scripts and batches never pass a budget, by our books and by the gateway’s', async () => {

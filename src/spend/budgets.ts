@@ -1,8 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { findAccount, setBudgetNotice } from '../account/queries.ts'
 import { zoneOf } from '../account/time-zone.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
-import { Refusal } from '../web/errors.ts'
+import { Refusal, type See } from '../web/errors.ts'
 import { money } from '../web/money.ts'
 import * as queries from './budget-queries.ts'
 
@@ -46,6 +47,9 @@ export interface Standing {
 
 const MICRO = 1_000_000
 const WARN_AT = 0.8
+const ONE_BY_ONE = 'spend.budget.refused.one_at_once'
+const TRIES = 20
+const BETWEEN_TRIES_MS = 500
 
 /**
  * Whether all of it may be put into the queue, in the transaction that does so: what others have put there is seen, and
@@ -63,7 +67,9 @@ export async function admitSpending(deps: Pick<Deps, 'config'>, tx: Db, spending
 
   const standings = await standingsOf(deps, tx, { userId, conversationId, isBatch, own })
   for (const standing of standings) {
-    if (isWithin(standing, spending.calls)) continue
+    const isFull = !isWithin(standing, spending.calls)
+    if (!isFull && isOneTooMany(standing, spending.calls)) throw oneByOne(spending.calls.length > 1)
+    if (!isFull) continue
     const isOwn = ['day', 'month', 'conversation', 'batch'].includes(standing.budget)
     const { budget, limit } = standing
     const over = { budget, limit, used: usedOf(standing, spending.calls) }
@@ -98,7 +104,7 @@ export async function standingsOf(
   }
   // All lines of a batch come at once.
   if (own?.perBatch != null && isBatch) {
-    const use = { spent: 0, held: 0, hasUnbounded: false }
+    const use = { spent: 0, held: 0, hasUnbounded: false, isOpenEnded: false }
     standings.push({ budget: 'batch', limit: own.perBatch, use, period: null })
   }
   await add('user_day', userPerDay, 'day', 'person')
@@ -130,22 +136,56 @@ function isWithin(standing: Standing, calls: readonly MayCost[]): boolean {
   return isLast === true && micros(use.spent + use.held) < micros(limit)
 }
 
+/**
+ * Each without an upper bound may come to more than is held for it, and so may two together by twice as much. Of a budget
+ * of all people that would keep everybody waiting for everybody: there it may be one of each person.
+ */
+function isOneTooMany({ budget, use }: Standing, calls: readonly MayCost[]): boolean {
+  if (budget === 'house_day' || budget === 'house_month') return false
+  const unbounded = calls.filter(({ isBounded }) => !isBounded).length
+  return unbounded > 1 || (unbounded === 1 && use.isOpenEnded)
+}
+
 function usedOf({ use }: Standing, calls: readonly MayCost[]): number {
   return calls.reduce((sum, { usd }) => sum + usd, use.spent + use.held)
 }
 
-/** Beside its sentence a page shows the way to the budgets. */
+const see: See = { href: '/spend/budgets', words: 'spend.budget.link' }
+
+/** Told to scripts as such. */
 export function isOfBudget({ key }: Refusal): boolean {
   return key.startsWith('spend.budget.refused.')
+}
+
+function oneByOne(areTogether: boolean): Refusal {
+  return areTogether
+    ? new Refusal(422, 'spend.budget.refused.together', {}, undefined, see)
+    : new Refusal(429, ONE_BY_ONE, {}, 5, see)
+}
+
+/**
+ * The same once more as long as nothing but the bill of the call before is in the way: it is about to come. Whoever asks
+ * waits for some seconds.
+ */
+export async function oneAfterAnother<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      const isPassing = error instanceof Refusal && error.key === ONE_BY_ONE
+      if (!isPassing || tries >= TRIES) throw error
+      await delay(BETWEEN_TRIES_MS)
+    }
+  }
 }
 
 function refusalOf({ budget, limit, use, period }: Standing, calls: readonly MayCost[]): Refusal {
   const price = calls.reduce((sum, { usd }) => sum + usd, 0)
   const amounts = { limit: money(limit), spent: money(use.spent), held: money(use.held), price: money(price) }
-  if (!period) return new Refusal(403, `spend.budget.refused.${budget}`, amounts)
+  if (!period) return new Refusal(403, `spend.budget.refused.${budget}`, amounts, undefined, see)
   const at = `${period.untilText} (${period.zone})`
   const seconds = Math.max(1, Math.ceil((period.until.getTime() - Date.now()) / 1000))
-  return new Refusal(429, `spend.budget.refused.${budget}`, { ...amounts, at }, seconds)
+  return new Refusal(429, `spend.budget.refused.${budget}`, { ...amounts, at }, seconds, see)
 }
 
 /** Of those that begin anew, one that is nearly used with what comes now; null where none is. */

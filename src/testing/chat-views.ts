@@ -162,7 +162,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
   }
   const tools: ToolView[] = [
     tool,
-    { ...tool, id: 't2', sources: [picture], problem: 'size_changed', error: 'Too <b> small' },
+    { ...tool, id: 't2', sources: [picture], problem: 'size_changed', error: { sentence: 'Too <b> small', see: null } },
     { ...tool, id: 't3', state: 'declined' },
     ...(['unknown_tool', 'unreadable', 'no_prompt', 'no_source', 'not_now', 'only_first'] as const).map(
       (problem, index) => ({
@@ -232,7 +232,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     model: 'gpt-5.5',
     effort: 'high',
     submission: 's',
-    error: 'Not <b> now',
+    error: { sentence: 'Not <b> now', see: { href: '/spend/budgets', words: 'spend.budget.link' } },
     obstacle: { why: 'gone', key: 'mine', blocks: true, until: null, others: [] },
     writing: null,
   }
@@ -277,7 +277,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     'chat/_parent': [{ parent: 'a1' }, { parent: null }],
     'chat/_paid': answers.map(message => ({ message })),
     'chat/_pulse': [{ pulse: 'x.7.1' }],
-    'chat/_refusal': [{ sentence: 'Not <b>' }],
+    'chat/_refusal': [{ said: { sentence: 'Not <b>', see: null } }],
     'chat/_removed': [{ removed: { conversationId: 'c1', messageId: 'u1' } }, { removed: null }],
     'chat/_renamed': [{ id: 'c1', title: '<b>' }],
     'chat/_row': [{ row }],

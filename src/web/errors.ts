@@ -3,13 +3,25 @@ import { DatabaseUnavailable } from '../db/db.ts'
 import { GatewayError, PanelError } from '../gateway/errors.ts'
 import type { Logger } from '../log.ts'
 import { StorageError } from '../storage/errors.ts'
-import type { Key } from './i18n.ts'
+import type { Key, Translate } from './i18n.ts'
 import { translator } from './i18n.ts'
 import type { Page } from './page.ts'
 import { pageBehind, render, renderView, sendFragments, wantsFragment } from './render.ts'
 import { loggedPath } from './request-log.ts'
 import { binarySize } from './text.ts'
 import { plainFields, typedForm } from './typed-form.ts'
+
+/** Where what is in the way can be changed. */
+export interface See {
+  href: string
+  words: Key
+}
+
+/** Why something was refused, as a form shows it. */
+export interface Said {
+  sentence: string
+  see: See | null
+}
 
 /** An answer we chose: a status and a sentence for its reader, in their language. */
 export class Refusal extends Error {
@@ -18,14 +30,26 @@ export class Refusal extends Error {
   readonly params: Record<string, unknown>
   /** Seconds until it is worth trying again; sent as `Retry-After`. */
   readonly retryAfter: number | undefined
+  readonly see: See | null
 
-  constructor(status: number, key: Key, params: Record<string, unknown> = {}, retryAfter?: number) {
+  constructor(
+    status: number,
+    key: Key,
+    params: Record<string, unknown> = {},
+    retryAfter?: number,
+    see: See | null = null,
+  ) {
     super(key)
     this.status = status
     this.key = key
     this.params = params
     this.retryAfter = retryAfter
+    this.see = see
   }
+}
+
+export function saidOf({ key, params, see }: Refusal, t: Translate): Said {
+  return { sentence: t(key, params), see }
 }
 
 /** The same may be asked again in a while, as it is. */
@@ -89,6 +113,7 @@ function answer(req: Request, res: Response, refusal: Refusal): void {
     status: refusal.status,
     title: t(titleKey(refusal.status)),
     message,
+    see: refusal.see,
     requestId: refusal.status >= 500 ? String(res.locals.requestId) : null,
   }
   if (wantsFragment(req)) {

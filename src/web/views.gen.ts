@@ -2,9 +2,10 @@
 // Written by scripts/check-templates.ts from the first line of every template and the English catalogue.
 export interface Views {
   _budget: { notice: NonNullable<import('../web/page.ts').Viewer['budgetNotice']> }
-  _error: { status: number; title: string; message: string; requestId: string | null; back: string }
+  _error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; back: string }
   _held: Record<never, never>
   _keyboard: Record<never, never>
+  _said: { said: import('../web/errors.ts').Said }
   _typed: { form: import('../web/typed-form.ts').TypedForm; sentence: string; droppable: boolean }
   'account/_balance': { place: 'rail' | 'page' }
   'account/_balances': Record<never, never>
@@ -44,7 +45,7 @@ export interface Views {
   'chat/_paid': { message: import('../chat/page/view.ts').AnswerView }
   'chat/_parent': { parent: string | null }
   'chat/_pulse': { pulse: string }
-  'chat/_refusal': { sentence: string }
+  'chat/_refusal': { said: import('../web/errors.ts').Said }
   'chat/_removed': { removed: { conversationId: string; messageId: string } | null }
   'chat/_renamed': { id: string; title: string }
   'chat/_row': { row: import('../chat/page/view.ts').RowView }
@@ -55,7 +56,7 @@ export interface Views {
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
   'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
-  error: { status: number; title: string; message: string; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
+  error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'exports/_list': { exports: import('../exports/view.ts').ExportView[] }
   'exports/index': { exports: import('../exports/view.ts').ExportView[] }
   'gallery/_judge': { id: string; hidden: boolean; reported: boolean }

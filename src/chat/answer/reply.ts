@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openReplyKey } from '../../account/key.ts'
 import { windowOpensAt } from '../../account/key-windows.ts'
-import { findAccount, forgetKeyState } from '../../account/queries.ts'
+import { findAccount, forgetKeyState, noteEmptyBalance } from '../../account/queries.ts'
 import { DatabaseUnavailable } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
 import type { ResponseEvent } from '../../gateway/client.ts'
@@ -231,6 +231,8 @@ async function comeBack(
   writer: DeltaWriter,
   signal: AbortSignal,
 ): Promise<{ notBefore: Date; waitsFor: WindowName | null } | null> {
+  if (error instanceof GatewayError && error.reason === 'insufficient_balance' && reply.fromBalance)
+    await persist(deps, () => noteEmptyBalance(deps.db, reply.userId))
   const notBefore = comeBackAt(error, reply, writer, signal)
   const window = error instanceof GatewayError ? error.facts.window : undefined
   if (!notBefore || !window) return notBefore && { notBefore, waitsFor: null }

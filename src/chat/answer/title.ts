@@ -3,7 +3,7 @@ import { findUsableAccount } from '../../account/viewer.ts'
 import type { Deps } from '../../deps.ts'
 import { type Charged, type FailureReason, GatewayError } from '../../gateway/errors.ts'
 import { splitThoughts } from '../../gateway/thinking-words.ts'
-import { admitSpending } from '../../spend/budgets.ts'
+import { admitSpending, oneAfterAnother } from '../../spend/budgets.ts'
 import type { NewReceipt } from '../../spend/queries.ts'
 import { type CallKind, endReceipt, noteRequestId, openReceipt } from '../../spend/receipt.ts'
 import { Refusal } from '../../web/errors.ts'
@@ -123,17 +123,17 @@ async function beginCall(
     conversationId: conversation.id,
     byHand: false,
   }
-  return deps.db
-    .transaction(async tx => {
+  const begin = () =>
+    deps.db.transaction(async tx => {
       await admitSpending(deps, tx, spending)
       if (!(await claimNaming(tx, conversation))) return false
       await openReceipt(tx, titleCalls, { ...call, subject: conversation.id, conversation })
       return true
     })
-    .catch(error => {
-      if (error instanceof Refusal) return false
-      throw error
-    })
+  return oneAfterAnother(begin).catch(error => {
+    if (error instanceof Refusal) return false
+    throw error
+  })
 }
 
 function smallest(models: readonly ChatModel[]): ChatModel | undefined {

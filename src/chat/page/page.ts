@@ -8,6 +8,7 @@ import type { Deps } from '../../deps.ts'
 import { refusedFile, viewRefused } from '../../library/refused.ts'
 import { signedIn } from '../../session/guard.ts'
 import { takeKeptForm } from '../../session/kept-form.ts'
+import type { Said } from '../../web/errors.ts'
 import { parseCursor } from '../../web/paging.ts'
 import { pageOf, render } from '../../web/render.ts'
 import { MOST_ATTACHMENTS } from '../ask.ts'
@@ -23,9 +24,9 @@ import { loadThread } from './thread.ts'
 import type { ChatComposerView, ListView, ThreadView, ToolView } from './view.ts'
 
 /** What a form that was refused is shown again with. */
-export interface Said {
+export interface Shown {
   form?: ChatForm
-  error?: string
+  error?: Said
   /** In the place of the one in the thread. */
   card?: ToolView
 }
@@ -36,7 +37,7 @@ export async function showPage(
   req: Request,
   res: Response,
   conversation: Conversation | null,
-  said: Said = {},
+  said: Shown = {},
 ): Promise<void> {
   const { db } = deps
   const { userId } = signedIn(res)
@@ -97,7 +98,7 @@ async function composerOf(
   settings: Settings,
   thread: ThreadView | null,
   form: ChatForm,
-  error: string | null,
+  error: Said | null,
 ): Promise<ChatComposerView> {
   const { userId, caller } = signedIn(res)
   const account = accountOf(res)

@@ -5,6 +5,7 @@ import type { JobView, QuoteView } from '../../images/view.ts'
 import type { RefusedView } from '../../library/refused.ts'
 import type { MoneyView } from '../../spend/evidence.ts'
 import type { ReceiptView } from '../../spend/view.ts'
+import type { Said } from '../../web/errors.ts'
 import type { Key } from '../../web/i18n.ts'
 import type { ToolProblem } from '../answer/tools.ts'
 import type { ChatModel } from '../models.ts'
@@ -164,7 +165,7 @@ export interface ToolView extends Common {
   sources: AttachmentView[]
   job: JobView | null
   /** Why it could not be started, after Generate was pressed. */
-  error: string | null
+  error: Said | null
 }
 
 /** The form under the thread. */
@@ -180,8 +181,8 @@ export interface ChatComposerView {
   model: string
   effort: string
   submission: string
-  /** A sentence above the form; null when all is well. */
-  error: string | null
+  /** Above the form; null when all is well. */
+  error: Said | null
   obstacle: ObstacleView | null
   /** An answer is being written: the form stops it instead of sending. */
   writing: string | null
