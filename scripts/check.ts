@@ -2,10 +2,8 @@
 //   [--repair [--apply] [--at-most 5] [--minimum-age-hours 48]] [--json], in the environment of the app
 // Looks at the app, the database, the backups, the disk, and whether the store has what rows name and nothing else. Each
 // failure says what to do. --repair says which orphaned objects would be moved aside, and moves them with --apply.
-import path from 'node:path'
 import { check } from '../src/checks/check.ts'
-import { openStorage } from '../src/storage/storage.ts'
-import { operate, UsageError, wholeNumber } from './operate.ts'
+import { operate, UsageError, wholeNumber, withStorage } from './operate.ts'
 
 await operate(
   'check',
@@ -25,12 +23,7 @@ await operate(
     if (values.apply && !values.repair) throw new UsageError('--apply goes with --repair.')
     const url = values.url ?? `http://127.0.0.1:${config.port}`
     if (!URL.canParse(url)) throw new UsageError('--url must be an address.')
-    const storage = openStorage({
-      localDirectory: path.join(config.dataDirectory, 'assets'),
-      s3: config.s3,
-      keepLocal: config.keepLocalAssets,
-    })
-    try {
+    return withStorage(config, async storage => {
       const findings = await check(
         { db, config, storage },
         {
@@ -52,8 +45,6 @@ await operate(
             `${ok ? 'ok    ' : 'FAILED'} ${name}: ${detail}${todo ? `\n       → ${todo}` : ''}`,
         ),
       }
-    } finally {
-      await storage.close()
-    }
+    })
   },
 )

@@ -3,6 +3,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import type { Config } from '../src/config.ts'
 import { type Database, DatabaseUnavailable, openDatabase } from '../src/db/db.ts'
 import { startEmbeddedPostgres } from '../src/postgres/embedded.ts'
+import { openStorage, type Storage } from '../src/storage/storage.ts'
 import { ownConfig } from './own-config.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -74,6 +75,23 @@ async function withDatabase<T>(name: string, config: Readonly<Config>, work: (db
   } finally {
     await db.close()
     await embedded?.stop()
+  }
+}
+
+/** The store of the app, for the time of the work. */
+export async function withStorage<T>(
+  config: Pick<Config, 'dataDirectory' | 's3' | 'keepLocalAssets'>,
+  work: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  const storage = openStorage({
+    localDirectory: path.join(config.dataDirectory, 'assets'),
+    s3: config.s3,
+    keepLocal: config.keepLocalAssets,
+  })
+  try {
+    return await work(storage)
+  } finally {
+    await storage.close()
   }
 }
 

@@ -53,7 +53,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers: 'answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',
   },
-  backups: { on: ['images', 'chat'], offers: 'backup manifest parked' },
+  backups: { on: ['library', 'images', 'chat'], offers: 'backup manifest parked' },
   moving: { on: ['session', 'account', 'library', 'imports', 'gallery', 'chat', 'agents'], offers: '' },
   checks: { on: ['library', 'imports', 'images', 'exports', 'chat', 'backups'], offers: '' },
   agents: {

@@ -6,13 +6,17 @@ import type { Config } from '../config.ts'
 import type { Database, Db } from '../db/db.ts'
 import { listApplied } from '../db/migrate.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import type { Storage } from '../storage/storage.ts'
 import { absent, flushFolder, writeWhole } from '../storage/whole-files.ts'
 import { copyFiles } from './copy-files.ts'
+import { copyObjects, listObjects } from './copy-objects.ts'
 import { dumpTable } from './dump.ts'
 import {
   type Backup,
   BackupError,
+  BESIDE,
   dumpOf,
+  FOLDERS,
   formatSums,
   MANIFEST,
   type Manifest,
@@ -31,6 +35,8 @@ interface BackupOptions {
   directory: string
   /** So many are kept, with the new one. */
   keep: number
+  /** Of a bucket only the list: its objects stay where they are. */
+  listOnly: boolean
   progress: Progress
 }
 
@@ -46,8 +52,8 @@ export interface MadeBackup {
  * whole or not at all. Throws `BackupError`, and what the file system says.
  */
 export async function makeBackup(
-  { db, config }: { db: Database; config: Readonly<Config> },
-  { directory, keep, progress }: BackupOptions,
+  { db, config, storage }: { db: Database; config: Readonly<Config>; storage: Storage },
+  { directory, keep, listOnly, progress }: BackupOptions,
 ): Promise<MadeBackup> {
   refuseInside(directory, config.dataDirectory)
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -59,7 +65,8 @@ export async function makeBackup(
     const folder = path.join(directory, name)
     try {
       await mkdir(path.join(partial, 'database'), { recursive: true, mode: 0o700 })
-      const manifest = await fill(partial, { client, tx, config, before: await newest(directory), progress })
+      const before = await newest(directory)
+      const manifest = await fill(partial, { client, tx, config, storage, listOnly, before, progress })
       await rename(partial, folder)
       await flushFolder(directory)
       return { folder, manifest, removed: await removeOld(directory, keep) }
@@ -74,14 +81,20 @@ interface Source {
   client: pg.Client
   tx: Db
   config: Readonly<Config>
+  storage: Storage
+  listOnly: boolean
   before: Backup | null
   progress: Progress
 }
 
-async function fill(target: string, { client, tx, config, before, progress }: Source): Promise<Manifest> {
+async function fill(target: string, source: Source): Promise<Manifest> {
+  const { client, tx, config, storage, listOnly, before, progress } = source
   const sums: Sums = new Map()
-  const place = config.s3 ? 'bucket' : 'here'
-  const copy = () => copyFiles(config.dataDirectory, target, { sums, before, progress })
+  const place = config.s3 && listOnly ? 'bucket' : 'here'
+  const copy = async () => {
+    await copyFiles(config.dataDirectory, target, { folders: config.s3 ? BESIDE : FOLDERS, sums, before, progress })
+    if (config.s3 && !listOnly) await copyObjects(storage, target, { sums, before, progress })
+  }
   // Before as well: what people delete for good while the database is read may be named by what was read.
   await copy()
 
@@ -103,6 +116,7 @@ async function fill(target: string, { client, tx, config, before, progress }: So
   await flushFolder(path.join(target, 'database'))
 
   await copy()
+  const objects = place === 'bucket' ? await listObjects(storage, tx, target, sums) : await sizeOf(target, sums)
   const { older, current } = createSealer(config.sessionSecrets)
   const manifest: Manifest = {
     format: 1,
@@ -111,7 +125,7 @@ async function fill(target: string, { client, tx, config, before, progress }: So
     migrations,
     tables,
     sequences,
-    objects: { place, ...(await sizeOf(target, sums)) },
+    objects: { place, ...objects },
     secrets: [current, ...older].map(id => id.toString('hex')),
     files: sums.size + 1,
   }

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import { z } from 'zod'
+import { openStorage } from '../storage/storage.ts'
+import { startBucket } from '../testing/bucket.ts'
 import { answerCalls, replyIn, say, talk } from '../testing/conversations.ts'
 import { atEnd, type TestDatabase, testDatabase } from '../testing/database.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
@@ -358,3 +360,83 @@ async function runLimited(directory: string): Promise<Ended> {
   const without = { ...environment, NODE_COMPILE_CACHE: '', NODE_DISABLE_COMPILE_CACHE: '1' }
   return startScript('backup', [directory], without, ['/bin/sh', '-c', 'ulimit -f 4; exec "$@"', 'sh']).ended
 }
+
+/** An empty bucket, how scripts are told of it, and what is in it. */
+async function bucket() {
+  const directory = await folder()
+  const { config, stop } = await startBucket(directory, { isListed: true })
+  atEnd(stop)
+  const storage = openStorage({ localDirectory: directory, s3: config, keepLocal: false })
+  const settings = {
+    R2_ENDPOINT: config.endpoint,
+    R2_BUCKET: config.bucket,
+    R2_ACCESS_KEY_ID: config.accessKeyId,
+    R2_SECRET_ACCESS_KEY: config.secretAccessKey,
+  }
+  const objects = async () => {
+    const found = new Map<string, string>()
+    for await (const { name } of storage.list()) found.set(name, (await storage.read(name))!.toString('hex'))
+    return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+  return { storage, settings, objects }
+}
+
+test('what lies in a bucket is in the backup, and comes back into an empty bucket, or onto a disk, byte by byte', async () => {
+  const from = await bucket()
+  assert.equal((await runScript('migrate-r2', [], { ...environment, ...from.settings })).code, 0)
+  const there = await from.objects()
+  const directory = await folder()
+  const empty = await folder()
+  const settings = { ...environment, PLAYGROUND_DATA_DIR: empty, ...from.settings }
+  const first = await runScript('backup', [directory, '--json'], settings)
+  assert.deepEqual([first.code, first.report.files, first.report.place], [0, there.size, 'here'], first.complained)
+  const second = await runScript('backup', [directory, '--json'], settings)
+  const picture = [...there.keys()].find(name => name.endsWith('.thumb'))!
+  const inodes = [first, second].map(async ({ report }) => {
+    const { ino } = await stat(path.join(report.folder, 'assets', picture.slice(0, 2), picture))
+    return ino
+  })
+  assert.equal(new Set(await Promise.all(inodes)).size, 1, 'what has not changed is shared')
+
+  const to = await bucket()
+  const inBucket = await restored(second.report.folder, to.settings)
+  assert.equal(inBucket.code, 0, inBucket.complained)
+  assert.deepEqual(await to.objects(), there)
+  assert.equal((await to.storage.head(picture))?.contentType, 'image/webp')
+  assert.equal((await to.storage.head(picture.replace('.thumb', '')))?.contentType, 'image/png')
+  assert.deepEqual(await rowsOf(inBucket.db), await rowsOf(app.db))
+
+  const onDisk = await restored(second.report.folder)
+  assert.equal(onDisk.code, 0, onDisk.complained)
+  assert.deepEqual(await filesOf(onDisk.dataDirectory), await filesOf(app.config.dataDirectory))
+
+  const taken = await bucket()
+  await taken.storage.put(picture, Buffer.from('of somebody else'), { contentType: 'image/webp' })
+  const refused = await restored(second.report.folder, taken.settings)
+  assert.deepEqual([refused.code, (await taken.objects()).size], [1, 1])
+  assert.match(refused.report.error, /the bucket has another .*\.thumb than the backup/)
+})
+
+test('with --list-only a backup has the names, lengths and hashes of what lies in a bucket, and a restore says what is missing there', async () => {
+  const from = await bucket()
+  assert.equal((await runScript('migrate-r2', [], { ...environment, ...from.settings })).code, 0)
+  const settings = { ...environment, PLAYGROUND_DATA_DIR: await folder(), ...from.settings }
+  const made = await runScript('backup', [await folder(), '--list-only', '--json'], settings)
+  assert.equal(made.code, 0, made.complained)
+  const there = await from.objects()
+  const lines = (await readFile(path.join(made.report.folder, 'objects.txt'), 'utf8')).trim().split('\n')
+  assert.equal(lines.length, there.size)
+  const pictures = lines.filter(line => /^\d+ [0-9a-f]{64} [\w-]{32}$/.test(line))
+  assert.equal(pictures.length, 3)
+
+  const whole = await restored(made.report.folder, from.settings)
+  assert.equal(whole.code, 0, whole.complained)
+  assert.match(whole.report.notes.join(), new RegExp(`all ${there.size} objects are in the bucket`))
+  const [lost] = [...there.keys()]
+  await from.storage.delete(lost!)
+  const lacking = await restored(made.report.folder, from.settings)
+  assert.equal(lacking.code, 0, lacking.complained)
+  assert.match(lacking.report.notes.join(), new RegExp(`1 of ${there.size} objects are missing.*${lost}`))
+  const none = await restored(made.report.folder)
+  assert.match(none.report.notes.join(), /R2_\* name no bucket/)
+})

@@ -3,7 +3,14 @@ import { chmod, copyFile, link, lstat, mkdir, open, readdir } from 'node:fs/prom
 import path from 'node:path'
 import { absent, flushFolder, isTemporary } from '../storage/whole-files.ts'
 import { inParallel } from './in-parallel.ts'
-import { type Backup, FOLDERS, hashOf, type Progress, type Sums } from './manifest.ts'
+import { type Backup, hashOf, type Progress, type Sums } from './manifest.ts'
+
+/** What a copy is put down in, and what it may share with. */
+export interface Copying {
+  sums: Sums
+  before: Backup | null
+  progress: Progress
+}
 
 /**
  * Copies what lies in the data directory and is not in the backup yet, and notes its hash. Pictures never change under
@@ -12,16 +19,17 @@ import { type Backup, FOLDERS, hashOf, type Progress, type Sums } from './manife
 export async function copyFiles(
   dataDirectory: string,
   target: string,
-  { sums, before, progress }: { sums: Sums; before: Backup | null; progress: Progress },
+  { folders: wantedFolders, sums, before, progress }: { folders: readonly string[] } & Copying,
 ): Promise<void> {
-  const names = (await Promise.all(FOLDERS.map(folder => filesIn(dataDirectory, folder)))).flat()
+  const names = (await Promise.all(wantedFolders.map(folder => filesIn(dataDirectory, folder)))).flat()
   const wanted = names.filter(name => !sums.has(name))
   const folders = new Set(wanted.map(name => path.dirname(path.join(target, name))))
   for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
   let done = 0
   await inParallel(wanted, async name => {
+    const here = await lstat(path.join(dataDirectory, name)).catch(absent)
     const sum =
-      (await linked(dataDirectory, target, name, before)) ??
+      (here && (await linked(target, name, here.size, before))) ??
       (await copied(path.join(dataDirectory, name), path.join(target, name)))
     if (sum) sums.set(name, sum)
     progress('files', ++done, wanted.length)
@@ -29,12 +37,17 @@ export async function copyFiles(
   for (const folder of folders) await flushFolder(folder)
 }
 
-async function linked(data: string, target: string, name: string, before: Backup | null): Promise<string | null> {
+/** The hash of what the backup before has under this name, which is the same; null when that is not so, or cannot be shared. */
+export async function linked(
+  target: string,
+  name: string,
+  size: number,
+  before: Backup | null,
+): Promise<string | null> {
   const sum = before?.sums.get(name)
   if (!before || !sum || !name.startsWith('assets/') || name.endsWith('.conversation')) return null
   const old = path.join(before.folder, name)
-  const [here, there] = await Promise.all([lstat(path.join(data, name)).catch(absent), lstat(old).catch(absent)])
-  if (!here || here.size !== there?.size) return null
+  if ((await lstat(old).catch(absent))?.size !== size) return null
   try {
     await link(old, path.join(target, name))
     return sum

@@ -10,6 +10,10 @@ export const MANIFEST = 'manifest.json'
 export const SUMS = 'SHA256SUMS'
 /** Folders of the data directory that are taken along. */
 export const FOLDERS = ['assets', 'spill', 'conversations'] as const
+/** Of these, what is not in a bucket where there is one. */
+export const BESIDE = ['spill', 'conversations'] as const
+/** What lies in the bucket, where that is not in the backup: a line each, with size, hash (`-`: not known) and name. */
+export const OBJECTS = 'objects.txt'
 
 const Manifest = z.object({
   format: z.literal(1, 'the backup is of a format that this version does not know'),
@@ -87,7 +91,7 @@ function parseSums(text: string): Sums {
 }
 
 function isOurs(name: string): boolean {
-  return name === MANIFEST || ['database', ...FOLDERS].some(folder => name.startsWith(`${folder}/`))
+  return name === MANIFEST || name === OBJECTS || ['database', ...FOLDERS].some(folder => name.startsWith(`${folder}/`))
 }
 
 export async function hashOf(file: string): Promise<string> {

@@ -1,26 +1,25 @@
+import { createHash } from 'node:crypto'
 import { chmod, copyFile, lstat, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { APPLICATION, type Database, type Db } from '../db/db.ts'
-import {
-  apply,
-  listApplied,
-  lockMigrations,
-  type Migration,
-  readMigrations,
-  refuseOtherEncodings,
-} from '../db/migrate.ts'
+import { listApplied, lockMigrations, type Migration, refuseOtherEncodings } from '../db/migrate.ts'
+import { objectTypeOf } from '../library/formats.ts'
+import { drawnFormatOf } from '../pixels/digest.ts'
 import { createSealer } from '../secrets/sealer.ts'
+import type { Storage } from '../storage/storage.ts'
 import { absent, flushFolder } from '../storage/whole-files.ts'
-import { loadTable } from './dump.ts'
+import { listMissing, objectOf } from './copy-objects.ts'
 import { inParallel } from './in-parallel.ts'
-import { type Backup, BackupError, hashOf, MANIFEST, type Progress, readBackup } from './manifest.ts'
+import { loadRows, migrationsOf } from './load.ts'
+import { type Backup, BackupError, hashOf, MANIFEST, OBJECTS, type Progress, readBackup } from './manifest.ts'
 import { type Parked, park } from './parked.ts'
 import * as queries from './queries.ts'
 
 interface RestoreDeps {
   db: Database
+  storage: Storage
   config: Readonly<Config>
   progress: Progress
 }
@@ -53,16 +52,18 @@ export async function restoreBackup(
   await refuseOtherEncodings(deps.db)
   await refuseRunning(deps.db)
   await refuseFilled(deps.db, backup)
+  const objects = await objectsToPut(backup, deps)
   const files = await filesToCopy(backup, deps.config)
   const told = {
     madeAt: manifest.madeAt,
     tables: manifest.tables.length,
     rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
     files: manifest.objects.count,
-    notes: notesOn(backup, deps.config),
+    notes: await notesOn(backup, deps),
   }
   if (dryRun) return { ...told, parked: { pictures: 0, answers: 0, news: 0 } }
 
+  await putObjects(backup, objects, deps)
   await copyFiles(backup, files, deps)
   return { ...told, parked: await load(deps, backup, migrations) }
 }
@@ -82,17 +83,6 @@ async function verify({ folder, sums }: Backup, progress: Progress): Promise<voi
   }
 }
 
-async function migrationsOf({ manifest }: Backup): Promise<Migration[]> {
-  const known = new Map((await readMigrations()).map(file => [file.name, file]))
-  return manifest.migrations.map(({ name, sha256 }) => {
-    const file = known.get(name)
-    if (file?.sha256 !== sha256) {
-      throw new BackupError(`the backup needs migrations/${name}, which this version has not: use the version it is of`)
-    }
-    return file
-  })
-}
-
 async function refuseRunning(db: Db): Promise<void> {
   if ((await queries.countConnections(db, APPLICATION)) === 0) return
   throw new BackupError('the app is running on this database: stop all of its processes first')
@@ -109,14 +99,12 @@ async function refuseFilled(db: Db, { manifest }: Backup): Promise<void> {
 }
 
 /** Those that are not there yet: what an earlier try brought is the same. */
-async function filesToCopy({ folder, sums, manifest }: Backup, config: Readonly<Config>): Promise<string[]> {
-  if (manifest.objects.place === 'here' && config.s3) {
-    throw new BackupError('the backup has the pictures in it: restore it without R2_*')
-  }
+async function filesToCopy({ folder, sums }: Backup, config: Readonly<Config>): Promise<string[]> {
   const wanted: string[] = []
   let bytes = 0
   for (const [name, sum] of sums) {
-    if (name === MANIFEST || name.startsWith('database/')) continue
+    if (name === MANIFEST || name === OBJECTS || name.startsWith('database/')) continue
+    if (config.s3 && objectOf(name) !== null) continue
     const target = path.join(config.dataDirectory, name)
     const found = await lstat(target).catch(absent)
     if (!found) {
@@ -134,6 +122,41 @@ async function filesToCopy({ folder, sums, manifest }: Backup, config: Readonly<
     )
   }
   return wanted
+}
+
+/** Where there is a bucket, what is not in it yet: the paths in the backup. */
+async function objectsToPut({ sums }: Backup, { config, storage, progress }: RestoreDeps): Promise<string[]> {
+  if (!config.s3) return []
+  const files = [...sums].filter(([name]) => objectOf(name) !== null)
+  const wanted: string[] = []
+  let done = 0
+  await inParallel(files, async ([name, sum]) => {
+    const there = await storage.read(objectOf(name)!)
+    progress('looked for', ++done, files.length)
+    if (!there) wanted.push(name)
+    else if (createHash('sha256').update(there).digest('hex') !== sum) {
+      throw new BackupError(`the bucket has another ${objectOf(name)} than the backup: restore into an empty one`)
+    }
+  })
+  return wanted
+}
+
+async function putObjects({ folder }: Backup, names: string[], { storage, progress }: RestoreDeps): Promise<void> {
+  let done = 0
+  await inParallel(names, async name => {
+    const file = path.join(folder, name)
+    const object = objectOf(name)!
+    const contentType = objectTypeOf(object, drawnFormatOf(await readHead(file)))
+    await storage.put(object, { file, size: (await lstat(file)).size }, { contentType })
+    progress('objects', ++done, names.length)
+  })
+}
+
+/** As much as tells the format of a picture. */
+async function readHead(name: string): Promise<Buffer> {
+  await using file = await open(name)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0)
+  return buffer.subarray(0, bytesRead)
 }
 
 async function copyFiles({ folder }: Backup, names: string[], { config, progress }: RestoreDeps): Promise<void> {
@@ -162,25 +185,12 @@ async function copyWhole(from: string, to: string): Promise<void> {
 }
 
 /** One transaction: the rows of the backup, parked where they may be paid for, or nothing. */
-function load({ db, progress }: RestoreDeps, { folder, manifest }: Backup, migrations: Migration[]): Promise<Parked> {
+function load({ db, progress }: RestoreDeps, backup: Backup, migrations: Migration[]): Promise<Parked> {
   return db.alone(async (client: pg.Client, tx: Db) => {
     // A process that is started now waits, and finds the database whole.
     await lockMigrations(tx)
     await client.query('begin')
-    if ((await listApplied(tx)).length === 0) for (const migration of migrations) await apply(tx, migration)
-    const tables = manifest.tables.filter(({ name }) => name !== 'migrations')
-    const names = (await queries.listTables(tx)).map(({ name }) => name).filter(name => name !== 'migrations')
-    await queries.emptyTables(tx, names)
-    const keys = await queries.dropForeignKeys(tx)
-    await queries.setTriggers(tx, names, 'disable')
-    for (const [index, table] of tables.entries()) {
-      progress('tables', index, tables.length)
-      await loadTable(client, folder, table)
-    }
-    progress('tables', tables.length, tables.length)
-    await queries.setTriggers(tx, names, 'enable')
-    await queries.addForeignKeys(tx, keys)
-    for (const sequence of manifest.sequences) await queries.setSequence(tx, sequence)
+    const tables = await loadRows(client, tx, backup, migrations, progress)
     for (const { name, rows } of tables) {
       const found = await queries.countRows(tx, name)
       if (found !== rows) throw new BackupError(`${name} has ${found} rows instead of ${rows}: nothing was restored`)
@@ -192,7 +202,8 @@ function load({ db, progress }: RestoreDeps, { folder, manifest }: Backup, migra
   })
 }
 
-function notesOn({ manifest }: Backup, config: Readonly<Config>): string[] {
+async function notesOn(backup: Backup, { config, storage }: RestoreDeps): Promise<string[]> {
+  const { manifest } = backup
   const { current, older } = createSealer(config.sessionSecrets)
   const ours = [current, ...older].map(id => id.toString('hex'))
   const notes: string[] = []
@@ -202,8 +213,13 @@ function notesOn({ manifest }: Backup, config: Readonly<Config>): string[] {
     )
   }
   if (manifest.objects.place === 'bucket') {
+    const missing = config.s3 ? await listMissing(storage, backup) : null
     notes.push(
-      'the pictures are not in the backup: they lie in the bucket. npm run check:site says which are missing there',
+      missing === null
+        ? 'the pictures are not in the backup, and R2_* name no bucket: name the one that has them'
+        : missing.length === 0
+          ? `the pictures are not in the backup: all ${manifest.objects.count} objects are in the bucket`
+          : `${missing.length} of ${manifest.objects.count} objects are missing in the bucket, or are of another length: ${missing.slice(0, 5).join(', ')}`,
     )
   }
   return notes

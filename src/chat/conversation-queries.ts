@@ -203,7 +203,11 @@ export async function setImportedState(
 }
 
 /** Of the files of all conversations. */
-export async function listSnapshotKeys(db: Db): Promise<string[]> {
-  const rows = await db.many(z.object({ key: z.string() }), `select snapshot_key as key from conversations`)
+export async function listSnapshotKeys(db: Db, userId: number | null = null): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ key: z.string() }),
+    `select snapshot_key as key from conversations where $1::bigint is null or user_id = $1`,
+    [userId],
+  )
   return rows.map(({ key }) => key)
 }

@@ -146,10 +146,7 @@ async function objects(deps: CheckDeps, options: CheckOptions) {
   }
   if (missingThumbnails.length > 0) {
     findings.push(
-      ...unwell(
-        `${missingThumbnails.length} thumbnails are missing`,
-        'bring them back from a backup: they are the names of their pictures with .thumb',
-      ),
+      ...unwell(`${missingThumbnails.length} thumbnails are missing`, 'npm run backfill:library makes them anew'),
     )
   }
   if (orphaned.length > 0)

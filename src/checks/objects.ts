@@ -40,14 +40,14 @@ export async function compareObjects(
   const missingThumbnails: string[] = []
   // After the store: what is filed meanwhile has its row, and what goes meanwhile is looked for again.
   for (let after = ''; ; ) {
-    const files = await listFileObjects(db, after, AT_ONCE)
-    for (const { token, format, hasOriginal } of files) {
+    const files = await listFileObjects(db, { after, limit: AT_ONCE })
+    for (const { token, format, originalFormat } of files) {
       named.add(token)
       const isNew = !there.has(token) && (await storage.head(token)) !== null
       if (isNew) continue
       if (!there.has(token)) missing.push(token)
       else if (format !== 'bin' && !there.has(thumbnailName(token))) missingThumbnails.push(token)
-      if (hasOriginal && !there.has(originalName(token))) missing.push(originalName(token))
+      if (originalFormat !== null && !there.has(originalName(token))) missing.push(originalName(token))
     }
     if (files.length < AT_ONCE) break
     after = files.at(-1)!.token
