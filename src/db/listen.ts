@@ -30,7 +30,7 @@ export function listen(
   heartbeat: Heartbeat = usualHeartbeat,
 ): Listener {
   const subjects = new Map<string, Set<(payload: string | null) => void>>()
-  const { connectionString } = db.pool.options
+  const { connectionString, application_name } = db.pool.options
   let client: pg.Client | null = null
   let connecting: Promise<void> | null = null
   let closed = false
@@ -46,7 +46,7 @@ export function listen(
   async function open(): Promise<void> {
     const next = new pg.Client({
       connectionString,
-      application_name: 'sub2api-playground listener',
+      application_name,
       keepAlive: true,
       keepAliveInitialDelayMillis: heartbeat.everyMs,
       connectionTimeoutMillis: heartbeat.patienceMs,

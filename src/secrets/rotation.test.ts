@@ -47,6 +47,7 @@ test('after a rotation of SESSION_SECRET people are still signed in and waiting 
   const asked = await dropped.browser().get('/account', { headers })
   assert.equal(asked.status, 303, 'a cookie signed with the dropped secret')
   assert.match(asked.location, /^\/login/)
+  await dropped.running.stop()
 })
 
 /** The cookie of this browser, as if it had been given out since the rotation. */
