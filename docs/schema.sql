@@ -738,6 +738,7 @@ create table library_changes (
   claim uuid,
   lease_until timestamp with time zone,
   cancel_requested_at timestamp with time zone,
+  ended_folder jsonb,
   constraint library_changes_pkey PRIMARY KEY (id),
   constraint library_changes_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'stopped'::text, 'undone'::text])))
 );

@@ -9,8 +9,24 @@ export type Change =
   | { did: 'move'; folderId: string | null }
   | { did: 'tag' | 'untag'; tags: readonly string[] }
   | { did: 'describe'; folderId: string | null; tags: readonly string[] }
+  /** What lies in the folder `from` lies in the other then, or in none, and `from` is no more. */
+  | { did: 'merge' | 'dissolve'; folderId: string | null; from: string }
+  /** Out of the trash for good: the one that cannot be undone. */
+  | { did: 'empty' }
 
-export const deeds = ['favourite', 'unfavourite', 'delete', 'restore', 'move', 'tag', 'untag', 'describe'] as const
+export const deeds = [
+  'favourite',
+  'unfavourite',
+  'delete',
+  'restore',
+  'move',
+  'tag',
+  'untag',
+  'describe',
+  'merge',
+  'dissolve',
+  'empty',
+] as const
 
 const Id = z.object({ id: z.string() })
 
@@ -19,8 +35,9 @@ export async function insertChange(db: Db, userId: number, change: Change): Prom
   const tags = 'tags' in change ? change.tags : null
   const { id } = await db.one(
     Id,
-    `insert into library_changes (user_id, did, folder_id, tags) values ($1, $2, $3, $4) returning id`,
-    [userId, change.did, folder, tags],
+    `insert into library_changes (user_id, did, folder_id, tags, ended_folder)
+     values ($1, $2, $3, $4, (select to_jsonb(f) from folders f where f.id = $5 and f.user_id = $1)) returning id`,
+    [userId, change.did, folder, tags, 'from' in change ? change.from : null],
   )
   return id
 }
@@ -78,11 +95,26 @@ async function listChanged(db: Db, changeId: string): Promise<string[]> {
 
 export async function applyChange(db: Db, userId: number, changeId: string, change: Change): Promise<void> {
   const ids = await listChanged(db, changeId)
-  await applyTo(db, userId, ids, change)
+  await applyTo(db, userId, changeId, ids, change)
+  if ('from' in change) await endFolder(db, userId, change)
+}
+
+/** To these of its pictures. */
+export async function applyTo(
+  db: Db,
+  userId: number,
+  changeId: string,
+  ids: readonly string[],
+  change: Change,
+): Promise<void> {
+  if (change.did === 'empty') await deleteForGood(db, userId, changeId, ids)
+  else await update(db, userId, ids, change)
   if (change.did === 'restore') await showOldestOf(db, userId, ids)
 }
 
-export async function applyTo(db: Db, userId: number, ids: readonly string[], change: Change): Promise<void> {
+type Kept = Exclude<Change, { did: 'empty' }>
+
+async function update(db: Db, userId: number, ids: readonly string[], change: Kept): Promise<void> {
   const values: unknown[] = [ids, userId]
   const put = (value: unknown) => `$${values.push(value)}`
   const folder = () => 'folderId' in change && `folder_id = ${put(change.folderId)}`
@@ -100,8 +132,49 @@ export async function applyTo(db: Db, userId: number, ids: readonly string[], ch
     },
     untag: () => `tags = array(select t from unnest(p.tags) as t where t <> all (${tags()}::text[]))`,
     describe: () => `${folder()}, tags = ${tags()}::text[]`,
+    merge: folder,
+    dissolve: folder,
   }[change.did]
-  await db.run(`update pictures p set ${set()} where p.id = any($1::uuid[]) and p.user_id = $2`, values)
+  const from = 'from' in change ? `and p.folder_id = ${put(change.from)}` : ''
+  await db.run(`update pictures p set ${set()} where p.id = any($1::uuid[]) and p.user_id = $2 ${from}`, values)
+}
+
+/** Those that lie in the trash as they did when they were counted; the next purge takes the bytes, however new they are. */
+async function deleteForGood(db: Db, userId: number, changeId: string, ids: readonly string[]): Promise<void> {
+  await db.run(
+    `with gone as (
+       delete from pictures p using library_changed c
+       where c.change_id = $2 and c.picture_id = any($3::uuid[]) and p.id = c.picture_id and p.user_id = $1
+         and p.deleted_at = c.deleted_at
+       returning p.id, p.token)
+     update files f set created_at = least(created_at, now() - interval '1 day')
+     where f.user_id = $1 and f.token in (select token from gone)
+       and not exists (select from pictures p where p.token = f.token and p.id not in (select id from gone))`,
+    [userId, changeId, ids],
+  )
+}
+
+/** With whatever was put into it meanwhile. */
+export async function endFolder(
+  db: Db,
+  userId: number,
+  { from, folderId }: { from: string; folderId: string | null },
+): Promise<void> {
+  await db.run(`update pictures set folder_id = $3 where user_id = $1 and folder_id = $2`, [userId, from, folderId])
+  await db.run(`delete from folders where id = $2 and user_id = $1`, [userId, from])
+}
+
+/** What the change ended is a folder again; by another name where it is taken meanwhile. */
+async function bringBackFolder(db: Db, userId: number, changeId: string): Promise<void> {
+  await db.run(
+    `insert into folders (id, user_id, name, key, cover)
+     select f.id, $1, f.name || more, f.key || more, (select id from pictures where id = f.cover)
+     from library_changes l, jsonb_populate_record(null::folders, l.ended_folder) f,
+       lateral (select case when exists (select from folders o where o.user_id = $1 and o.key = f.key)
+                       then ' (' || left(f.id::text, 4) || ')' else '' end as more) named
+     where l.id = $2 and l.user_id = $1 and l.ended_folder is not null on conflict do nothing`,
+    [userId, changeId],
+  )
 }
 
 /** Of the same bytes the oldest row is shown that is not in the trash. */
@@ -149,7 +222,8 @@ export async function undoChange(db: Db, userId: number, changeId: string): Prom
     `select did, total from library_changes where id = $1 and user_id = $2 and state <> 'undone' for update`,
     [changeId, userId],
   )
-  if (!change) return false
+  if (!change || change.did === 'empty') return false
+  await bringBackFolder(db, userId, changeId)
   if (change.total > 0) await turnBack(db, changeId)
   else {
     await putBack(db, userId, changeId, change.did, await listChanged(db, changeId))
@@ -179,7 +253,7 @@ export async function putBack(
   db: Db,
   userId: number,
   changeId: string,
-  did: Change['did'],
+  did: Kept['did'],
   ids: readonly string[],
 ): Promise<void> {
   // A folder that is gone meanwhile takes nothing back.
@@ -193,6 +267,8 @@ export async function putBack(
     tag: 'tags = c.tags',
     untag: 'tags = c.tags',
     describe: `${folder}, tags = c.tags`,
+    merge: folder,
+    dissolve: folder,
   }[did]
   await db.run(
     `update pictures p set ${set} from library_changed c

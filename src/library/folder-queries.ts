@@ -68,8 +68,14 @@ export async function renameFolder(db: Db, userId: number, id: string, name: str
   return changed === 1
 }
 
-export async function moveAll(db: Db, userId: number, from: string, to: string | null): Promise<number> {
-  return db.run(`update pictures set folder_id = $3 where user_id = $1 and folder_id = $2`, [userId, from, to])
+/** Ids of all that lies in it, the trash included. */
+export async function listInFolder(db: Db, userId: number, id: string): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ id: z.string() }),
+    `select id from pictures where user_id = $1 and folder_id = $2`,
+    [userId, id],
+  )
+  return rows.map(row => row.id)
 }
 
 export async function deleteFolder(db: Db, userId: number, id: string): Promise<void> {

@@ -5,12 +5,15 @@ import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { parse, parseId, readText } from '../web/parse.ts'
 import { pageOf, render } from '../web/render.ts'
+import { changePictures } from './change.ts'
+import { type Change, findChange } from './change-queries.ts'
 import { folderName } from './filing.ts'
 import { addressOf, fieldsIn, queryOf, readFilter } from './filter.ts'
 import * as queries from './folder-queries.ts'
 import { listTiles, matching } from './list-queries.ts'
 import { MOST_FOLDERS } from './names.ts'
 import type { FolderView } from './view.ts'
+import { withUndo } from './with-undo.ts'
 
 const Into = z.object({ into: z.guid() })
 const Cover = z.object({ picture: z.guid() })
@@ -22,7 +25,7 @@ export function folderRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
 
-  router.get('/library/folders', async (_req, res) => {
+  router.get('/library/folders', async (req, res) => {
     const { userId } = signedIn(res)
     const folders: FolderView[] = []
     for (const folder of await queries.listFoldersWithCovers(db, userId)) {
@@ -30,7 +33,8 @@ export function folderRoutes(deps: Deps): Router {
       const cover = isLooked ? await firstOf(res, userId, folder.query ?? '') : folder.cover
       folders.push(viewFolder({ ...folder, cover }))
     }
-    render(res, 'library/folders', { folders })
+    const undo = z.guid().safeParse(req.query.undo)
+    render(res, 'library/folders', { folders, change: await findChange(db, userId, undo.data ?? null) })
   })
 
   router.post('/library/folders', async (req, res) => {
@@ -55,14 +59,11 @@ export function folderRoutes(deps: Deps): Router {
   router.post('/library/folders/:id/merge', async (req, res) => {
     const { id, userId, query } = await myFolder(req, res)
     const { into } = parse(Into, req.body)
-    await db.transaction(async tx => {
-      const other = await queries.findFolder(tx, userId, into)
-      if (!other || other.id === id || other.query !== null || query !== null)
-        throw new Refusal(404, 'errors.not_found')
-      await queries.moveAll(tx, userId, id, other.id)
-      await queries.deleteFolder(tx, userId, id)
-    })
-    res.redirect(303, addressOf(readFilter({ folder: into, kind: 'all' })))
+    const other = await queries.findFolder(db, userId, into)
+    if (!other || other.id === id || other.query !== null || query !== null) throw new Refusal(404, 'errors.not_found')
+    const change = await endFolder(userId, { did: 'merge', folderId: other.id, from: id })
+    const page = addressOf(readFilter({ folder: into, kind: 'all' }))
+    res.redirect(303, change ? withUndo(page, change.id) : page)
   })
 
   router.post('/library/folders/:id/cover', async (req, res) => {
@@ -76,9 +77,17 @@ export function folderRoutes(deps: Deps): Router {
   /** What lies in it is kept. */
   router.post('/library/folders/:id/delete', async (req, res) => {
     const { id, userId } = await myFolder(req, res)
-    await queries.deleteFolder(db, userId, id)
-    res.redirect(303, '/library/folders')
+    const change = await endFolder(userId, { did: 'dissolve', folderId: null, from: id })
+    res.redirect(303, change ? withUndo('/library/folders', change.id) : '/library/folders')
   })
+
+  /** Null where nothing lay in it, and there is nothing to be undone. */
+  async function endFolder(userId: number, change: Extract<Change, { from: string }>) {
+    const ids = await queries.listInFolder(db, userId, change.from)
+    const changed = await changePictures(deps, userId, ids, change)
+    if (!changed) await queries.deleteFolder(db, userId, change.from)
+    return changed
+  }
 
   /** The token of the first picture that a search finds. */
   async function firstOf(res: Response, userId: number, query: string): Promise<string | null> {

@@ -328,11 +328,102 @@ test('folders are made by moving, renamed, merged and deleted, and keep their pi
   assert.equal((await owner.post(`/library/folders/${days!.id}/cover`, { picture: one! })).status, 404)
   assert.equal((await owner.post(`/library/folders/${days!.id}/cover`, { picture: two! })).status, 303)
   await owner.post(`/library/folders/${days!.id}/name`, { name: '白天' })
-  await owner.post(`/library/folders/${days!.id}/merge`, { into: nights!.id })
+  const merge = () => owner.post(`/library/folders/${days!.id}/merge`, { into: nights!.id })
+  const merged = await merge()
   assert.deepEqual(idsOn(await owner.get(nights!.href)), [one, two])
-  await owner.post(`/library/folders/${nights!.id}/delete`)
+  assert.equal((await folders(owner)).length, 1)
+  const undo = async (page: Page) => owner.post(page.html.querySelector('form.change')!.getAttribute('action')!)
+  await undo(await owner.open(merged.location))
+  assert.deepEqual((await folders(owner)).map(({ name }) => name).toSorted(), ['Night walks', '白天'])
+  assert.deepEqual(idsOn(await owner.get(days!.href)), [two])
+  assert.match((await owner.get('/library/folders')).text, new RegExp(`folder-${days!.id}`))
+  await merge()
+  const deleted = await owner.post(`/library/folders/${nights!.id}/delete`)
   assert.deepEqual(await folders(owner), [])
   assert.deepEqual(idsOn(await owner.get('/library')), [one, two])
+  // What was deleted comes back beside another that has its name meanwhile.
+  await owner.post('/library/folders', { name: 'night walks' })
+  await undo(await owner.open(deleted.location))
+  assert.deepEqual(idsOn(await owner.get(nights!.href)), [one, two])
+  assert.equal((await folders(owner)).length, 2)
+})
+
+test('folders of thousands are merged and given up part by part, and come back', async () => {
+  const pages = await pagesOnly()
+  const owner = await hoarder(pages)
+  await owner.post('/library/folders', { name: 'Other' })
+  const other = (await folders(owner))[0]!
+  await owner.post('/library/folders', { name: 'Big' })
+  const big = (await folders(owner)).find(({ name }) => name === 'Big')!
+  await pages.db.run('update pictures set folder_id = $1', [big.id])
+  const within = async (id: string | null) => {
+    const { rows } = await pages.db.pool.query('select from pictures where folder_id is not distinct from $1', [id])
+    return rows.length
+  }
+  const { location } = await owner.post(`/library/folders/${big.id}/merge`, { into: other.id })
+  const id = changeIn(pages, location)
+  const claimed = await pages.db.one(
+    ClaimedChange,
+    `update library_changes set state = 'running', claim = gen_random_uuid(), lease_until = now() + interval '1 hour'
+     where id = $1 returning *`,
+    [id],
+  )
+  await pages.db.transaction(tx => doPart(tx, claimed))
+  assert.deepEqual([await within(big.id), await within(other.id)], [2100, 500])
+  assert.match((await owner.open(location)).text, /Moving everything into the other folder/)
+  // Something is put into it, before what is there was seen to.
+  await pages.db.run(
+    `with late as (select picture_id from library_changed where change_id = $1 order by 1 limit 1)
+     update pictures set folder_id = $2 where id = (select picture_id from late)`,
+    [id, big.id],
+  )
+  while (await pages.db.transaction(tx => doPart(tx, claimed))) void 0
+  assert.deepEqual([await within(big.id), await within(other.id)], [0, 2600])
+  assert.deepEqual(
+    (await folders(owner)).map(({ name }) => name),
+    ['Other'],
+  )
+
+  const deleted = await owner.post(`/library/folders/${other.id}/delete`)
+  await pages.another({ role: 'worker' })
+  await until('the folder to be gone', async () => (await folders(owner)).length === 0)
+  assert.equal(await within(null), 2600)
+  await owner.post(`/library/changes/${changeIn(pages, deleted.location)}/undo`)
+  await until('it to be back', async () => (await within(other.id)) === 2600)
+  assert.equal((await owner.post(`/library/changes/${id}/undo`)).status, 303)
+  await until('both to be back', async () => (await within(big.id)) === 2600)
+})
+
+test('a trash of thousands is emptied part by part, and what was brought back meanwhile is kept', async () => {
+  const pages = await pagesOnly()
+  const owner = await hoarder(pages)
+  await pages.db.run(`update pictures set deleted_at = now() - interval '1 hour'`)
+  const emptied = await owner.post('/library/trash/empty', { as_of: new Date().toISOString() })
+  const id = changeIn(pages, emptied.location)
+  const trash = await owner.open(emptied.location)
+  assert.match(trash.text, /Emptying the trash/)
+  const { rows } = await pages.db.pool.query<{ id: string }>('select id from pictures order by id limit 2')
+  const [back, again] = rows
+  await owner.post(`/library/${back!.id}/restore`)
+  await owner.post(`/library/${again!.id}/restore`)
+  await owner.post(`/library/${again!.id}/delete`)
+  assert.equal((await owner.post(`/library/changes/${id}/undo`)).status, 404)
+  assert.equal(
+    (await pages.db.pool.query('select from pictures')).rowCount,
+    2600,
+    'nothing is gone before a worker comes',
+  )
+
+  await pages.another({ role: 'worker' })
+  await until('it to be empty', async () => /deleted for good/.test((await owner.open(emptied.location)).text))
+  const left = await pages.db.pool.query<{ id: string }>('select id from pictures order by id')
+  assert.deepEqual(left.rows, [back, again])
+  const done = await owner.open(emptied.location)
+  assert.equal(done.html.querySelector(`#change-${id} button`), null, 'there is nothing to be undone')
+  await until(
+    'their bytes to be gone, too',
+    async () => (await pages.db.pool.query('select from files')).rowCount === 2,
+  )
 })
 
 test('a saved search is a folder that nothing can be put into', async () => {

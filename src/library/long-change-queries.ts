@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { leases } from '../work/leases.ts'
-import { applyTo, type Change, deeds, putBack, showOldestOf } from './change-queries.ts'
+import { applyTo, type Change, deeds, endFolder, putBack } from './change-queries.ts'
 
-export const ClaimedChange = z.object({ id: z.string(), userId: z.number(), claim: z.string() })
+export const ClaimedChange = z.object({ id: z.string(), userId: z.number(), did: z.enum(deeds), claim: z.string() })
 /** A change of very many pictures that this process makes. */
 export type ClaimedChange = z.output<typeof ClaimedChange>
 
@@ -25,6 +25,8 @@ const Held = z.object({
   did: z.enum(deeds),
   folderId: z.string().nullable(),
   tags: z.array(z.string()).nullable(),
+  /** The folder that goes with it. */
+  from: z.string().nullable(),
   undoes: z.boolean(),
   through: z.string().nullable(),
   isStopped: z.boolean(),
@@ -37,22 +39,26 @@ const Held = z.object({
 export async function doPart(tx: Db, { id, userId, claim }: ClaimedChange): Promise<boolean> {
   const held = await tx.maybeOne(
     Held,
-    `select did, folder_id, tags, undoes, through, cancel_requested_at is not null as is_stopped from library_changes
+    `select did, folder_id, tags, ended_folder ->> 'id' as from, undoes, through, cancel_requested_at is not null as is_stopped from library_changes
      where id = $1 and claim = $2 and state = 'running' for update`,
     [id, claim],
   )
   if (!held) return false
   if (held.isStopped || !(await hasPlace(tx, userId, held))) return end(tx, id, 'stopped')
   const ids = await listPart(tx, id, held.undoes ? null : held.through)
-  if (ids.length === 0) return end(tx, id, held.undoes ? 'undone' : 'done')
+  const change = changeOf(held)
+  if (ids.length === 0) {
+    if ('from' in change && !held.undoes) await endFolder(tx, userId, change)
+    return end(tx, id, held.undoes ? 'undone' : 'done')
+  }
   await tx.run(`select from pictures where user_id = $1 and id = any($2::uuid[]) order by id for update`, [userId, ids])
-  if (held.undoes) {
-    await putBack(tx, userId, id, held.did, ids)
+  if (held.undoes && change.did !== 'empty') {
+    await putBack(tx, userId, id, change.did, ids)
     await tx.run(`delete from library_changed where change_id = $1 and picture_id = any($2::uuid[])`, [id, ids])
   } else {
-    await remember(tx, id, ids)
-    await applyTo(tx, userId, ids, changeOf(held))
-    if (held.did === 'restore') await showOldestOf(tx, userId, ids)
+    // What is emptied was in the trash when it was counted, or is left alone.
+    if (change.did !== 'empty') await remember(tx, id, ids)
+    await applyTo(tx, userId, id, ids, change)
   }
   await tx.run(
     `update library_changes set done = done + $2, through = $3, version = version + 1,
@@ -63,7 +69,8 @@ export async function doPart(tx: Db, { id, userId, claim }: ClaimedChange): Prom
   return true
 }
 
-function changeOf({ did, folderId, tags }: z.output<typeof Held>): Change {
+function changeOf({ did, folderId, tags, from }: z.output<typeof Held>): Change {
+  if (did === 'merge' || did === 'dissolve') return { did, folderId, from: from ?? '' }
   if (did === 'move') return { did, folderId }
   if (did === 'tag' || did === 'untag') return { did, tags: tags ?? [] }
   if (did === 'describe') return { did, folderId, tags: tags ?? [] }

@@ -23,6 +23,7 @@ async function makeChange(deps: Deps, change: ClaimedChange, { signal }: Run): P
       // Stopped by its person it says so itself, with the next part.
       if (signal.reason === 'shutdown') return await requeueChange(deps.db, change, 0)
     }
+    if (change.did === 'empty') await deps.jobs.send(deps.db, 'housekeeping', {})
   } catch (error) {
     deps.log.warn({ err: error, change: change.id }, 'a change could not go on')
     await requeueChange(deps.db, change, AGAIN_SECONDS)

@@ -12,6 +12,7 @@ import { folderCalled, tagNames } from './filing.ts'
 import { ensureTags } from './folder-queries.ts'
 import { stopChange } from './long-change-queries.ts'
 import { Selected, selectedIds } from './selected.ts'
+import { withoutUndo, withUndo } from './with-undo.ts'
 
 const text = z.string().max(5000).default('')
 const Selection = Selected.extend({
@@ -74,7 +75,7 @@ export function selectionRoutes(deps: Deps): Router {
   async function answerChanged(req: Request, res: Response, id: string): Promise<void> {
     const back = localPath(req.body?.back, '/library')
     const change = await findChange(db, signedIn(res).userId, id)
-    res.redirect(303, change?.id === id ? withUndo(back, id) : without(back, 'undo'))
+    res.redirect(303, change?.id === id ? withUndo(back, id) : withoutUndo(back))
   }
 
   return router
@@ -89,15 +90,4 @@ async function readChange(db: Db, userId: number, selection: z.output<typeof Sel
   const names = tagNames(tags)
   if (names.length === 0) throw new Refusal(422, 'library.tags.none')
   return { did: act, tags: await ensureTags(db, userId, names) }
-}
-
-function withUndo(address: string, id: string): string {
-  const clean = without(address, 'undo')
-  return `${clean}${clean.includes('?') ? '&' : '?'}undo=${id}`
-}
-
-function without(address: string, name: string): string {
-  const url = new URL(address, 'http://here.invalid')
-  url.searchParams.delete(name)
-  return url.pathname + url.search
 }

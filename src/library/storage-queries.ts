@@ -40,13 +40,12 @@ export async function countTrash(db: Db, userId: number): Promise<number> {
   return count
 }
 
-/** Deletes for good what is in the trash, and was there at `until`; the next purge takes the bytes, however new they are. */
-export function emptyTrashOf(db: Db, userId: number, until: Date): Promise<number> {
-  return db.run(
-    `with gone as (delete from pictures where ${inTrash} and deleted_at <= $2 returning id, token)
-     update files f set created_at = least(created_at, now() - interval '1 day')
-     where f.user_id = $1 and f.token in (select token from gone)
-       and not exists (select from pictures p where p.token = f.token and p.id not in (select id from gone))`,
+/** Ids of what is in the trash, and was there at `until`. */
+export async function listTrash(db: Db, userId: number, until: Date): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ id: z.string() }),
+    `select id from pictures where ${inTrash} and deleted_at <= $2`,
     [userId, until],
   )
+  return rows.map(({ id }) => id)
 }

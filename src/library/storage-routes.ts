@@ -4,7 +4,9 @@ import type { Deps } from '../deps.ts'
 import { signedIn } from '../session/guard.ts'
 import { parse } from '../web/parse.ts'
 import { render } from '../web/render.ts'
-import { emptyTrashOf, findUse } from './storage-queries.ts'
+import { changePictures } from './change.ts'
+import { findUse, listTrash } from './storage-queries.ts'
+import { withUndo } from './with-undo.ts'
 
 const Emptied = z.object({ as_of: z.iso.datetime() })
 
@@ -21,11 +23,11 @@ export function storageRoutes(deps: Deps): Router {
   /** Only what was there when somebody saw it. */
   router.post('/library/trash/empty', async (req, res) => {
     const { as_of } = parse(Emptied, req.body)
-    await db.transaction(async tx => {
-      await emptyTrashOf(tx, signedIn(res).userId, new Date(as_of))
-      await deps.jobs.send(tx, 'housekeeping', {})
-    })
-    res.redirect(303, '/library/trash')
+    const { userId } = signedIn(res)
+    const ids = await listTrash(db, userId, new Date(as_of))
+    const change = await changePictures(deps, userId, ids, { did: 'empty' })
+    await deps.jobs.send(db, 'housekeeping', {})
+    res.redirect(303, change ? withUndo('/library/trash', change.id) : '/library/trash')
   })
 
   return router

@@ -1,3 +1,4 @@
+import type { Change } from './change-queries.ts'
 import type { Filter } from './filter.ts'
 import type { Imported } from './import-queries.ts'
 import type { Asked, Returned } from './queries.ts'
@@ -151,7 +152,7 @@ export interface TrashView {
 /** What was done with pictures, and can be undone. */
 export interface ChangeView {
   id: string
-  did: 'favourite' | 'unfavourite' | 'delete' | 'restore' | 'move' | 'tag' | 'untag' | 'describe'
+  did: Change['did']
   count: number
   state: 'queued' | 'running' | 'done' | 'stopped' | 'undone'
   /** It is being put back, or was. */

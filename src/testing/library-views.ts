@@ -1,3 +1,4 @@
+import { deeds } from '../library/change-queries.ts'
 import { kinds, readFilter, sorts } from '../library/filter.ts'
 import type { ChangeView, DetailsView, FiltersView, FolderView, LibraryView, TileView } from '../library/view.ts'
 import type { Views } from '../web/views.gen.ts'
@@ -150,6 +151,12 @@ export const librarySamples = {
   'library/_cell': tiles.map(each => ({ tile: each, query: list.query })),
   'library/_change': [
     { change: changed, back: '/library?tag=a&q=b' },
+    ...deeds.flatMap(did =>
+      (['running', 'done', 'stopped'] as const).map(state => ({
+        change: { ...changed, ...long, did, state },
+        back: '/',
+      })),
+    ),
     ...(['queued', 'running', 'done', 'stopped', 'undone'] as const).flatMap(state =>
       [false, true].map(undoes => ({
         change: { ...changed, ...long, state, undoes },
@@ -165,7 +172,11 @@ export const librarySamples = {
   'library/_older': [{ list }, { list: { ...list, older: null } }],
   'library/_selection': [{ total: 1200, asOf: now.toISOString(), back: '/library' }],
   'library/filters': [{ filters }],
-  'library/folders': [{ folders }, { folders: [] }],
+  'library/folders': [
+    { folders, change: null },
+    { folders: [], change: { ...changed, did: 'dissolve' } },
+    { folders, change: { ...changed, ...long, did: 'merge', state: 'running' } },
+  ],
   'library/storage': [
     { use: { used: 3e9, trash: 1e9, uploads: 2e8, limit: 1e10 } },
     { use: { used: 1.1e10, trash: 1e9, uploads: 2e8, limit: 1e10 } },

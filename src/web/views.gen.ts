@@ -130,7 +130,7 @@ export interface Views {
   'library/_trashed': { picture: import('../library/view.ts').PictureView; daysLeft: number }
   'library/compare': { a: import('../library/view.ts').PictureView; b: import('../library/view.ts').PictureView }
   'library/filters': { filters: import('../library/view.ts').FiltersView }
-  'library/folders': { folders: import('../library/view.ts').FolderView[] }
+  'library/folders': { folders: import('../library/view.ts').FolderView[]; change: import('../library/view.ts').ChangeView | null }
   'library/index': { library: import('../library/view.ts').LibraryView }
   'library/show': { picture: import('../library/view.ts').PictureView; newer: string | null; older: string | null; back: string; lineage: import('../library/view.ts').LineageView; details: import('../library/view.ts').DetailsView; change: import('../library/view.ts').ChangeView | null; receipt: import('../spend/view.ts').ReceiptView | null }
   'library/storage': { use: import('../library/view.ts').UseView }
