@@ -6,6 +6,7 @@ import path from 'node:path'
 const names = [
   'arrow-down',
   'arrow-left',
+  'arrow-left-right',
   'arrow-up',
   'ban',
   'brush',

@@ -282,6 +282,7 @@ const login = { email: '', next: '/', error: 'Wrong', notice: 'Bye', gatewayUrl:
 const lineage = { ancestors: [{ picture: uploaded, depth: 1 }], descendants: [{ picture: trashed, depth: 2 }] }
 const line = { prompt: '<p>', error: null }
 const batchForm: BatchForm = {
+  choices: true,
   ...composer,
   prompts: '<p>',
   references: [reference],
@@ -424,6 +425,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_wait': [{ job: queued }, { job: running }],
   'images/_word': [{ word: 'high' }],
   'images/doubt': [{ question }],
+  'images/_prompts': [{ prompts: ['a <b>', 'two\nlines'] }],
   'images/_history': [{ history: { q: '"<b>', show: 'all', ways, isNarrow: false } }],
   'images/index': [
     {

@@ -1,6 +1,6 @@
 import { isWriting } from './keyboard.js'
 
-/** Ctrl+Enter, the count of characters and the offered size. */
+/** Ctrl+Enter, earlier prompts, the count of characters, the offered size and the size turned. */
 export function start() {
   document.addEventListener('keydown', event => {
     if (
@@ -13,6 +13,12 @@ export function start() {
       event.target.form.requestSubmit()
     }
   })
+  document.addEventListener('keydown', event => {
+    const step = { ArrowUp: 1, ArrowDown: -1 }[event.key]
+    if (event.target.id !== 'prompt' || !step || !event.altKey || isWriting(event)) return
+    event.preventDefault()
+    void import('./recall.js').then(({ recall }) => recall(event.target, step))
+  })
   document.addEventListener('input', event => {
     if (event.target.id === 'prompt') count(event.target)
   })
@@ -22,6 +28,7 @@ export function start() {
       event.preventDefault()
       useSize(size)
     }
+    if (event.target.closest('[data-turn-size]')) turnSize()
   })
   // On a phone the composer unfolds for its prompt and stays so while its pickers take the focus away.
   document.addEventListener('focusin', event => {
@@ -45,6 +52,13 @@ function count(prompt) {
   const words = over ? output.dataset.over : length > limit * 0.9 ? output.dataset.near : ''
   output.textContent = words.replace('{{count}}', length.toLocaleString()).replace('{{limit}}', limit.toLocaleString())
   output.classList.toggle('over', over)
+}
+
+/** Width and height change places; what is `auto` or square stays. */
+function turnSize() {
+  const { size, width, height } = document.getElementById('composer').elements
+  const [wide, high] = size.value === 'custom' ? [width.value, height.value] : size.value.split('x')
+  if (high) useSize(`${high}x${wide}`)
 }
 
 function useSize(size) {

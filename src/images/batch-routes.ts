@@ -19,7 +19,7 @@ import { inTurn } from '../web/turns.ts'
 import { acceptUploads } from '../web/uploads.ts'
 import { say, word, wordEach } from '../web/words.ts'
 import { type Batch, findBatch, setBatchState } from './batch-queries.ts'
-import { BATCH_LINES, checkLines, startBatch, viewBatch } from './batches.ts'
+import { BATCH_LINES, type CheckedLines, checkLines, startBatch, viewBatch } from './batches.ts'
 import { claimsLock } from './claim-queries.ts'
 import { composer } from './composer.ts'
 import { findDraft } from './draft-queries.ts'
@@ -37,6 +37,10 @@ const Fields = z.object({
   submission: z.guid().nullable().catch(null),
   /** What the preview was of. */
   previewed: z.guid().nullable().catch(null),
+  choices: z
+    .literal('on')
+    .transform(() => true)
+    .catch(false),
 })
 const fields = [...formFields.filter(name => name !== 'prompt'), ...Object.keys(Fields.shape)]
 
@@ -45,6 +49,12 @@ const textLimits = { files: 1, bytes: 1, text: 8 * 1024 * 1024 }
 
 /** Characters of a line beside its price: the whole of it stands in the form. */
 const LINE_SHOWN = 400
+
+interface Typed {
+  prompts: string
+  choices: boolean
+  values: FormValues
+}
 
 /** Many prompts in one go: written, previewed with the price, started, paused. */
 export function batchRoutes(deps: Deps): Router {
@@ -56,38 +66,45 @@ export function batchRoutes(deps: Deps): Router {
     await keepCurrent(deps, res)
     const kept = takeKeptForm(req, res, ({ path }) => /^\/images\/batch(\/key)?$/.test(path))
     if (kept) {
-      const { prompts, submission } = Fields.parse(kept)
-      const batch = await formOf(res, prompts, readForm({ ...kept, prompt: '' }), {})
+      const { prompts, submission, choices } = Fields.parse(kept)
+      const batch = await formOf(res, { prompts, choices, values: readForm({ ...kept, prompt: '' }) }, {})
       return render(res, 'images/batch', { batch: { ...batch, submission: submission ?? batch.submission } })
     }
     const draft = readForm(await findDraft(db, signedIn(res).userId))
-    render(res, 'images/batch', { batch: await formOf(res, draft.prompt, draft, {}) })
+    if (req.query.preview === undefined) {
+      return render(res, 'images/batch', {
+        batch: await formOf(res, { prompts: draft.prompt, choices: true, values: draft }, {}),
+      })
+    }
+    // One prompt of the composer, with choices in it.
+    const typed = { prompts: draft.prompt.replace(/\s*\n\s*/g, ' '), choices: true, values: { ...draft, prompt: '' } }
+    render(res, 'images/batch', { batch: await previewOf(res, typed, checkLines(typed.prompts, typed.values, true)) })
   })
 
   router.post('/images/batch', acceptUploads(textLimits), async (req, res) => {
-    const { prompts, step, submission, previewed } = Fields.parse(req.body ?? {})
+    const { prompts, step, submission, previewed, choices } = Fields.parse(req.body ?? {})
     const { t } = pageOf(res)
     const values = readForm({ ...req.body, prompt: '' })
+    const typed = { prompts, choices, values }
     await keepCurrent(deps, res)
     if (req.body?.remove !== undefined) {
-      const batch = await formOf(res, prompts, rearranged(values, { remove: String(req.body.remove) }), {})
+      const left = rearranged(values, { remove: String(req.body.remove) })
+      const batch = await formOf(res, { ...typed, values: left }, {})
       if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_form', { batch }))
       return render(res, 'images/batch', { batch })
     }
-    if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, prompts, values, {}) })
+    if (step === 'edit') return render(res, 'images/batch', { batch: await formOf(res, typed, {}) })
     const unknown = unknownField(req, fields)
     const { lines, faults } = unknown
       ? { lines: [], faults: { form: say('errors.unknown_field', { field: unknown }) } }
-      : checkLines(prompts, values)
+      : checkLines(prompts, values, choices)
     const requests = lines.flatMap(line => line.request ?? [])
     const isSound = requests.length > 0 && requests.length === lines.length
     const shownNow = submissionOf('preview', requests)
     const edit = await editTerms(deps, accountOf(res), [values])
     const answer = async (status: number, more: FieldErrors = {}, told: Terms['told'] = []) => {
-      const each = quote(accountOf(res), values, edit, { times: lines.length, told })
-      const shown = lines.map(({ prompt, fault }) => ({ prompt: beginningOf(prompt), error: fault && word(t, fault) }))
-      const form = await formOf(res, prompts, values, { ...wordEach(t, faults), ...more })
-      const batch = { ...form, lines: shown, each, submission: submission ?? form.submission, previewed: shownNow }
+      const preview = await previewOf(res, typed, { lines, faults }, { more, told })
+      const batch = { ...preview, submission: submission ?? preview.submission }
       res.status(status)
       if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_batch_preview', { batch }))
       render(res, 'images/batch', { batch })
@@ -116,10 +133,10 @@ export function batchRoutes(deps: Deps): Router {
 
   // Another key in place of one that cannot pay now; what was typed stays.
   router.post('/images/batch/key', acceptUploads(textLimits), async (req, res) => {
-    const { prompts } = Fields.parse(req.body ?? {})
+    const { prompts, choices } = Fields.parse(req.body ?? {})
     const values = readForm({ ...req.body, prompt: '' })
     const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
-    const batch = await formOf(res, prompts, values, refused ? { form: pageOf(res).t(refused) } : {})
+    const batch = await formOf(res, { prompts, choices, values }, refused ? { form: pageOf(res).t(refused) } : {})
     const page = pageOf(res)
     if (!wantsFragment(req)) return render(res, 'images/batch', { batch })
     sendFragments(res, renderView(page, 'images/_batch_form', { batch }), renderView(page, 'account/_key_changed', {}))
@@ -162,8 +179,32 @@ export function batchRoutes(deps: Deps): Router {
     sendFragments(res, renderView(pageOf(res), 'images/_batch', { batch: await viewBatch(db, batch) }))
   }
 
+  /** The form, and what it asks for line by line. */
+  async function previewOf(
+    res: Response,
+    typed: Typed,
+    { lines, faults }: CheckedLines,
+    { more = {}, told = [] }: { more?: FieldErrors; told?: Terms['told'] } = {},
+  ): Promise<BatchForm> {
+    const { t } = pageOf(res)
+    const edit = await editTerms(deps, accountOf(res), [typed.values])
+    return {
+      ...(await formOf(res, typed, { ...wordEach(t, faults), ...more })),
+      lines: lines.map(({ prompt, fault }) => ({ prompt: beginningOf(prompt), error: fault && word(t, fault) })),
+      each: quote(accountOf(res), typed.values, edit, { times: lines.length, told }),
+      previewed: submissionOf(
+        'preview',
+        lines.flatMap(line => line.request ?? []),
+      ),
+    }
+  }
+
   /** The form with the settings of the composer. */
-  async function formOf(res: Response, prompts: string, given: FormValues, errors: FieldErrors): Promise<BatchForm> {
+  async function formOf(
+    res: Response,
+    { prompts, choices, values: given }: Typed,
+    errors: FieldErrors,
+  ): Promise<BatchForm> {
     const {
       values,
       references,
@@ -176,6 +217,7 @@ export function batchRoutes(deps: Deps): Router {
     } = await composer(deps, readerOf(res), given)
     return {
       prompts,
+      choices,
       values,
       references,
       refused,

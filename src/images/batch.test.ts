@@ -27,6 +27,41 @@ test('many prompts are previewed as a list with the price of each and of all, an
   assert.equal(await jobsOf(person), 0)
 })
 
+test('a prompt with choices in braces is every one of them: counted and priced first, never more than a batch takes', async () => {
+  const person = await alice(app)
+  const prompt = 'a {red|blue} {car|bus}\nin the rain {as it is}'
+  const asked = await person.post('/images', { prompt, quality: 'low', size: '1536x1024' })
+  assert.equal(asked.location, '/images/batch?preview=on')
+  assert.equal((await person.post('/images', { prompt }, { htmx: true })).headers['hx-redirect'], asked.location)
+  await person.post('/images', { prompt, quality: 'low', size: '1536x1024' })
+  const page = await person.get(asked.location)
+  const tail = 'in the rain {as it is}'
+  const all = ['a red car', 'a red bus', 'a blue car', 'a blue bus'].map(each => `${each} ${tail}`)
+  assert.deepEqual(linesOn(page), all)
+  assert.equal(page.html.querySelector('#batch [name=quality] option[selected]')!.getAttribute('value'), 'low')
+  assert.ok(usd(page.html.querySelector('.batch-total')!.textContent) > 0)
+  assert.equal(await jobsOf(person), 0, 'nothing is made by looking')
+
+  const field = (name: string) => page.html.querySelector(`#batch [name=${name}]`)!.getAttribute('value')!
+  const prompts = page.html.querySelector('#prompts')!.textContent
+  const form = { prompts, quality: 'low', size: '1536x1024', submission: field('submission') }
+  const seen = { previewed: field('previewed'), terms: field('terms') }
+  const asWritten = await person.post('/images/batch', { ...form, ...seen, step: 'start' })
+  assert.equal(asWritten.status, 422, 'not what was shown')
+  assert.deepEqual(linesOn(asWritten), [prompts.trim()])
+  const started = await person.post('/images/batch', { ...form, ...seen, choices: 'on', step: 'start' })
+  assert.deepEqual(promptsOn(await person.get(started.location)), all)
+
+  const many = await person.post('/images/batch', {
+    prompts: '{a|b|c|d} {a|b|c|d} {a|b|c|d}',
+    choices: 'on',
+    step: 'start',
+  })
+  assert.equal(many.status, 422)
+  assert.match(many.html.querySelector('#prompts-error')!.text, /64.*50/)
+  assert.equal(await jobsOf(person), 4)
+})
+
 test('a batch makes one job a line, in order, with the settings of the form; a double click starts it once', async () => {
   const person = await alice(app)
   const prompts = ['batch alpha', 'batch beta', 'batch gamma']
@@ -281,4 +316,8 @@ async function jobsOf(person: Person): Promise<number> {
 
 function usd(text: string): number {
   return Number(/\$([\d.]+)/.exec(text)?.[1])
+}
+
+function linesOn(page: Page): string[] {
+  return page.html.querySelectorAll('.batch-lines .line-prompt').map(line => line.textContent)
 }

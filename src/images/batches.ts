@@ -8,6 +8,7 @@ import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
 import { type Sentence, say } from '../web/words.ts'
 import { type Batch, findBatchBySubmission, insertBatch, listJobsOfBatch } from './batch-queries.ts'
+import { countChoices, takeChoices } from './choices.ts'
 import { viewJobs } from './job-view.ts'
 import { checkRequest, type Faults, type FormValues, type ImageRequest } from './prompt.ts'
 import { prepare } from './start.ts'
@@ -18,22 +19,27 @@ export const BATCH_LINES = 50
 /** As typed, with the empty ones between them. */
 const MOST_LINES = 1_000
 
-interface CheckedLines {
+export interface CheckedLines {
   lines: { prompt: string; request: ImageRequest | null; fault: Sentence | null }[]
   /** Of the settings, and of the lines as a whole. */
   faults: Faults
 }
 
-/** One request a line, empty ones left out; what is wrong with a line stands beside it. */
-export function checkLines(prompts: string, values: FormValues): CheckedLines {
+/**
+ * One request a line, empty ones left out; what is wrong with a line stands beside it. `choices`: one for each that a line
+ * with `{red|blue}` in it stands for.
+ */
+export function checkLines(prompts: string, values: FormValues, choices: boolean): CheckedLines {
   const typed = prompts.split(/[\r\n]+/, MOST_LINES + 1)
-  const texts = typed.map(line => line.trim()).filter(isVisible)
-  const count = typed.length > MOST_LINES ? typed.length : texts.length
+  const written = typed.map(line => line.trim()).filter(isVisible)
+  const asked = choices ? written.reduce((sum, line) => sum + countChoices(line), 0) : written.length
+  const count = typed.length > MOST_LINES ? typed.length : asked
   if (count === 0) return { lines: [], faults: { prompts: say('images.batch.empty') } }
   if (count > BATCH_LINES) {
     const fault = say('images.batch.too_many_lines', { count, limit: BATCH_LINES })
     return { lines: [], faults: { prompts: fault } }
   }
+  const texts = choices ? written.flatMap(takeChoices) : written
   let faults: Faults = {}
   const lines = texts.map(prompt => {
     const checked = checkRequest({ ...values, prompt })

@@ -121,6 +121,49 @@ test('without JavaScript the same by plain forms, and a page that waits asks aga
   assert.deepEqual(complaints, [])
 })
 
+test('by keys: earlier prompts come back into the form, and what was typed with them; a size is turned; a key is changed', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  for (const prompt of ['a red boat', 'two foxes\nin the snow', 'a blue boat']) await person.post('/images', { prompt })
+  const { page, complaints } = await openPage(browser, app.url, person)
+  await page.goto('/images')
+  const prompt = () => page.inputValue('#prompt')
+  const press = async (key: string, expected: string) => {
+    await page.press('#prompt', key)
+    await until(expected, async () => (await prompt()) === expected)
+  }
+  await page.fill('#prompt', 'boat')
+  await press('Alt+ArrowUp', 'a blue boat')
+  await press('Alt+ArrowUp', 'a red boat')
+  await press('Alt+ArrowUp', 'a red boat')
+  await press('Alt+ArrowDown', 'a blue boat')
+  await press('Alt+ArrowDown', 'boat')
+  await page.fill('#prompt', '')
+  await press('Alt+ArrowUp', 'a blue boat')
+  await press('Alt+ArrowUp', 'two foxes\nin the snow')
+  await page.press('#prompt', 'End')
+  await page.keyboard.type('!')
+  const edited = await prompt()
+  await press('Alt+ArrowUp', 'a blue boat')
+  await press('Alt+ArrowDown', edited)
+
+  assert.equal(await page.isVisible('[data-turn-size]'), false, 'a square')
+  await page.selectOption('#composer [name="size"]', '1536x1024')
+  await page.click('[data-turn-size]')
+  assert.equal(await page.inputValue('#composer [name="size"]'), '1024x1536')
+  await page.selectOption('#composer [name="size"]', 'custom')
+  await page.fill('#composer [name="width"]', '1280')
+  await page.fill('#composer [name="height"]', '720')
+  await page.click('[data-turn-size]')
+  assert.equal(await page.inputValue('#composer [name="width"]'), '720')
+
+  await page.selectOption('#composer [name="key_id"]', { label: 'Weekend OpenAI' })
+  await page.waitForSelector('#key:has-text("Weekend")')
+  assert.equal(await prompt(), edited)
+  assert.deepEqual(complaints, [])
+})
+
 test('a tile whose end fell between two answers to other questions shows it all the same', { skip }, async () => {
   mock.control.set({ latencyMs: 0 })
   const person = await alice(app)

@@ -22,6 +22,7 @@ import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { wordEach } from '../web/words.ts'
 import { answersOf, UNFINISHED_JOBS } from './answers.ts'
 import { batchRoutes } from './batch-routes.ts'
+import { countChoices } from './choices.ts'
 import { composer } from './composer.ts'
 import { dismissedAt, dismissRoutes } from './dismiss-routes.ts'
 import { keepDraft } from './draft.ts'
@@ -37,6 +38,7 @@ import { isUnfinished, tagOf } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
 import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, readForm, withSize } from './prompt.ts'
+import { listPrompts } from './prompt-queries.ts'
 import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits, withKept } from './references.ts'
@@ -46,7 +48,10 @@ import type { ComposerView, JobView } from './view.ts'
 import { listUnfinished, listWaitingById } from './wait-queries.ts'
 
 const JOBS_PER_PAGE = 24
+const PROMPTS_RECALLED = 30
+const LONGEST_RECALLED = defaultModel.maxPromptLength
 const Submission = z.guid()
+const PREVIEW = '/images/batch?preview=on'
 const EXAMPLES = examples.map(({ name }) => name)
 /** What the composer is sent to. */
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
@@ -109,6 +114,12 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     const other = otherKey(req, res)
     const keyRefused = other && (await chooseKeyNamed(deps, res, other))
     if (keyRefused) return refuse(422, { form: pageOf(res).t(keyRefused) })
+    // Several prompts in one: counted and priced on a page of their own before anything is made.
+    if (countChoices(values.prompt) > 1) {
+      await upsertDraft(db, signedIn(res).userId, values)
+      if (wantsFragment(req)) return res.set('HX-Redirect', PREVIEW).status(204).end()
+      return res.redirect(303, PREVIEW)
+    }
     await keepCurrent(deps, res)
     const seen = readTerms(req.body?.terms)
     const edit = await editTerms(deps, accountOf(res), [checked.request])
@@ -188,6 +199,13 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     const settled = jobs.some(job => !isUnfinished(job))
     if (changed.length === 0 && !settled && jobs.length === ids.length) return res.status(204).end()
     await answerTiles(res, changed)
+  })
+
+  // What the prompt of the form may be again, whole.
+  router.get('/images/prompts', async (req, res) => {
+    const { words } = readHistory(req.query)
+    const found = await listPrompts(db, signedIn(res).userId, words, PROMPTS_RECALLED, LONGEST_RECALLED)
+    sendFragments(res, renderView(pageOf(res), 'images/_prompts', { prompts: found.map(({ prompt }) => prompt) }))
   })
 
   // A slow question of the page at rest: which jobs are there that it does not show, asked for by a script or elsewhere.

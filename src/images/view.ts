@@ -183,6 +183,8 @@ export interface MaskView {
 export interface BatchForm {
   /** As typed. */
   prompts: string
+  /** Whether `{red|blue}` stands for two prompts. */
+  choices: boolean
   values: ComposerView['values']
   references: ReferenceView[]
   refused: RefusedView[]

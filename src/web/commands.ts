@@ -34,6 +34,7 @@ const commands = [
   { name: 'theme_dark', keys: ['t', 'd'], icon: 'moon', press: '.themes [value="dark"]' },
   { name: 'language', keys: ['t', 'n'], icon: 'languages', press: '.prefs [name="language"]' },
   { name: 'submit', keys: ['Ctrl', 'Enter'] },
+  { name: 'recall', keys: ['Alt', '↑', '↓'] },
   { name: 'arrows', keys: ['←', '→'] },
   { name: 'favourite', keys: ['f'] },
   { name: 'facts', keys: ['i'] },

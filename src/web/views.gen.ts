@@ -90,6 +90,7 @@ export interface Views {
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
+  'images/_prompts': { prompts: string[] }
   'images/_pulse': { jobs: import('../images/view.ts').OpenJob[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
   'images/_reference': { reference: import('../images/view.ts').ReferenceView }
