@@ -213,6 +213,22 @@ begin
     values (new.at, new.admin_id, new.did, new.user_id, new.picture_id::text, new.reason);
   return null;
 end $function$;
+CREATE OR REPLACE FUNCTION public.maintenance_now()
+ RETURNS TABLE(since timestamp with time zone, until timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock_shared(743055, 0);
+  return query select m.since, m.until from maintenance m where m.since is not null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.tell_bulletin()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('work', 'bulletin');
+  return null;
+end $function$;
 CREATE OR REPLACE FUNCTION public.look_at_keyless()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -250,6 +266,24 @@ create table agent_tasks (
   body_hash bytea not null,
   conversation_id text,
   constraint agent_tasks_pkey PRIMARY KEY (job_id)
+);
+
+create table announcement_dismissals (
+  announcement_id uuid not null,
+  user_id bigint not null,
+  constraint announcement_dismissals_pkey PRIMARY KEY (announcement_id, user_id)
+);
+
+create table announcements (
+  id uuid not null,
+  en text not null,
+  zh text not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  withdrawn_at timestamp with time zone,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  constraint announcements_pkey PRIMARY KEY (id),
+  constraint announcements_check CHECK (((en <> ''::text) OR (zh <> ''::text)))
 );
 
 create table budget_overrides (
@@ -757,6 +791,14 @@ create table likes_of_month (
   constraint likes_of_month_pkey PRIMARY KEY (exhibit_id, month)
 );
 
+create table maintenance (
+  one boolean default true not null,
+  since timestamp with time zone,
+  until timestamp with time zone,
+  constraint maintenance_pkey PRIMARY KEY (one),
+  constraint maintenance_one_check CHECK (one)
+);
+
 create table migrations (
   name text not null,
   applied_at timestamp with time zone default now() not null,
@@ -1144,6 +1186,8 @@ create table window_tickets (
 
 alter table accounts add constraint accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table agent_tasks add constraint agent_tasks_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table announcement_dismissals add constraint announcement_dismissals_announcement_id_fkey FOREIGN KEY (announcement_id) REFERENCES announcements(id) ON DELETE CASCADE;
+alter table announcement_dismissals add constraint announcement_dismissals_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table budget_overrides add constraint budget_overrides_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table budgets add constraint budgets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table chat_attachments add constraint chat_attachments_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
@@ -1206,6 +1250,8 @@ alter table tool_calls add constraint tool_calls_user_id_fkey FOREIGN KEY (user_
 alter table window_tickets add constraint window_tickets_sign_in_id_fkey FOREIGN KEY (sign_in_id) REFERENCES sign_ins(id) ON DELETE CASCADE;
 
 CREATE INDEX agent_tasks_of_key ON public.agent_tasks USING btree (ssh_key_id);
+CREATE INDEX announcement_dismissals_of_user ON public.announcement_dismissals USING btree (user_id);
+CREATE INDEX announcements_standing ON public.announcements USING btree (starts_at) WHERE (withdrawn_at IS NULL);
 CREATE INDEX budget_overrides_of_user ON public.budget_overrides USING btree (user_id, created_at DESC);
 CREATE UNIQUE INDEX budget_overrides_open ON public.budget_overrides USING btree (user_id) WHERE (used_at IS NULL);
 CREATE INDEX chat_attachments_by_text ON public.chat_attachments USING btree (text_id);
@@ -1305,6 +1351,7 @@ CREATE INDEX window_tickets_of_sign_in ON public.window_tickets USING btree (sig
 
 CREATE TRIGGER look_at_keyless AFTER UPDATE ON public.accounts FOR EACH ROW WHEN (((old.key_id IS DISTINCT FROM new.key_id) OR ((old.key_state -> 'problem'::text) IS DISTINCT FROM (new.key_state -> 'problem'::text)))) EXECUTE FUNCTION look_at_keyless();
 CREATE TRIGGER spend_zone_new AFTER INSERT OR UPDATE OF time_zone ON public.accounts FOR EACH ROW EXECUTE FUNCTION recount_spend_of_account();
+CREATE TRIGGER announcements_told AFTER INSERT OR DELETE OR UPDATE ON public.announcements FOR EACH STATEMENT EXECUTE FUNCTION tell_bulletin();
 CREATE TRIGGER wake_for_departures AFTER INSERT OR UPDATE ON public.departures FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('departure');
 CREATE TRIGGER wake_for_exports AFTER INSERT OR UPDATE ON public.exports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('export');
 CREATE TRIGGER gallery_audit_logged AFTER INSERT ON public.gallery_audit FOR EACH ROW EXECUTE FUNCTION log_judgement();
@@ -1316,6 +1363,7 @@ CREATE TRIGGER wake_for_pictures AFTER INSERT OR UPDATE ON public.image_jobs FOR
 CREATE TRIGGER wake_for_imports AFTER INSERT OR UPDATE ON public.imports FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('import');
 CREATE TRIGGER wake_for_changes AFTER INSERT OR UPDATE ON public.library_changes FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('change');
 CREATE TRIGGER likes_counted AFTER INSERT OR DELETE ON public.likes FOR EACH ROW EXECUTE FUNCTION count_like();
+CREATE TRIGGER maintenance_told AFTER UPDATE ON public.maintenance FOR EACH STATEMENT EXECUTE FUNCTION tell_bulletin();
 CREATE TRIGGER pictures_withdrawn AFTER UPDATE OF deleted_at ON public.pictures FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION withdraw_deleted();
 CREATE TRIGGER count_changed AFTER UPDATE ON public.receipts FOR EACH ROW WHEN (((old.ssh_key_id IS NOT NULL) AND ((old.counted_usd IS DISTINCT FROM new.counted_usd) OR (old.counted_pictures IS DISTINCT FROM new.counted_pictures) OR (old.called_at IS DISTINCT FROM new.called_at)))) EXECUTE FUNCTION count_for_ssh_key();
 CREATE TRIGGER count_gone AFTER DELETE ON public.receipts FOR EACH ROW WHEN ((old.ssh_key_id IS NOT NULL)) EXECUTE FUNCTION count_for_ssh_key();

@@ -8,6 +8,8 @@ import type { Deps } from './deps.ts'
 import { operatorNotes } from './images/silent-edits.ts'
 import { resizingOrigins } from './library/resized.ts'
 import { searchNotes } from './library/search-probe.ts'
+import { openBulletin } from './operators/bulletin.ts'
+import { announcementRoutes, tellBulletin } from './operators/routes.ts'
 import { opsRoutes } from './ops/routes.ts'
 import { proxyRoutes } from './proxy/routes.ts'
 import { identify, whenSignedOut } from './session/guard.ts'
@@ -87,7 +89,9 @@ export function createApp(deps: Deps): App {
       room('', async () => (await import('./agents/assets.ts')).assetRoutes(deps)),
     )
     web.use(loadViewer(deps))
+    web.use(tellBulletin(deps, openBulletin(deps)))
     web.use(preferenceRoutes(config))
+    web.use(announcementRoutes(deps))
     web.use(sessionRoutes(deps, rememberSignIn(deps)))
     web.use(room('/account/delete', async () => (await import('./departures/routes.ts')).departureRoutes(deps)))
     web.use(accountRoutes(deps))

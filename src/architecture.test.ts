@@ -21,11 +21,11 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
       'ask-patiently balance choose current edit-previews key key-state key-windows keys mine obstacle prices queries requester time-zone upkeep view viewer',
   },
   spend: {
-    on: ['session', 'account'],
+    on: ['session', 'account', 'operators'],
     offers:
       'budgets copy copy-queries cover-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
   },
-  operators: { on: ['session'], offers: 'act-queries guard leave mine' },
+  operators: { on: ['session'], offers: 'act-queries bulletin-queries guard leave maintenance mine upkeep' },
   library: {
     on: ['session'],
     offers:
@@ -34,7 +34,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
+      'admin-queries claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: {
     on: ['session', 'account', 'operators', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
@@ -51,7 +51,8 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
-    offers: 'answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',
+    offers:
+      'admin-queries answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',
   },
   backups: { on: ['library', 'images', 'chat'], offers: 'backup manifest parked' },
   moving: { on: ['session', 'account', 'library', 'imports', 'gallery', 'chat', 'agents'], offers: '' },
@@ -62,10 +63,22 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   palette: { on: ['session', 'account', 'library', 'images', 'chat'], offers: '' },
   upkeep: {
-    on: ['session', 'account', 'spend', 'library', 'exports', 'imports', 'gallery', 'images', 'chat', 'agents'],
+    on: [
+      'session',
+      'account',
+      'operators',
+      'spend',
+      'library',
+      'exports',
+      'imports',
+      'gallery',
+      'images',
+      'chat',
+      'agents',
+    ],
     offers: '',
   },
-  admin: { on: ['session', 'operators', 'gallery'], offers: '' },
+  admin: { on: ['session', 'operators', 'spend', 'library', 'images', 'gallery', 'chat'], offers: '' },
   proxy: { on: ['session'], offers: '' },
   ops: { on: [], offers: '' },
 }

@@ -107,7 +107,7 @@ for (const { theme, language, size, touch, share } of glances) {
     const visits = [
       { who: guest, paths: ['/login', ...shown] },
       { who: halfway, paths: ['/login/2fa'] },
-      { who: operator, paths: ['/gallery/reports', shown[2]!, '/admin', '/admin/log'] },
+      { who: operator, paths: ['/gallery/reports', shown[2]!, '/admin', '/admin/bulletin', '/admin/log'] },
       {
         who: newcomer,
         paths: ['/images', '/library', '/chat', '/agents', '/account', '/gallery/mine', '/exports', '/spend'],

@@ -38,9 +38,9 @@ before(async () => {
   }
 })
 
-test('a picture is asked for in nine statements, those after its answer included', async () => {
+test('a picture is asked for in ten statements, those after its answer included', async () => {
   const create = () => person.post('/images', { prompt: 'One that waits', submission: randomUUID() }, { htmx: true })
-  await most(9, create)
+  await most(10, create)
 })
 
 test('a page that polls asks for who is there and for what it shows, once each', async () => {
@@ -66,12 +66,12 @@ test('pages and files are answered with few statements', async () => {
 test('a conversation is shown and gone on with in few statements', async () => {
   const conversation = await say(person, 'hello')
   await most(16, () => person.get(`/chat/${conversation}`))
-  await most(15, () => person.post(`/chat/${conversation}/messages`, { text: 'and?' }, { htmx: true }))
+  await most(16, () => person.post(`/chat/${conversation}/messages`, { text: 'and?' }, { htmx: true }))
 })
 
 test('a script asks for a picture, and how it stands, in few statements', async () => {
   const task = (await api('/tasks', { prompt: 'A task' })) as { data: { task_id: string } }
-  await most(12, () => api('/tasks', { prompt: randomUUID() }))
+  await most(13, () => api('/tasks', { prompt: randomUUID() }))
   await most(6, () => api(`/tasks/${task.data.task_id}`))
 })
 

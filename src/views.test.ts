@@ -12,7 +12,7 @@ import type { PictureView } from './library/view.ts'
 import { capabilities } from './models/image-models.ts'
 import { type Evidence, moneyOf } from './spend/evidence.ts'
 import { describe as inWords, sentencesOf } from './spend/sentences.ts'
-import { adminSamples } from './testing/admin-views.ts'
+import { adminSamples, bulletinSamples } from './testing/admin-views.ts'
 import { agentSamples } from './testing/agent-views.ts'
 import { budgetSamples } from './testing/budget-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
@@ -520,6 +520,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...chatSamples([done, running]),
   ...librarySamples,
   ...adminSamples(),
+  ...bulletinSamples,
   ...gallerySamples(),
   ...exportSamples(),
   ...importSamples(),

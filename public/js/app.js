@@ -1,4 +1,5 @@
 import { start as startAgain } from './again.js'
+import { start as startAnnouncements } from './announcements.js'
 import { start as startBudget } from './budget-notice.js'
 import { start as startComposer } from './composer.js'
 import { start as startElapsed } from './elapsed.js'
@@ -21,6 +22,7 @@ addEventListener('pagereveal', nameTransition)
 
 startTyped()
 startAgain()
+startAnnouncements()
 startBudget()
 startComposer()
 startElapsed()

@@ -22,7 +22,7 @@ function profilesAsked({ email }: Person): number {
 
 /** A picture of hers that hangs in the gallery, to be judged. */
 async function exhibitOf(owner: Person): Promise<string> {
-  const picture = await makePicture(app, owner, 'a heron that hangs')
+  const picture = await makePicture(app, owner, `a heron that hangs ${randomUUID()}`)
   const shared = await owner.post('/gallery/share', { picture: picture.id, where: 'gallery', name: 'Alice' })
   return shared.location.split('/').at(-1)!
 }

@@ -5,6 +5,7 @@ import { countOpenReports } from '../gallery/moderation-queries.ts'
 import { listActs } from '../operators/act-queries.ts'
 import { requireOperator } from '../operators/guard.ts'
 import { render } from '../web/render.ts'
+import { bulletinRoutes } from './bulletin-routes.ts'
 import { viewActs, viewLog } from './log.ts'
 
 const ACTS_FIRST = 5
@@ -24,6 +25,8 @@ export function adminRoutes(deps: Deps): Router {
   router.get('/admin/log', async (req, res) => {
     render(res, 'admin/log', { log: await viewLog(db, idOf(req.query.who), idOf(req.query.before)) })
   })
+
+  router.use(bulletinRoutes(deps))
 
   return router
 }

@@ -1,4 +1,6 @@
+import type { Tally } from '../images/admin-queries.ts'
 import type { Act } from '../operators/act-queries.ts'
+import type { Announcement, Maintenance } from '../operators/bulletin-queries.ts'
 
 /** Somebody as operators see them; `email` is null of who has left. */
 export interface PersonName {
@@ -23,4 +25,15 @@ export interface LogView {
 export interface OverviewView {
   openReports: number
   acts: ActView[]
+}
+
+export interface BulletinView {
+  /** In which moments are written here. */
+  zone: string
+  maintenance: Maintenance | null
+  pictures: Tally
+  answers: Tally
+  announcements: (Announcement & { state: 'told' | 'planned' | 'over' })[]
+  /** `from`, `until`: as a form writes them. */
+  form: { id: string; en: string; zh: string; from: string | null; until: string | null; error: string | null }
 }

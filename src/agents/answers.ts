@@ -90,6 +90,7 @@ const reasonByKey: Partial<Record<Refusal['key'], Reason>> = {
   'images.blocked.quota_exhausted': 'key_quota',
   'images.too_many_queued': 'too_many_queued',
   'library.storage.full': 'storage_full',
+  'operators.maintenance.refused': 'maintenance',
 }
 const reasonByStatus: Record<number, Reason> = {
   404: 'not_found',

@@ -33,6 +33,7 @@ export const reasons = [
   'made_by_others',
   'rate_limited',
   'gateway',
+  'maintenance',
   'unavailable',
   'internal',
 ] as const

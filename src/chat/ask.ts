@@ -164,7 +164,8 @@ export async function addAnswer(
   const { conversationId } = parent
   const expected = await expectedOfAnswer(tx, userId, model)
   const calls = [{ usd: expected, isBounded: false }]
-  await admitSpending(deps, tx, { userId, calls, conversationId, byHand: purpose === 'answer' })
+  const isAsked = purpose === 'answer'
+  await admitSpending(deps, tx, { userId, calls, conversationId, byHand: isAsked, follows: !isAsked })
   const messageId = randomUUID()
   const message = { id: messageId, conversationId, userId, parentId: parent.id, role: 'assistant' as const }
   await insertMessage(tx, { ...message, submission: submission ?? null })

@@ -176,6 +176,11 @@ async function fill(person: Person, friend: Person) {
     [`insert into image_batches (id, user_id, submission) values (gen_random_uuid(), $1, gen_random_uuid())`, [userId]],
     [`insert into chat_texts (user_id, name, text) values ($1, 'a', 'b')`, [userId]],
     [`insert into gallery_shares (user_id, total) values ($1, 1)`, [userId]],
+    [
+      `with told as (insert into announcements (id, en, zh, starts_at) values (gen_random_uuid(), 'x', '', now()) returning id)
+       insert into announcement_dismissals (announcement_id, user_id) select id, $1 from told`,
+      [userId],
+    ],
     [`insert into budgets (user_id, per_day) values ($1, 1000)`, [userId]],
     [`insert into budget_overrides (user_id, reason, expires_at) values ($1, 'x', now())`, [userId]],
     [`insert into image_drafts (user_id, form) values ($1, '{}') on conflict do nothing`, [userId]],

@@ -191,7 +191,8 @@ export async function payInstead(
   return deps.db.transaction(async tx => {
     if (dearer > 0) {
       const calls = [{ usd: dearer, isBounded: price.dearest !== null }]
-      await admitSpending(deps, tx, { userId, calls, conversationId: job.conversationId, byHand })
+      const spending = { userId, calls, conversationId: job.conversationId, byHand, follows: true }
+      await admitSpending(deps, tx, spending)
     }
     const keySecret = sealKeyForJob(deps, userId, job.id, chosen)
     return changeKey(tx, job, { ...key, keySecret, ...price, prices: account?.keyPrices ?? null })

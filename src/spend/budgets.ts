@@ -3,6 +3,7 @@ import { findAccount, setBudgetNotice } from '../account/queries.ts'
 import { zoneOf } from '../account/time-zone.ts'
 import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
+import { refuseInMaintenance } from '../operators/maintenance.ts'
 import { Refusal, type See } from '../web/errors.ts'
 import { money } from '../web/money.ts'
 import * as queries from './budget-queries.ts'
@@ -34,6 +35,8 @@ export interface Spending {
   isBatch?: boolean
   /** In a browser, by hand: what the person let through beforehand goes through. */
   byHand: boolean
+  /** It belongs to what had begun, and is finished also in maintenance. */
+  follows?: boolean
 }
 
 /** A budget that is kept now, and how it stands. */
@@ -54,10 +57,11 @@ const BETWEEN_TRIES_MS = 500
 /**
  * Whether all of it may be put into the queue, in the transaction that does so: what others have put there is seen, and
  * nobody adds to it until this one has ended. Throws `Refusal` 429 with the budget that does not allow it, 403 for one
- * that does not begin anew.
+ * that does not begin anew, and 503 in maintenance: whatever may be paid for passes here.
  */
 export async function admitSpending(deps: Pick<Deps, 'config'>, tx: Db, spending: Spending): Promise<void> {
-  const { userId, conversationId = null, isBatch = false } = spending
+  const { userId, conversationId = null, isBatch = false, follows = false } = spending
+  if (!follows) await refuseInMaintenance(tx)
   const own = await queries.findBudgets(tx, userId)
   const isKept = Object.values({ ...own, ...deps.config.budgets }).some(limit => limit !== null)
   if (!isKept) return

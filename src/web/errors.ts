@@ -57,9 +57,12 @@ export function isForLater({ status }: Refusal): boolean {
   return status === 429 || status === 503
 }
 
+/** As in `public/js/again.js`. */
+const PAGE_TRIES_AGAIN_SECONDS = 10
+
 /** The page sends it again by itself and still has all that was typed: what is turned away in a crowd is answered in few words. */
-export function isForPage(req: Request, { status }: Refusal): boolean {
-  return status === 503 && wantsFragment(req)
+export function isForPage(req: Request, { status, retryAfter = 0 }: Refusal): boolean {
+  return status === 503 && retryAfter <= PAGE_TRIES_AGAIN_SECONDS && wantsFragment(req)
 }
 
 export const notFound: RequestHandler = () => {

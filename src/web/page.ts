@@ -59,6 +59,8 @@ export interface Page {
   galleryOpen: 'public' | 'members' | 'off'
   /** What keys do, and the palette offers. */
   commands: readonly Command[]
+  /** What operators tell everybody, as far as this reader has not put it away. */
+  bulletin: { maintenance: { until: Date | null } | null; announcements: { id: string; text: string }[] }
   /** Address of the page that explains a mock gateway's sign-ins; null on a real gateway. */
   mockGuide: string | null
 }
@@ -81,6 +83,7 @@ export function createPage(facts: PageFacts): Page {
     ...facts,
     framed: false,
     keptForm: null,
+    bulletin: { maintenance: null, announcements: [] },
     commands: commandsOf({ hasGallery: facts.galleryOpen !== 'off' }),
     t: translator(lang),
     room: facts.url.split(/[/?]/)[1] ?? '',

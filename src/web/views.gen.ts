@@ -2,6 +2,7 @@
 // Written by scripts/check-templates.ts from the first line of every template and the English catalogue.
 export interface Views {
   _budget: { notice: NonNullable<import('../web/page.ts').Viewer['budgetNotice']> }
+  _bulletin: { bulletin: import('../web/page.ts').Page['bulletin'] }
   _error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; back: string }
   _held: Record<never, never>
   _keyboard: Record<never, never>
@@ -15,7 +16,8 @@ export interface Views {
   'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
   'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; pendingNotice: string | null }
   'admin/_acts': { acts: import('../admin/view.ts').ActView[] }
-  'admin/_nav': { at: 'overview' | 'log' }
+  'admin/_nav': { at: 'overview' | 'bulletin' | 'log' }
+  'admin/bulletin': { told: import('../admin/view.ts').BulletinView }
   'admin/index': { overview: import('../admin/view.ts').OverviewView }
   'admin/log': { log: import('../admin/view.ts').LogView }
   'agents/_obstacle': { id: string; obstacle: import('../account/view.ts').ObstacleView }
@@ -171,6 +173,7 @@ export interface Words {
   keyboard: typeof import('../../views/catalogue/en/keyboard.json', { with: { type: 'json' } })
   library: typeof import('../../views/catalogue/en/library.json', { with: { type: 'json' } })
   nav: typeof import('../../views/catalogue/en/nav.json', { with: { type: 'json' } })
+  operators: typeof import('../../views/catalogue/en/operators.json', { with: { type: 'json' } })
   palette: typeof import('../../views/catalogue/en/palette.json', { with: { type: 'json' } })
   proxy: typeof import('../../views/catalogue/en/proxy.json', { with: { type: 'json' } })
   session: typeof import('../../views/catalogue/en/session.json', { with: { type: 'json' } })

@@ -122,6 +122,7 @@ async function beginCall(
     calls: [{ usd: EXPECTED, isBounded: false }],
     conversationId: conversation.id,
     byHand: false,
+    follows: true,
   }
   const begin = () =>
     deps.db.transaction(async tx => {
