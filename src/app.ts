@@ -77,6 +77,7 @@ export function createApp(deps: Deps): App {
       '/api/playground',
       room('', async () => (await import('./agents/api.ts')).agentApi(deps)),
     )
+    web.use(room('/images/tiles', async () => (await import('./images/unchanged.ts')).unchangedTiles(deps)))
     web.use(compression({ filter: (req, res) => !req.path.startsWith('/files/') && compression.filter(req, res) }))
     web.use(pageOfRequest(deps))
     web.use(checkOrigin(config.publicOrigin))

@@ -11,10 +11,7 @@ import { waitsOf } from './line.ts'
 import type { FormValues } from './prompt.ts'
 import type { Terms } from './terms.ts'
 import type { JobView, OpenJob } from './view.ts'
-import { listUnfinished } from './wait-queries.ts'
-
-// Named in the address of a poll, which stays far below the 8 KB that proxies take.
-export const UNFINISHED_JOBS = 64
+import { listUnfinished, UNFINISHED_JOBS } from './wait-queries.ts'
 
 /** Jobs as pages are told of them. */
 export function answersOf(deps: Deps) {

@@ -59,6 +59,20 @@ export const ImageJob = z.object({
 })
 export type ImageJob = z.output<typeof ImageJob>
 
+/** What tells a tile from what it was a moment ago. */
+export const JobPulse = ImageJob.pick({
+  id: true,
+  state: true,
+  version: true,
+  createdAt: true,
+  leaseUntil: true,
+  spilledBy: true,
+  madeAt: true,
+  cost: true,
+  costUntil: true,
+})
+export type JobPulse = z.output<typeof JobPulse>
+
 export function findJob(db: Db, userId: number, jobId: string): Promise<ImageJob | null> {
   return db.maybeOne(ImageJob, `select * from image_jobs where id = $1 and user_id = $2`, [jobId, userId])
 }

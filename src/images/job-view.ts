@@ -10,7 +10,7 @@ import { isInDoubt, type MoneyView, moneyOf } from '../spend/evidence.ts'
 import { describe, type Ended, sentencesOf } from '../spend/sentences.ts'
 import type { Translate } from '../web/i18n.ts'
 import { listPaused } from './batch-queries.ts'
-import type { ImageJob } from './job-queries.ts'
+import type { ImageJob, JobPulse } from './job-queries.ts'
 import { waitsOf } from './line.ts'
 import type { Wait } from './line-queries.ts'
 import type { Mask } from './mask-queries.ts'
@@ -60,7 +60,7 @@ export function describeJob(job: ImageJob, t: Translate): string {
 }
 
 /** Changes with everything that a tile shows. */
-export function tagOf(job: ImageJob, wait: Wait | null): string {
+export function tagOf(job: JobPulse, wait: Wait | null): string {
   const until = wait?.until ? Math.ceil(wait.until.getTime() / 1000).toString(36) : 0
   return [
     job.id,
@@ -73,14 +73,14 @@ export function tagOf(job: ImageJob, wait: Wait | null): string {
 }
 
 /** Once all is made, or nobody is heard of any more who could go on: until then it is a job under way like others. */
-export function safeOf(job: ImageJob): JobView['safe'] {
+export function safeOf(job: JobPulse): JobView['safe'] {
   if (job.state !== 'running' || !job.spilledBy) return null
   const away = job.leaseUntil !== null && job.leaseUntil < new Date()
   return job.madeAt || away ? { since: job.madeAt, away } : null
 }
 
 /** Whether the page should go on asking: the job runs, or its cost is about to be known. */
-export function isUnfinished(job: ImageJob): boolean {
+export function isUnfinished(job: JobPulse): boolean {
   if (job.state === 'queued' || job.state === 'running') return true
   return job.cost === null && job.costUntil !== null && job.costUntil > new Date()
 }

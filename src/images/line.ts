@@ -25,16 +25,28 @@ export async function waitsOf(
   userId: number,
   jobs: readonly (ImageJob | WaitingJob)[],
 ): Promise<Map<string, Wait>> {
+  const ids = jobs.filter(job => job.state === 'queued' && !('inLine' in job)).map(job => job.id)
+  const asked = new Map((ids.length > 0 ? await listWaits(db, userId, ids) : []).map(wait => [wait.id, wait]))
+  return placesOf(
+    db,
+    jobs.flatMap(job => {
+      const wait = 'inLine' in job ? job : asked.get(job.id)
+      return wait ? [{ ...wait, state: job.state, createdAt: job.createdAt }] : []
+    }),
+  )
+}
+
+/** The same of jobs that all came with what they wait for. */
+export async function placesOf(
+  db: Db,
+  jobs: readonly (Waiting & Pick<ImageJob, 'state' | 'createdAt'>)[],
+): Promise<Map<string, Wait>> {
   const queued = jobs.filter(job => job.state === 'queued')
   if (queued.length === 0) return new Map()
-  const known = new Map(queued.flatMap((job): [string, Waiting][] => ('inLine' in job ? [[job.id, job]] : [])))
-  const ids = queued.map(job => job.id).filter(id => !known.has(id))
-  const waits = [...known.values(), ...(ids.length > 0 ? await listWaits(db, userId, ids) : [])]
   const line = await lineOf(db)
-  const createdAt = new Map(queued.map(job => [job.id, job.createdAt]))
   return new Map(
-    waits.map(({ id, waitsUntil: until, waitsForWindow: window, inLine, needsKey, missing }) => {
-      const isBehind = line.places.size >= LINE_LENGTH && createdAt.get(id)! < line.at
+    queued.map(({ id, createdAt, waitsUntil: until, waitsForWindow: window, inLine, needsKey, missing }) => {
+      const isBehind = line.places.size >= LINE_LENGTH && createdAt < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
       const blocked = inLine ? line.blocked : null
       return [id, { until, window, place: inLine ? place : null, needsKey, missing, blocked }]

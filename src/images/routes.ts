@@ -20,7 +20,7 @@ import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web
 import { submissionOf } from '../web/submission.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { wordEach } from '../web/words.ts'
-import { answersOf, UNFINISHED_JOBS } from './answers.ts'
+import { answersOf } from './answers.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { countChoices } from './choices.ts'
 import { composer } from './composer.ts'
@@ -34,7 +34,6 @@ import { historyAddress, readHistory, viewHistory } from './history.ts'
 import { listHistory } from './history-queries.ts'
 import { findJob, type ImageJob, listJobsAfter, releaseWindow } from './job-queries.ts'
 import { jobRoutes } from './job-routes.ts'
-import { isUnfinished, tagOf } from './job-view.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
 import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, readForm, withSize } from './prompt.ts'
@@ -44,8 +43,9 @@ import { referenceRoutes } from './reference-routes.ts'
 import { isRearrangement, keepReferences, tokensOf, uploadLimits, withKept } from './references.ts'
 import { requestOf, startImage } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, toldOf, wordDoubts } from './terms.ts'
+import { changedOf, shownBy } from './unchanged.ts'
 import type { ComposerView, JobView } from './view.ts'
-import { listUnfinished, listWaitingById } from './wait-queries.ts'
+import { listUnfinished, listWaitingById, UNFINISHED_JOBS } from './wait-queries.ts'
 
 const JOBS_PER_PAGE = 24
 const PROMPTS_RECALLED = 30
@@ -188,16 +188,14 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     )
   })
 
-  // One cheap question for all unfinished tiles: each tells what it shows, and only what differs is answered.
+  // One cheap question for all unfinished tiles: each tells what it shows, and only what differs is answered; where that
+  // is nothing, mostly by `unchangedTiles`.
   router.get('/images/tiles', async (req, res) => {
     const { userId } = signedIn(res)
-    const shown = new Set([req.query.t ?? []].flat().map(String).slice(0, UNFINISHED_JOBS))
-    const ids = [...shown].map(tag => tag.slice(0, 36)).filter(id => Submission.safeParse(id).success)
-    const jobs = await listWaitingById(db, userId, ids)
-    const waits = await waitsOf(db, userId, jobs)
-    const changed = jobs.filter(job => !shown.has(tagOf(job, waits.get(job.id) ?? null)))
-    const settled = jobs.some(job => !isUnfinished(job))
-    if (changed.length === 0 && !settled && jobs.length === ids.length) return res.status(204).end()
+    const shown = shownBy(req)
+    const jobs = await listWaitingById(db, userId, shown.ids)
+    const changed = changedOf(shown, jobs, await waitsOf(db, userId, jobs))
+    if (changed.length === 0 && jobs.length === shown.ids.length) return res.status(204).end()
     await answerTiles(res, changed)
   })
 

@@ -1,9 +1,13 @@
 import { z } from 'zod'
-import type { Db } from '../db/db.ts'
+import { type Db, prepared } from '../db/db.ts'
 import { windowNames } from '../gateway/windows.ts'
+import { atRest } from '../session/queries.ts'
 import { uncovered } from '../spend/cover-queries.ts'
-import { ImageJob } from './job-queries.ts'
+import { ImageJob, JobPulse } from './job-queries.ts'
 import { isTold, mayGo } from './line-queries.ts'
+
+// Named in the address of a poll, which stays far below the 8 KB that proxies take.
+export const UNFINISHED_JOBS = 64
 
 /** Of a queued job: whether it stands in line, or until when it waits for something else. */
 const Waiting = z.object({
@@ -25,27 +29,40 @@ const waiting = `wait.until as waits_until, wait.opens as waits_for_window,
   (state = 'queued' and (not_before is null or not_before <= now()) and ${mayGo} and short.subject is null)
     as in_line, (state = 'queued' and image_jobs.key_looked_at is not null) as needs_key, short.missing`
 
-const fromJobs = `from image_jobs left join lateral (
+const fromJobs = (userId = '$1') => `from image_jobs left join lateral (
     select until, opens from (
       select image_jobs.not_before, image_jobs.waits_for
       union all select told.retry_at, told.waits_for from image_jobs told
         where told.key_id = image_jobs.key_id and ${isTold}) times (until, opens)
     where until > now() order by until desc, opens limit 1) wait on state = 'queued'
-  left join ${uncovered('$1')} short on short.subject = image_jobs.id and state = 'queued'`
+  left join ${uncovered(userId)} short on short.subject = image_jobs.id and state = 'queued'`
 
 /** Of these jobs, those that are queued. */
 export function listWaits(db: Db, userId: number, ids: readonly string[]): Promise<Waiting[]> {
   return db.many(
     Waiting,
-    `select id, ${waiting} ${fromJobs} where image_jobs.user_id = $1 and id = any($2) and state = 'queued'`,
+    `select id, ${waiting} ${fromJobs()} where image_jobs.user_id = $1 and id = any($2) and state = 'queued'`,
     [userId, ids],
   )
+}
+
+const WaitingPulse = JobPulse.extend(Waiting.shape)
+type WaitingPulse = z.output<typeof WaitingPulse>
+
+const listPulsesSql = prepared(
+  `select id, state, version, created_at, lease_until, spilled_by, made_at, cost, cost_until, ${waiting}
+   ${fromJobs(atRest)} where image_jobs.user_id = ${atRest} and id = any($2)`,
+)
+
+/** Of these jobs, those of whoever has this session, as of `atRest`. */
+export function listPulses(db: Db, sid: string, ids: readonly string[]): Promise<WaitingPulse[]> {
+  return db.many(WaitingPulse, listPulsesSql, [sid, ids])
 }
 
 export function listWaitingById(db: Db, userId: number, ids: readonly string[]): Promise<WaitingJob[]> {
   return db.many(
     WaitingJob,
-    `select image_jobs.*, ${waiting} ${fromJobs} where image_jobs.user_id = $1 and id = any($2)`,
+    `select image_jobs.*, ${waiting} ${fromJobs()} where image_jobs.user_id = $1 and id = any($2)`,
     [userId, ids],
   )
 }
@@ -54,7 +71,7 @@ export function listWaitingById(db: Db, userId: number, ids: readonly string[]):
 export function listUnfinished(db: Db, userId: number, limit: number): Promise<WaitingJob[]> {
   return db.many(
     WaitingJob,
-    `select image_jobs.*, ${waiting} ${fromJobs} where image_jobs.user_id = $1
+    `select image_jobs.*, ${waiting} ${fromJobs()} where image_jobs.user_id = $1
        and (state in ('queued', 'running') or (cost is null and cost_until > now()))
      order by case state when 'running' then 0 when 'queued' then 1 else 2 end, created_at, id limit $2`,
     [userId, limit],

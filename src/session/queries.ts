@@ -59,6 +59,15 @@ export interface Visit {
   row: Record<string, unknown>
 }
 
+/**
+ * For a statement of another room: who is signed in, by the hash of the session's id as parameter 1, if this request may
+ * leave the session and the sign-in as they are. Nobody a minute after they were seen, or when a token is to be renewed.
+ */
+export const atRest = `(select sign_ins.user_id from sessions
+  join sign_ins on sign_ins.id = (sessions.sess->>'signInId')::uuid
+    and sign_ins.last_seen_at > now() - interval '1 minute' and sign_ins.renew_at > now()
+  where sessions.sid = $1 and sessions.expire > now())`
+
 /** How a visit is found by the hash of the session's id, in one statement: every request begins with it. */
 export function visits({ columns, join }: Beside): (db: Db, sid: string) => Promise<Visit | null> {
   const sql = prepared(

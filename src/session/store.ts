@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
 import { callbackify } from 'node:util'
 import connectPgSimple from 'connect-pg-simple'
+import { unsign } from 'cookie-signature'
 import type { Request } from 'express'
 import session, { type Session, type SessionData } from 'express-session'
+import type { Config } from '../config.ts'
 import type { Database } from '../db/db.ts'
 import type { Logger } from '../log.ts'
+import { readCookies } from '../web/preferences.ts'
 import type { Visit } from './queries.ts'
+import { sessionCookie } from './session-data.ts'
 
 const TOUCH_EVERY_MS = 60_000
 /** Of a session whose cookie has no time of its own, see `guard.ts`: long enough to find the password. */
@@ -82,6 +86,14 @@ export class SessionStore extends PgStore {
     // One that fails is no reason to break an answer that is already on its way.
     super.touch(hash(sid), data, () => callback?.())
   }
+}
+
+/** Under what the session of this request's cookie is kept, without loading it; null: the cookie is none of ours. */
+export function keptUnder(req: Request, config: Config): string | null {
+  const signed = /^s:(.+)$/.exec(readCookies(req)[sessionCookie(config).name] ?? '')?.[1]
+  if (!signed) return null
+  const sid = config.sessionSecrets.map(secret => unsign(signed, secret)).find(id => id !== false)
+  return sid ? hash(sid) : null
 }
 
 function hash(sid: string): string {

@@ -9,8 +9,13 @@ export interface Route {
   room: string
 }
 
-/** Every route that the sources declare. */
+/** Every route that the sources declare, once. */
 export function declaredRoutes(): Route[] {
+  const routes = new Map(routesOfSources().map(route => [`${route.method} ${route.address}`, route]))
+  return [...routes.values()]
+}
+
+function routesOfSources(): Route[] {
   const root = path.join(import.meta.dirname, '..')
   return globSync('{app.ts,*/**/*.ts}', { cwd: root, exclude: name => /\.test\.ts$|^mock$|^testing$/.test(name) })
     .toSorted()
