@@ -25,13 +25,14 @@ export async function waitsOf(
   userId: number,
   jobs: readonly (ImageJob | WaitingJob)[],
 ): Promise<Map<string, Wait>> {
-  const ids = jobs.filter(job => job.state === 'queued' && !('inLine' in job)).map(job => job.id)
-  const asked = new Map((ids.length > 0 ? await listWaits(db, userId, ids) : []).map(wait => [wait.id, wait]))
+  const waits = new Map(jobs.flatMap((job): [string, Waiting][] => ('inLine' in job ? [[job.id, job]] : [])))
+  const ids = jobs.filter(job => job.state === 'queued' && !waits.has(job.id)).map(job => job.id)
+  if (ids.length > 0) for (const wait of await listWaits(db, userId, ids)) waits.set(wait.id, wait)
   return placesOf(
     db,
-    jobs.flatMap(job => {
-      const wait = 'inLine' in job ? job : asked.get(job.id)
-      return wait ? [{ ...wait, state: job.state, createdAt: job.createdAt }] : []
+    jobs.flatMap(({ id, state, createdAt }) => {
+      const wait = waits.get(id)
+      return wait ? [{ ...wait, state, createdAt }] : []
     }),
   )
 }
