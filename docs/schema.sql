@@ -255,6 +255,7 @@ create table accounts (
   other_keys jsonb default '[]'::jsonb not null,
   time_zone text,
   budget_notice jsonb,
+  hushed_advice text[] default '{}'::text[] not null,
   key_why text,
   constraint accounts_pkey PRIMARY KEY (user_id),
   constraint accounts_key_why_check CHECK ((key_why = ANY (ARRAY['pictures'::text, 'plan'::text, 'cheapest'::text])))

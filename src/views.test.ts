@@ -7,6 +7,7 @@ import { HTMLElement, parse } from 'node-html-parser'
 import { type KeysView, keyProblems, type ObstacleView } from './account/view.ts'
 import { type Charged, failureReasons } from './gateway/errors.ts'
 import { windowNames } from './gateway/windows.ts'
+import type { Advice } from './images/advice.ts'
 import type { BatchForm, BatchView, ComposerView, JobView, QuoteView } from './images/view.ts'
 import type { PictureView } from './library/view.ts'
 import { capabilities } from './models/image-models.ts'
@@ -182,6 +183,12 @@ const unknownPrice: QuoteView = {
   byTokens: null,
   terms: '',
 }
+const advices: Advice[] = [
+  { kind: 'larger', size: '2048x1360' },
+  { kind: 'smaller', size: '1024x816', tier: '1K', usd: 0.134, before: 0.201 },
+  { kind: 'no_previews', name: 'A <key>', keyId: 1, usd: 0.04, before: 0.127 },
+  { kind: 'other_key', name: 'B <key>', keyId: 2, usd: 0.04, before: 0.134 },
+]
 const quotes: QuoteView[] = [
   { ...unknownPrice, each: 0.2, total: 0.8, n: 4, terms: '0.2/0.2/0.2' },
   { ...unknownPrice, each: 0.2, total: 0.8, least: 0.4, overBalance: 0.1 },
@@ -204,6 +211,7 @@ const values = {
 }
 const refused = { value: 'damaged a <b>.png', name: 'a <b>.png', sentence: 'Not a picture' }
 const composer: ComposerView = {
+  advice: { kind: 'larger', size: '2048x1360' },
   values: { ...values, model: 'gpt-image-2' },
   references: [],
   refused: [],
@@ -226,7 +234,7 @@ const ways = (['all', 'made', 'open', 'nothing'] as const).map(kind => ({
 }))
 const reference = { token: 'a', url: '/files/a', thumbUrl: '/files/a/thumb', width: 1536, height: 1024 }
 const mask = { id: 'm1', url: '/images/masks/m1', width: 1536, height: 1024 }
-const others = [{ id: 9, name: 'other <b>', group: null, allowsImages: true }]
+const others = [{ id: 9, name: 'other <b>', group: null, allowsImages: true, prices: null, isPlan: false }]
 const obstacles: ObstacleView[] = [
   ...keyProblems,
   'no_store' as const,
@@ -353,6 +361,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       keys,
       signIns: [signIn, { ...signIn, id: 't', current: false }],
       editPreviews: { on: true, byTokens: 0.21, byPicture: null },
+      hushed: 2,
       days: { zone: 'Asia/Tokyo', zones: ['UTC', 'Asia/Tokyo'] },
       pendingNotice: 'Done',
     },
@@ -396,6 +405,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ],
   'library/_lineage': [{ picture, lineage }],
   'library/compare': [{ a: picture, b: uploaded }],
+  'images/_advice': [{ advice: null }, ...advices.map(advice => ({ advice }))],
+  'images/_quoted': [{ quote: unknownPrice, advice: null }],
   'images/_arrival': [{ job: queued }],
   'images/_arrived': [{ jobs: [queued, done], unfinished: [queued] }],
   'images/_composer': [{ composer }, { composer: badComposer }],
@@ -557,6 +568,7 @@ const exceptions = new Map<string, string>([
   ['account/_key_changed', 'a partial for the key in the rail'],
   ['images/_doubt', 'a partial for #notice, so that it shows wherever the button was'],
   ['images/_estimate', 'a price, not a place'],
+  ['images/_quoted', 'the price, and a partial for the advice'],
   ['images/_arrival', 'the tile takes the place of itself'],
   ['images/_arrived', 'every new tile and the pulse in one answer'],
   ['images/_created', 'composer, tile and pulse in one answer'],

@@ -147,7 +147,9 @@ function othersOf(ring: KeyRing, keyId: number | null): OtherKey[] {
     .map(key => ({ key, facts: factsOf(ring, key) }))
     .filter(({ facts }) => !fullWindow(facts.state))
     .slice(0, MOST_OTHERS)
-    .map(({ facts: { id, name, group, allowsImages } }) => ({ id, name, group, allowsImages }))
+    .map(({ facts: { id, name, group, allowsImages, prices, state } }) => {
+      return { id, name, group, allowsImages, prices, isPlan: state.isPlan }
+    })
 }
 
 export function viewKeys(ring: KeyRing, chosenId: number | null): Pick<KeysView, 'keys' | 'groups'> {

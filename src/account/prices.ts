@@ -27,12 +27,15 @@ export function rateOf(group: Group, rates: ReadonlyMap<number, number>): number
   return rates.get(group.id) ?? group.rateMultiplier ?? 1
 }
 
+/** The longest edge that is billed by each tier. */
+export const tierWithin: Readonly<Record<Tier, number>> = { '1K': 1024, '2K': 2048, '4K': Number.POSITIVE_INFINITY }
+
 /** The gateway's tier of a size by its longest edge; null where only the picture that comes back decides: `auto`. */
 export function tierOf(size: string): Tier | null {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(size) ?? []
   if (!width || !height) return null
   const edge = Math.max(Number(width), Number(height))
-  return edge <= 1024 ? '1K' : edge <= 2048 ? '2K' : '4K'
+  return edge <= tierWithin['1K'] ? '1K' : edge <= tierWithin['2K'] ? '2K' : '4K'
 }
 
 /** US dollars for one picture. Of `auto` any tier can come back, so its price is known within bounds only. */

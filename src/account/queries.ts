@@ -9,6 +9,9 @@ const OtherKey = z.object({
   name: z.string(),
   group: z.string().nullable(),
   allowsImages: z.boolean(),
+  /** Null until they were read. */
+  prices: Prices.nullable().default(null),
+  isPlan: z.boolean().default(false),
 })
 type OtherKey = z.output<typeof OtherKey>
 
@@ -41,6 +44,8 @@ const Account = z.object({
   /** IANA name; null until it was chosen, or guessed at a sign-in. */
   timeZone: z.string().nullable(),
   budgetNotice: BudgetNotice.nullable(),
+  /** Kinds of advice before paying that are not wanted. */
+  hushedAdvice: z.array(z.string()),
 })
 export type Account = z.output<typeof Account>
 
@@ -52,7 +57,7 @@ export function findAccount(db: Db, userId: number): Promise<Account | null> {
 export const accountOfVisit = {
   columns: `accounts.user_id as account_of, balance, balance_at, key_id, key_name, key_group, key_allows_images, key_prices,
     key_secret, key_why, edit_previews, key_state, key_checked_at, other_keys,
-    time_zone, budget_notice`,
+    time_zone, budget_notice, hushed_advice`,
   join: 'left join accounts on accounts.user_id = sign_ins.user_id',
 }
 
@@ -91,6 +96,19 @@ export async function setEditPreviews(db: Db, userId: number, wanted: boolean): 
      on conflict (user_id) do update set edit_previews = $2`,
     [userId, wanted],
   )
+}
+
+export async function hushAdvice(db: Db, userId: number, kind: string): Promise<void> {
+  await db.run(
+    `insert into accounts (user_id, hushed_advice) values ($1, array[$2])
+     on conflict (user_id) do update set hushed_advice = array_append(array_remove(accounts.hushed_advice, $2), $2)`,
+    [userId, kind],
+  )
+}
+
+/** All of it is wanted again. */
+export async function unhushAdvice(db: Db, userId: number): Promise<void> {
+  await db.run(`update accounts set hushed_advice = '{}' where user_id = $1`, [userId])
 }
 
 export interface ChosenKey {

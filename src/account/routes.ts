@@ -83,6 +83,11 @@ export function accountRoutes(deps: Deps): Router {
     res.redirect(303, '/account#edit-previews')
   })
 
+  router.post('/account/advice', async (_req, res) => {
+    await queries.unhushAdvice(deps.db, signedIn(res).userId)
+    res.redirect(303, '/account#advice')
+  })
+
   router.post('/account/time-zone', async (req, res) => {
     const { time_zone: name } = parse(z.object({ time_zone: z.string().max(100) }), req.body)
     if (!(await chooseTimeZone(deps.db, signedIn(res).userId, name))) throw new Refusal(422, 'account.no_such_zone')
@@ -144,7 +149,14 @@ export function accountRoutes(deps: Deps): Router {
     }))
     const zone = zoneOf(accountOf(res), pageOf(res).timeZone)
     const days = { zone, zones: timeZones.includes(zone) ? timeZones : [zone, ...timeZones] }
-    render(res, 'account/index', { keys, signIns, editPreviews: viewEditPreviews(res), days, pendingNotice: null })
+    render(res, 'account/index', {
+      keys,
+      signIns,
+      editPreviews: viewEditPreviews(res),
+      days,
+      hushed: accountOf(res)?.hushedAdvice.length ?? 0,
+      pendingNotice: null,
+    })
   }
 
   /** With an example, so that one knows what it may come to. */

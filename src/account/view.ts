@@ -1,4 +1,5 @@
 import type { WindowName } from '../gateway/windows.ts'
+import type { Prices } from './prices.ts'
 
 /** Why a key cannot pay. */
 export const keyProblems = [
@@ -22,6 +23,9 @@ export interface OtherKey {
   name: string
   group: string | null
   allowsImages: boolean
+  prices: Prices | null
+  /** Not paid from the balance. */
+  isPlan: boolean
 }
 
 /** What stands in the way of paying with the chosen key. */

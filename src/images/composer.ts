@@ -4,6 +4,7 @@ import type { Reader } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { refusedFile, viewRefused } from '../library/refused.ts'
 import { capabilities, defaultModel, findCapability } from '../models/image-models.ts'
+import { adviceFor } from './advice.ts'
 import { editTerms } from './edit-terms.ts'
 import { viewMask, viewReferences } from './job-view.ts'
 import { findMask } from './mask-queries.ts'
@@ -24,6 +25,7 @@ export async function composer(
   const refused = isGone ? [...values.refused, refusedFile('gone', '')] : values.refused
   const { maxReferences } = findCapability(values.model) ?? defaultModel
   const mask = values.mask && references.length > 0 ? await findMask(deps.db, userId, values.mask) : null
+  const edit = await editTerms(deps, account, [values])
   return {
     values: { ...values, references: references.map(({ token }) => token), refused, mask: mask?.id ?? '' },
     references,
@@ -31,7 +33,8 @@ export async function composer(
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
     models: [...capabilities],
-    quote: quote(account, values, await editTerms(deps, account, [values]), back),
+    quote: quote(account, values, edit, back),
+    advice: adviceFor(account, values, edit),
     submission: back.submission ?? randomUUID(),
     keys: keysOf(account),
     why: account?.keyWhy ?? null,

@@ -3,7 +3,7 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { chooseKeyNamed } from '../account/choose.ts'
 import { keepCurrent, openKeyOf } from '../account/current.ts'
-import { acceptKey } from '../account/queries.ts'
+import { acceptKey, hushAdvice, setEditPreviews } from '../account/queries.ts'
 import { requesterOf } from '../account/requester.ts'
 import { accountOf, readerOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
@@ -15,11 +15,12 @@ import { takeKeptForm } from '../session/kept-form.ts'
 import { isOfBudget } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
-import { unknownField } from '../web/parse.ts'
+import { parse, unknownField } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { submissionOf } from '../web/submission.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { wordEach } from '../web/words.ts'
+import { adviceFor, isAdvice } from './advice.ts'
 import { answersOf } from './answers.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { countChoices } from './choices.ts'
@@ -52,6 +53,11 @@ const PROMPTS_RECALLED = 30
 const LONGEST_RECALLED = defaultModel.maxPromptLength
 const Submission = z.guid()
 const PREVIEW = '/images/batch?preview=on'
+/** One press on advice: `size:1024x816`, `key:12`, `previews:off`, or `hush:larger`, which wants no more of that kind. */
+const Press = z
+  .string()
+  .regex(/^(size|key|previews|hush):\w+$/)
+  .transform(text => text.split(':') as ['size' | 'key' | 'previews' | 'hush', string])
 const EXAMPLES = examples.map(({ name }) => name)
 /** What the composer is sent to. */
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
@@ -145,8 +151,32 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
   router.get('/images/quote', async (req, res) => {
     await keepCurrent(deps, res)
     const values = readForm(req.query)
-    const priced = quote(accountOf(res), values, await editTerms(deps, accountOf(res), [values]))
-    sendFragments(res, renderView(pageOf(res), 'images/_quote', { quote: priced }))
+    const edit = await editTerms(deps, accountOf(res), [values])
+    const quoted = { quote: quote(accountOf(res), values, edit), advice: adviceFor(accountOf(res), values, edit) }
+    sendFragments(res, renderView(pageOf(res), 'images/_quoted', quoted))
+  })
+
+  // What was advised is taken, or that kind of advice not wanted any more; what was typed comes along.
+  router.post('/images/advice', acceptUploads(uploadLimits), async (req, res) => {
+    const { userId } = signedIn(res)
+    const [what, value] = parse(z.object({ press: Press }), { press: req.body?.press }).press
+    const typed = await withUploads(req, res)
+    const values = what === 'size' ? withSize(typed, value) : typed
+    await upsertDraft(db, userId, values)
+    const refused = what === 'key' ? await chooseKeyNamed(deps, res, value) : null
+    if (what === 'previews') await setEditPreviews(db, userId, false)
+    if (what === 'hush' && isAdvice(value)) await hushAdvice(db, userId, value)
+    if (what !== 'key') await reloadViewer(deps, res)
+    if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
+    const submission = Submission.safeParse(req.body?.submission).data
+    const errors = refused ? { form: pageOf(res).t(refused) } : {}
+    const form = await composer(deps, readerOf(res), values, { errors, ...(submission && { submission }) })
+    const page = pageOf(res)
+    sendFragments(
+      res,
+      renderView(page, 'images/_composer', { composer: form }),
+      ...(what === 'key' ? [renderView(page, 'account/_key_changed', {})] : []),
+    )
   })
 
   router.post('/images/draft', async (req, res) => {

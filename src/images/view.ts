@@ -7,6 +7,7 @@ import type { Capability } from '../models/image-models.ts'
 import type { SizeRule } from '../models/sizes.ts'
 import type { MoneyView } from '../spend/evidence.ts'
 import type { Key } from '../web/i18n.ts'
+import type { Advice } from './advice.ts'
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'unknown' | 'cancelled'
 
@@ -144,6 +145,8 @@ export interface ComposerView {
   /** Every model's row of the capability table; the first is the default. */
   models: Capability[]
   quote: QuoteView
+  /** One thing that would be had for less, or more for the same. */
+  advice: Advice | null
   /** Idempotency key of this form: a double click or a resubmission makes one job. */
   submission: string
   /** Why no picture can be made right now; the form stays usable as a draft. */
@@ -232,6 +235,7 @@ export interface QuoteView {
   refused: { rule: SizeRule; nearest: string } | null
   /** The balance, in US dollars, where it does not cover the price; else null. */
   overBalance: number | null
+
   /** US dollars that would be left of the balance; null where it does not cover the price, or does not pay. */
   balanceAfter: number | null
   /** Of an edit whose previews may have it billed by tokens: US dollars, and whether this key was seen to. */

@@ -52,3 +52,17 @@ function nearestSize(limits: SizeLimits, wanted: Dimensions): string {
   }
   return `${best.width}x${best.height}`
 }
+
+const SAME_SHAPE = 0.03
+
+/** The largest size within this edge in the same proportions, within three per cent; null where there is none. */
+export function largestLike(limits: SizeLimits, like: Dimensions, maxEdge: number): Dimensions | null {
+  const step = limits.multipleOf
+  const ratio = Math.max(like.width, like.height) / Math.min(like.width, like.height)
+  for (let long = Math.floor(Math.min(maxEdge, limits.maxEdge) / step) * step; long > 0; long -= step) {
+    const short = Math.round(long / ratio / step) * step
+    const size = like.width >= like.height ? { width: long, height: short } : { width: short, height: long }
+    if (Math.abs(long / short / ratio - 1) <= SAME_SHAPE && !brokenRule(limits, size)) return size
+  }
+  return null
+}

@@ -14,7 +14,7 @@ export interface Views {
   'account/_key_changed': Record<never, never>
   'account/_keys': { keys: import('../account/view.ts').KeysView }
   'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
-  'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; pendingNotice: string | null }
+  'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; hushed: number; pendingNotice: string | null }
   'admin/_acts': { acts: import('../admin/view.ts').ActView[] }
   'admin/_nav': { at: 'overview' | 'bulletin' | 'log' }
   'admin/bulletin': { told: import('../admin/view.ts').BulletinView }
@@ -72,6 +72,7 @@ export interface Views {
   'gallery/share': { form: import('../gallery/view.ts').ShareForm }
   'gallery/share-pictures': { id: string; pictures: import('../gallery/view.ts').PictureToShare[]; after: number; total: number; next: number | null }
   'gallery/show': { exhibit: import('../gallery/view.ts').ExhibitView; card: import('../gallery/view.ts').CardView; report: { reason: string; words: string; toldAt: Date; isOpen: boolean } | null }
+  'images/_advice': { advice: import('../images/advice.ts').Advice | null }
   'images/_arrival': { job: import('../images/view.ts').JobView }
   'images/_arrived': { jobs: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_batch': { batch: import('../images/view.ts').BatchView }
@@ -95,6 +96,7 @@ export interface Views {
   'images/_prompts': { prompts: string[] }
   'images/_pulse': { jobs: import('../images/view.ts').OpenJob[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }
+  'images/_quoted': { quote: import('../images/view.ts').QuoteView; advice: import('../images/advice.ts').Advice | null }
   'images/_reference': { reference: import('../images/view.ts').ReferenceView }
   'images/_references': { composer: import('../images/view.ts').ComposerView }
   'images/_retry': { job: import('../images/view.ts').JobView }
