@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createControl, type MockControl } from './control.ts'
@@ -47,8 +48,11 @@ export async function startMockGateway(options: MockOptions = {}): Promise<MockG
   }
   const state = createState({ ...fromEnvironment, ...settings })
   const server = createServer({ keepAliveTimeout: 30_000 }, (req, res) => void answer(state, req, res))
-  const listen = (at: number) =>
-    new Promise<void>((resolve, reject) => server.once('error', reject).listen(at, host, resolve))
+  const listen = async (at: number) => {
+    server.listen(at, host)
+    // Throws what goes wrong meanwhile.
+    await once(server, 'listening')
+  }
   const stopListening = () => {
     const closed = new Promise<void>(resolve => server.close(() => resolve()))
     server.closeAllConnections()
