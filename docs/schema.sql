@@ -445,6 +445,7 @@ create table exhibits (
   hidden_because text,
   search text generated always as (search_text(COALESCE(prompt, ''::text))) stored,
   sha256 bytea not null,
+  bare_sha256 bytea,
   constraint exhibits_pkey PRIMARY KEY (id),
   constraint exhibits_check CHECK ((is_listed OR (expires_at IS NULL) OR (expires_at > created_at)))
 );
@@ -1265,11 +1266,13 @@ CREATE INDEX conversations_deleted ON public.conversations USING btree (deleted_
 CREATE INDEX conversations_of_user ON public.conversations USING btree (user_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX drawn_waiting_by_spill ON public.drawn_waiting USING btree (spilled_by);
 CREATE INDEX exhibitors_search ON public.exhibitors USING gin (search_text(name) gin_trgm_ops);
+CREATE INDEX exhibits_by_bare ON public.exhibits USING btree (bare_sha256);
 CREATE INDEX exhibits_by_bytes ON public.exhibits USING btree (sha256);
 CREATE INDEX exhibits_by_picture ON public.exhibits USING btree (picture_id);
 CREATE INDEX exhibits_by_user ON public.exhibits USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX exhibits_liked ON public.exhibits USING btree (likes DESC, id DESC) WHERE (is_listed AND (hidden_because IS NULL));
 CREATE INDEX exhibits_newest ON public.exhibits USING btree (created_at DESC, id DESC) WHERE (is_listed AND (hidden_because IS NULL));
+CREATE INDEX exhibits_not_bare ON public.exhibits USING btree (token) WHERE (bare_sha256 IS NULL);
 CREATE UNIQUE INDEX exhibits_once ON public.exhibits USING btree (picture_id) WHERE is_listed;
 CREATE INDEX exhibits_search ON public.exhibits USING gin (search gin_trgm_ops) WHERE (is_listed AND (hidden_because IS NULL));
 CREATE INDEX export_files_unchecked ON public.export_files USING btree (export_id, number) WHERE ((crc32 IS NULL) AND (NOT is_missing));

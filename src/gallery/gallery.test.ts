@@ -7,10 +7,12 @@ import { openStorage, type Storage } from '../storage/storage.ts'
 import type { Browser, Page } from '../testing/browser.ts'
 import { hoarder, pagesOnly } from '../testing/doomed.ts'
 import { copies } from '../testing/exhibits.ts'
+import { houseOf } from '../testing/house.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type MadePicture, makePicture, makePictures } from '../testing/pictures.ts'
 import { plansOf } from '../testing/plans.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { keepHouse } from '../upkeep/hourly.ts'
 import { showPart } from './long-share.ts'
 import { ClaimedShare } from './long-share-queries.ts'
 
@@ -649,6 +651,66 @@ test('what was hidden without the words that files carry nobody shows as it came
   assert.match(refused.text, /An operator has hidden this picture/)
   await admin.post(`/gallery/${theirs}/judge`, { did: 'show' })
   await shared(owner, picture, everything)
+})
+
+test('what hangs already as it came is hidden, too, once the same picture without what files carry is', async () => {
+  const owner = await alice(app)
+  const picture = await makePicture(app, owner, 'a heron that hung as it came')
+  const stamped = await withWords((await owner.get(`/files/${picture.token}`)).body)
+  await storageOf(app).put(picture.token, stamped, { contentType: 'image/png' })
+  await app.db.run('update files set sha256 = sha256($2) where token = $1', [picture.token, stamped])
+  const [hung, later] = [await shared(owner, picture, everything), await makePicture(app, owner, 'a heron of its own')]
+  const other = await shared(owner, later, everything)
+  const learn = () => keepHouse(houseOf(app, storageOf(app)))
+  const stranger = await charlie(app)
+  const theirs = await shared(stranger, await bring(stranger, stamped), everything)
+  const admin = await operator()
+  const guest = app.browser()
+  const statuses = async () => [
+    (await guest.get(`/shared/${hung}/picture`)).status,
+    (await guest.get(`/shared/${other}/picture`)).status,
+  ]
+
+  // It was not known yet what it shows.
+  await admin.post(`/gallery/${theirs}/judge`, { did: 'hide', reason: 'never again' })
+  await learn()
+  assert.deepEqual(await statuses(), [404, 200])
+  assert.match((await owner.get('/gallery/mine')).text, /never again/)
+  // It is known.
+  await admin.post(`/gallery/${theirs}/judge`, { did: 'show' })
+  assert.deepEqual(await statuses(), [200, 200])
+  await admin.post(`/gallery/${theirs}/judge`, { did: 'hide', reason: 'never again' })
+  assert.deepEqual(await statuses(), [404, 200])
+  await admin.post(`/gallery/${hung}/judge`, { did: 'show' })
+  assert.deepEqual(await statuses(), [200, 200])
+})
+
+test('*stop sharing everything* ends all that is public of somebody, links too, and nothing of others', async () => {
+  const owner = await alice(app)
+  const stranger = await charlie(app)
+  const [one, two] = await makePictures(app, owner, { prompt: 'herons to be stopped', n: '2' })
+  const theirs = await shared(stranger, await makePicture(app, stranger, 'a heron that stays'), everything)
+  const listed = await shared(owner, one!, everything)
+  const links = [
+    await shared(owner, one!, { ...everything, where: 'link' }),
+    await shared(owner, two!, { ...everything, where: 'link', ends: 'never' }),
+  ]
+  const list = await owner.get('/gallery/mine')
+  assert.equal(list.html.querySelectorAll('.shown-list > li').length, 3)
+  const form = list.html.querySelector('.stop-all form')!
+  assert.match(form.text, /links too/)
+  assert.equal(list.html.querySelector('.stop-all')!.hasAttribute('open'), false, 'it is asked first')
+
+  await owner.post(form.getAttribute('action')!)
+
+  const guest = app.browser()
+  for (const id of [listed, ...links]) {
+    for (const part of ['', '/picture', '/thumb', '/card.jpg'])
+      assert.equal((await guest.get(`/shared/${id}${part}`)).status, 404, part)
+  }
+  assert.equal((await guest.get(`/gallery/${theirs}`)).status, 200)
+  assert.match((await owner.get('/gallery/mine')).text, /Nothing of yours is public/)
+  assert.equal((await owner.get(`/library/${one!.id}`)).status, 200)
 })
 
 test('remix starts from prompt and settings, on the viewer’s own key, and only where they are shown', async () => {

@@ -9,7 +9,7 @@ import {
   requeueShare,
   shareLeases,
 } from './long-share-queries.ts'
-import { hangAll, hangable, sumsAlike } from './share.ts'
+import { bareOf, hangAll, hangable } from './share.ts'
 
 const AGAIN_SECONDS = 10
 // Short enough that progress is seen, and that nobody who deletes one of them has to wait.
@@ -49,7 +49,7 @@ export async function showPart(
 ): Promise<boolean> {
   const { id, userId } = claimed
   const ids = await listSharePictures(deps.db, id, { after: done, limit: PART })
-  const alike = await sumsAlike(deps, userId, ids)
+  const bare = await bareOf(deps, userId, ids)
   return deps.db.transaction(async tx => {
     const held = await holdShare(tx, claimed)
     if (!held || held.done !== done) return false
@@ -57,7 +57,7 @@ export async function showPart(
       await endShare(tx, id, held.isStopped ? 'stopped' : 'done')
       return false
     }
-    const { files } = await hangable(tx, userId, ids, alike)
+    const { files } = await hangable(tx, userId, ids, bare)
     await advanceShare(tx, id, ids.length, await hangAll(tx, files, claimed))
     return true
   })

@@ -81,21 +81,21 @@ export function listHidden(db: Db, limit: number): Promise<Reported[]> {
 
 /**
  * Writes down who did it, hides it or shows it again, and closes its reports: all that show the same bytes, whosever they are.
- * `alike`: checksums of the same picture in other files.
+ * `bare`: the checksum of the same picture without what its file carries beside it.
  */
 export async function judge(
   tx: Db,
   adminId: number,
   exhibit: Exhibit,
   did: 'hide' | 'show' | 'dismiss',
-  { reason, alike }: { reason: string; alike: readonly Buffer[] },
+  { reason, bare }: { reason: string; bare: Buffer | null },
 ): Promise<void> {
   await recordAct(tx, adminId, { act: did, userId: exhibit.userId, subject: exhibit.pictureId, reason })
-  if (did === 'hide') await hide(tx, exhibit.sha256, [exhibit.sha256, ...alike], reason)
-  if (did === 'show') await show(tx, exhibit.sha256)
+  if (did === 'hide') await hide(tx, exhibit.sha256, [exhibit.sha256, ...(bare ? [bare] : [])], reason)
+  if (did === 'show') await show(tx, exhibit.id)
   await tx.run(
     `update gallery_reports set closed_at = now() where closed_at is null
-       and exhibit_id in (select id from exhibits where sha256 = $1)`,
+       and exhibit_id in (select id from exhibits where sha256 = $1 or bare_sha256 = $1)`,
     [exhibit.sha256],
   )
 }
@@ -106,16 +106,43 @@ async function hide(tx: Db, cause: Buffer, hashes: readonly Buffer[], reason: st
      on conflict (sha256) do nothing`,
     [cause, hashes],
   )
-  await tx.run(`update exhibits set hidden_because = $2 where sha256 = any($1::bytea[])`, [hashes, reason])
+  await tx.run(
+    `update exhibits set hidden_because = $2 where sha256 = any($1::bytea[]) or bare_sha256 = any($1::bytea[])`,
+    [hashes, reason],
+  )
 }
 
-async function show(tx: Db, hash: Buffer): Promise<void> {
+async function show(tx: Db, exhibitId: string): Promise<void> {
   await tx.run(
     `with shown as (
-       delete from gallery_hidden where because_of in (select because_of from gallery_hidden where sha256 = $1)
+       delete from gallery_hidden where because_of in (
+         select because_of from gallery_hidden h join exhibits e on h.sha256 in (e.sha256, e.bare_sha256) where e.id = $1)
        returning sha256)
-     update exhibits set hidden_because = null where sha256 in (select sha256 from shown)`,
-    [hash],
+     update exhibits set hidden_because = null
+     where sha256 in (select sha256 from shown) or bare_sha256 in (select sha256 from shown)`,
+    [exhibitId],
+  )
+}
+
+/** Files that hang, of which it is not known what their picture is without what they carry beside it: tokens, behind `after`. */
+export async function listNotBare(db: Db, after: string, limit: number): Promise<string[]> {
+  const rows = await db.many(
+    z.object({ token: z.string() }),
+    `select distinct token from exhibits where bare_sha256 is null and token > $1 order by token limit $2`,
+    [after, limit],
+  )
+  return rows.map(({ token }) => token)
+}
+
+/** What is learnt to be a picture that operators have hidden is hidden from now on, for the same reason. */
+export async function setBare(tx: Db, token: string, bare: Buffer): Promise<void> {
+  const isHidden = (await hiddenAmong(tx, [bare])).size > 0
+  await tx.run(
+    `update exhibits e set bare_sha256 = $2, hidden_because = case when $3 then coalesce(e.hidden_because,
+       (select o.hidden_because from gallery_hidden h join exhibits o on h.because_of in (o.sha256, o.bare_sha256)
+        where h.sha256 = $2 and o.hidden_because is not null limit 1), '–') else e.hidden_because end
+     where e.token = $1 and e.bare_sha256 is null`,
+    [token, bare, isHidden],
   )
 }
 

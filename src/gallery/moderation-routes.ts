@@ -1,7 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
-import { checksumsAlike } from '../library/uploads.ts'
+import { bareChecksum } from '../library/uploads.ts'
 import { requireOperator } from '../operators/guard.ts'
 import { signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
@@ -47,8 +47,10 @@ export function moderationRoutes(deps: Deps, isPerson: RequestHandler): Router {
     const { did } = parse(z.looseObject({ did: z.enum(['hide', 'show', 'dismiss']) }), req.body)
     const reason = did === 'hide' ? readText(req.body, 'reason', LONGEST_REASON) : ''
     if (did === 'hide' && reason === '') throw new Refusal(422, 'gallery.hide.reason_missing')
-    const alike = did === 'hide' ? await checksumsAlike(deps, exhibit.token) : []
-    await db.transaction(tx => judge(tx, userId, exhibit, did, { reason, alike }))
+    const bare = did === 'hide' ? await bareChecksum(deps, exhibit.token) : null
+    await db.transaction(tx => judge(tx, userId, exhibit, did, { reason, bare }))
+    // What hangs and was not looked at yet may show the same.
+    if (did === 'hide') await deps.jobs.send(db, 'housekeeping', {})
     log.info({ admin: userId, did, exhibit: exhibit.id, author: exhibit.userId }, 'an operator judged an exhibit')
     res.redirect(303, '/gallery/reports')
   })

@@ -78,7 +78,11 @@ export type NewExhibit = Pick<
   | 'height'
   | 'hasAlpha'
   | 'color'
-> & { days: number | null }
+> & {
+  days: number | null
+  /** The checksum without what its file carries beside the picture; null: not known yet. */
+  bare: Buffer | null
+}
 
 const Before = z.object({ prompt: z.string().nullable(), settings: Settings.nullable() })
 const Hung = z.object({ id: z.string(), before: Before.nullable() })
@@ -90,8 +94,8 @@ export function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<Hung> {
   return tx.one(
     Hung,
     `insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, expires_at,
-       sha256)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11), $12)
+       sha256, bare_sha256)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11), $12, $13)
      on conflict (picture_id) where is_listed do update set prompt = excluded.prompt, settings = excluded.settings
      returning id, (select jsonb_build_object('prompt', e.prompt, 'settings', e.settings) from exhibits e
                     where e.picture_id = $2 and e.is_listed and $4) as before`,
@@ -108,6 +112,7 @@ export function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<Hung> {
       exhibit.color,
       exhibit.days,
       exhibit.sha256,
+      exhibit.bare,
     ],
   )
 }
@@ -252,7 +257,7 @@ export async function setLiked(db: Db, exhibit: Exhibit, userId: number, liked: 
 /** One that hung elsewhere, with the id that it had there. False where it hangs already. */
 export async function insertMovedExhibit(
   tx: Db,
-  exhibit: Omit<NewExhibit, 'days'> & { id: string; createdAt: Date },
+  exhibit: Omit<NewExhibit, 'days' | 'bare'> & { id: string; createdAt: Date },
 ): Promise<boolean> {
   const inserted = await tx.run(
     `insert into exhibits (id, user_id, picture_id, token, is_listed, prompt, width, height, has_alpha, color, sha256, created_at)

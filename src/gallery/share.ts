@@ -3,7 +3,7 @@ import type { Db } from '../db/db.ts'
 import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { holdPictures, listShowable, type Picture } from '../library/queries.ts'
-import { checksumsAlike } from '../library/uploads.ts'
+import { bareChecksum } from '../library/uploads.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { queueShare, type Terms } from './long-share-queries.ts'
@@ -42,9 +42,9 @@ export async function share(
   if (ids.length === 0) return { field: 'form', key: 'gallery.share.nothing' }
   const exhibitor = await asExhibitor(deps, who, values)
   if ('field' in exhibitor) return exhibitor
-  const alike = await sumsAlike(deps, who.userId, ids)
+  const bare = await bareOf(deps, who.userId, ids)
   return deps.db.transaction(async tx => {
-    const { files, hidden } = await hangable(tx, who.userId, ids, alike)
+    const { files, hidden } = await hangable(tx, who.userId, ids, bare)
     if (hidden > 0) return { field: 'form', key: 'gallery.share.banned', params: { count: hidden } } as const
     await upsertExhibitor(tx, who.userId, exhibitor.name, exhibitor.licence)
     const hung = await hangAll(tx, files, termsOf(values))
@@ -87,10 +87,11 @@ function termsOf({ where, prompt, settings, ends }: ShareForm['values']): Terms 
   return { isListed: where === 'gallery', withPrompt: prompt, withSettings: settings, days }
 }
 
-/** A picture that may be shown, and the checksum of its bytes. */
+/** A picture that may be shown, and the checksum of its bytes; `bare`: without what the file carries beside it, where that is known. */
 interface File {
   picture: Picture
   sha256: Buffer
+  bare: Buffer | null
 }
 
 /** Those of these pictures that may be shown, held until the end of the transaction; `hidden`: how many operators have hidden. */
@@ -98,48 +99,68 @@ export async function hangable(
   tx: Db,
   userId: number,
   ids: readonly string[],
-  alike: ReadonlyMap<string, readonly Buffer[]>,
+  bare: ReadonlyMap<string, Buffer>,
 ): Promise<{ files: File[]; hidden: number }> {
   await holdPictures(tx, userId, ids)
   const pictures = await listShowable(tx, userId, ids)
   const tokens = pictures.map(({ token }) => token)
   const sums = new Map((await listFiles(tx, userId, tokens)).map(({ token, sha256 }) => [token, sha256]))
-  const sumsOf = (token: string) => [sums.get(token)!, ...(alike.get(token) ?? [])]
-  const hidden = await hiddenAmong(tx, tokens.flatMap(sumsOf))
-  const files = pictures
-    .filter(({ token }) => !sumsOf(token).some(sum => hidden.has(sum.toString('hex'))))
-    .map(picture => ({ picture, sha256: sums.get(picture.token)! }))
-  return { files, hidden: pictures.length - files.length }
+  const hidden = await hiddenAmong(tx, [...sums.values(), ...bare.values()])
+  const isHidden = (sum: Buffer | null) => sum !== null && hidden.has(sum.toString('hex'))
+  const files = pictures.map(picture => {
+    const sha256 = sums.get(picture.token)!
+    return { picture, sha256, bare: picture.origin === 'uploaded' ? sha256 : (bare.get(picture.token) ?? null) }
+  })
+  const shown = files.filter(file => !isHidden(file.sha256) && !isHidden(file.bare))
+  return { files: shown, hidden: files.length - shown.length }
 }
 
 /** By picture, what hangs now. */
 export async function hangAll(tx: Db, files: readonly File[], terms: Terms): Promise<Map<string, Hung>> {
   const hung = new Map<string, Hung>()
-  for (const { picture, sha256 } of files) {
+  for (const { picture, sha256, bare } of files) {
     const { id, userId, token, prompt, model, requestedSize, quality, width, height, hasAlpha, color } = picture
     const settings = terms.withSettings && model ? { model, size: requestedSize, quality } : null
     const shown = { prompt: (terms.withPrompt && prompt) || null, settings }
     const { isListed, days } = terms
-    const exhibit = { userId, pictureId: id, token, sha256, isListed, days, width, height, hasAlpha, color, ...shown }
+    const exhibit = {
+      userId,
+      pictureId: id,
+      token,
+      sha256,
+      bare,
+      isListed,
+      days,
+      width,
+      height,
+      hasAlpha,
+      color,
+      ...shown,
+    }
     hung.set(id, await insertExhibit(tx, exhibit))
   }
   return hung
 }
 
 /**
- * By token, where anything is hidden at all: a picture as it came, whose bytes others have brought without what files carry beside
- * them, is the same.
+ * Checksums by token, where anything is hidden at all: a picture as it came, whose bytes others have brought without what files carry
+ * beside them, is the same.
  */
-export async function sumsAlike(
+export async function bareOf(
   deps: Pick<Deps, 'db' | 'storage' | 'log'>,
   userId: number,
   ids: readonly string[],
-): Promise<Map<string, Buffer[]>> {
-  if (!(await hasHidden(deps.db))) return new Map()
+): Promise<Map<string, Buffer>> {
+  const known = new Map<string, Buffer>()
+  if (!(await hasHidden(deps.db))) return known
   const limit = pLimit(2)
   const asTheyCame = (await listShowable(deps.db, userId, ids)).filter(({ origin }) => origin !== 'uploaded')
-  const sums = asTheyCame.map(({ token }) => limit(async () => [token, await checksumsAlike(deps, token)] as const))
-  return new Map(await Promise.all(sums))
+  const learn = async ({ token }: Picture) => {
+    const bare = await bareChecksum(deps, token)
+    if (bare) known.set(token, bare)
+  }
+  await Promise.all(asTheyCame.map(picture => limit(() => learn(picture))))
+  return known
 }
 
 /** A name is what everybody may read: never the address that somebody signs in with. */

@@ -98,20 +98,20 @@ async function store(
 }
 
 /**
- * Checksums that stored bytes would have, had somebody downloaded and brought them: without what files carry beside the picture. None
- * while the store is away.
+ * The checksum that stored bytes would have, had somebody downloaded and brought them: without what files carry beside the picture. Null
+ * while the store is away, and where it has none.
  */
-export async function checksumsAlike(deps: Pick<Deps, 'storage' | 'log'>, token: string): Promise<Buffer[]> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'playground-alike-'))
+export async function bareChecksum(deps: Pick<Deps, 'storage' | 'log'>, token: string): Promise<Buffer | null> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'playground-bare-'))
   try {
     const bytes = await deps.storage.read(token)
-    if (!bytes) return []
+    if (!bytes) return null
     const [file, clean] = [path.join(folder, 'whole'), path.join(folder, 'clean')]
     await writeFile(file, bytes)
-    return (await writeClean(file, clean)) ? [await hash(clean)] : []
+    return await hash((await writeClean(file, clean)) ? clean : file)
   } catch (error) {
     deps.log.warn({ err: error, token }, 'a picture could not be read to know it again')
-    return []
+    return null
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

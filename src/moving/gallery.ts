@@ -3,7 +3,7 @@ import { findExhibitor, insertMovedExhibit, insertMovedLike, upsertExhibitor } f
 import { listFiles } from '../library/file-queries.ts'
 import { findByFile } from '../library/import-queries.ts'
 import { cleanName } from '../library/names.ts'
-import { checksumsAlike } from '../library/uploads.ts'
+import { bareChecksum } from '../library/uploads.ts'
 import { expectUser } from '../session/queries.ts'
 import { filePicture, type MoveDeps, NotTaken, takeAsset } from './pictures.ts'
 import type { Report } from './report.ts'
@@ -28,9 +28,9 @@ export async function takeExhibit(
   const picture = await findByFile(deps.db, userId, token)
   const [file] = await listFiles(deps.db, userId, [token])
   if (!picture || picture.deletedAt || !file) throw new NotTaken('is in the trash')
-  const alike = (await hasHidden(deps.db)) ? await checksumsAlike(deps, token) : []
+  const bare = (await hasHidden(deps.db)) ? await bareChecksum(deps, token) : null
   const isNew = await deps.db.transaction(async tx => {
-    if ((await hiddenAmong(tx, [file.sha256, ...alike])).size > 0) throw new NotTaken('was hidden here')
+    if ((await hiddenAmong(tx, [file.sha256, ...(bare ? [bare] : [])])).size > 0) throw new NotTaken('was hidden here')
     if (!(await findExhibitor(tx, userId))) await upsertExhibitor(tx, userId, nameOf(item), null)
     const { width, height, hasAlpha, color, sha256 } = file
     const shown = { width, height, hasAlpha, color, sha256, prompt: prompt || null, settings: null, isListed: true }
