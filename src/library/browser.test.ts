@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
 import { collector, isOurs } from '../testing/collector.ts'
 import type { Person } from '../testing/people.ts'
+import { charlie } from '../testing/people.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 
 const skip = noChromium
@@ -113,6 +114,31 @@ test('pictures are selected by click, Shift, Ctrl, a box and keys, and tagged an
   await page.waitForSelector('.notice:has-text("trash")')
   await page.click('.notice button')
   await page.waitForFunction(() => document.querySelectorAll('.cell').length === 12)
+  assert.deepEqual(complaints.filter(isOurs), [])
+})
+
+test('tags are suggested behind those that stand there, and folders by their names', { skip }, async () => {
+  const owner = await collector(app, 2)
+  const { page, complaints } = await openLibrary(owner)
+  const ids = await page.locator(cell).evaluateAll(links => links.map(link => link.getAttribute('data-picture')!))
+  await owner.post(`/library/${ids[0]}/details`, { folder: 'Harbour', tags: 'Dusk, 港口, <b>' })
+  const stranger = await charlie(app)
+  assert.doesNotMatch((await stranger.get('/library/names')).text, /Dusk|Harbour/, 'to others nothing of it')
+  await page.goto(`${app.url}/library/${ids[1]}`)
+  const tags = page.locator('.describe [name="tags"]')
+  const offered = (list: string) =>
+    page
+      .locator(`#${list} option:not([disabled])`)
+      .evaluateAll(all => all.map(each => (each as HTMLOptionElement).value))
+  assert.deepEqual(await offered('tag-names'), [], 'nothing before somebody is about to write')
+  await tags.focus()
+  await page.waitForSelector('#tag-names option', { state: 'attached' })
+  assert.deepEqual(await offered('folder-names'), ['Harbour'])
+  assert.deepEqual((await offered('tag-names')).toSorted(), ['<b>', 'Dusk', '港口'])
+  await tags.pressSequentially('dusk，港')
+  assert.deepEqual((await offered('tag-names')).toSorted(), ['dusk，<b>', 'dusk，港口'])
+  await tags.fill('')
+  assert.deepEqual((await offered('tag-names')).toSorted(), ['<b>', 'Dusk', '港口'])
   assert.deepEqual(complaints.filter(isOurs), [])
 })
 

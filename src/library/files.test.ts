@@ -234,6 +234,29 @@ test('bytes that the storage has lost are not found, and nothing is offered in t
   assert.equal((await owner.get(`/library/${lost.id}`)).status, 200)
 })
 
+test('a picture’s page gives copies in the other formats, named after the prompt, and the original as it is', async () => {
+  const made = await makePicture(app, owner, 'a copy of a heron')
+  const original = (await owner.get(`/files/${made.token}`)).body
+  const page = await owner.get(`/library/${made.id}`)
+  const links = page.html.querySelectorAll('a[href*="/copy?format="]')
+  assert.deepEqual(
+    links.map(({ text }) => text),
+    ['JPEG', 'WEBP'],
+  )
+  for (const link of links) {
+    assert.ok(link.hasAttribute('download'), 'no htmx takes it into the page')
+    const copy = await owner.get(link.getAttribute('href')!.replaceAll('&amp;', '&'))
+    const format = link.text.toLowerCase()
+    assert.equal(copy.headers['content-type'], `image/${format}`)
+    assert.equal(nameIn(copy), `a-copy-of-a-heron.${format === 'jpeg' ? 'jpg' : format}`)
+    const [was, is] = [await sharp(original).metadata(), await sharp(copy.body).metadata()]
+    assert.deepEqual([is.format, is.width, is.height], [format, was.width, was.height])
+  }
+  assert.equal((await owner.get(`/files/${made.token}/copy?format=png`)).status, 404, 'that is the picture itself')
+  assert.equal((await owner.get(`/files/${made.token}/copy?format=gif`)).status, 400)
+  assert.equal(sha256((await owner.get(`/files/${made.token}`)).body), sha256(original))
+})
+
 test('a deleted picture can still be seen in the trash', async () => {
   const made = await makePicture(app, owner, 'thrown away')
   await owner.post(`/library/${made.id}/delete`)

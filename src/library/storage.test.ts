@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
 import { ConfigError, loadConfig } from '../config.ts'
+import { openStorage } from '../storage/storage.ts'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import { say } from '../testing/conversations.ts'
+import { houseOf } from '../testing/house.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture, makePictures } from '../testing/pictures.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { keepHouse } from '../upkeep/hourly.ts'
 
 let app: TestApp
 before(async () => {
@@ -118,6 +123,39 @@ test('the page says what takes the room, and emptying the trash sets it free', a
   })
   assert.equal((await owner.get(`/files/${gone.token}`)).status, 404)
   assert.equal((await owner.get(`/files/${kept.token}`)).status, 200)
+})
+
+test('after thirty days in the trash a picture is gone with its bytes, unless another shows the same', async () => {
+  const owner = await alice(app)
+  const [old, new29, twin] = [
+    await makePicture(app, owner, 'thirty days in the trash'),
+    await makePicture(app, owner, 'a day less'),
+    await makePicture(app, owner, 'one of two'),
+  ]
+  const other = await makePicture(app, owner, 'one of two')
+  assert.equal(other.token, twin.token)
+  for (const { id } of [old, new29]) await owner.post(`/library/${id}/delete`)
+  await app.db.run(`update pictures set deleted_at = now() - interval '30 days 1 minute' where id = any($1)`, [
+    [old.id, twin.id],
+  ])
+  await app.db.run(`update pictures set deleted_at = now() - interval '29 days 23 hours' where id = $1`, [new29.id])
+  await app.db.run(`update files set created_at = now() - interval '31 days'`)
+  await owner.get(`/files/${old.token}/screen`)
+  const assets = path.join(app.config.dataDirectory, 'assets')
+  const storedOf = async (token: string) =>
+    (await readdir(assets, { recursive: true })).filter(name => path.basename(name).startsWith(token))
+  assert.ok((await storedOf(old.token)).length >= 2)
+
+  await keepHouse(houseOf(app, openStorage({ localDirectory: assets, s3: null, keepLocal: false })))
+
+  const { rows } = await app.db.pool.query<{ id: string }>('select id from pictures where id = any($1)', [
+    [old.id, new29.id, twin.id, other.id],
+  ])
+  assert.deepEqual(rows.map(({ id }) => id).toSorted(), [new29.id, other.id].toSorted())
+  assert.deepEqual(await storedOf(old.token), [], 'picture, thumbnail and all')
+  for (const { token } of [new29, other]) assert.equal((await owner.get(`/files/${token}`)).status, 200)
+  assert.equal((await owner.get(`/files/${old.token}`)).status, 404)
+  assert.doesNotMatch((await owner.get('/library/trash')).text, /thirty days in the trash/)
 })
 
 test('the room of a person is said with a unit', () => {
