@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { atEnd, restartablePostgres, testDatabase } from '../testing/database.ts'
-import { type Database, DatabaseUnavailable, openDatabase } from './db.ts'
+import { type Database, openDatabase } from './db.ts'
+import { DatabaseUnavailable } from './errors.ts'
 
 const Count = z.object({ count: z.number() })
 const Note = z.object({ id: z.number(), shortText: z.string() })

@@ -1,6 +1,7 @@
-import { setImmediate as immediately } from 'node:timers/promises'
 import pg from 'pg'
-import { z } from 'zod'
+import type { z } from 'zod'
+import { DatabaseUnavailable, isConnectionLost } from './errors.ts'
+import { getTypeParser, type Query, type Result, statements } from './rows.ts'
 
 /**
  * Statements with `$1` placeholders in, rows parsed by a zod schema out. Columns are snake_case in SQL and camelCase in
@@ -40,15 +41,6 @@ export interface Database extends Db {
   close(): Promise<void>
 }
 
-/** The server cannot be reached, is starting or stopping, has no connection left, or went away under a statement. */
-export class DatabaseUnavailable extends Error {
-  override readonly name = 'DatabaseUnavailable'
-
-  constructor(cause: unknown) {
-    super(`the database is unavailable: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-}
-
 interface DatabaseOptions {
   url: string
   /** Most connections at once; 10 if not given. */
@@ -74,8 +66,6 @@ export const APPLICATION = 'sub2api-playground'
 // Also the wait for a free connection: in a burst people rather wait than be turned away.
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
-/** Parsed before others have their turn. */
-const ROWS_AT_ONCE = 500
 
 /** Opens a pool; it connects when first asked, so a server that is down shows at the first statement or `ping()`. */
 export function openDatabase(options: DatabaseOptions): Database {
@@ -140,9 +130,6 @@ async function outOfDeadlocks<T>(work: () => Promise<T>): Promise<T> {
     }
   }
 }
-
-type Result = { fields: { name: string }[]; rows: unknown[][]; rowCount: number | null; command: string }
-type Query = (sql: string, params?: readonly unknown[]) => Promise<Result>
 
 async function alone<T>(
   { url, applicationName }: DatabaseOptions,
@@ -223,52 +210,6 @@ function transactionDb(query: Query): Db {
   return tx
 }
 
-function statements(query: Query): Omit<Db, 'transaction'> {
-  async function many<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T[]> {
-    const result = await query(sql, params)
-    const names = result.fields.map(field => camelCase(field.name))
-    const parsed: T[] = []
-    for (const [index, values] of result.rows.entries()) {
-      // Thousands of rows take as long as a page may take.
-      if (index % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await immediately()
-      parsed.push(parseRow(schema, names, values, sql))
-    }
-    return parsed
-  }
-
-  async function maybeOne<T>(schema: z.ZodType<T>, sql: string, params?: readonly unknown[]): Promise<T | null> {
-    const rows = await many(schema, sql, params)
-    if (rows.length > 1) throw new Error(`at most one row was expected, ${rows.length} came: ${shorten(sql)}`)
-    return rows[0] ?? null
-  }
-
-  return {
-    many,
-    maybeOne,
-    async one(schema, sql, params) {
-      const rows = await many(schema, sql, params)
-      if (rows.length !== 1) throw new Error(`one row was expected, ${rows.length} came: ${shorten(sql)}`)
-      return rows[0]!
-    },
-    async run(sql, params) {
-      return (await query(sql, params)).rowCount ?? 0
-    },
-    async executeSql(text, values) {
-      const { fields, rows } = await query(text, values)
-      return { rows: rows.map(values => Object.fromEntries(fields.map((field, i) => [field.name, values[i]]))) }
-    },
-  }
-}
-
-function parseRow<T>(schema: z.ZodType<T>, names: string[], values: unknown[], sql: string): T {
-  const row: Record<string, unknown> = {}
-  for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]
-  const parsed = schema.safeParse(row)
-  if (parsed.success) return parsed.data
-  // Not a ZodError: those are answered as the caller's bad input, and a row that does not fit is our bug.
-  throw new Error(`a row does not fit its schema: ${z.prettifyError(parsed.error)}\n${shorten(sql)}`)
-}
-
 async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect()
@@ -291,59 +232,4 @@ async function send(client: pg.ClientBase, sql: string, params?: readonly unknow
 /** Several statements in one text give several results; only pg-boss does that, and asks for the one with rows. */
 function lastWithRows(results: Result[]): Result {
   return results.findLast(result => result.rows.length > 0) ?? results.at(-1)!
-}
-
-// Postgres manual, appendix A: class 08 connection exceptions, 57P01-57P04 shutdown and start-up, 53300 too many
-// connections, 25P03 idle-in-transaction timeout, which ends the session.
-const LOST_SQLSTATE = /^(08...|57P0[1-4]|53300|25P03)$/
-const LOST_ERRNO = /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOENT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
-const LOST_MESSAGE =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/
-
-function isConnectionLost(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  return LOST_SQLSTATE.test(code) || LOST_ERRNO.test(code) || LOST_MESSAGE.test(error.message)
-}
-
-// Data exceptions, broken constraints, and what is too long or too deep for the server.
-const REFUSED_SQLSTATE = /^(22|23|54)...$/
-
-/** Whether the server answered, and would not take a value: asked again with the same, it would refuse again. */
-export function isValueRefused(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && REFUSED_SQLSTATE.test(error.code ?? '')
-}
-
-const { builtins } = pg.types
-
-const ownParsers: Partial<Record<number, (text: string) => unknown>> = {
-  [builtins.INT8]: safeInteger,
-  // pg's own parser turns a calendar day into midnight in the time zone of this process.
-  [builtins.DATE]: text => text,
-}
-
-function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
-  const standard: (text: string) => unknown = pg.types.getTypeParser(oid, format)
-  return ownParsers[oid] ?? standard
-}
-
-function safeInteger(text: string): number {
-  const number = Number(text)
-  if (!Number.isSafeInteger(number)) throw new RangeError(`the int8 ${text} does not fit a JavaScript number`)
-  return number
-}
-
-const camelCased = new Map<string, string>()
-
-function camelCase(column: string): string {
-  let name = camelCased.get(column)
-  if (name === undefined) {
-    name = column.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-    camelCased.set(column, name)
-  }
-  return name
-}
-
-function shorten(sql: string): string {
-  return sql.trim().replace(/\s+/g, ' ').slice(0, 200)
 }

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
-import { DatabaseUnavailable } from '../db/db.ts'
+import { DatabaseUnavailable } from '../db/errors.ts'
 import { GatewayError, PanelError } from '../gateway/errors.ts'
 import type { Logger } from '../log.ts'
 import { StorageError } from '../storage/errors.ts'

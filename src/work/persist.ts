@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { DatabaseUnavailable, isValueRefused } from '../db/db.ts'
+import { DatabaseUnavailable, isValueRefused } from '../db/errors.ts'
 import type { Deps } from '../deps.ts'
 import { aborted } from '../stopping.ts'
 import { StorageError } from '../storage/storage.ts'

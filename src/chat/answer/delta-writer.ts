@@ -1,4 +1,4 @@
-import { isValueRefused } from '../../db/db.ts'
+import { isValueRefused } from '../../db/errors.ts'
 import type { Deps } from '../../deps.ts'
 import { appendDeltas, type ClaimedReply, type Delta } from './claim-queries.ts'
 
