@@ -1035,6 +1035,15 @@ create table reservations (
   constraint reservations_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text])))
 );
 
+create table saved_prompts (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  name text not null,
+  form jsonb not null,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  constraint saved_prompts_pkey PRIMARY KEY (id)
+);
+
 create table sessions (
   sid text not null,
   sess jsonb not null,
@@ -1239,6 +1248,7 @@ alter table replies add constraint replies_message_id_fkey FOREIGN KEY (message_
 alter table replies add constraint replies_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table reply_deltas add constraint reply_deltas_message_id_fkey FOREIGN KEY (message_id) REFERENCES replies(message_id) ON DELETE CASCADE;
 alter table reservations add constraint reservations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table saved_prompts add constraint saved_prompts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table sign_ins add constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table spend_days add constraint spend_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
@@ -1339,6 +1349,7 @@ CREATE INDEX receipts_without_row ON public.receipts USING btree (user_id, key_i
 CREATE INDEX replies_of_conversation ON public.replies USING btree (conversation_id);
 CREATE INDEX replies_unfinished ON public.replies USING btree (state, user_id, created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX reservations_of_user ON public.reservations USING btree (user_id, created_at, subject);
+CREATE INDEX saved_prompts_of_user ON public.saved_prompts USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expire);
 CREATE INDEX sign_ins_of_user ON public.sign_ins USING btree (user_id, last_seen_at DESC);
 CREATE INDEX ssh_challenges_by_age ON public.ssh_challenges USING btree (created_at);

@@ -21,6 +21,7 @@ import { hadSession, newSessionId, sessionCookie } from './session/session-data.
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
+import type { Translate } from './web/i18n.ts'
 import { acceptForm, readQuery, refuseNul } from './web/input.ts'
 import { checkOrigin } from './web/origin.ts'
 import { pageOfRequest, preferenceRoutes } from './web/preferences.ts'
@@ -99,7 +100,8 @@ export function createApp(deps: Deps): App {
     web.use(room('/palette', async () => (await import('./palette/routes.ts')).paletteRoutes(deps)))
     web.use(room('/spend/budgets', async () => (await import('./spend/budget-routes.ts')).budgetRoutes(deps)))
     web.use(room('/agents', async () => (await import('./agents/routes.ts')).agentRoutes(deps)))
-    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, remixOf)))
+    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, remixOf, promptOf)))
+    web.use(room('/prompts', async () => (await import('./prompts/routes.ts')).promptRoutes(deps)))
     web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))
     web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps, receiptOf)))
     web.use(room('/spend', async () => (await import('./spend/routes.ts')).spendRoutes(deps)))
@@ -122,6 +124,10 @@ export function createApp(deps: Deps): App {
 
   async function remixOf(id: string) {
     return (await import('./gallery/remix.ts')).remixOf(deps, id)
+  }
+
+  async function promptOf(...asked: [userId: number, query: unknown, t: Translate]) {
+    return (await import('./prompts/use.ts')).chosenPrompt(deps, ...asked)
   }
 
   async function receiptOf(userId: number, jobId: string) {

@@ -37,9 +37,22 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
       'admin-queries claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
   },
   exports: {
-    on: ['session', 'account', 'operators', 'spend', 'library', 'images', 'imports', 'gallery', 'chat', 'agents'],
+    on: [
+      'session',
+      'account',
+      'operators',
+      'spend',
+      'library',
+      'images',
+      'imports',
+      'gallery',
+      'chat',
+      'agents',
+      'prompts',
+    ],
     offers: 'leave queries upkeep worker',
   },
+  prompts: { on: ['session', 'images'], offers: 'mine' },
   departures: {
     on: ['session', 'operators', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
     offers: 'worker',

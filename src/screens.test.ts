@@ -88,7 +88,16 @@ before(async () => {
     folder.replaceAll('&amp;', '&'),
     '/library/filters',
   )
-  screens.push('/library?q=nothing', '/library/storage', `/library/${spare.id}`, '/exports', '/imports')
+  await person.post('/prompts', { prompt: 'A {place} in the rain' })
+  screens.push(
+    '/prompts',
+    '/images?q=lighthouse',
+    '/library?q=nothing',
+    '/library/storage',
+    `/library/${spare.id}`,
+    '/exports',
+    '/imports',
+  )
 })
 after(async () => browser?.close())
 

@@ -227,6 +227,15 @@ const composer: ComposerView = {
   ],
   why: 'cheapest',
 }
+const savedPrompts = ['a', 'b'].map(id => ({
+  field: 'saved' as const,
+  id,
+  name: `<b> ${id}`,
+  text: 'A {place} & "rain"',
+  slots: id === 'a' ? ['place', '<i>'] : [],
+  references: id === 'a' ? 2 : 0,
+}))
+const ourPrompt = { field: 'idea' as const, id: 'food.tea', name: null, text: 'Tea', slots: [], references: 0 }
 const ways = (['all', 'made', 'open', 'nothing'] as const).map(kind => ({
   kind,
   href: `/images?show=${kind}`,
@@ -436,6 +445,23 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_wait': [{ job: queued }, { job: running }],
   'images/_word': [{ word: 'high' }],
   'images/doubt': [{ question }],
+  'prompts/_prompt': [...savedPrompts, ourPrompt].map(prompt => ({ prompt })),
+  'prompts/_saved': [{ id: 'a', name: '<b>' }],
+  'prompts/index': [
+    { mine: [], subjects: [], deleted: null },
+    {
+      mine: savedPrompts,
+      subjects: [
+        {
+          subject: 'food',
+          words: 'prompts.subjects.food' as const,
+          drawing: 'examples/food.svg',
+          prompts: [ourPrompt],
+        },
+      ],
+      deleted: { name: '<b>', values: { ...composer.values, references: ['a'.repeat(24)] } },
+    },
+  ],
   'images/_prompts': [{ prompts: ['a <b>', 'two\nlines'] }],
   'images/_history': [{ history: { q: '"<b>', show: 'all', ways, isNarrow: false } }],
   'images/index': [
@@ -571,6 +597,7 @@ const exceptions = new Map<string, string>([
   ['images/_quoted', 'the price, and a partial for the advice'],
   ['images/_arrival', 'the tile takes the place of itself'],
   ['images/_arrived', 'every new tile and the pulse in one answer'],
+  ['prompts/_saved', 'what a notice says, seen and heard'],
   ['images/_created', 'composer, tile and pulse in one answer'],
   ['images/_dismissed', 'every card that goes, and the way back'],
   ['images/_tiles', 'every changed tile and the pulse in one answer'],

@@ -144,6 +144,7 @@ test('one whose worker died goes on with another, and pressed twice it is one', 
 async function fill(person: Person, friend: Person) {
   const { userId } = await idOf(person)
   const picture = await makePicture(app, person, `a heron of ${userId}`)
+  await person.post('/prompts', { prompt: 'A {bird} over the lake' })
   await person.post(`/library/${picture.id}/details`, { folder: 'Lake', tags: 'Birds' })
   await person.post('/library/selection', { act: 'tag', tags: 'More', id: picture.id })
   await talk(app.db, person, `tell me of herons, ${userId}`)

@@ -10,13 +10,14 @@ import { newToken } from '../library/keep.ts'
 import * as library from '../library/mine.ts'
 import { insertNamed, keepNamed, nameUnwanted } from '../library/named-queries.ts'
 import * as operators from '../operators/mine.ts'
+import * as prompts from '../prompts/mine.ts'
 import * as session from '../session/mine.ts'
 import * as spend from '../spend/mine.ts'
 import type { Mine, Paper, PaperWords } from '../work/mine.ts'
 import { addPaper, type ClaimedExport, deletePapers, listFilesOf, listPaperObjects } from './queries.ts'
 import { sumsOfBytes } from './sums.ts'
 
-const rooms = [session, account, spend, library, images, chat, gallery, agents, imports, operators]
+const rooms = [session, account, spend, library, images, prompts, chat, gallery, agents, imports, operators]
 
 const ownTables: Mine['tables'] = {
   exports: 'this one and those before it, of a day',

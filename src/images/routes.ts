@@ -14,6 +14,7 @@ import { requireSignIn, signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
 import { isOfBudget } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
+import type { Translate } from '../web/i18n.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { parse, unknownField } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
@@ -63,7 +64,11 @@ const EXAMPLES = examples.map(({ name }) => name)
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
 
 /** Asking for pictures, and watching them being made. */
-export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<string, string> | null>): Router {
+export function imageRoutes(
+  deps: Deps,
+  remixOf: (id: string) => Promise<Record<string, string> | null>,
+  promptOf: (userId: number, query: unknown, t: Translate) => Promise<FormValues | null>,
+): Router {
   const { db } = deps
   const router = Router()
   const intake = createIntake(db)
@@ -274,6 +279,8 @@ export function imageRoutes(deps: Deps, remixOf: (id: string) => Promise<Record<
     if (source) return formOf(requestOf(source))
     const example = examples.find(({ name }) => name === req.query.example)
     if (example) return withSize(readForm({ prompt: pageOf(res).t(`images.examples.${example.name}`) }), example.size)
+    const chosen = await promptOf(userId, req.query, pageOf(res).t)
+    if (chosen) return chosen
     const remix = Submission.safeParse(req.query.remix)
     const remixed = remix.success ? await remixOf(remix.data) : null
     if (remixed) return remixed.size ? withSize(readForm(remixed), remixed.size) : readForm(remixed)

@@ -17,6 +17,7 @@ const commands = [
   { name: 'palette', keys: ['Ctrl', 'K'], act: 'palette' },
   { name: 'images', keys: ['g', 'i'], icon: 'image-plus', go: '/images' },
   { name: 'batch', keys: ['g', 'b'], icon: 'list-plus', go: '/images/batch' },
+  { name: 'prompts', keys: ['g', 'p'], icon: 'file-text', go: '/prompts' },
   { name: 'chat', keys: ['g', 'c'], icon: 'message-circle', go: '/chat' },
   { name: 'library', keys: ['g', 'l'], icon: 'images', go: '/library' },
   { name: 'folders', keys: ['g', 'f'], icon: 'folder', go: '/library/folders' },

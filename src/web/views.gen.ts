@@ -146,6 +146,9 @@ export interface Views {
   'palette/_list': { found: import('../palette/view.ts').FoundView }
   'palette/_search': { words: string | null; back: string }
   'palette/index': { found: import('../palette/view.ts').FoundView }
+  'prompts/_prompt': { prompt: import('../prompts/view.ts').PromptView }
+  'prompts/_saved': { id: string; name: string }
+  'prompts/index': { mine: import('../prompts/view.ts').PromptView[]; subjects: import('../prompts/view.ts').SubjectView[]; deleted: import('../prompts/view.ts').DeletedView | null }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/continue': { email: string; current: string | null }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }
@@ -177,6 +180,7 @@ export interface Words {
   nav: typeof import('../../views/catalogue/en/nav.json', { with: { type: 'json' } })
   operators: typeof import('../../views/catalogue/en/operators.json', { with: { type: 'json' } })
   palette: typeof import('../../views/catalogue/en/palette.json', { with: { type: 'json' } })
+  prompts: typeof import('../../views/catalogue/en/prompts.json', { with: { type: 'json' } })
   proxy: typeof import('../../views/catalogue/en/proxy.json', { with: { type: 'json' } })
   session: typeof import('../../views/catalogue/en/session.json', { with: { type: 'json' } })
   spend: typeof import('../../views/catalogue/en/spend.json', { with: { type: 'json' } })

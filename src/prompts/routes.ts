@@ -1,0 +1,81 @@
+import { type Response, Router } from 'express'
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { readForm } from '../images/prompt.ts'
+import { requireSignIn, signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import { parse, parseId } from '../web/parse.ts'
+import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
+import { isVisible } from '../web/text.ts'
+import { deleteSaved, insertSaved, listSaved, renameSaved, type SavedPrompt } from './queries.ts'
+import { slotsOf } from './slots.ts'
+import { starters, subjects, wordsOf } from './starters.ts'
+import type { DeletedView, PromptView, SubjectView } from './view.ts'
+
+const MOST_SAVED = 200
+const LONGEST_NAME = 80
+const Name = z.object({ name: z.string().trim().min(1).max(LONGEST_NAME) })
+
+/** Prompts that a person keeps, and ours to start from. */
+export function promptRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+  router.use('/prompts', requireSignIn(deps))
+
+  router.get('/prompts', (_req, res) => show(res, null))
+
+  // The form of Create as it stands; nothing of it is checked before it is used.
+  router.post('/prompts', async (req, res) => {
+    const form = readForm(req.body)
+    if (!isVisible(form.prompt)) throw new Refusal(422, 'prompts.nothing')
+    const name = Name.safeParse(req.body).data?.name ?? beginningOf(form.prompt)
+    const saved = await insertSaved(db, signedIn(res).userId, { name, form }, MOST_SAVED)
+    if (!saved) throw new Refusal(409, 'prompts.too_many', { limit: MOST_SAVED })
+    if (!wantsFragment(req)) return res.redirect(303, `/prompts#saved-${saved.id}`)
+    sendFragments(res, renderView(pageOf(res), 'prompts/_saved', { id: saved.id, name }))
+  })
+
+  router.post('/prompts/:id/name', async (req, res) => {
+    const { name } = parse(Name, req.body)
+    const saved = await renameSaved(db, signedIn(res).userId, parseId(req.params.id), name)
+    if (!saved) throw new Refusal(404, 'errors.not_found')
+    res.redirect(303, `/prompts#saved-${saved.id}`)
+  })
+
+  router.post('/prompts/:id/delete', async (req, res) => {
+    const deleted = await deleteSaved(db, signedIn(res).userId, parseId(req.params.id))
+    if (!deleted) throw new Refusal(404, 'errors.not_found')
+    await show(res, { name: deleted.name, values: readForm(deleted.form) })
+  })
+
+  async function show(res: Response, deleted: DeletedView | null): Promise<void> {
+    const saved = await listSaved(db, signedIn(res).userId)
+    render(res, 'prompts/index', { mine: saved.map(viewSaved), subjects: viewSubjects(res), deleted })
+  }
+
+  return router
+}
+
+function viewSaved({ id, name, form }: SavedPrompt): PromptView {
+  const { prompt, references } = readForm(form)
+  return { field: 'saved', id, name, text: prompt, slots: slotsOf(prompt), references: references.length }
+}
+
+function viewSubjects(res: Response): SubjectView[] {
+  const { t } = pageOf(res)
+  return subjects.map(subject => ({
+    subject,
+    words: `prompts.subjects.${subject}`,
+    drawing: `examples/${subject}.svg`,
+    prompts: starters[subject].names.map(name => {
+      const text = t(wordsOf(subject, name))
+      return { field: 'idea', id: `${subject}.${name}`, name: null, text, slots: slotsOf(text), references: 0 }
+    }),
+  }))
+}
+
+function beginningOf(prompt: string): string {
+  const [line = ''] = prompt.trim().split('\n', 1)
+  const letters = Array.from(line)
+  return letters.length > 60 ? `${letters.slice(0, 59).join('')}…` : line
+}
