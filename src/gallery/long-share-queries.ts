@@ -97,9 +97,9 @@ export function holdShare(tx: Db, { id, claim }: ClaimedShare): Promise<{ isStop
   )
 }
 
-/** After a part of it: what hangs now, by picture, of the `count` that were next. */
-export async function advanceShare(tx: Db, id: string, count: number, hung: ReadonlyMap<string, Hung>): Promise<void> {
-  const rows = [...hung].map(([picture_id, { id: exhibit_id, before }]) => ({ picture_id, exhibit_id, before }))
+/** After a part of it: what hangs now of the `count` that were next. */
+export async function advanceShare(tx: Db, id: string, count: number, hung: readonly Hung[]): Promise<void> {
+  const rows = hung.map(({ id: exhibit_id, pictureId, before }) => ({ picture_id: pictureId, exhibit_id, before }))
   await tx.run(
     `update gallery_share_pictures s set exhibit_id = h.exhibit_id, before = h.before
      from jsonb_to_recordset($2::jsonb) as h (picture_id uuid, exhibit_id uuid, before jsonb), gallery_shares g
@@ -110,7 +110,7 @@ export async function advanceShare(tx: Db, id: string, count: number, hung: Read
     `update gallery_shares set done = done + $2, left_out = left_out + $3, version = version + 1,
        lease_until = greatest(lease_until, now() + interval '10 seconds')
      where id = $1`,
-    [id, count, count - hung.size],
+    [id, count, count - hung.length],
   )
 }
 

@@ -29,8 +29,9 @@ export function startShareWorker(deps: Deps): Promise<Worker<ClaimedShare>> {
 async function showAll(deps: Deps, claimed: ClaimedShare, { signal }: Run): Promise<void> {
   try {
     await deps.at?.('claimed', claimed.id)
-    for (let { done } = claimed; ; done += PART) {
-      if (!(await showPart(deps, claimed, done))) return
+    for (let done: number | null = claimed.done; ; ) {
+      done = await showPart(deps, claimed, done)
+      if (done === null) return
       await deps.at?.('part', claimed.id)
       // Stopped by its person it says so itself, with the next part.
       if (signal.reason === 'shutdown') return await requeueShare(deps.db, claimed, 0)
@@ -41,24 +42,24 @@ async function showAll(deps: Deps, claimed: ClaimedShare, { signal }: Run): Prom
   }
 }
 
-/** What stands behind `done`. False at its end, when it was stopped, and when the claim does not hold any more. */
+/** What stands behind `done`: how far it is then. Null at its end, when it was stopped, and when the claim does not hold any more. */
 export async function showPart(
   deps: Pick<Deps, 'db' | 'storage' | 'log'>,
   claimed: ClaimedShare,
   done: number,
-): Promise<boolean> {
+): Promise<number | null> {
   const { id, userId } = claimed
   const ids = await listSharePictures(deps.db, id, { after: done, limit: PART })
   const bare = await bareOf(deps, userId, ids)
   return deps.db.transaction(async tx => {
     const held = await holdShare(tx, claimed)
-    if (!held || held.done !== done) return false
+    if (!held || held.done !== done) return null
     if (held.isStopped || ids.length === 0) {
       await endShare(tx, id, held.isStopped ? 'stopped' : 'done')
-      return false
+      return null
     }
     const { files } = await hangable(tx, userId, ids, bare)
     await advanceShare(tx, id, ids.length, await hangAll(tx, files, claimed))
-    return true
+    return done + ids.length
   })
 }

@@ -85,35 +85,41 @@ export type NewExhibit = Pick<
 }
 
 const Before = z.object({ prompt: z.string().nullable(), settings: Settings.nullable() })
-const Hung = z.object({ id: z.string(), before: Before.nullable() })
+const Hung = z.object({ id: z.string(), pictureId: z.string(), before: Before.nullable() })
 /** An exhibit, and what it showed where the picture hung already. */
 export type Hung = z.output<typeof Hung>
 
-/** A picture hangs in the gallery once: shared again, it shows what is asked for now. A link is a new one each time. */
-export function insertExhibit(tx: Db, exhibit: NewExhibit): Promise<Hung> {
-  return tx.one(
+/**
+ * A picture hangs in the gallery once: shared again, it shows what is asked for now. A link is a new one each time. The last of them
+ * is the newest.
+ */
+export function insertExhibits(tx: Db, exhibits: readonly NewExhibit[]): Promise<Hung[]> {
+  const rows = exhibits.map((each, place) => ({
+    ...each,
+    sha256: each.sha256.toString('hex'),
+    bare: each.bare?.toString('hex') ?? null,
+    ago: exhibits.length - 1 - place,
+  }))
+  return tx.many(
     Hung,
-    `insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, expires_at,
-       sha256, bare_sha256)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + make_interval(days => $11), $12, $13)
-     on conflict (picture_id) where is_listed do update set prompt = excluded.prompt, settings = excluded.settings
-     returning id, (select jsonb_build_object('prompt', e.prompt, 'settings', e.settings) from exhibits e
-                    where e.picture_id = $2 and e.is_listed and $4) as before`,
-    [
-      exhibit.userId,
-      exhibit.pictureId,
-      exhibit.token,
-      exhibit.isListed,
-      exhibit.prompt,
-      exhibit.settings && JSON.stringify(exhibit.settings),
-      exhibit.width,
-      exhibit.height,
-      exhibit.hasAlpha,
-      exhibit.color,
-      exhibit.days,
-      exhibit.sha256,
-      exhibit.bare,
-    ],
+    `with wanted as (
+       select * from jsonb_to_recordset($1::jsonb) as w ("userId" bigint, "pictureId" uuid, token text, "isListed" boolean,
+         prompt text, settings jsonb, width integer, height integer, "hasAlpha" boolean, color text, days integer, sha256 text,
+         bare text, ago integer)),
+     hung as (
+       insert into exhibits (user_id, picture_id, token, is_listed, prompt, settings, width, height, has_alpha, color, created_at,
+         expires_at, sha256, bare_sha256)
+       select "userId", "pictureId", token, "isListed", prompt, nullif(settings, 'null'), width, height, "hasAlpha", color,
+         clock_timestamp() - make_interval(secs => ago / 1000.0), clock_timestamp() + make_interval(days => days),
+         decode(sha256, 'hex'), decode(bare, 'hex')
+       from wanted
+       on conflict (picture_id) where is_listed do update set prompt = excluded.prompt, settings = excluded.settings
+       returning id, picture_id, is_listed)
+     select h.id, h.picture_id,
+       (select jsonb_build_object('prompt', e.prompt, 'settings', e.settings) from exhibits e
+        where e.picture_id = h.picture_id and e.is_listed and h.is_listed) as before
+     from hung h`,
+    [JSON.stringify(rows)],
   )
 }
 

@@ -8,7 +8,7 @@ import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { queueShare, type Terms } from './long-share-queries.ts'
 import { hasHidden, hiddenAmong } from './moderation-queries.ts'
-import { findExhibitor, type Hung, insertExhibit, upsertExhibitor } from './queries.ts'
+import { findExhibitor, type Hung, insertExhibits, upsertExhibitor } from './queries.ts'
 import type { ShareForm } from './view.ts'
 
 /** While somebody waits for the page; more are left to the workers. */
@@ -48,7 +48,7 @@ export async function share(
     if (hidden > 0) return { field: 'form', key: 'gallery.share.banned', params: { count: hidden } } as const
     await upsertExhibitor(tx, who.userId, exhibitor.name, exhibitor.licence)
     const hung = await hangAll(tx, files, termsOf(values))
-    return { ids: [...hung.values()].map(({ id }) => id) }
+    return { ids: hung.map(({ id }) => id) }
   })
 }
 
@@ -115,31 +115,17 @@ export async function hangable(
   return { files: shown, hidden: files.length - shown.length }
 }
 
-/** By picture, what hangs now. */
-export async function hangAll(tx: Db, files: readonly File[], terms: Terms): Promise<Map<string, Hung>> {
-  const hung = new Map<string, Hung>()
-  for (const { picture, sha256, bare } of files) {
+/** What hangs now, in the order of the files. */
+export async function hangAll(tx: Db, files: readonly File[], terms: Terms): Promise<Hung[]> {
+  const { isListed, days } = terms
+  const exhibits = files.map(({ picture, sha256, bare }) => {
     const { id, userId, token, prompt, model, requestedSize, quality, width, height, hasAlpha, color } = picture
     const settings = terms.withSettings && model ? { model, size: requestedSize, quality } : null
     const shown = { prompt: (terms.withPrompt && prompt) || null, settings }
-    const { isListed, days } = terms
-    const exhibit = {
-      userId,
-      pictureId: id,
-      token,
-      sha256,
-      bare,
-      isListed,
-      days,
-      width,
-      height,
-      hasAlpha,
-      color,
-      ...shown,
-    }
-    hung.set(id, await insertExhibit(tx, exhibit))
-  }
-  return hung
+    return { userId, pictureId: id, token, sha256, bare, isListed, days, width, height, hasAlpha, color, ...shown }
+  })
+  const hung = new Map((await insertExhibits(tx, exhibits)).map(each => [each.pictureId, each]))
+  return files.map(({ picture }) => hung.get(picture.id)!)
 }
 
 /**
