@@ -17,7 +17,7 @@ import { takeHanded } from './session/handed.ts'
 import { showKeptForm } from './session/kept-form.ts'
 import { visits } from './session/queries.ts'
 import { sessionRoutes } from './session/routes.ts'
-import { hadSession, newSessionId, sessionCookie } from './session/session-data.ts'
+import { hadSession, newSessionId, saveBeforeRedirects, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
@@ -83,6 +83,7 @@ export function createApp(deps: Deps): App {
     web.use(pageOfRequest(deps))
     web.use(checkOrigin(config.publicOrigin))
     web.use(sessionOfRequest())
+    web.use(saveBeforeRedirects)
     web.use(identify(deps))
     web.use(acceptForm((req, res) => res.locals.signedIn !== undefined || hadSession(req)))
     web.use(showKeptForm())

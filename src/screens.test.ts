@@ -10,7 +10,7 @@ import { makePicture } from './testing/pictures.ts'
 import { testApp, until } from './testing/server.ts'
 import { someOf } from './testing/some-of.ts'
 
-const app = await testApp()
+const app = await testApp({ embedOrigin: 'https://gateway.example.com' })
 const { mock } = app
 
 const guest = { cookie: () => 'nobody' } as unknown as Person
@@ -19,6 +19,9 @@ let browser: Browser
 let newcomer: Person
 /** Has given the password, but not yet the code. */
 let halfway: Person
+/** Come by the gateway's menu, and have yet to say so: to nobody's session, and to that of somebody else. */
+let handed: Person
+let switching: Person
 let person: Person
 /** May look at what was reported. */
 let operator: Person
@@ -32,6 +35,10 @@ before(async () => {
   newcomer = await signedIn(app, 'nokeys@example.com')
   halfway = Object.assign(app.browser(), { email: '2fa@example.com' })
   await halfway.post('/login', { email: halfway.email, password: 'a password' })
+  handed = Object.assign(app.browser(), { email: '' })
+  switching = await signedIn(app, 'switching@example.com')
+  const [token] = mock.control.user(newcomer.email).accessTokens
+  for (const who of [handed, switching]) assert.equal((await who.get(`/library?token=${token}&user_id=1`)).status, 303)
   person = await alice(app)
   const failed = await ask(person, 'refused #fail-policy')
   const lost = await ask(person, 'lost #fail-end')
@@ -116,6 +123,8 @@ for (const { theme, language, size, touch, share } of glances) {
     const visits = [
       { who: guest, paths: ['/login', ...shown] },
       { who: halfway, paths: ['/login/2fa'] },
+      { who: handed, paths: ['/hand-over', '/hand-over?failed=refused', '/hand-over?failed=busy'] },
+      { who: switching, paths: ['/hand-over', '/hand-over?failed=gateway'] },
       { who: operator, paths: ['/gallery/reports', shown[2]!, '/admin', '/admin/bulletin', '/admin/log'] },
       {
         who: newcomer,

@@ -6,8 +6,6 @@ for (const kind of ['click', 'auxclick']) document.addEventListener(kind, open, 
 
 async function open(event) {
   const link = event.target.closest('a[href]')
-  // With it browsers fetch the file as if it were another site's, without the cookie of this frame. The answer says enough.
-  link?.removeAttribute('download')
   const isElsewhere =
     event.ctrlKey || event.metaKey || event.shiftKey || event.button === 1 || link?.target === '_blank'
   if (!link || !isElsewhere || event.button > 1 || link.origin !== location.origin) return

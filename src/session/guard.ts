@@ -12,7 +12,7 @@ import { isFramed } from './frame.ts'
 import { readTyped } from './kept-form.ts'
 import { knownUserId, rememberBrowser } from './known-browser.ts'
 import * as queries from './queries.ts'
-import { hadSession, save } from './session-data.ts'
+import { hadSession } from './session-data.ts'
 import { visitOf } from './store.ts'
 import { expiresSoon, SignedOut, withAccessToken } from './tokens.ts'
 
@@ -117,7 +117,6 @@ function askingToSignIn(deps: Deps): (req: Request, res: Response) => Promise<vo
     // A page that is open stays, with what was typed in it; a notice on it leads to the sign-in.
     if (wantsFragment(req)) throw new Refusal(401, 'session.expired')
     const back = req.method === 'GET' ? req.originalUrl : pageBehind(req)
-    if (kept) await save(req)
     const query = new URLSearchParams({ next: back, ...(hadSession(req) && { expired: '1' }) })
     res.redirect(303, `/login?${query}`)
   }

@@ -35,8 +35,13 @@ function addressed(token: string, path = '/library'): string {
   return `${app.url}${path}?${new URLSearchParams(fixed)}`
 }
 
-async function openMenu(t: { after(done: () => Promise<void>): void }, at = site): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true })
+async function openMenu(
+  t: { after(done: () => Promise<void>): void },
+  at = site,
+  javaScriptEnabled = true,
+): Promise<Page> {
+  const viewport = { width: 1280, height: 900 }
+  const context = await browser.newContext({ viewport, acceptDownloads: true, javaScriptEnabled })
   t.after(() => context.close())
   const page = await context.newPage()
   page.on('pageerror', error => complaints.push(String(error)))
@@ -72,16 +77,21 @@ test('in a frame people are signed in, in the theme of the site, and everything 
   assert.match(await frame.locator('.page-head').innerText(), new RegExp(email))
 })
 
-test('a picture can be downloaded in the frame', { skip: noChromium }, async t => {
-  site.open(addressed(await tokenOf('loader@example.com')))
-  const page = await openMenu(t)
-  const frame = await frameOf(page, '/library')
-  const id = await frame.locator('[data-picture]').first().getAttribute('data-picture')
-  await frame.goto(`${app.url}/library/${id}`)
-  const [download] = await Promise.all([page.waitForEvent('download'), frame.locator('a[download]').first().click()])
-  const bytes = await readFile(await download.path())
-  assert.ok(bytes.length > 1000 && !bytes.subarray(0, 200).toString().includes('<html'))
-})
+for (const javaScript of [true, false]) {
+  test(`a picture can be downloaded in the frame, ${javaScript ? 'with' : 'without'} JavaScript`, {
+    skip: noChromium,
+  }, async t => {
+    site.open(addressed(await tokenOf(`loader-${javaScript}@example.com`)))
+    const page = await openMenu(t, site, javaScript)
+    const frame = await frameOf(page, '/library')
+    const id = await frame.locator('[data-picture]').first().getAttribute('data-picture')
+    await frame.goto(`${app.url}/library/${id}`)
+    const link = frame.locator('.facts-actions a[href*="download="]').first()
+    const [download] = await Promise.all([page.waitForEvent('download'), link.click()])
+    const bytes = await readFile(await download.path())
+    assert.ok(bytes.length > 1000 && !bytes.subarray(0, 200).toString().includes('<html'))
+  })
+}
 
 test('a new window of the frame is signed in as the frame is', { skip: noChromium }, async t => {
   const email = 'opener@example.com'

@@ -46,7 +46,7 @@ test('in Firefox people are signed in in the frame, download there, and open win
   const id = await firefox.evaluate(frame, `document.querySelector('[data-picture]').dataset.picture`)
   await firefox.evaluate(frame, `location.assign('/library/${String(id)}')`)
   const picture = await contextAt(`/library/${String(id)}`)
-  await firefox.click(picture, 'a[download]')
+  await firefox.click(picture, '.facts-actions a[href*="download="]')
   // A part of it stands there first, under another name.
   await until('a picture among the downloads', async () => {
     const names = await readdir(firefox.downloads).catch(() => [])

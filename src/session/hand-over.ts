@@ -15,7 +15,7 @@ import { isFramed, keepInFrame } from './frame.ts'
 import { requireSignIn, signedIn } from './guard.ts'
 import { HAND_OVER, type Handed, handedTo } from './handed.ts'
 import type { SignedIn } from './queries.ts'
-import { type Pending, save } from './session-data.ts'
+import type { Pending } from './session-data.ts'
 import { insertTicket, takeTicket } from './ticket-queries.ts'
 import { openHandedToken, sealHandedToken } from './tokens.ts'
 
@@ -94,7 +94,6 @@ export function handOverRoutes(
         expiresAt: Date.now() + PENDING_MS,
         next,
       }
-      await save(req)
       return HAND_OVER
     } catch (error) {
       return `${HAND_OVER}?failed=${failureOf(error)}`
@@ -140,7 +139,6 @@ export function handOverRoutes(
       expiresAt: Date.now() + PENDING_MS,
       next: path,
     }
-    await save(req)
     res.redirect(303, HAND_OVER)
   })
 

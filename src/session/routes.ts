@@ -15,7 +15,7 @@ import { callerOf } from './caller.ts'
 import { requireSignIn, signedIn } from './guard.ts'
 import { handOverRoutes, showOwnWindow } from './hand-over.ts'
 import * as queries from './queries.ts'
-import { forget, hadSession, regenerate, save } from './session-data.ts'
+import { forget, hadSession, regenerate } from './session-data.ts'
 import { signInLimits } from './sign-in-limits.ts'
 import {
   openRefreshToken,
@@ -96,7 +96,6 @@ export function sessionRoutes(
         expiresAt: Date.now() + TWO_FACTOR_MS,
         next: localPath(next, '/'),
       }
-      await save(req)
       res.redirect(303, '/login/2fa')
     } catch (error) {
       const { status, key, params } = wordSignInFailure(error, res)
@@ -163,7 +162,6 @@ export function sessionRoutes(
     if (lastUserId !== user.id) delete req.session.keptForm
     Object.assign(req.session, { signInId, lastUserId: user.id })
     await onSignIn(session, caller, readCookies(req).tz ?? '')
-    await save(req)
     res.redirect(303, next)
   }
 
@@ -175,7 +173,6 @@ export function sessionRoutes(
 
   router.post('/kept/delete', requireSignIn(deps), async (req, res) => {
     delete req.session.keptForm
-    await save(req)
     res.redirect(303, pageBehind(req))
   })
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Request, Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import 'express-session'
 import type { Config } from '../config.ts'
 import { acrossSites } from '../web/preferences.ts'
@@ -76,12 +76,22 @@ export async function regenerate(req: Request): Promise<void> {
 }
 
 /**
- * Before a redirect to what needs it: otherwise the headers go out first, and a browser may be there before the row is.
+ * No redirect leaves before the session that was changed is a row: its headers would go out first, and a browser be at the
+ * next address before what it needs there. Behind what loads the session.
  */
-export async function save(req: Request): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    req.session.save(error => (error ? reject(error) : resolve()))
-  })
+export const saveBeforeRedirects: RequestHandler = (req, res, next) => {
+  const before = contentOf(req)
+  const redirect = res.redirect.bind(res) as (...asked: unknown[]) => void
+  res.redirect = (...asked: unknown[]) => {
+    if (!req.session || contentOf(req) === before) return redirect(...asked)
+    req.session.save(error => (error ? next(error) : redirect(...asked)))
+  }
+  next()
+}
+
+/** All but its cookie, which is moved on with each request. */
+function contentOf({ session }: Request): string {
+  return JSON.stringify(Object.entries(session ?? {}).filter(([name]) => name !== 'cookie'))
 }
 
 /** The browser leaves: nothing of its session stays, here or there. */

@@ -620,3 +620,42 @@ test('sign out everywhere works here while the gateway is down, and says what it
   assert.equal(await isSignedIn(here), false)
   assert.equal(await isSignedIn(there), false)
 })
+
+/** Whether the answer begins before the row of the session could be written; and where it leads, once it was. */
+async function leavesEarly(ask: () => Promise<Page>): Promise<{ early: boolean; location: string }> {
+  let answered = false
+  const answer = await app.db.transaction(async tx => {
+    await tx.run('lock table sessions in share mode')
+    const asked = ask().then(page => {
+      answered = true
+      return page
+    })
+    await until('the session to wait for its row', () =>
+      app.db.maybeOne(
+        z.unknown(),
+        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+           and query ilike '%sessions%'`,
+      ),
+    )
+    // Its headers would have been here long since: they need no database.
+    await fetch(`${app.url}/health`)
+    return { asked, early: answered }
+  })
+  return { early: answer.early, location: (await answer.asked).location }
+}
+
+test('no redirect leaves before the session that it leads on with is a row', async () => {
+  const factor = app.browser()
+  await factor.get('/login')
+  const asked = await leavesEarly(() => signIn(factor, '2fa@example.com'))
+  assert.deepEqual(asked, { early: false, location: '/login/2fa' })
+
+  const person = await alice(app)
+  await app.db.run(`delete from sign_ins where user_id = (select id from users where email = $1)`, [person.email])
+  const kept = await leavesEarly(() => person.post('/images', { prompt: 'typed after the end' }))
+  assert.equal(kept.early, false)
+  assert.match(kept.location, /^\/login/)
+  assert.equal((await signIn(person, person.email)).status, 303)
+  const deleted = await leavesEarly(() => person.post('/kept/delete'))
+  assert.equal(deleted.early, false)
+})
