@@ -11,6 +11,7 @@ import { startDepartureWorker } from './departures/worker.ts'
 import type { Deps } from './deps.ts'
 import { startExportWorker } from './exports/worker.ts'
 import { startShareWorker } from './gallery/long-share.ts'
+import { findUnreachable } from './gateway/reach.ts'
 import { openHouse } from './house.ts'
 import { hasWork } from './images/claim-queries.ts'
 import { startKeyWatch } from './images/keyless.ts'
@@ -58,6 +59,7 @@ export async function start(
     stops.push(async () => void (await Promise.all([closeServer(server, plan.leaving), stopWorkers()])))
     stops.push(async () => app.drain())
     const url = await listen(server, config)
+    void tellUnreachable()
     // Not before: a process that finds its port taken must not have begun what is paid for.
     if (config.role !== 'web') {
       workers.push(picturesAside ? makePicturesAside(deps, databaseUrl) : await makePicturesHere(deps))
@@ -81,6 +83,12 @@ export async function start(
     // What could not be stopped is in the log; why we could not start matters more.
     await stop().catch(() => undefined)
     throw error
+  }
+
+  /** Pages and jobs go on meanwhile: it may come up later. */
+  async function tellUnreachable(): Promise<void> {
+    const found = await findUnreachable(config.upstream)
+    if (found) log.warn({ todo: found.todo }, found.detail)
   }
 
   async function startOwnPostgres(): Promise<string> {

@@ -59,7 +59,7 @@ test('an installation that is well says so of each part', async () => {
   assert.equal(code, 0, JSON.stringify(findings))
   assert.deepEqual(
     findings.map(({ name }) => name),
-    ['health', 'ready', 'database', 'parked', 'backup', 'disk', 'store', 'objects'],
+    ['health', 'ready', 'gateway', 'database', 'parked', 'backup', 'disk', 'store', 'objects'],
   )
   assert.equal((await runScript('check', ['--apply'], environment)).code, 2)
 })

@@ -6,6 +6,7 @@ import { countParked } from '../backups/parked.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/db.ts'
 import { pendingMigrations } from '../db/migrate.ts'
+import { findUnreachable } from '../gateway/reach.ts'
 import type { Storage } from '../storage/storage.ts'
 import { compareObjects, moveAside } from './objects.ts'
 
@@ -48,6 +49,7 @@ export async function check(deps: CheckDeps, options: CheckOptions): Promise<Fin
   const looks: Record<string, Look> = {
     health: () => answers(options.url, '/health'),
     ready: () => answers(options.url, '/ready'),
+    gateway: () => gateway(deps),
     database: () => schema(deps),
     parked: () => parked(deps),
     backup: () => backupAge(options),
@@ -86,6 +88,11 @@ async function answers(url: string, address: string) {
       'start the app, or say --url',
     )
   }
+}
+
+async function gateway({ config }: CheckDeps) {
+  const found = await findUnreachable(config.upstream)
+  return found ? unwell(found.detail, found.todo) : well(`${config.upstream} takes connections`)
 }
 
 async function schema({ db }: CheckDeps) {
