@@ -10,10 +10,12 @@ import { migrate } from '../src/db/migrate.ts'
 import { createLog } from '../src/log.ts'
 import { moveIn } from '../src/moving/move-in.ts'
 import type { Report } from '../src/moving/report.ts'
-import { countSource, listSourceTables } from '../src/moving/source-queries.ts'
+import { countSource, flushCommits, listSourceTables } from '../src/moving/source-queries.ts'
 import { createSealer } from '../src/secrets/sealer.ts'
 import { openStorage } from '../src/storage/storage.ts'
 import { operate, UsageError } from './operate.ts'
+
+const CONNECTIONS = 12
 
 await operate(
   'import',
@@ -33,7 +35,11 @@ await operate(
     if (areOne(dataDirectory, await realpath(config.dataDirectory))) {
       throw new UsageError('--data-dir and PLAYGROUND_DATA_DIR must lie apart: neither may be in the other.')
     }
-    const source = openDatabase({ url: readOnly(url), max: 4, applicationName: 'import, source' })
+    const readOnly = withSetting(url, 'default_transaction_read_only=on')
+    const source = openDatabase({ url: readOnly, max: 4, applicationName: 'import, source' })
+    // Nobody waits for the disk after each: what a power cut undoes is taken again by the next run.
+    const patient = withSetting(String(db.pool.options.connectionString), 'synchronous_commit=off')
+    const target = openDatabase({ url: patient, max: CONNECTIONS, applicationName: 'import' })
     const storage = openStorage({
       localDirectory: path.join(config.dataDirectory, 'assets'),
       s3: config.s3,
@@ -49,11 +55,19 @@ await operate(
         return { report: { dryRun: true, counts }, lines }
       }
       await migrate(db)
-      const deps = { db, storage, config, log: createLog('silent'), sealer: createSealer(config.sessionSecrets) }
+      const deps = {
+        db: target,
+        storage,
+        config,
+        log: createLog('silent'),
+        sealer: createSealer(config.sessionSecrets),
+      }
       const { counts, reasons } = await moveIn(deps, { db: source, dataDirectory }, progress)
+      await flushCommits(db)
       return { report: { counts, reasons }, lines: inWords({ counts, reasons }) }
     } finally {
       await source.close()
+      await target.close()
       await storage.close()
     }
   },
@@ -64,11 +78,11 @@ function areOne(a: string, b: string): boolean {
   return isIn(a, b) || isIn(b, a)
 }
 
-/** Postgres itself refuses to write. */
-function readOnly(url: string): string {
+/** Of every connection that is opened by this address: Postgres itself keeps to it. */
+function withSetting(url: string, setting: string): string {
   const address = new URL(url)
   const given = address.searchParams.get('options')
-  address.searchParams.set('options', [given, '-c default_transaction_read_only=on'].filter(Boolean).join(' '))
+  address.searchParams.set('options', [given, `-c ${setting}`].filter(Boolean).join(' '))
   return address.href
 }
 

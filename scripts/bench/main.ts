@@ -18,6 +18,7 @@ import { library } from './library.ts'
 import { lightbox } from './lightbox.ts'
 import { load } from './load.ts'
 import { long } from './long.ts'
+import { moving } from './moving.ts'
 import { memory, pictures } from './pictures.ts'
 import { proxy } from './proxy.ts'
 import { crowd, queue } from './queue.ts'
@@ -62,6 +63,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   load,
   uploads,
   proxy,
+  moving,
   visible,
   agents,
   caps,

@@ -24,6 +24,8 @@ interface Taking {
   report: Report
   conversation: SourceConversation
   assets: Map<string, SourceAsset>
+  /** Of assets that have been looked for: they come as what was made, and as what was shown. */
+  tokens: Map<string, Promise<string>>
 }
 
 /** Brings a conversation with its attachments, and the pictures that were made in it. Safe to repeat. */
@@ -37,7 +39,8 @@ export async function takeConversation(
   const snapshot = await readSnapshot(source, conversation)
   const state = ['pptState', 'spriteState'] as const
   for (const name of state) if (snapshot[name]) report.note(`conversations: ${name} is not taken`, id)
-  const taking = { deps, source, report, conversation, assets: await assetsOf(source, conversation, snapshot, report) }
+  const assets = await assetsOf(source, conversation, snapshot, report)
+  const taking: Taking = { deps, source, report, conversation, assets, tokens: new Map() }
   const elsewhere = await takeMade(taking, snapshot)
   if (await conversationExists(deps.db, id)) return report.there('conversations')
   const messages = await takeMessages(taking, snapshot)
@@ -102,7 +105,7 @@ async function assetsOf(
 
 /** Files what was made in it; lines about those that lie elsewhere. */
 async function takeMade(taking: Taking, { generatedImages }: OldSnapshot): Promise<string[]> {
-  const { deps, source, report, conversation, assets } = taking
+  const { deps, report, conversation, assets } = taking
   const elsewhere: string[] = []
   for (const image of generatedImages) {
     const which = `${conversation.id} ${image.id}`
@@ -114,7 +117,7 @@ async function takeMade(taking: Taking, { generatedImages }: OldSnapshot): Promi
       try {
         const asset = assets.get(image.assetToken)
         if (!asset) throw new NotTaken('its file has no row')
-        const token = await takeAsset(deps, source, asset)
+        const token = await takeOnce(taking, asset)
         const createdAt = dateOf(image.createdAt, conversation.createdAt)
         const picture = { id: idOf(conversation.id, `image ${image.id}`), token }
         const isNew = await filePicture(deps, conversation.userId, picture, { ...image, createdAt })
@@ -196,20 +199,23 @@ async function takeAttachments(
   return { attachments, lines }
 }
 
-async function takeAttachment(
-  { deps, source, assets }: Taking,
-  publicToken: string,
-  name: string,
-): Promise<Attachment> {
+async function takeAttachment(taking: Taking, publicToken: string, name: string): Promise<Attachment> {
+  const { deps, source, assets } = taking
   const asset = assets.get(publicToken)
   if (!asset) throw new NotTaken('its file has no row')
-  if (isPicture(asset)) return { name, token: await takeAsset(deps, source, asset) }
+  if (isPicture(asset)) return { name, token: await takeOnce(taking, asset) }
   // A page or a drawing is a text like others here, and is shown as one.
   if (!/^(text\/(plain|markdown|csv)|application\/json)\b/i.test(asset.mimeType)) {
     throw new NotTaken('its type is not taken', asset.mimeType.slice(0, 60))
   }
   const bytes = await bytesOf(deps, source, asset, LARGEST_TEXT)
   return { name, text: storable(bytes.toString('utf8')) }
+}
+
+function takeOnce({ deps, source, tokens }: Taking, asset: SourceAsset): Promise<string> {
+  const token = tokens.get(asset.publicToken) ?? takeAsset(deps, source, asset)
+  tokens.set(asset.publicToken, token)
+  return token
 }
 
 function dateOf(ms: number | null | undefined, otherwise: Date): Date {

@@ -8,7 +8,7 @@ import { createReport, type Report } from './report.ts'
 import type { Source, SourceItem } from './source.ts'
 import * as queries from './source-queries.ts'
 
-const AT_ONCE = 8
+const AT_ONCE = 16
 
 type Progress = (what: string, done: number, total: number) => void
 type Kind = Parameters<Report['left']>[0]

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import sharp from 'sharp'
@@ -8,6 +9,9 @@ import { z } from 'zod'
 import { moveLocalSnapshots } from '../chat/archive/local.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
+import { openStorage } from '../storage/storage.ts'
+import { startBucket } from '../testing/bucket.ts'
+import { atEnd } from '../testing/database.ts'
 import { type OldPlayground, oldPlayground } from '../testing/old-playground.ts'
 import { alice, type Person } from '../testing/people.ts'
 import { environmentOf, runScript, startScript } from '../testing/script.ts'
@@ -343,4 +347,38 @@ test('housekeeping never touches a snapshot of the first product, whatever its n
   await moveLocalSnapshots(deps as never)
   assert.equal((await readdir(folder)).length, 2)
   await rm(folder, { recursive: true })
+})
+
+test('bytes that lie in the bucket of the first product, and nowhere else, are read from there', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'playground-bucket-'))
+  atEnd(() => rm(directory, { recursive: true, force: true }))
+  const { config, stop } = await startBucket(directory, { isListed: true })
+  atEnd(stop)
+  const bucket = openStorage({ localDirectory: directory, s3: config, keepLocal: false })
+  const owner = await alice(app)
+  const userId = app.mock.control.user(owner.email).id
+  const there = await oldPlayground()
+  const bytes = await picture()
+  const [kept, lost] = [await there.asset(userId, bytes), await there.asset(userId, await picture())]
+  await rm(path.join(there.dataDirectory, 'assets'), { recursive: true })
+  await bucket.put(kept, bytes, { contentType: 'image/png' })
+  for (const token of [kept, lost])
+    await there.insert('playground_library_items', { user_id: userId, asset_token: token, prompt: 'from a bucket' })
+  const settings = {
+    ...environment,
+    R2_ENDPOINT: config.endpoint,
+    R2_BUCKET: config.bucket,
+    R2_ACCESS_KEY_ID: config.accessKeyId,
+    R2_SECRET_ACCESS_KEY: config.secretAccessKey,
+  }
+  const args = ['--database-url', there.db.url, '--data-dir', there.dataDirectory, '--json']
+  const { code, report, complained } = await runScript('import-playground', args, settings)
+  assert.equal(code, 0, complained)
+  assert.deepEqual(report.counts.pictures, { taken: 1, there: 0, left: 1 })
+  assert.equal(report.reasons['pictures: the bytes are missing'].count, 1)
+  const { token } = await app.db.one(z.object({ token: z.string() }), 'select token from files where user_id = $1', [
+    userId,
+  ])
+  assert.deepEqual(await bucket.read(token), bytes, 'and kept in the bucket of this one')
+  assert.deepEqual(await bucket.read(kept), bytes, 'the source is only read')
 })

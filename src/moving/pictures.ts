@@ -66,12 +66,14 @@ type Said = Pick<SourceItem, 'prompt' | 'size'> &
   Partial<Pick<SourceItem, 'folder' | 'tags' | 'favorite' | 'deletedAt'>> & { createdAt: Date }
 
 /** Files a picture in its owner's library under an id that it keeps. False where it is, or these bytes are, already. */
-export function filePicture(
+export async function filePicture(
   deps: MoveDeps,
   userId: number,
   { id, token }: { id: string; token: string },
   said: Said,
 ): Promise<boolean> {
+  // Most pictures of conversations are there: without a lock that is one question.
+  if (await findByFile(deps.db, userId, token)) return false
   return deps.db.transaction(async tx => {
     await storageLock.wait(tx, userId)
     if (await findByFile(tx, userId, token)) return false

@@ -17,6 +17,11 @@ export async function countSource(db: Db, table: string): Promise<number> {
   return (await db.one(z.object({ count: z.number() }), `select count(*) from public.${table}`)).count
 }
 
+/** Waits until all that has been committed is on the disk, also what did not wait for that itself. */
+export async function flushCommits(db: Db): Promise<void> {
+  await db.run('select pg_current_xact_id()')
+}
+
 export function eachConversation(db: Db) {
   return pages(after =>
     db.many(
