@@ -1,6 +1,5 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { pipeline } from 'node:stream'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Deps } from '../deps.ts'
 import { callerOf } from '../session/caller.ts'
@@ -46,11 +45,11 @@ export function passOn(deps: Pick<Deps, 'config' | 'log'>): RequestHandler {
 
     asked.on('response', answer => {
       res.writeHead(answer.statusCode ?? 502, answerHeaders(answer.headers))
-      res.flushHeaders()
-      pipeline(answer, res, error => {
-        if (error && !res.destroyed) res.destroy()
-        if (error && answer.errored) note(error, 'the gateway cut its answer')
-      })
+      // A short answer is here as a whole: it goes out as one piece, where a stream's head does not wait for its first word.
+      setImmediate(() => res.writableEnded || res.destroyed || res.flushHeaders())
+      answer.once('error', error => note(error, 'the gateway cut its answer'))
+      answer.once('close', () => answer.complete || res.destroy())
+      answer.pipe(res)
     })
     asked.on('error', (error: NodeJS.ErrnoException) => {
       if (res.headersSent || res.destroyed) return
