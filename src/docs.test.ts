@@ -55,7 +55,13 @@ test('docs/commands.md says of every command how it was run, and nothing leads n
   const told = new Set(
     [...read('docs/commands.md').matchAll(/^\| `(.+)` \| .+ \|$/gm)].map(([, each]) => each!.replaceAll('\\|', '|')),
   )
-  const asked = new Set(['README.md', 'docs/deploy.md', 'docs/upgrade.md', 'docs/troubleshoot.md'].flatMap(commandsOf))
+  const papers = ['deploy', 'upgrade', 'backup', 'moving', 'operations', 'troubleshoot', 'figures']
+  const asked = new Set(
+    ['README.md', ...papers.map(name => `docs/${name}.md`)].flatMap(file => [
+      ...commandsOf(file).map(bare),
+      ...commandsInSentences(file),
+    ]),
+  )
   assert.deepEqual([...told].sort(), [...asked].sort())
   const broken = [...pairs.flat(), 'docs/commands.md', 'docs/operations.md', 'docs/operations.zh-CN.md'].flatMap(file =>
     [...read(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
@@ -71,6 +77,13 @@ function commandsOf(file: string): string[] {
     .flatMap(([, block]) => block!.replaceAll(/ *\\\n\s*/g, ' ').split('\n'))
     .map(line => line.trim())
     .filter(Boolean)
+}
+
+function commandsInSentences(file: string): string[] {
+  const text = read(file).replaceAll(/^```[\s\S]*?^```$/gm, '')
+  return [...text.matchAll(/`((?:npm|npx|node|docker|kubectl|sha256sum|openssl|15 3) [^`]+)`/g)].map(
+    ([, each]) => each!,
+  )
 }
 
 /** Without what is said about it. */
