@@ -893,6 +893,16 @@ create table pictures (
   constraint pictures_origin_check CHECK ((origin = ANY (ARRAY['made'::text, 'uploaded'::text, 'composed'::text])))
 );
 
+create unlogged table processes (
+  id uuid not null,
+  role text not null,
+  version text not null,
+  host text not null,
+  started_at timestamp with time zone not null,
+  heard_at timestamp with time zone default now() not null,
+  constraint processes_pkey PRIMARY KEY (id)
+);
+
 create unlogged table rate_limits (
   key text not null,
   points integer default 0 not null,
@@ -1298,6 +1308,7 @@ CREATE INDEX gallery_shares_by_user ON public.gallery_shares USING btree (user_i
 CREATE INDEX image_jobs_by_mask ON public.image_jobs USING btree (mask_id) WHERE (mask_id IS NOT NULL);
 CREATE INDEX image_jobs_by_reference ON public.image_jobs USING gin (reference_tokens) WHERE (reference_tokens <> '{}'::text[]);
 CREATE INDEX image_jobs_dismissed ON public.image_jobs USING btree (user_id, dismissed_at) WHERE (dismissed_at IS NOT NULL);
+CREATE INDEX image_jobs_failed ON public.image_jobs USING btree (finished_at) WHERE (state = ANY (ARRAY['failed'::text, 'unknown'::text]));
 CREATE INDEX image_jobs_keyless ON public.image_jobs USING btree (user_id) WHERE ((state = 'queued'::text) AND (key_looked_at IS NOT NULL));
 CREATE INDEX image_jobs_leased ON public.image_jobs USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 CREATE INDEX image_jobs_of_batch ON public.image_jobs USING btree (batch_id, batch_line) WHERE (batch_id IS NOT NULL);
@@ -1346,12 +1357,14 @@ CREATE INDEX receipts_of_user ON public.receipts USING btree (user_id, called_at
 CREATE INDEX receipts_open ON public.receipts USING btree (user_id) WHERE ((amount IS NULL) AND (charged <> 'no'::text) AND ((ended_at IS NULL) OR (look_at IS NOT NULL)));
 CREATE UNIQUE INDEX receipts_under_way ON public.receipts USING btree (kind, subject) WHERE (ended_at IS NULL);
 CREATE INDEX receipts_without_row ON public.receipts USING btree (user_id, key_id) WHERE ((usage_id IS NULL) AND (charged <> 'no'::text));
+CREATE INDEX replies_failed ON public.replies USING btree (finished_at) WHERE (state = ANY (ARRAY['failed'::text, 'unknown'::text]));
 CREATE INDEX replies_of_conversation ON public.replies USING btree (conversation_id);
 CREATE INDEX replies_unfinished ON public.replies USING btree (state, user_id, created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX reservations_of_user ON public.reservations USING btree (user_id, created_at, subject);
 CREATE INDEX saved_prompts_of_user ON public.saved_prompts USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expire);
 CREATE INDEX sign_ins_of_user ON public.sign_ins USING btree (user_id, last_seen_at DESC);
+CREATE INDEX spend_days_by_day ON public.spend_days USING btree (day);
 CREATE INDEX ssh_challenges_by_age ON public.ssh_challenges USING btree (created_at);
 CREATE INDEX ssh_keys_of_user ON public.ssh_keys USING btree (user_id, created_at DESC);
 CREATE UNIQUE INDEX ssh_keys_once_per_user ON public.ssh_keys USING btree (user_id, fingerprint) WHERE (revoked_at IS NULL);
@@ -1361,6 +1374,7 @@ CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, cre
 CREATE INDEX tags_by_hash ON public.tags USING btree (user_id, tag_hash(key));
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
+CREATE INDEX users_by_sign_in ON public.users USING btree (date_trunc('milliseconds'::text, (signed_in_at AT TIME ZONE 'utc'::text)) DESC, id DESC);
 CREATE INDEX window_tickets_by_expiry ON public.window_tickets USING btree (expires_at);
 CREATE INDEX window_tickets_of_sign_in ON public.window_tickets USING btree (sign_in_id);
 

@@ -23,18 +23,18 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   spend: {
     on: ['session', 'account', 'operators'],
     offers:
-      'budgets copy copy-queries cover-queries evidence in-doubt judge leave mine queries receipt receipt-view reservation-queries sentences upkeep view',
+      'admin-queries budgets copy copy-queries cover-queries evidence in-doubt judge leave mine quality queries receipt receipt-view reservation-queries sentences upkeep view',
   },
   operators: { on: ['session'], offers: 'act-queries bulletin-queries guard leave maintenance mine upkeep' },
   library: {
     on: ['session'],
     offers:
-      'change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused resized selected send send-copy storage-limit storage-queries upkeep uploads view',
+      'admin-queries change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused resized selected send send-copy storage-limit storage-queries upkeep uploads view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'admin-queries claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries terms unfetched upkeep view',
+      'admin-queries claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries stop-waiting terms unfetched upkeep view',
   },
   exports: {
     on: [
@@ -65,7 +65,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers:
-      'admin-queries answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked upkeep',
+      'admin-queries answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked stop-waiting upkeep',
   },
   backups: { on: ['library', 'images', 'chat'], offers: 'backup manifest parked' },
   moving: { on: ['session', 'account', 'library', 'imports', 'gallery', 'chat', 'agents'], offers: '' },

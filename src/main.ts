@@ -25,6 +25,7 @@ import { planStop, stopAll } from './stopping.ts'
 import { watchBodies } from './web/slow-bodies.ts'
 import { NICENESS, startHelper } from './work/helper.ts'
 import { startNews } from './work/news.ts'
+import { startPresence } from './work/presence.ts'
 
 const DRAIN_LIMIT_MS = 10_000
 
@@ -77,6 +78,7 @@ export async function start(
         log.error({ err: error }, 'the queue could not be started: nothing is tidied up'),
       )
     }
+    stops.push(startPresence(deps))
     log.info({ url, role: config.role, upstream: config.upstream }, 'ready')
     return { url, stop }
   } catch (error) {

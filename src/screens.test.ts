@@ -125,7 +125,19 @@ for (const { theme, language, size, touch, share } of glances) {
       { who: halfway, paths: ['/login/2fa'] },
       { who: handed, paths: ['/hand-over', '/hand-over?failed=refused', '/hand-over?failed=busy'] },
       { who: switching, paths: ['/hand-over', '/hand-over?failed=gateway'] },
-      { who: operator, paths: ['/gallery/reports', shown[2]!, '/admin', '/admin/bulletin', '/admin/log'] },
+      {
+        who: operator,
+        paths: [
+          '/gallery/reports',
+          shown[2]!,
+          '/admin',
+          '/admin/queue',
+          '/admin/people',
+          '/admin/money',
+          '/admin/bulletin',
+          '/admin/log',
+        ],
+      },
       {
         who: newcomer,
         paths: ['/images', '/library', '/chat', '/agents', '/account', '/gallery/mine', '/exports', '/spend'],

@@ -49,7 +49,8 @@ export interface Standing {
 }
 
 const MICRO = 1_000_000
-const WARN_AT = 0.8
+/** Such a share of a budget is nearly all of it. */
+export const WARN_AT = 0.8
 const ONE_BY_ONE = 'spend.budget.refused.one_at_once'
 const TRIES = 20
 const BETWEEN_TRIES_MS = 500
@@ -117,6 +118,23 @@ export async function standingsOf(
   await add('house_month', housePerMonth, 'month', 'all')
   // One's own may be let through, once: not unless those of the operator allow it too.
   return standings.toSorted((a, b) => Number(isOperators(b.budget)) - Number(isOperators(a.budget)))
+}
+
+/** How the operator's budgets for all together stand; none where none is kept. */
+export async function standingOfAll({ config }: Pick<Deps, 'config'>, db: Db): Promise<Standing[]> {
+  const { housePerDay, housePerMonth } = config.budgets
+  const kept = [
+    { budget: 'house_day', limit: housePerDay, unit: 'day' },
+    { budget: 'house_month', limit: housePerMonth, unit: 'month' },
+  ] as const
+  const standings: Standing[] = []
+  for (const { budget, limit, unit } of kept) {
+    if (limit === null) continue
+    const period = await queries.findPeriod(db, unit, 'UTC')
+    const use = await queries.sumUse(db, { of: 'all', from: period.from })
+    standings.push({ budget, limit, use, period: { ...period, zone: 'UTC' } })
+  }
+  return standings
 }
 
 export function isOperators(budget: BudgetName): boolean {

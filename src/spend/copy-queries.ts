@@ -3,7 +3,7 @@ import { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 
 /** Amounts are US dollars, in decimals as they are kept. */
-const ReceiptCopy = z.object({
+export const ReceiptCopy = z.object({
   id: z.string(),
   kind: z.enum(['picture', 'answer', 'title']),
   /** Of the job or the answer that it is for. */
@@ -47,7 +47,7 @@ const ReceiptCopy = z.object({
 })
 export type ReceiptCopy = z.output<typeof ReceiptCopy>
 
-const columns = `id, kind, subject, model, called_at, ended_at, charged, amount, estimate, asked, delivered, billed_by, billed_tier,
+export const receiptColumns = `id, kind, subject, model, called_at, ended_at, charged, amount, estimate, asked, delivered, billed_by, billed_tier,
   prices, reason, usage_id, billed_count, billed_rate, request_id, key_id, key_name, key_group, ssh_key_name,
   conversation_id, conversation_title`
 
@@ -55,7 +55,7 @@ const columns = `id, kind, subject, model, called_at, ended_at, charged, amount,
 export function listReceiptsOfJobs(db: Db, userId: number, jobIds: readonly string[]): Promise<ReceiptCopy[]> {
   return db.many(
     ReceiptCopy,
-    `select ${columns} from receipts
+    `select ${receiptColumns} from receipts
      where kind = 'picture' and subject = any($2) and user_id = $1 order by called_at, id`,
     [userId, jobIds],
   )
@@ -71,7 +71,7 @@ export async function mapNewest(
   if (subjects.length === 0) return new Map()
   const receipts = await db.many(
     ReceiptCopy,
-    `select distinct on (subject) ${columns} from receipts
+    `select distinct on (subject) ${receiptColumns} from receipts
      where kind = $2 and subject = any($3) and user_id = $1 order by subject, called_at desc`,
     [userId, kind, subjects],
   )
@@ -79,7 +79,7 @@ export async function mapNewest(
 }
 
 export function findReceipt(db: Db, userId: number, id: string): Promise<ReceiptCopy | null> {
-  return db.maybeOne(ReceiptCopy, `select ${columns} from receipts where id = $2 and user_id = $1`, [userId, id])
+  return db.maybeOne(ReceiptCopy, `select ${receiptColumns} from receipts where id = $2 and user_id = $1`, [userId, id])
 }
 
 /** Where a page of receipts ends: the next one begins behind it. */
@@ -94,7 +94,7 @@ export function listReceipts(
 ): Promise<ReceiptCopy[]> {
   return db.many(
     ReceiptCopy,
-    `select ${columns} from receipts
+    `select ${receiptColumns} from receipts
      where user_id = $1 and ($2::timestamptz is null or (called_at, id) < ($2, $3::uuid))
      order by called_at desc, id desc limit $4`,
     [userId, before?.calledAt ?? null, before?.id ?? null, limit],
@@ -111,7 +111,7 @@ export function listReceiptsOfDays(
 ): Promise<ReceiptCopy[]> {
   return db.many(
     ReceiptCopy,
-    `select ${columns} from receipts
+    `select ${receiptColumns} from receipts
      where user_id = $1 and called_at >= $2::date::timestamp at time zone $4
        and called_at < ($3::date + 1)::timestamp at time zone $4
        and ($5::timestamptz is null or (date_trunc('milliseconds', called_at), id) > ($5, $6::uuid))

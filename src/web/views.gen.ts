@@ -16,10 +16,20 @@ export interface Views {
   'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
   'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; hushed: number; pendingNotice: string | null }
   'admin/_acts': { acts: import('../admin/view.ts').ActView[] }
-  'admin/_nav': { at: 'overview' | 'bulletin' | 'log' }
+  'admin/_failures': { failures: import('../admin/view.ts').QueueView['failures'] }
+  'admin/_nav': { at: 'overview' | 'queue' | 'people' | 'money' | 'bulletin' | 'log' }
+  'admin/_outstanding': { outstanding: import('../spend/admin-queries.ts').Outstanding }
+  'admin/_people': { people: import('../admin/view.ts').PersonView[] }
+  'admin/_quality': { quality: import('../spend/quality.ts').Quality }
+  'admin/_range': { url: string; hours: number }
+  'admin/_tally': { pictures: import('../images/admin-queries.ts').Tally; answers: import('../images/admin-queries.ts').Tally }
   'admin/bulletin': { told: import('../admin/view.ts').BulletinView }
   'admin/index': { overview: import('../admin/view.ts').OverviewView }
   'admin/log': { log: import('../admin/view.ts').LogView }
+  'admin/money': { told: import('../admin/view.ts').MoneyView }
+  'admin/people': { people: import('../admin/view.ts').PeopleView }
+  'admin/person': { person: import('../admin/view.ts').PersonView; acts: import('../admin/view.ts').ActView[] }
+  'admin/queue': { queue: import('../admin/view.ts').QueueView }
   'agents/_obstacle': { id: string; obstacle: import('../account/view.ts').ObstacleView }
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
