@@ -19,6 +19,7 @@ import { visits } from './session/queries.ts'
 import { sessionRoutes } from './session/routes.ts'
 import { hadSession, newSessionId, saveBeforeRedirects, sessionCookie } from './session/session-data.ts'
 import { SessionStore } from './session/store.ts'
+import { lookAtAllOf } from './spend/queries.ts'
 import { errorHandler, notFound } from './web/errors.ts'
 import { createEventStreams } from './web/event-stream.ts'
 import type { Translate } from './web/i18n.ts'
@@ -95,7 +96,12 @@ export function createApp(deps: Deps): App {
     web.use(tellBulletin(deps, openBulletin(deps)))
     web.use(preferenceRoutes(config))
     web.use(announcementRoutes(deps))
-    web.use(sessionRoutes(deps, rememberSignIn(deps)))
+    web.use(
+      sessionRoutes(deps, async (session, ...from) => {
+        await rememberSignIn(deps)(session, ...from)
+        await lookAtAllOf(deps.db, session.user.id)
+      }),
+    )
     web.use(room('/account/delete', async () => (await import('./departures/routes.ts')).departureRoutes(deps)))
     web.use(accountRoutes(deps))
     web.use(room('/palette', async () => (await import('./palette/routes.ts')).paletteRoutes(deps)))

@@ -193,11 +193,25 @@ export function claimDueReceipts(db: Db, limit: number, lostWorksSeconds: number
 }
 
 /** Of these, the ones that nobody has settled meanwhile are looked at again then. */
-export async function postponeLook(db: Db, receipts: readonly Receipt[], until: Date): Promise<void> {
-  await db.run(`update receipts set look_at = $2 where id = any($1) and look_at is not null`, [
-    receipts.map(({ id }) => id),
-    until,
-  ])
+export async function postponeLook(db: Db, receipts: readonly Receipt[], seconds: number): Promise<void> {
+  await db.run(
+    `update receipts set look_at = now() + make_interval(secs => $2) where id = any($1) and look_at is not null`,
+    [receipts.map(({ id }) => id), seconds],
+  )
+}
+
+/** The gateway can be asked again in the name of this person: what could not be looked up is not waited for any longer. */
+export async function lookAtAllOf(db: Db, userId: number): Promise<void> {
+  await db.run(
+    `update receipts set look_at = now() where user_id = $1 and look_at > now() and ended_at is not null
+       and amount is null and charged <> 'no'`,
+    [userId],
+  )
+}
+
+/** The time by which receipts are kept: that of this machine may be another. */
+export async function clock(db: Db): Promise<Date> {
+  return (await db.one(z.object({ now: z.date() }), `select clock_timestamp() as now`)).now
 }
 
 /** Whoever has it is alone in joining this person's calls and rows. */

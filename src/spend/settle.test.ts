@@ -42,6 +42,12 @@ const outcomeOf = async (id: string) => {
   )
   return rows[0]!.outcome
 }
+const looksAt = async (subject: string) => {
+  const { rows } = await app.db.pool.query<{ looks: number }>(`select looks from receipts where subject = $1`, [
+    subject,
+  ])
+  return rows[0]?.looks ?? 0
+}
 const rowsOf = ({ email }: Person) => {
   const { id } = app.mock.control.user(email)
   return app.mock.state.usage.filter(row => row.user_id === id)
@@ -352,6 +358,35 @@ test('an amount that could not be looked up in time is known when the gateway te
   await until('the amount', async () => (await jobRow(app.db, id)).cost)
 })
 
+test('a machine whose clock is wrong does not say too early that nothing was charged', async () => {
+  const person = await alice(app)
+  const id = await broken(person, 'judged by a clock that is ahead', { cut: 'after_headers', noUsage: true })
+  await inAnHour(async () => {
+    const before = await looksAt(id)
+    await app.db.run(`update receipts set look_at = now() where subject = $1`, [id])
+    await until('a look', async () => (await looksAt(id)) > before)
+  })
+  assert.equal((await jobRow(app.db, id)).charged, 'unknown')
+  assert.equal(await outcomeOf(id), 'too_early')
+})
+
+test('whoever signs in again is told at once what could not be looked up meanwhile', async () => {
+  const person = await alice(app)
+  const { id: userId } = app.mock.control.user(person.email)
+  const away = app.mock.control.fault({
+    match: { path: usagePath, email: person.email },
+    reply: 'panel_error',
+    times: 99,
+  })
+  const id = await ask(person, 'its bill is not to be had')
+  await until('a look', async () => (await looksAt(id)) > 0)
+  await app.db.run(`update receipts set look_at = now() + interval '1 hour' where user_id = $1`, [userId])
+  app.mock.control.release(away)
+  app.mock.control.clearFaults()
+  await signedIn(app, person.email)
+  await until('the cost', async () => (await jobRow(app.db, id)).cost)
+})
+
 test('who looks while somebody else settles the same person looks again soon', async () => {
   const person = await alice(app)
   const { id: userId } = app.mock.control.user(person.email)
@@ -411,3 +446,21 @@ test('one look serves every call of a person, and settling leaves most of the mi
   await person.post(`/images/${inDoubt}/check`)
   assert.equal((await jobRow(app.db, inDoubt)).charged, 'no')
 })
+
+/** With the clock of this process that much ahead. */
+async function inAnHour(work: () => Promise<void>): Promise<void> {
+  const Clock = Date
+  const now = () => Clock.now() + 3_600_000
+  globalThis.Date = class extends Clock {
+    static override now = now
+
+    constructor(...of: [] | [number]) {
+      super(of[0] ?? now())
+    }
+  } as DateConstructor
+  try {
+    await work()
+  } finally {
+    globalThis.Date = Clock
+  }
+}

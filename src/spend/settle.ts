@@ -51,9 +51,10 @@ export async function settle(
     deps.log.info({ err: error, user: first.userId }, 'the gateway did not tell what was billed')
   }
   await inTurn(deps.db, queries.settlingLock, first, async tx => {
+    const now = await queries.clock(tx)
     for (const receipt of await queries.listUnexplained(tx, receipts)) {
       const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt)
-      const lookAt = nextLook(receipt, verdict, usage?.askedAt ?? null)
+      const lookAt = nextLook(receipt, verdict, usage?.askedAt ?? null, now)
       await queries.recordVerdict(tx, receipt, verdict, lookAt)
       const isNews = receipt.charged !== 'yes' || verdict.amount !== null
       if (isNews) await tell(tx, receipt, withUntil(verdict, receipt, lookAt))
@@ -72,9 +73,9 @@ function withUntil(verdict: Verdict, receipt: queries.EndedReceipt, lookAt: Date
  * After 1, 2, 4 … 60 seconds, and once when the gateway can no longer be working on it; where it could not be asked, for
  * as long as it keeps its rows.
  */
-function nextLook(receipt: queries.EndedReceipt, verdict: Verdict, heardAt: Date | null): Date | null {
+function nextLook(receipt: queries.EndedReceipt, verdict: Verdict, heardAt: Date | null, at: Date): Date | null {
   if (verdict.usageId !== null || verdict.charged === 'no' || verdict.amount !== null) return null
-  const now = Date.now()
+  const now = at.getTime()
   const end = receipt.worksUntil.getTime()
   const backOff = 1000 * 2 ** Math.min(receipt.looks, 12)
   if (!heardAt && now > end) {

@@ -3,6 +3,7 @@ import type { Caller } from '../gateway/client.ts'
 import type { Usage } from '../gateway/schemas.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { countPanelCalls } from '../session/panel-queries.ts'
+import { clock } from './queries.ts'
 
 const PAGE_SIZE = 200
 const MOST_PAGES = 5
@@ -12,7 +13,7 @@ export interface UsageList {
   rows: Usage[]
   /** They reach back to then: a call after that without a row among them has none. */
   since: Date
-  /** When they were asked for: of what was billed later they know nothing. */
+  /** When they were asked for, by the clock of the database: of what was billed later they know nothing. */
   askedAt: Date
 }
 
@@ -27,7 +28,7 @@ export async function readUsage(
   token: Secret,
   since: Date,
 ): Promise<UsageList> {
-  const askedAt = new Date()
+  const askedAt = await clock(deps.db)
   const rows: Usage[] = []
   let oldest = new Date()
   for (let page = 1; page <= MOST_PAGES && oldest >= since; page++) {

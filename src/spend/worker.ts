@@ -10,7 +10,9 @@ const RECEIPTS_AT_ONCE = 500
 const LOOKS_AT_ONCE = 10
 const STOP_WITHIN_MS = 5_000
 /** After a look that came to nothing, such as beside another at the same person's calls. */
-const AGAIN_AFTER_MS = 2_000
+const AGAIN_AFTER_SECONDS = 2
+/** When this minute has no room for a look. */
+const FULL_SECONDS = 10
 
 /**
  * Settles by itself what was called and may have been charged, of whatever kind: one look serves all calls of a person.
@@ -44,7 +46,7 @@ export function startSettling(
       const look: Promise<void> = lookFor(receipts)
         .catch(async error => {
           deps.log.error({ err: error, user: receipts[0]!.userId }, 'bills could not be settled')
-          await queries.postponeLook(deps.db, receipts, new Date(Date.now() + AGAIN_AFTER_MS))
+          await queries.postponeLook(deps.db, receipts, AGAIN_AFTER_SECONDS)
         })
         // They come again when their claim has run out.
         .catch(error => deps.log.warn({ err: error }, 'the next look at bills could not be set'))
@@ -57,8 +59,7 @@ export function startSettling(
   async function lookFor(receipts: readonly queries.EndedReceipt[]): Promise<void> {
     const { userId } = receipts[0]!
     if (await takeSettlingLook(deps.db, userId)) return settle(deps, receipts, tell, { asked: false })
-    const nextMinute = new Date(Math.ceil((Date.now() + 1) / 60_000) * 60_000)
-    await queries.postponeLook(deps.db, receipts, nextMinute)
+    await queries.postponeLook(deps.db, receipts, FULL_SECONDS)
   }
 
   const timer = setInterval(tick, deps.config.worker.tickSeconds * 1000)
