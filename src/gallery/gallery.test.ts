@@ -295,7 +295,7 @@ test('thousands are shared part by part: asked about first, each of them can be 
   const seen: string[] = []
   for (let next: string | undefined = `${location.split('?')[0]}/pictures`; next; ) {
     const page: Page = await owner.get(next)
-    seen.push(...page.html.querySelectorAll('.to-share .caption-prompt').map(({ text }) => text))
+    seen.push(...page.html.querySelectorAll('.to-share .share-prompt').map(({ text }) => text))
     next = page.html.querySelector('.older a')?.getAttribute('href')
   }
   assert.equal(seen.length, 1230)

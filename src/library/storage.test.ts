@@ -100,7 +100,9 @@ test('the page says what takes the room, and emptying the trash sets it free', a
   const gone = await makePicture(app, owner, 'a doomed heron')
   await app.db.run(`update files set bytes = 3000000 where token = $1`, [gone.token])
   await owner.post(`/library/${gone.id}/delete`)
-  assert.match((await owner.get('/library/storage')).text, /Trash<\/a><\/dt><dd>3 MB/)
+  const use = (await owner.get('/library/storage')).text
+  assert.match(use, /Trash<\/a><\/dt><dd>3 MB/)
+  assert.match(use, /of 10\.7 GB used/)
 
   const trash = await owner.get('/library/trash')
   assert.match(trash.text, /30 days left/)

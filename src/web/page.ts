@@ -139,5 +139,7 @@ function formatSize(bytes: number, lang: Language): string {
     value /= 1000
     unit++
   }
-  return `${value.toLocaleString(lang, { maximumFractionDigits: value < 10 && unit > 0 ? 1 : 0 })} ${units[unit]}`
+  // Of gigabytes tenths are many pictures: 10 GiB are no 11 GB.
+  const exact = unit === 3 ? 100 : unit > 0 ? 10 : 0
+  return `${value.toLocaleString(lang, { maximumFractionDigits: value < exact ? 1 : 0 })} ${units[unit]}`
 }
