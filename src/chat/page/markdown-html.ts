@@ -12,6 +12,9 @@ const MOST_TABLES = 12
 /** Characters of a line that tell what it is. */
 const TELLING = 7
 const LONGEST_LABEL = 80
+const MATH = /^\\\((.+?)\\\)|^\\\[(.+?)\\\]|^\$\$([^$]+)\$\$|^\$([^\s$](?:[^\n$]*[^\s$\\])?)\$/s
+/** An amount that a word follows. */
+const PRICE = /^\d[\d.,]*\s+\p{L}{2,}/u
 const LANGUAGE = /^[\w+#.-]{1,30}$/
 
 /**
@@ -106,8 +109,8 @@ function inlineMath(state: StateInline, silent: boolean): boolean {
   const { src, pos } = state
   if (src[pos] !== '$' && src[pos] !== '\\') return false
   const rest = src.slice(pos, pos + 2_000)
-  const found = /^\\\((.+?)\\\)|^\\\[(.+?)\\\]|^\$\$([^$]+)\$\$|^\$([^\s$](?:[^\n$]*[^\s$\\])?)\$(?!\d)/s.exec(rest)
-  if (!found) return false
+  const found = MATH.exec(rest)
+  if (!found || (found[4] !== undefined && isMoneyOrName(src, pos, found))) return false
   if (!silent) {
     const token = state.push('math_inline', 'code', 0)
     token.content = found
@@ -117,6 +120,12 @@ function inlineMath(state: StateInline, silent: boolean): boolean {
   }
   state.pos += found[0].length
   return true
+}
+
+/** `$HOME/$USER`, `US$5 or A$6`, `$5 to 10$`: dollars that are no brackets of a formula. */
+function isMoneyOrName(src: string, pos: number, [whole, , , , inner = '']: RegExpExecArray): boolean {
+  const isWord = (letter: string | undefined) => letter !== undefined && /[\w{(]/.test(letter)
+  return /[A-Za-z0-9]/.test(src[pos - 1] ?? '') || isWord(src[pos + whole.length]) || PRICE.test(inner)
 }
 
 /** The same on lines of its own. */

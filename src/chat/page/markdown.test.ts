@@ -10,6 +10,26 @@ const growMarkdown = (id: string) => markdown.growMarkdown(1, id)
 /** With the elements inside `pre`. */
 const parse = (html: string) => parseHtml(html, { blockTextElements: { script: true, style: true } })
 
+test('dollars of variables and of prices are no formulas; formulas beside them are', async () => {
+  const plain = [
+    'Set $HOME/$USER/.cache first',
+    'echo $\u007bHOME}:$\u007bPATH} and $(pwd)/$(date)',
+    'between $5 and 10$ a month',
+    'US$5 or A$6, $1,000/$2,000, R$5$',
+    'from $3 to $4$5',
+  ]
+  for (const text of plain) {
+    const html = await renderMarkdown(text)
+    assert.doesNotMatch(html, /class="math"/, text)
+    assert.equal(parse(html).text.trim(), text)
+  }
+  const html = parse(await renderMarkdown('For $x$, $2x + 1$ and ($n$) it is $\\frac{1}{2}$.'))
+  assert.deepEqual(
+    html.querySelectorAll('code.math').map(each => each.text),
+    ['x', '2x + 1', 'n', '\\frac{1}{2}'],
+  )
+})
+
 test('tables, lists, tasks, code and math become plain elements with classes', async () => {
   const html = await renderMarkdown(
     '# T\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n- [x] done\n- [ ] open\n\n```ts\nconst a = 1\n```\n\nso \\(a_b*c*\\) and $x^2$ cost $5 and $6.\n\n$$\na *b* c\n$$\n',
