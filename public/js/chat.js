@@ -1,3 +1,4 @@
+import { addTools } from './chat-code.js'
 import { start as startAttaching } from './chat-files.js'
 import { start as startPlace } from './chat-place.js'
 import { explain, start as startSending } from './chat-send.js'
@@ -179,12 +180,12 @@ function end() {
 
 function copying() {
   document.addEventListener('click', async event => {
-    const button = event.target.closest('[data-copy-from],[data-copy-said],.copy-code')
+    const button = event.target.closest('[data-copy-from],[data-copy-said]')
     if (!button) return
     try {
       const text = button.dataset.copyFrom
         ? await (await fetch(button.dataset.copyFrom)).text()
-        : button.closest('.code,.message').querySelector('code,.said').textContent
+        : button.closest('.message').querySelector('.said').textContent
       await navigator.clipboard.writeText(text)
       toast(words.copied)
     } catch {
@@ -193,15 +194,8 @@ function copying() {
   })
 }
 
-/** A copy button on every block of code; the HTML of an answer is the same for every language. */
+/** What the HTML of an answer lacks. */
 function decorate(within) {
   for (const tail of within.querySelectorAll('.writing .tail')) drawTail(tail)
-  const label = document.querySelector('[data-copy-code]')?.dataset.copyCode
-  for (const code of within.querySelectorAll('.prose .code:not(:has(.copy-code))')) {
-    const button = document.createElement('button')
-    button.type = 'button'
-    button.className = 'copy-code'
-    button.textContent = label
-    code.prepend(button)
-  }
+  addTools(within)
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
@@ -55,6 +56,15 @@ test('a conversation, from the first question to the edit of a picture, seen liv
   await page.waitForURL(/\/chat\/[0-9a-f-]{36}$/)
   await page.waitForSelector('.answer.state-done .code .hljs-keyword')
   await page.waitForSelector('.answer .copy-code')
+  const code = page.locator('.answer .code').first()
+  const saved = page.waitForEvent('download')
+  await code.locator('.save-code').click()
+  const file = await saved
+  assert.match(file.suggestedFilename(), /^code\.[a-z]+$/)
+  assert.equal(readFileSync((await file.path())!, 'utf8'), await code.locator('code').textContent())
+  await code.locator('.wrap-code').click()
+  assert.equal(await code.locator('.wrap-code').getAttribute('aria-pressed'), 'true')
+  assert.equal(await code.locator('code').evaluate(each => getComputedStyle(each).whiteSpace), 'pre-wrap')
   const other = await openPage(browser, app.url, person)
   await other.page.goto(page.url())
 
