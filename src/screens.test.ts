@@ -146,12 +146,14 @@ for (const { theme, language, size, touch, share } of glances) {
     ]
     const found: string[] = []
     for (const { who, paths } of visits) {
-      if (who !== guest) {
-        for (const choice of [{ theme }, { language }]) await who.post('/preferences', { ...choice, back: '/account' })
-      }
       const { page, context, complaints } = await openPage(browser, app.url, who, options)
+      const choices = { theme, lang: language }
+      await context.addCookies(Object.entries(choices).map(([name, value]) => ({ name, value, url: app.url })))
       for (const path of someOf(paths, share)) {
         await page.goto(path)
+        const html = page.locator('html')
+        const chosen = [await html.getAttribute('lang'), await html.getAttribute('data-theme')]
+        assert.deepEqual(chosen, [language, theme], path)
         found.push(...(await hindrances(page)).map(hindrance => `${path}: ${hindrance}`))
       }
       await context.close()
