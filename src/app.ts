@@ -93,7 +93,8 @@ export function createApp(deps: Deps): App {
       room('', async () => (await import('./agents/assets.ts')).assetRoutes(deps)),
     )
     web.use(loadViewer(deps))
-    web.use(tellBulletin(deps, openBulletin(deps)))
+    const bulletin = openBulletin(deps)
+    web.use(tellBulletin(deps, bulletin))
     web.use(preferenceRoutes(config))
     web.use(announcementRoutes(deps))
     web.use(
@@ -116,6 +117,9 @@ export function createApp(deps: Deps): App {
     web.use(room('/exports', async () => (await import('./exports/routes.ts')).exportRoutes(deps)))
     web.use(room('/imports', async () => (await import('./imports/routes.ts')).importRoutes(deps)))
     web.use(room('/admin', async () => (await import('./admin/routes.ts')).adminRoutes(deps)))
+    if (config.statusPage) {
+      web.use(room('/status', async () => (await import('./admin/status-routes.ts')).statusRoutes(deps, bulletin)))
+    }
     web.use(room('/gallery', gallery))
     web.use(room('/shared', gallery))
     web.get('/', (_req, res) => {

@@ -25,7 +25,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     offers:
       'admin-queries budgets copy copy-queries cover-queries evidence in-doubt judge leave mine quality queries receipt receipt-view reservation-queries sentences upkeep view',
   },
-  operators: { on: ['session'], offers: 'act-queries bulletin-queries guard leave maintenance mine upkeep' },
+  operators: { on: ['session'], offers: 'act-queries bulletin bulletin-queries guard leave maintenance mine upkeep' },
   library: {
     on: ['session'],
     offers:

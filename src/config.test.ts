@@ -62,6 +62,7 @@ const mistakes: Record<string, string> = {
   LOG_LEVEL: 'loud',
   OTEL_EXPORTER_OTLP_ENDPOINT: '127.0.0.1:4318',
   OTEL_EXPORTER_OTLP_HEADERS: 'nothing',
+  PLAYGROUND_STATUS_PAGE: 'on',
   PLAYGROUND_GALLERY: 'closed',
   PLAYGROUND_GALLERY_LICENCE: 'x'.repeat(501),
   PLAYGROUND_STORAGE_PER_USER: '10GB',

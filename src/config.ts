@@ -38,6 +38,8 @@ export interface Config {
   keepLocalAssets: boolean
   /** Pictures may be seen by whoever knows their token. */
   publicAssets: boolean
+  /** A page for everybody on how this place does. */
+  statusPage: boolean
   /** Who may look at the gallery and at what is shared by link, and the sentence that who shares agrees to. */
   gallery: { open: 'public' | 'members' | 'off'; licence: string | null }
   limits: {
@@ -153,6 +155,7 @@ export function loadConfig(environment?: NodeJS.ProcessEnv): Readonly<Config> {
     thumbnailEdge: env.PLAYGROUND_THUMBNAIL_WIDTH,
     keepLocalAssets: env.PLAYGROUND_KEEP_LOCAL_ASSETS,
     publicAssets: env.PLAYGROUND_PUBLIC_ASSETS,
+    statusPage: env.PLAYGROUND_STATUS_PAGE,
     gallery: { open: env.PLAYGROUND_GALLERY, licence: env.PLAYGROUND_GALLERY_LICENCE?.trim() ?? null },
     limits: {
       runningPerUser: env.PLAYGROUND_RUNNING_PER_USER,

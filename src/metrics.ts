@@ -69,6 +69,29 @@ export function createMetrics() {
       help: 'At so many bytes no new picture is begun',
       registers,
     }),
+    paidCalls: new Counter({
+      name: 'playground_paid_calls_total',
+      help: 'Calls whose bill has come, by kind and by the verdict on what was asked, delivered and billed',
+      labelNames: ['kind', 'verdict'],
+      registers,
+    }),
+    estimated: new Counter({
+      name: 'playground_estimated_usd_total',
+      help: 'US dollars that were told before calls whose bill has come',
+      registers,
+    }),
+    misestimated: new Counter({
+      name: 'playground_misestimated_usd_total',
+      help: 'US dollars by which the bills of those calls missed that, above or below',
+      registers,
+    }),
+    pictureSeconds: new Histogram({
+      name: 'playground_picture_seconds',
+      help: 'Time of a paid call that brought a picture, by model and by group of the key: the first twenty of each, then other',
+      labelNames: ['model', 'group'],
+      buckets: [1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200],
+      registers,
+    }),
     pictures: new Counter({ name: 'playground_pictures_total', help: 'Pictures stored', registers }),
   }
 }

@@ -15,6 +15,19 @@ before(async () => {
 
 const idOf = ({ email }: Person) => app.mock.control.user(email).id
 
+/** What they were charged, once all their bills have come. */
+async function billed(person: Person): Promise<string> {
+  const { rows } = await until('the bills', async () => {
+    const found = await app.db.pool.query<{ usd: string; open: number }>(
+      `select sum(amount) filter (where charged = 'yes')::float8::text as usd,
+         count(*) filter (where amount is null and charged <> 'no')::int as open from receipts where user_id = $1`,
+      [idOf(person)],
+    )
+    return found.rows[0]!.open === 0 && found
+  })
+  return rows[0]!.usd
+}
+
 async function textOf(path: string, selector = 'main'): Promise<string> {
   const page = await admin.get(path)
   assert.equal(page.status, 200, page.text.slice(0, 300))
@@ -117,22 +130,41 @@ test('what is stuck is named with what to do, and freed; nothing that was sent i
   app.mock.control.release()
 })
 
-test('usage is that of the receipts, and a picture that was paid for and did not come is counted', async () => {
+test('usage is that of the receipts, and bills are counted in metrics', async () => {
   const person = await rich(app, await alice(app))
-  for (const prompt of ['one that comes', 'one that is billed #fail-empty'])
-    await jobEnd(app.db, await ask(person, prompt))
-  const { rows } = await until('the bills', async () => {
-    const found = await app.db.pool.query<{ usd: string; open: number }>(
-      `select sum(amount) filter (where charged = 'yes')::float8::text as usd,
-         count(*) filter (where amount is null and charged <> 'no')::int as open from receipts where user_id = $1`,
-      [idOf(person)],
-    )
-    return found.rows[0]!.open === 0 && found
-  })
-  assert.match(
-    await textOf(`/admin/people/${idOf(person)}`),
-    new RegExp(`This month ?\\$${rows[0]!.usd.replace('.', '\\.')}`),
-  )
+  for (const prompt of ['one that comes', 'one that is billed']) await jobEnd(app.db, await ask(person, prompt))
+  const usd = await billed(person)
+  assert.match(await textOf(`/admin/people/${idOf(person)}`), new RegExp(`This month ?\\$${usd.replace('.', '\\.')}`))
   assert.match(await textOf('/admin/money', '#admin-quality'), /Brought a picture ?\d+ of \d+/)
   assert.match(await textOf('/admin', 'main'), /Processes ?all · \d/)
+
+  const metrics = await until('the bills to be counted', async () => {
+    const { text } = await app.browser().get('/metrics')
+    return /playground_paid_calls_total\{kind="picture",verdict="as_asked"\} [1-9]/.test(text) && text
+  })
+  assert.match(metrics, /playground_picture_seconds_count\{model="gpt-image-2",group="[^"]+"\} [1-9]/)
+  assert.match(metrics, /playground_estimated_usd_total \d/)
+  assert.match(metrics, /playground_misestimated_usd_total \d/)
+})
+
+test('the page for everybody is there where the operator wants it: nobody’s data, and nothing asked of the gateway', async () => {
+  assert.equal((await app.browser().get('/status')).status, 404)
+  const person = await rich(app, await alice(app))
+  await makePicture(app, person, 'words of hers')
+  await billed(person)
+  const open = await app.another({ role: 'web', statusPage: true })
+  const asked = app.mock.control.panelCalls().length
+  const guest = open.browser()
+  for (let visit = 0; visit < 5; visit++) assert.equal((await guest.get('/status')).status, 200)
+  const { text, html } = await guest.get('/status')
+  assert.equal(app.mock.control.panelCalls().length, asked)
+  const told = html.querySelector('#status')!.text.replace(/\s+/g, ' ')
+  assert.match(told, /Gateway ?answers/)
+  assert.match(told, /Calls that brought a picture ?\d+\.\d %/)
+  for (const personal of [person.email, admin.email, 'words of hers', 'OpenAI'])
+    assert.ok(!text.includes(personal), personal)
+
+  await admin.post('/admin/bulletin/maintenance', { did: 'begin' })
+  await until('maintenance to be told', async () => /Maintenance is under way/.test((await guest.get('/status')).text))
+  await admin.post('/admin/bulletin/maintenance', { did: 'end' })
 })

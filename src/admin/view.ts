@@ -89,3 +89,17 @@ export interface MoneyView {
   ofAll: { budget: BudgetName; limit: number; spent: number; held: number }[]
   near: { userId: number; email: string | null; usd: number; period: 'day' | 'month'; limit: number }[]
 }
+
+/** How the place does, for everybody. */
+export interface StatusView {
+  gateway: 'there' | 'away' | 'unknown'
+  /** Pictures that wait. */
+  queued: number
+  /** Medians of the last hours; null where nothing was asked. */
+  waitSeconds: number | null
+  pictureSeconds: number | null
+  /** A share. */
+  success: number | null
+  maintenance: Maintenance | null
+  at: Date
+}

@@ -102,3 +102,14 @@ const Queued = z.object({ id: z.string(), userId: z.number() })
 export function listQueued(db: Db, userId: number): Promise<z.output<typeof Queued>[]> {
   return db.many(Queued, `select id, user_id from image_jobs where user_id = $1 and state = 'queued'`, [userId])
 }
+
+/** Seconds from asking to beginning, of these jobs; null for none. */
+export async function medianWait(db: Db, ids: readonly string[]): Promise<number | null> {
+  const { seconds } = await db.one(
+    z.object({ seconds: z.number().nullable() }),
+    `select percentile_cont(0.5) within group (order by extract(epoch from started_at - created_at)::float8) as seconds
+     from image_jobs where id = any($1::uuid[]) and started_at is not null`,
+    [ids],
+  )
+  return seconds
+}

@@ -218,6 +218,14 @@ const Pictures = z
           '任何知道 token 的人都能在 `/api/playground/assets/<token>` 看到对应图片（回收站里的除外）',
         ],
       }),
+    PLAYGROUND_STATUS_PAGE: yesOrNo()
+      .prefault('false')
+      .register(about, {
+        meaning: [
+          'at `/status`, show everybody how this place does: gateway, waiting times, success of the last hours, maintenance; nobody’s data',
+          '在 `/status` 向所有人公开服务状态：网关、等待时间、最近的成功率和维护情况，不含任何个人数据',
+        ],
+      }),
     PLAYGROUND_GALLERY: oneOf('public', 'members', 'off')
       .prefault('public')
       .register(about, {

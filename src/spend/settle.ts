@@ -4,13 +4,15 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import { countPanelCalls } from '../session/panel-queries.ts'
 import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
 import { inTurn } from '../web/turns.ts'
+import { listReceiptsById } from './copy-queries.ts'
 import type { Verdict } from './evidence.ts'
+import { observePaid } from './observe.ts'
 import * as queries from './queries.ts'
 import type { Tell } from './receipt.ts'
 import { readUsage, type UsageList } from './usage.ts'
 import { CLOCKS_MS, mayTellAmounts, unheard, verdictOn } from './verdict.ts'
 
-export type SettleDeps = Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log'>
+export type SettleDeps = Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log' | 'metrics'>
 
 const MOST_SECONDS_BETWEEN_LOOKS = 60
 const MOST_SECONDS_UNHEARD = 3600
@@ -50,17 +52,21 @@ export async function settle(
     if (!(error instanceof GatewayError || error instanceof PanelError || error instanceof SignedOut)) throw error
     deps.log.info({ err: error, user: first.userId }, 'the gateway did not tell what was billed')
   }
-  await inTurn(deps.db, queries.settlingLock, first, async tx => {
+  const paid = await inTurn(deps.db, queries.settlingLock, first, async tx => {
+    const billed: string[] = []
     const now = await queries.clock(tx)
     for (const receipt of await queries.listUnexplained(tx, receipts)) {
       const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt)
       const lookAt = nextLook(receipt, verdict, usage?.askedAt ?? null, now)
       await queries.recordVerdict(tx, receipt, verdict, lookAt)
+      if (verdict.charged === 'yes' && verdict.amount !== null && receipt.amount === null) billed.push(receipt.id)
       const isNews = receipt.charged !== 'yes' || verdict.amount !== null
       if (isNews) await tell(tx, receipt, withUntil(verdict, receipt, lookAt))
       if (verdict.usageId !== null) await queries.lookAgainAtUnclear(tx, receipt.userId)
     }
+    return billed
   })
+  if (paid.length > 0) observePaid(deps.metrics, await listReceiptsById(deps.db, paid))
 }
 
 function withUntil(verdict: Verdict, receipt: queries.EndedReceipt, lookAt: Date | null): Verdict {

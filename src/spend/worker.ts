@@ -19,7 +19,7 @@ const FULL_SECONDS = 10
  * A call whose end is given up is settled as one that broke.
  */
 export function startSettling(
-  deps: Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log' | 'config'>,
+  deps: Pick<Deps, 'db' | 'gateway' | 'sealer' | 'log' | 'config' | 'metrics'>,
   kinds: readonly CallKind[],
 ): { stop(): Promise<void> } {
   const tellers = new Map(kinds.map(({ kind, tell }) => [kind, tell]))

@@ -157,6 +157,17 @@ export function adminSamples(): { [K in AdminViews]: Views[K][] } {
       { person: someone, acts },
       { person: { ...someone, email: '', role: 'admin', isLeaving: true, queued: 0 }, acts: [] },
     ],
+    'admin/status': (['there', 'away', 'unknown'] as const).map(gateway => ({
+      status: {
+        gateway,
+        queued: 2,
+        waitSeconds: gateway === 'there' ? 1.2 : null,
+        pictureSeconds: gateway === 'there' ? 21 : null,
+        success: gateway === 'there' ? 0.98 : null,
+        maintenance: gateway === 'unknown' ? { since: at, until: null } : null,
+        at,
+      },
+    })),
     'admin/queue': [{ queue }, { queue: { ...queue, lines: [], stuck: [], failures: [] } }],
     'admin/log': [
       { log: { acts, who: null, older: '/admin/log?before=1' } },

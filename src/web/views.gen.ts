@@ -30,6 +30,7 @@ export interface Views {
   'admin/people': { people: import('../admin/view.ts').PeopleView }
   'admin/person': { person: import('../admin/view.ts').PersonView; acts: import('../admin/view.ts').ActView[] }
   'admin/queue': { queue: import('../admin/view.ts').QueueView }
+  'admin/status': { status: import('../admin/view.ts').StatusView }
   'agents/_obstacle': { id: string; obstacle: import('../account/view.ts').ObstacleView }
   'agents/_payers': { payers: import('../agents/view.ts').PayersView; chosen: string; id: string }
   'agents/index': { keys: import('../agents/view.ts').SshKeyView[]; form: import('../agents/view.ts').BindForm; payers: import('../agents/view.ts').PayersView }
