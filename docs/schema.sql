@@ -256,6 +256,7 @@ create table accounts (
   time_zone text,
   budget_notice jsonb,
   hushed_advice text[] default '{}'::text[] not null,
+  honours jsonb default '[]'::jsonb not null,
   key_why text,
   constraint accounts_pkey PRIMARY KEY (user_id),
   constraint accounts_key_why_check CHECK ((key_why = ANY (ARRAY['pictures'::text, 'plan'::text, 'cheapest'::text])))
@@ -587,6 +588,23 @@ create table gallery_shares (
   cancel_requested_at timestamp with time zone,
   constraint gallery_shares_pkey PRIMARY KEY (id),
   constraint gallery_shares_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'queued'::text, 'running'::text, 'done'::text, 'stopped'::text, 'undone'::text])))
+);
+
+create table honours (
+  user_id bigint not null,
+  key_id bigint not null,
+  key_group text not null,
+  model text not null,
+  parameter text not null,
+  samples integer not null,
+  recent text not null,
+  verdict text not null,
+  since timestamp with time zone not null,
+  asked text not null,
+  came text not null,
+  constraint honours_pkey PRIMARY KEY (user_id, key_id, key_group, model, parameter),
+  constraint honours_parameter_check CHECK ((parameter = ANY (ARRAY['size'::text, 'n'::text, 'quality'::text, 'format'::text, 'background'::text, 'previews'::text]))),
+  constraint honours_verdict_check CHECK ((verdict = ANY (ARRAY['unknown'::text, 'honoured'::text, 'changed'::text, 'ignored'::text])))
 );
 
 create table image_batches (
@@ -962,6 +980,7 @@ CASE
     WHEN (charged = 'no'::text) THEN (0)::numeric
     ELSE COALESCE(amount, held, estimate, (0)::numeric)
 END) stored not null,
+  previews_came integer,
   constraint receipts_user_id_usage_id_key UNIQUE (user_id, usage_id),
   constraint receipts_pkey PRIMARY KEY (id),
   constraint receipts_billed_by_check CHECK ((billed_by = ANY (ARRAY['picture'::text, 'tokens'::text]))),
@@ -1236,6 +1255,7 @@ alter table gallery_reports add constraint gallery_reports_exhibit_id_fkey FOREI
 alter table gallery_reports add constraint gallery_reports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table gallery_share_pictures add constraint gallery_share_pictures_share_id_fkey FOREIGN KEY (share_id) REFERENCES gallery_shares(id) ON DELETE CASCADE;
 alter table gallery_shares add constraint gallery_shares_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table honours add constraint honours_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_batches add constraint image_batches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_drafts add constraint image_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table image_jobs add constraint image_jobs_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES image_batches(id) ON DELETE SET NULL;

@@ -18,7 +18,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   account: {
     on: ['session'],
     offers:
-      'ask-patiently balance choose current edit-previews key key-state key-windows keys mine obstacle prices queries requester time-zone upkeep view viewer',
+      'ask-patiently balance choose current edit-previews honours key key-state key-windows keys mine obstacle prices queries requester time-zone upkeep view viewer',
   },
   spend: {
     on: ['session', 'account', 'operators'],

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { HTMLElement, parse } from 'node-html-parser'
+import type { Honour } from './account/honours.ts'
 import { type KeysView, keyProblems, type ObstacleView } from './account/view.ts'
 import { type Charged, failureReasons } from './gateway/errors.ts'
 import { windowNames } from './gateway/windows.ts'
@@ -183,12 +184,6 @@ const unknownPrice: QuoteView = {
   byTokens: null,
   terms: '',
 }
-const advices: Advice[] = [
-  { kind: 'larger', size: '2048x1360' },
-  { kind: 'smaller', size: '1024x816', tier: '1K', usd: 0.134, before: 0.201 },
-  { kind: 'no_previews', name: 'A <key>', keyId: 1, usd: 0.04, before: 0.127 },
-  { kind: 'other_key', name: 'B <key>', keyId: 2, usd: 0.04, before: 0.134 },
-]
 const quotes: QuoteView[] = [
   { ...unknownPrice, each: 0.2, total: 0.8, n: 4, terms: '0.2/0.2/0.2' },
   { ...unknownPrice, each: 0.2, total: 0.8, least: 0.4, overBalance: 0.1 },
@@ -265,6 +260,24 @@ const windows = [
   { window: '5h' as const, limit: 2, used: 2, resetsAt: now, isFull: true },
   { window: '1d' as const, limit: 2, used: 0, resetsAt: null, isFull: false },
 ]
+const habit: Honour = {
+  keyId: 1,
+  keyGroup: 'images',
+  model: 'gpt-image-2',
+  parameter: 'size',
+  verdict: 'ignored',
+  since: now,
+  asked: '1024x1024',
+  came: '<x>',
+}
+const advices: Advice[] = [
+  { kind: 'larger', size: '2048x1360' },
+  { kind: 'not_honoured', honour: { ...habit, verdict: 'changed' }, other: { id: 2, name: 'B <key>' } },
+  { kind: 'not_honoured', honour: habit, other: null },
+  { kind: 'smaller', size: '1024x816', tier: '1K', usd: 0.134, before: 0.201 },
+  { kind: 'no_previews', name: 'A <key>', keyId: 1, usd: 0.04, before: 0.127 },
+  { kind: 'other_key', name: 'B <key>', keyId: 2, usd: 0.04, before: 0.134 },
+]
 const key = {
   id: 1,
   name: 'mine',
@@ -273,6 +286,7 @@ const key = {
   remaining: 2,
   expiresAt: now,
   windows,
+  honours: (['honoured', 'ignored', 'changed'] as const).map(verdict => ({ ...habit, verdict })),
   chosen: true,
 }
 const keys: KeysView = {

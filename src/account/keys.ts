@@ -4,6 +4,7 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import type { ApiKey, Group } from '../gateway/schemas.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { withAccessToken } from '../session/tokens.ts'
+import type { Honour } from './honours.ts'
 import { sealChosenKey } from './key.ts'
 import { fullWindow } from './key-state.ts'
 import { pricesOf, rateOf } from './prices.ts'
@@ -152,8 +153,12 @@ function othersOf(ring: KeyRing, keyId: number | null): OtherKey[] {
     })
 }
 
-export function viewKeys(ring: KeyRing, chosenId: number | null): Pick<KeysView, 'keys' | 'groups'> {
-  const keys = ring.keys.map(key => viewKey(ring, key, chosenId))
+export function viewKeys(
+  ring: KeyRing,
+  chosenId: number | null,
+  honours: readonly Honour[] = [],
+): Pick<KeysView, 'keys' | 'groups'> {
+  const keys = ring.keys.map(key => viewKey(ring, key, chosenId, honours))
   return {
     keys: [...keys.filter(key => !key.problem), ...keys.filter(key => key.problem)],
     groups: ring.groups
@@ -178,7 +183,7 @@ export function problemOf(ring: KeyRing, key: ApiKey): KeyProblem | null {
   return platforms.has(group.platform) ? null : 'other_platform'
 }
 
-function viewKey(ring: KeyRing, key: ApiKey, chosenId: number | null): KeyView {
+function viewKey(ring: KeyRing, key: ApiKey, chosenId: number | null, honours: readonly Honour[]): KeyView {
   const group = groupOf(ring, key)
   return {
     id: key.id,
@@ -189,6 +194,7 @@ function viewKey(ring: KeyRing, key: ApiKey, chosenId: number | null): KeyView {
     expiresAt: key.expiresAt,
     windows: key.windows.map(each => ({ ...each, isFull: each.used >= each.limit })),
     problem: problemOf(ring, key),
+    honours: honours.filter(each => each.keyId === key.id && each.keyGroup === (group?.name ?? '')),
     chosen: key.id === chosenId,
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { Honour } from './honours.ts'
 import { goneState, KeyState } from './key-state.ts'
 import { Prices } from './prices.ts'
 import { type KeyReason, keyReasons } from './view.ts'
@@ -46,6 +47,8 @@ const Account = z.object({
   budgetNotice: BudgetNotice.nullable(),
   /** Kinds of advice before paying that are not wanted. */
   hushedAdvice: z.array(z.string()),
+  /** Of all keys that have paid for pictures, as far as it is known. */
+  honours: z.array(Honour),
 })
 export type Account = z.output<typeof Account>
 
@@ -57,7 +60,7 @@ export function findAccount(db: Db, userId: number): Promise<Account | null> {
 export const accountOfVisit = {
   columns: `accounts.user_id as account_of, balance, balance_at, key_id, key_name, key_group, key_allows_images, key_prices,
     key_secret, key_why, edit_previews, key_state, key_checked_at, other_keys,
-    time_zone, budget_notice, hushed_advice`,
+    time_zone, budget_notice, hushed_advice, honours`,
   join: 'left join accounts on accounts.user_id = sign_ins.user_id',
 }
 
@@ -109,6 +112,13 @@ export async function hushAdvice(db: Db, userId: number, kind: string): Promise<
 /** All of it is wanted again. */
 export async function unhushAdvice(db: Db, userId: number): Promise<void> {
   await db.run(`update accounts set hushed_advice = '{}' where user_id = $1`, [userId])
+}
+
+export async function setHonours(tx: Db, userId: number, honours: readonly Honour[]): Promise<void> {
+  await tx.run(
+    `insert into accounts (user_id, honours) values ($1, $2) on conflict (user_id) do update set honours = $2`,
+    [userId, JSON.stringify(honours)],
+  )
 }
 
 export interface ChosenKey {

@@ -174,5 +174,5 @@ export function accountRoutes(deps: Deps): Router {
 function viewRing(res: Response, ring: KeyRing | null, next: string): KeysView {
   const form = { submission: randomUUID(), next, error: null }
   if (!ring) return { keys: [], groups: [], ...form, unavailable: true }
-  return { ...viewKeys(ring, accountOf(res)?.keyId ?? null), ...form, unavailable: false }
+  return { ...viewKeys(ring, accountOf(res)?.keyId ?? null, accountOf(res)?.honours), ...form, unavailable: false }
 }

@@ -1,4 +1,5 @@
 import type { WindowName } from '../gateway/windows.ts'
+import type { Honour } from './honours.ts'
 import type { Prices } from './prices.ts'
 
 /** Why a key cannot pay. */
@@ -53,6 +54,8 @@ export interface KeyView {
   windows: { window: WindowName; limit: number; used: number; resetsAt: Date | null; isFull: boolean }[]
   /** Null when it can be used. */
   problem: KeyProblem | null
+  /** What it makes of what is asked, as far as that is known. */
+  honours: Honour[]
   chosen: boolean
 }
 

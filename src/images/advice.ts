@@ -1,3 +1,4 @@
+import { type Honour, type Parameter, parameters } from '../account/honours.ts'
 import { type Prices, priceRange, type Tier, tierOf, tierWithin } from '../account/prices.ts'
 import type { Account } from '../account/queries.ts'
 import { type Capability, defaultModel, findCapability } from '../models/image-models.ts'
@@ -8,10 +9,22 @@ import { type FormValues, type ImageRequest, readWholeNumber, sizeOf } from './p
 
 /** What would be had for less, or more for the same; US dollars for all that is asked for. */
 export type Advice =
+  | {
+      kind: 'not_honoured'
+      honour: Honour
+      /** Another of the person's keys, that does as it is told. */
+      other: { id: number; name: string } | null
+    }
   | { kind: 'no_previews' | 'other_key'; name: string; keyId: number; usd: number; before: number }
   | { kind: 'smaller'; size: string; tier: Tier; usd: number; before: number }
   | { kind: 'larger'; size: string }
-const kinds: readonly string[] = ['no_previews', 'other_key', 'smaller', 'larger'] satisfies Advice['kind'][]
+const kinds: readonly string[] = [
+  'not_honoured',
+  'no_previews',
+  'other_key',
+  'smaller',
+  'larger',
+] satisfies Advice['kind'][]
 
 export function isAdvice(name: string): boolean {
   return kinds.includes(name)
@@ -24,15 +37,22 @@ const LEAST_SCALE = 0.75
 /** And a larger one none that nobody would see. */
 const LEAST_GAIN = 1.15
 
-type Adviser = Pick<Account, 'keyId' | 'keyName' | 'keyPrices' | 'keyState' | 'otherKeys' | 'hushedAdvice'>
+type Adviser = Pick<Account, 'keyId' | 'keyName' | 'keyPrices' | 'keyState' | 'otherKeys' | 'hushedAdvice'> &
+  Partial<Pick<Account, 'honours' | 'keyGroup'>>
 /** Of the form as it stands. */
 export function adviceFor(account: Adviser | null, values: FormValues, edit: EditTerms): Advice | null {
   const size = sizeOf(values)
   const n = readWholeNumber(values.n) ?? 1
   const model = findCapability(values.model) ?? defaultModel
-  return refuseSize(model, size) ? null : adviseOn(account, { ...values, size, n }, edit)
+  if (refuseSize(model, size)) return null
+  const asked = { ...values, size, n }
+  // Before all prices: that what is paid for will not be what is asked for.
+  const warning = account && notHonoured(account, asked, edit)
+  if (warning && !account.hushedAdvice.includes(warning.kind)) return warning
+  return adviseOn(account, asked, edit)
 }
 
+type Asked = Priced & Pick<ImageRequest, 'format' | 'background'>
 type Priced = Pick<ImageRequest, 'model' | 'size' | 'quality' | 'n' | 'references'>
 
 /**
@@ -51,6 +71,36 @@ export function adviseOn(account: Adviser | null, request: Priced, edit: EditTer
     ...(isByTokens ? [] : [smaller(model, prices, request), larger(model, prices, request)]),
   ]
   return found.find(advice => advice && !account.hushedAdvice.includes(advice.kind)) ?? null
+}
+
+/** Of what this request asks for, the first that the key has not done lately. */
+function notHonoured(
+  { keyId, keyGroup, honours = [], otherKeys }: Adviser,
+  { model, size, n, quality, format, background, references }: Asked,
+  { previews }: EditTerms,
+): Advice | null {
+  const isAsked: Record<Parameter, boolean> = {
+    size: size !== 'auto',
+    n: n > 1,
+    quality: quality !== 'auto',
+    format: format !== 'png',
+    background: background !== 'auto',
+    previews: references.length > 0 && previews > 0,
+  }
+  const ofKey = (id: number | null, group: string | null | undefined, parameter: Parameter) =>
+    honours.find(
+      each =>
+        each.keyId === id && each.keyGroup === (group ?? '') && each.model === model && each.parameter === parameter,
+    )
+  const honour = parameters
+    .filter(parameter => isAsked[parameter])
+    .map(parameter => ofKey(keyId, keyGroup, parameter))
+    .find(known => known && known.verdict !== 'honoured')
+  if (!honour) return null
+  const other = otherKeys.find(
+    key => key.allowsImages && ofKey(key.id, key.group, honour.parameter)?.verdict === 'honoured',
+  )
+  return { kind: 'not_honoured', honour, other: other ? { id: other.id, name: other.name } : null }
 }
 
 function withoutPreviews(account: Adviser, request: Priced, edit: EditTerms, before: number): Advice | null {

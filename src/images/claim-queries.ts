@@ -106,6 +106,8 @@ export interface Ending {
   requestId?: string | null | undefined
   /** Bytes may be stored that are not in the library: the sweep looks for them. */
   leftovers?: boolean
+  /** How many previews came. */
+  previews?: number
 }
 
 /**

@@ -17,7 +17,7 @@ export async function finish(deps: Deps, job: ClaimedJob, ending: Ending): Promi
   const ended = await persistEnding(deps, ending, bare, told =>
     deps.db.transaction(async tx => {
       const row = await finishJob(tx, job, told)
-      if (row) await endCall(tx, row)
+      if (row) await endCall(tx, row, told.previews ?? null)
       if (row) await tellEnd(tx, row)
       if (row?.maskId) await deps.jobs.send(tx, 'image-outside', { jobId: job.id, userId: job.userId })
       if (row?.failureReason && ofKey.has(row.failureReason)) await forgetKeyState(tx, job.userId, job.keyId)

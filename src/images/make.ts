@@ -77,6 +77,7 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
   }
   const unfetched: (Unfetched & { detail: string })[] = []
   let half: Buffer | null = null
+  let came = 0
   let ending: Ending
   try {
     const caller = { address: job.callerAddress, userAgent: job.callerUserAgent }
@@ -86,8 +87,10 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
       : deps.gateway.generateImage(caller, key, callOf(job), options)
     for await (const event of events) {
       if (event.type === 'accepted') await noteRequestId(deps, job, event.requestId, progress)
-      else if (event.type === 'partial') previewer.offer(event.bytes, event.index)
-      else if (event.type === 'completed') {
+      else if (event.type === 'partial') {
+        came++
+        previewer.offer(event.bytes, event.index)
+      } else if (event.type === 'completed') {
         previewer.drop()
         progress.told[progress.received] = event.told
         await keep(deps, job, event.bytes, progress.received++, progress, previewer)
@@ -125,7 +128,7 @@ export async function makePictures(deps: Deps, claimed: ClaimedJob, run: Run): P
   }
   await previewer.settled()
   await keepRemains(deps, job, progress, ending, { half, preview: previewer.last() })
-  await end(deps, job, progress, { ...ending, leftovers: progress.leftovers })
+  await end(deps, job, progress, { ...ending, leftovers: progress.leftovers, previews: came })
 }
 
 /** True where a stop leaves what cannot be fetched yet, and with it the job, to whoever clears up. */

@@ -74,7 +74,7 @@ export function callAgainLater(
 }
 
 /** In the transaction that ends the job. */
-export async function endCall(tx: Db, job: ImageJob): Promise<void> {
+export async function endCall(tx: Db, job: ImageJob, previews: number | null = null): Promise<void> {
   if (!job.calledAt) return
   const pictures = await listPicturesOfJobs(tx, job.userId, [job.id])
   const made = pictures.filter(({ condition }) => condition !== 'preview')
@@ -83,9 +83,11 @@ export async function endCall(tx: Db, job: ImageJob): Promise<void> {
     job.userId,
     made.map(({ token }) => token),
   )
-  const delivered = made.map(({ token, width, height, format, condition }) => {
+  const delivered = made.map(({ token, width, height, format, condition, returned }) => {
     const sha256 = hashes.get(token)?.toString('hex')
-    return { width, height, format, condition, ...(sha256 && { sha256 }) }
+    const { quality, background } = returned
+    const told = { ...(quality && { quality }), ...(background && { background }) }
+    return { width, height, format, condition, ...(sha256 && { sha256 }), ...told }
   })
   const { requestId, charged, failureReason } = job
   await endReceipt(tx, pictureCalls, job.id, {
@@ -93,6 +95,7 @@ export async function endCall(tx: Db, job: ImageJob): Promise<void> {
     charged: charged ?? 'unknown',
     reason: failureReason,
     delivered,
+    previews,
   })
 }
 

@@ -24,9 +24,14 @@ export const ReceiptCopy = z.object({
         format: z.string(),
         condition: z.string(),
         sha256: z.string().optional(),
+        /** As the gateway says. */
+        quality: z.string().optional(),
+        background: z.string().optional(),
       }),
     )
     .nullable(),
+  /** Null: not told. */
+  previewsCame: z.number().nullable(),
   /** The price list that the estimate was made from. */
   prices: Prices.nullable(),
   /** Why it did not end well. */
@@ -49,7 +54,7 @@ export type ReceiptCopy = z.output<typeof ReceiptCopy>
 
 export const receiptColumns = `id, kind, subject, model, called_at, ended_at, charged, amount, estimate, asked, delivered, billed_by, billed_tier,
   prices, reason, usage_id, billed_count, billed_rate, request_id, key_id, key_name, key_group, ssh_key_name,
-  conversation_id, conversation_title`
+  conversation_id, conversation_title, previews_came`
 
 /** Of the calls that these jobs were for, the oldest first. */
 export function listReceiptsOfJobs(db: Db, userId: number, jobIds: readonly string[]): Promise<ReceiptCopy[]> {
@@ -85,6 +90,15 @@ export async function mapNewest(
 
 export function findReceipt(db: Db, userId: number, id: string): Promise<ReceiptCopy | null> {
   return db.maybeOne(ReceiptCopy, `select ${receiptColumns} from receipts where id = $2 and user_id = $1`, [userId, id])
+}
+
+/** Of these, in the order in which they were called. */
+export function listReceiptsAsCalled(db: Db, userId: number, ids: readonly string[]): Promise<ReceiptCopy[]> {
+  return db.many(
+    ReceiptCopy,
+    `select ${receiptColumns} from receipts where user_id = $1 and id = any($2) order by called_at, id`,
+    [userId, ids],
+  )
 }
 
 /** Where a page of receipts ends: the next one begins behind it. */

@@ -22,5 +22,6 @@ export async function anonymise(tx: Db, userId: number): Promise<void> {
     [userId],
   )
   await tx.run(`delete from spend_days where user_id = $1`, [userId])
+  await tx.run(`delete from honours where user_id = $1`, [userId])
   await tx.run(`delete from ssh_key_days where user_id = $1`, [userId])
 }

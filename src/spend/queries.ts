@@ -45,6 +45,9 @@ export interface Delivered {
   condition: string
   /** Of the bytes, in hexadecimal. */
   sha256?: string
+  /** As the gateway says. */
+  quality?: string
+  background?: string
 }
 
 /** Names are copied: as they are when it is called. */
@@ -137,6 +140,8 @@ export interface CallEnd {
   evidence: Evidence | null
   /** Null: not told. */
   delivered: readonly Delivered[] | null
+  /** How many; null: not told. */
+  previews: number | null
 }
 
 /**
@@ -148,6 +153,7 @@ export function endReceipt(tx: Db, kind: Kind, subject: string, end: CallEnd): P
     EndedReceipt,
     `update receipts set request_id = coalesce($3, request_id), ended_at = now(),
        works_until = now() + make_interval(secs => $5), looks = 0, delivered = coalesce($6, delivered), reason = $9,
+       previews_came = coalesce($10, previews_came),
        charged = case when usage_id is null then $4 else charged end,
        look_at = case when usage_id is null and $4 <> 'no' then now() + make_interval(secs => $8) end,
        evidence = case when usage_id is null then $7 else evidence end
@@ -163,6 +169,7 @@ export function endReceipt(tx: Db, kind: Kind, subject: string, end: CallEnd): P
       end.evidence && JSON.stringify(end.evidence),
       FIRST_LOOK_SECONDS,
       end.reason,
+      end.previews,
     ],
   )
 }

@@ -21,6 +21,8 @@ export interface EndedCall {
   reason: FailureReason | null
   /** Pictures; null where that is not told. */
   delivered?: readonly queries.Delivered[]
+  /** How many previews came; null where that is not told. */
+  previews?: number | null
 }
 
 // The gateway writes a row some seconds after a reply. With a call that we left, or that broke, it goes on for as long
@@ -64,7 +66,7 @@ export async function noteRequestId(
  * is being looked for. A call whose end is told a second time, better, has one receipt all the same.
  */
 export async function endReceipt(tx: Db, { kind, tell }: CallKind, subject: string, call: EndedCall): Promise<void> {
-  const { requestId, charged, reason, delivered = null } = call
+  const { requestId, charged, reason, delivered = null, previews = null } = call
   const isSure = charged === 'yes' && reason === null
   const worksSeconds =
     charged === 'no' ? 0 : isSure ? FOR_THE_AMOUNT : broken.has(reason) ? AFTER_A_BREAK : AFTER_A_REPLY
@@ -80,6 +82,7 @@ export async function endReceipt(tx: Db, { kind, tell }: CallKind, subject: stri
     worksSeconds,
     evidence,
     delivered,
+    previews,
   })
   if (receipt && evidence && receipt.usageId === null)
     await tell(tx, receipt, { charged, amount: null, usageId: null, bill: null, evidence })

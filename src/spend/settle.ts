@@ -6,6 +6,7 @@ import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
 import { inTurn } from '../web/turns.ts'
 import { listReceiptsById } from './copy-queries.ts'
 import type { Verdict } from './evidence.ts'
+import { learnHonours } from './honours.ts'
 import { observePaid } from './observe.ts'
 import * as queries from './queries.ts'
 import type { Tell } from './receipt.ts'
@@ -64,6 +65,7 @@ export async function settle(
       if (isNews) await tell(tx, receipt, withUntil(verdict, receipt, lookAt))
       if (verdict.usageId !== null) await queries.lookAgainAtUnclear(tx, receipt.userId)
     }
+    await learnHonours(tx, first.userId, billed)
     return billed
   })
   if (paid.length > 0) observePaid(deps.metrics, await listReceiptsById(deps.db, paid))

@@ -31,6 +31,7 @@ export function agentSamples(jobs: JobView[]): { [K in Extract<keyof Views, `age
     remaining: null,
     expiresAt: null,
     windows: [],
+    honours: [],
     problem: null,
   }
   const payers: PayersView = { keys: [{ ...payer, chosen: false }], unavailable: false }

@@ -18,6 +18,7 @@ export function receiptOf(given: Partial<ReceiptCopy> = {}): ReceiptCopy {
     estimate: '0.134',
     asked: { size: '1024x1024', quality: 'high', n: 1, format: 'png', references: 0, mask: false },
     delivered: [pictureOf('1024x1024')],
+    previewsCame: null,
     prices: { '1K': 0.134, '2K': 0.201, '4K': 0.268 },
     reason: null,
     usageId: 1001,
