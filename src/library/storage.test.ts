@@ -16,7 +16,8 @@ import { keepHouse } from '../upkeep/hourly.ts'
 
 let app: TestApp
 before(async () => {
-  app = await testApp()
+  // What is deleted has its bytes deleted soon.
+  app = await testApp({ worker: { tickSeconds: 1, leaseSeconds: 45, sweepSeconds: 0.5, persistSeconds: 120 } })
 })
 
 test('whoever has no room left is refused before anything is paid for, wherever bytes come in', async () => {

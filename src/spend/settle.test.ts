@@ -358,16 +358,24 @@ test('an amount that could not be looked up in time is known when the gateway te
   await until('the amount', async () => (await jobRow(app.db, id)).cost)
 })
 
-test('a machine whose clock is wrong does not say too early that nothing was charged', async () => {
+test('a machine whose clock is ahead does not say too early that nothing was charged', async () => {
   const person = await alice(app)
   const id = await broken(person, 'judged by a clock that is ahead', { cut: 'after_headers', noUsage: true })
-  await inAnHour(async () => {
-    const before = await looksAt(id)
-    await app.db.run(`update receipts set look_at = now() where subject = $1`, [id])
-    await until('a look', async () => (await looksAt(id)) > before)
-  })
+  await hoursOff(1, () => look(id))
   assert.equal((await jobRow(app.db, id)).charged, 'unknown')
   assert.equal(await outcomeOf(id), 'too_early')
+})
+
+test('a machine whose clock is behind reads what was billed before it says that nothing was', async () => {
+  const person = await alice(app)
+  const hold = app.mock.control.fault({ match: { path: usagePath, email: person.email }, hold: 'before_headers' })
+  const id = await broken(person, 'judged by a clock that is behind', { cut: 'mid_picture' })
+  await app.db.run(`update receipts set works_until = now() - interval '1 second' where subject = $1`, [id])
+  await hoursOff(-1, async () => {
+    app.mock.control.release(hold)
+    await look(id)
+  })
+  await settled(id, 'yes')
 })
 
 test('whoever signs in again is told at once what could not be looked up meanwhile', async () => {
@@ -447,10 +455,16 @@ test('one look serves every call of a person, and settling leaves most of the mi
   assert.equal((await jobRow(app.db, inDoubt)).charged, 'no')
 })
 
-/** With the clock of this process that much ahead. */
-async function inAnHour(work: () => Promise<void>): Promise<void> {
+async function look(subject: string): Promise<void> {
+  const before = await looksAt(subject)
+  await app.db.run(`update receipts set look_at = now() where subject = $1`, [subject])
+  await until('a look', async () => (await looksAt(subject)) > before)
+}
+
+/** With the clock of this process set by that much. */
+async function hoursOff(hours: number, work: () => Promise<void>): Promise<void> {
   const Clock = Date
-  const now = () => Clock.now() + 3_600_000
+  const now = () => Clock.now() + hours * 3_600_000
   globalThis.Date = class extends Clock {
     static override now = now
 

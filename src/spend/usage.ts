@@ -30,7 +30,7 @@ export async function readUsage(
 ): Promise<UsageList> {
   const askedAt = await clock(deps.db)
   const rows: Usage[] = []
-  let oldest = new Date()
+  let oldest = askedAt
   for (let page = 1; page <= MOST_PAGES && oldest >= since; page++) {
     // The first page was counted by whoever asks.
     if (page > 1) await countPanelCalls(deps.db, userId, 1, 1)

@@ -20,7 +20,8 @@ const HOUR_MS = 3_600_000
 
 /** Once an hour, in one process: what has expired goes, and what an older secret sealed is sealed anew. */
 export async function startHousekeeping(deps: Deps): Promise<void> {
-  await deps.jobs.work('housekeeping', { batch: 1, pollSeconds: 30 }, () => keepHouse(deps))
+  const pollSeconds = Math.max(1, 2 * deps.config.worker.sweepSeconds)
+  await deps.jobs.work('housekeeping', { batch: 1, pollSeconds }, () => keepHouse(deps))
   await deps.jobs.schedule('housekeeping', '17 * * * *', {})
 }
 
