@@ -378,6 +378,17 @@ test('a machine whose clock is behind reads what was billed before it says that 
   await settled(id, 'yes')
 })
 
+test('a gateway that does not answer once, of what was looked for often, is asked again soon', async () => {
+  const person = await alice(app)
+  const hold = app.mock.control.fault({ match: { path: usagePath, email: person.email }, hold: 'before_headers' })
+  const id = await broken(person, 'looked for often', { cut: 'mid_picture' })
+  app.mock.control.clearFaults()
+  app.mock.control.fault({ match: { path: usagePath, email: person.email }, reply: 'panel_error', times: 1 })
+  await app.db.run(`update receipts set looks = 20, works_until = now() - interval '1 second' where subject = $1`, [id])
+  app.mock.control.release(hold)
+  await settled(id, 'yes')
+})
+
 test('whoever signs in again is told at once what could not be looked up meanwhile', async () => {
   const person = await alice(app)
   const { id: userId } = app.mock.control.user(person.email)

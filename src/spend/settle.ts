@@ -78,19 +78,20 @@ function withUntil(verdict: Verdict, receipt: queries.EndedReceipt, lookAt: Date
 }
 
 /**
- * After 1, 2, 4 … 60 seconds, and once when the gateway can no longer be working on it; where it could not be asked, for
- * as long as it keeps its rows.
+ * After 1, 2, 4 … 60 seconds, and once when the gateway can no longer be working on it; where it could not be asked then,
+ * after as long again as that has been so, for as long as it keeps its rows.
  */
 function nextLook(receipt: queries.EndedReceipt, verdict: Verdict, heardAt: Date | null, at: Date): Date | null {
   if (verdict.usageId !== null || verdict.charged === 'no' || verdict.amount !== null) return null
   const now = at.getTime()
   const end = receipt.worksUntil.getTime()
-  const backOff = 1000 * 2 ** Math.min(receipt.looks, 12)
   if (!heardAt && now > end) {
-    const isHopeless = now - end > GIVE_UP_DAYS * 86_400_000
-    return isHopeless ? null : new Date(now + Math.min(backOff, MOST_SECONDS_UNHEARD * 1000))
+    const silentFor = Math.max(1000, now - end)
+    const isHopeless = silentFor > GIVE_UP_DAYS * 86_400_000
+    return isHopeless ? null : new Date(now + Math.min(silentFor, MOST_SECONDS_UNHEARD * 1000))
   }
   if (heardAt && heardAt.getTime() >= end) return null
+  const backOff = 1000 * 2 ** Math.min(receipt.looks, 12)
   return new Date(Math.min(now + Math.min(backOff, MOST_SECONDS_BETWEEN_LOOKS * 1000), Math.max(end, now + 1000)))
 }
 
