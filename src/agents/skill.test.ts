@@ -163,7 +163,7 @@ suite('the scripts of the skill', { concurrency: 4 }, () => {
     assert.deepEqual((await library('trash')).answer.pictures, [])
     for (const wrong of [
       ['find', '--sort', 'best'],
-      ['show', picture.id.replace(/.$/, '0')],
+      ['show', picture.id.replace(/.$/, end => (end === '0' ? '1' : '0'))],
     ]) {
       assert.equal((await library(...wrong)).code, 1, wrong.join(' '))
     }
