@@ -29,7 +29,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session'],
     offers:
-      'admin-queries change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused resized selected send send-copy storage-limit storage-queries upkeep uploads view',
+      'admin-queries change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -60,7 +60,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   imports: { on: ['session', 'library'], offers: 'file leave mine queries upkeep worker' },
   gallery: {
     on: ['session', 'operators', 'library'],
-    offers: 'leave long-share mine moderation-queries queries upkeep',
+    offers: 'leave long-share mine moderation-queries moved-queries queries upkeep',
   },
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],

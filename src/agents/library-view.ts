@@ -1,7 +1,8 @@
 import type { Deps } from '../deps.ts'
 import { listFolders, listTags } from '../library/folder-queries.ts'
 import { contentTypeOf } from '../library/formats.ts'
-import type { Picture, Relative } from '../library/queries.ts'
+import type { Picture } from '../library/queries.ts'
+import type { Relative } from '../library/relative-queries.ts'
 import type { LibraryPicture } from './library-schemas.ts'
 
 /** Pictures of one person as their scripts see them, in the same order. */

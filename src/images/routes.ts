@@ -3,29 +3,28 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { chooseKeyNamed } from '../account/choose.ts'
 import { keepCurrent, openKeyOf } from '../account/current.ts'
-import { acceptKey, hushAdvice, setEditPreviews } from '../account/queries.ts'
+import { acceptKey } from '../account/queries.ts'
 import { requesterOf } from '../account/requester.ts'
 import { accountOf, readerOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
 import { refusedFile } from '../library/refused.ts'
-import { defaultModel, findCapability } from '../models/image-models.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { takeKeptForm } from '../session/kept-form.ts'
 import { isOfBudget } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
 import type { Translate } from '../web/i18n.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
-import { parse, unknownField } from '../web/parse.ts'
+import { unknownField } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { submissionOf } from '../web/submission.ts'
-import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { acceptUploads } from '../web/uploads.ts'
 import { wordEach } from '../web/words.ts'
-import { adviceFor, isAdvice } from './advice.ts'
 import { answersOf } from './answers.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { countChoices } from './choices.ts'
 import { composer } from './composer.ts'
+import { composerRoutes } from './composer-routes.ts'
 import { dismissedAt, dismissRoutes } from './dismiss-routes.ts'
 import { keepDraft } from './draft.ts'
 import { findDraft, upsertDraft } from './draft-queries.ts'
@@ -38,27 +37,19 @@ import { findJob, type ImageJob, listJobsAfter, releaseWindow } from './job-quer
 import { jobRoutes } from './job-routes.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
+import { postedForm } from './posted.ts'
 import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, readForm, withSize } from './prompt.ts'
-import { listPrompts } from './prompt-queries.ts'
-import { quote } from './quote.ts'
 import { referenceRoutes } from './reference-routes.ts'
-import { isRearrangement, keepReferences, tokensOf, uploadLimits, withKept } from './references.ts'
+import { isRearrangement, tokensOf, uploadLimits, withKept } from './references.ts'
 import { requestOf, startImage } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, toldOf, wordDoubts } from './terms.ts'
 import { changedOf, shownBy } from './unchanged.ts'
 import type { ComposerView, JobView } from './view.ts'
-import { listUnfinished, listWaitingById, UNFINISHED_JOBS } from './wait-queries.ts'
+import { listWaitingById } from './wait-queries.ts'
 
 const JOBS_PER_PAGE = 24
-const PROMPTS_RECALLED = 30
-const LONGEST_RECALLED = defaultModel.maxPromptLength
 const Submission = z.guid()
 const PREVIEW = '/images/batch?preview=on'
-/** One press on advice: `size:1024x816`, `key:12`, `previews:off`, or `hush:larger`, which wants no more of that kind. */
-const Press = z
-  .string()
-  .regex(/^(size|key|previews|hush):\w+$/)
-  .transform(text => text.split(':') as ['size' | 'key' | 'previews' | 'hush', string])
 const EXAMPLES = examples.map(({ name }) => name)
 /** What the composer is sent to. */
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
@@ -76,6 +67,7 @@ export function imageRoutes(
   router.use('/images', requireSignIn(deps, ['prompt', 'prompts', 'x', 'y', 'width', 'height']))
   // Before `/images/:id`, which would take their addresses.
   router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), dismissRoutes(deps))
+  router.use(composerRoutes(deps, intake))
 
   router.get('/images', async (req, res) => {
     const { userId } = signedIn(res)
@@ -107,7 +99,7 @@ export function imageRoutes(
     // A button that only moves a reference about must never pay for a picture.
     if (isRearrangement(req.body)) throw new Refusal(400, 'errors.bad_request')
     const cameAt = performance.now()
-    const values = await withUploads(req, res)
+    const values = await postedForm(deps, intake, req, res)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const refuse = async (status: number, errors: FieldErrors, told: Doubt['why'][] = []) => {
       // Whoever leaves for another key, or for the account, finds it again.
@@ -153,76 +145,6 @@ export function imageRoutes(
     }
   })
 
-  router.get('/images/quote', async (req, res) => {
-    await keepCurrent(deps, res)
-    const values = readForm(req.query)
-    const edit = await editTerms(deps, accountOf(res), [values])
-    const quoted = { quote: quote(accountOf(res), values, edit), advice: adviceFor(accountOf(res), values, edit) }
-    sendFragments(res, renderView(pageOf(res), 'images/_quoted', quoted))
-  })
-
-  // What was advised is taken, or that kind of advice not wanted any more; what was typed comes along.
-  router.post('/images/advice', acceptUploads(uploadLimits), async (req, res) => {
-    const { userId } = signedIn(res)
-    const [what, value] = parse(z.object({ press: Press }), { press: req.body?.press }).press
-    const typed = await withUploads(req, res)
-    const values = what === 'size' ? withSize(typed, value) : typed
-    await upsertDraft(db, userId, values)
-    const refused = what === 'key' ? await chooseKeyNamed(deps, res, value) : null
-    if (what === 'previews') await setEditPreviews(db, userId, false)
-    if (what === 'hush' && isAdvice(value)) await hushAdvice(db, userId, value)
-    if (what !== 'key') await reloadViewer(deps, res)
-    if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
-    const submission = Submission.safeParse(req.body?.submission).data
-    const errors = refused ? { form: pageOf(res).t(refused) } : {}
-    const form = await composer(deps, readerOf(res), values, { errors, ...(submission && { submission }) })
-    const page = pageOf(res)
-    sendFragments(
-      res,
-      renderView(page, 'images/_composer', { composer: form }),
-      ...(what === 'key' ? [renderView(page, 'account/_key_changed', {})] : []),
-    )
-  })
-
-  router.post('/images/draft', async (req, res) => {
-    await upsertDraft(db, signedIn(res).userId, readForm(req.body))
-    res.status(204).end()
-  })
-
-  router.post('/images/composer', async (req, res) => {
-    const page = pageOf(res)
-    sendFragments(
-      res,
-      renderView(page, 'images/_composer', { composer: await composer(deps, readerOf(res), readForm(req.body)) }),
-    )
-  })
-
-  // Another key in place of one that cannot pay now; what was typed comes along.
-  router.post('/images/key', async (req, res) => {
-    const values = readForm(req.body)
-    await upsertDraft(db, signedIn(res).userId, values)
-    const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
-    if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
-    const errors = refused ? { form: pageOf(res).t(refused) } : {}
-    const submission = Submission.safeParse(req.body?.submission).data
-    const form = await composer(deps, readerOf(res), values, { errors, ...(submission && { submission }) })
-    const page = pageOf(res)
-    // What waits for the old key may be paid with this one.
-    const { userId } = signedIn(res)
-    const open = await listUnfinished(db, userId, UNFINISHED_JOBS)
-    const waits = await waitsOf(db, userId, open)
-    const { shown: changed, unfinished } = await withUnfinished(
-      userId,
-      open.filter(job => waits.get(job.id)?.window || waits.get(job.id)?.needsKey),
-    )
-    sendFragments(
-      res,
-      renderView(page, 'images/_composer', { composer: form }),
-      renderView(page, 'account/_key_changed', {}),
-      renderView(page, 'images/_tiles', { changed, unfinished }),
-    )
-  })
-
   // One cheap question for all unfinished tiles: each tells what it shows, and only what differs is answered; where that
   // is nothing, mostly by `unchangedTiles`.
   router.get('/images/tiles', async (req, res) => {
@@ -232,13 +154,6 @@ export function imageRoutes(
     const changed = changedOf(shown, jobs, await waitsOf(db, userId, jobs))
     if (changed.length === 0 && jobs.length === shown.ids.length) return res.status(204).end()
     await answerTiles(res, changed)
-  })
-
-  // What the prompt of the form may be again, whole.
-  router.get('/images/prompts', async (req, res) => {
-    const { words } = readHistory(req.query)
-    const found = await listPrompts(db, signedIn(res).userId, words, PROMPTS_RECALLED, LONGEST_RECALLED)
-    sendFragments(res, renderView(pageOf(res), 'images/_prompts', { prompts: found.map(({ prompt }) => prompt) }))
   })
 
   // A slow question of the page at rest: which jobs are there that it does not show, asked for by a script or elsewhere.
@@ -252,18 +167,6 @@ export function imageRoutes(
     const data = { jobs: newest, unfinished }
     sendFragments(res, renderView(pageOf(res), 'images/_arrived', data))
   })
-
-  /** The form, with the files that came along in it: without JavaScript they come with everything else. */
-  async function withUploads(req: Request, res: Response): Promise<FormValues> {
-    const values = readForm(req.body)
-    const uploads = uploadsOf(req, 'file')
-    if (uploads.length === 0) return values
-    const { userId } = signedIn(res)
-    const { t } = pageOf(res)
-    const room = (findCapability(values.model) ?? defaultModel).maxReferences - values.references.length
-    const kept = await keepReferences(deps, intake, userId, uploads, Math.max(0, room), t('images.upload.unnamed'))
-    return withKept(values, uploads.length, kept)
-  }
 
   /** What the form shows first: what an ended sign-in interrupted, settings asked for, or the draft. */
   async function firstForm(req: Request, res: Response) {

@@ -24,7 +24,7 @@ export const Returned = z.object({
 })
 export type Returned = z.output<typeof Returned>
 
-const Picture = StoredFile.omit({ sha256: true }).extend({
+export const Picture = StoredFile.omit({ sha256: true }).extend({
   id: z.string(),
   jobId: z.string().nullable(),
   position: z.number(),
@@ -51,8 +51,8 @@ const Picture = StoredFile.omit({ sha256: true }).extend({
 })
 export type Picture = z.output<typeof Picture>
 
-// All but the text that is searched.
-const columns = `p.id, p.user_id, p.token, p.job_id, p.position, p.model, p.prompt, p.requested_size, p.quality, p.origin,
+/** Of a `Picture`, from `pictures p join files f on f.token = p.token`: all but the text that is searched. */
+export const columns = `p.id, p.user_id, p.token, p.job_id, p.position, p.model, p.prompt, p.requested_size, p.quality, p.origin,
   p.source_tokens, p.changed_outside, p.condition, p.favourite, p.created_at, p.deleted_at, p.width, p.height, p.bytes, p.asked,
   p.returned, p.revised_prompt, p.cost, p.folder_id, p.tags, f.format, f.has_alpha, f.color, f.original_format, f.original_bytes`
 const pictures = `pictures p join files f on f.token = p.token`
@@ -167,34 +167,6 @@ export async function shareCost(db: Db, userId: number, jobId: string, usd: numb
 /** `share`: 0 to 1. */
 export async function setChangedOutside(db: Db, userId: number, id: string, share: number): Promise<void> {
   await db.run(`update pictures set changed_outside = $3 where id = $1 and user_id = $2`, [id, userId, share])
-}
-
-const Relative = Picture.extend({ depth: z.number() })
-export type Relative = z.output<typeof Relative>
-
-/** What this picture came from, or what came from it: nearest first, at most `limit`, the trash left out. */
-export function listRelatives(
-  db: Db,
-  picture: Picture,
-  direction: 'ancestors' | 'descendants',
-  limit: number,
-): Promise<Relative[]> {
-  const next = direction === 'ancestors' ? `p.token = any(line.source_tokens)` : `p.source_tokens @> array[line.token]`
-  return db.many(
-    Relative,
-    // Row by row, so that the limit also ends the search. A picture made again of the same bytes may lead in a circle.
-    `with recursive line as (
-       select id, token, source_tokens, 0 as depth from pictures where id = $1 and user_id = $2
-       union
-       select p.id, p.token, p.source_tokens, line.depth + 1
-       from line join pictures p on ${next}
-       where p.user_id = $2 and p.deleted_at is null and p.id <> $1 and line.depth < 8),
-     relatives as materialized (select id, depth from line where depth > 0 limit $3 * 4)
-     select ${columns}, r.depth from (select id, min(depth) as depth from relatives group by id) r
-     join pictures p on p.id = r.id join files f on f.token = p.token
-     order by r.depth, p.created_at desc, p.id desc limit $3`,
-    [picture.id, picture.userId, limit],
-  )
 }
 
 /** Pictures whose bytes have this token, newest first. */

@@ -20,6 +20,7 @@ import { listRoutes } from './list-routes.ts'
 import { viewCell } from './list-view.ts'
 import { viewPicture } from './picture-view.ts'
 import * as queries from './queries.ts'
+import { listRelatives, type Relative } from './relative-queries.ts'
 import { selectionRoutes } from './selection-routes.ts'
 import { countTrash } from './storage-queries.ts'
 import { storageRoutes } from './storage-routes.ts'
@@ -83,8 +84,8 @@ export function libraryRoutes(deps: Deps, receiptOf: ReceiptOf): Router {
     const filter = readFilter(req.query)
     const beside = await findNeighbours(db, await matching(db, picture.userId, filter, timeZone), filter.sort, picture)
     const lineage = {
-      ancestors: viewRelatives(await queries.listRelatives(db, picture, 'ancestors', RELATIVES)),
-      descendants: viewRelatives(await queries.listRelatives(db, picture, 'descendants', RELATIVES)),
+      ancestors: viewRelatives(await listRelatives(db, picture, 'ancestors', RELATIVES)),
+      descendants: viewRelatives(await listRelatives(db, picture, 'descendants', RELATIVES)),
     }
     const url = (id: string | null) => id && addressOf(filter, {}, {}, `/library/${id}`)
     const back = addressOf(filter)
@@ -163,6 +164,6 @@ function viewTrashed(picture: queries.Picture) {
   return { picture: viewPicture(picture), daysLeft: Math.max(0, Math.ceil((gone - Date.now()) / DAY_MS)) }
 }
 
-function viewRelatives(relatives: readonly queries.Relative[]) {
+function viewRelatives(relatives: readonly Relative[]) {
   return relatives.map(relative => ({ picture: viewPicture(relative), depth: relative.depth }))
 }

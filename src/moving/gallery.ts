@@ -1,5 +1,6 @@
 import { hasHidden, hiddenAmong } from '../gallery/moderation-queries.ts'
-import { findExhibitor, insertMovedExhibit, insertMovedLike, upsertExhibitor } from '../gallery/queries.ts'
+import { insertMovedExhibit, insertMovedLike } from '../gallery/moved-queries.ts'
+import { findExhibitor, upsertExhibitor } from '../gallery/queries.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { findByFile } from '../library/import-queries.ts'
 import { cleanName } from '../library/names.ts'

@@ -2,7 +2,7 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import type { Caller, Session } from '../gateway/client.ts'
-import { GatewayError, PanelError } from '../gateway/errors.ts'
+import { PanelError } from '../gateway/errors.ts'
 import { Secret } from '../secrets/secret.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Key } from '../web/i18n.ts'
@@ -26,6 +26,7 @@ import {
   withAccessToken,
 } from './tokens.ts'
 import type { Captcha } from './view.ts'
+import { wordOutage, wordSignInFailure } from './wording.ts'
 
 const TWO_FACTOR_MS = 5 * 60_000
 const TURNSTILE = 'https://challenges.cloudflare.com'
@@ -239,55 +240,6 @@ async function showLogin(
     },
     captcha.kind === 'turnstile' ? { 'script-src': [TURNSTILE], 'frame-src': [TURNSTILE] } : {},
   )
-}
-
-interface Wording {
-  status: number
-  key: Key
-  params?: Record<string, unknown>
-}
-
-function wordSignInFailure(error: unknown, res: Response): Wording {
-  if (error instanceof Refusal && error.status === 409) return { status: 409, key: error.key }
-  if (error instanceof Refusal) return limited(res, error.retryAfter ?? 60)
-  if (error instanceof GatewayError) return wordOutage(error)
-  if (!(error instanceof PanelError)) throw error
-  if (error.status === 429 && error.code === 'TOTP_TOO_MANY_ATTEMPTS')
-    return { status: 429, key: 'session.code_too_many' }
-  if (error.status === 429) {
-    const wait = error.retryAt ? (error.retryAt.getTime() - Date.now()) / 1000 : 60
-    return limited(res, Math.max(1, Math.ceil(wait)))
-  }
-  if (error.status >= 500) return { status: 503, key: 'session.gateway_down' }
-  if (isAboutEmail(error)) return { status: 422, key: 'session.email_invalid' }
-  const key = signInSentences[error.code]
-  return key
-    ? { status: error.status, key }
-    : { status: error.status, key: 'session.login_failed', params: { detail: error.message } }
-}
-
-function wordOutage(error: unknown): Wording {
-  const address = error instanceof GatewayError ? error.facts.movedTo : undefined
-  if (address) return { status: 503, key: 'session.gateway_moved', params: { address } }
-  return { status: 503, key: 'session.gateway_down' }
-}
-
-/** `Invalid request: … Error:Field validation for 'Email' failed …` */
-function isAboutEmail({ status, code, message }: PanelError): boolean {
-  return status === 400 && !code && /'Email'/.test(message)
-}
-
-function limited(res: Response, seconds: number): Wording {
-  res.set('Retry-After', String(seconds))
-  return { status: 429, key: 'session.rate_limited', params: { seconds } }
-}
-
-const signInSentences: Record<string, Key> = {
-  INVALID_CREDENTIALS: 'session.wrong_password',
-  USER_NOT_ACTIVE: 'session.disabled',
-  BACKEND_MODE_ADMIN_ONLY: 'session.backend_mode',
-  TURNSTILE_VERIFICATION_FAILED: 'session.captcha_failed',
-  TOTP_INVALID_CODE: 'session.code_wrong',
 }
 
 /** Ends the sign-in at the gateway as far as it can be: its refresh token. Never in the way of ending it here. */

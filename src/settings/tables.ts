@@ -1,4 +1,5 @@
-import { parts, titles, type Variable, variablesOf } from './variables.ts'
+import { titles } from './about.ts'
+import { parts, type Variable, variablesOf } from './variables.ts'
 
 /** The languages of a table, by their places in what is said of a variable. */
 const languages = {

@@ -4,6 +4,7 @@ import type { Evidence } from './evidence.ts'
 import * as queries from './queries.ts'
 import type { CallKind } from './receipt.ts'
 import { type SettleDeps, settle } from './settle.ts'
+import { isTaken, listUnexplained, lookAgainAtUnclear, recordVerdict, settlingLock } from './settle-queries.ts'
 
 /** The person asks whether a call was charged; nothing when that is known. Throws as `settle` does. */
 export async function lookAtOnce(
@@ -29,18 +30,18 @@ export async function decide(
 ): Promise<boolean> {
   const receipt = await queries.findInDoubt(deps.db, userId, kind, subject)
   if (!receipt) return false
-  return inTurn(deps.db, queries.settlingLock, receipt, async tx => {
-    const [open] = await queries.listUnexplained(tx, [receipt])
+  return inTurn(deps.db, settlingLock, receipt, async tx => {
+    const [open] = await listUnexplained(tx, [receipt])
     if (open?.evidence?.outcome !== 'unclear') return false
     const row = open.evidence.candidates.find(candidate => candidate.usageId === usageId) ?? null
     if (usageId !== null && !row) return false
-    if (row && (await queries.isTaken(tx, userId, row.usageId))) return false
+    if (row && (await isTaken(tx, userId, row.usageId))) return false
     const evidence: Evidence = { outcome: 'decided', at: new Date(), until: null, usageId, candidates: [] }
     const charged = row ? 'yes' : 'no'
     const verdict = { charged, amount: row?.cost ?? null, usageId, bill: row?.bill ?? null, evidence } as const
-    await queries.recordVerdict(tx, open, verdict, null)
+    await recordVerdict(tx, open, verdict, null)
     await tell(tx, open, verdict)
-    await queries.lookAgainAtUnclear(tx, userId)
+    await lookAgainAtUnclear(tx, userId)
     return true
   })
 }

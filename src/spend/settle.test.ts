@@ -5,7 +5,7 @@ import { newestReply, replyIn, say, talk } from '../testing/conversations.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
-import { settlingLock } from './queries.ts'
+import { settlingLock } from './settle-queries.ts'
 
 let app: TestApp
 before(async () => {

@@ -8,8 +8,9 @@ import { listReceiptsById } from './copy-queries.ts'
 import type { Verdict } from './evidence.ts'
 import { learnHonours } from './honours.ts'
 import { observePaid } from './observe.ts'
-import * as queries from './queries.ts'
+import type * as queries from './queries.ts'
 import type { Tell } from './receipt.ts'
+import { clock, listUnexplained, lookAgainAtUnclear, recordVerdict, settlingLock } from './settle-queries.ts'
 import { readUsage, type UsageList } from './usage.ts'
 import { CLOCKS_MS, mayTellAmounts, unheard, verdictOn } from './verdict.ts'
 
@@ -53,17 +54,17 @@ export async function settle(
     if (!(error instanceof GatewayError || error instanceof PanelError || error instanceof SignedOut)) throw error
     deps.log.info({ err: error, user: first.userId }, 'the gateway did not tell what was billed')
   }
-  const paid = await inTurn(deps.db, queries.settlingLock, first, async tx => {
+  const paid = await inTurn(deps.db, settlingLock, first, async tx => {
     const billed: string[] = []
-    const now = await queries.clock(tx)
-    for (const receipt of await queries.listUnexplained(tx, receipts)) {
+    const now = await clock(tx)
+    for (const receipt of await listUnexplained(tx, receipts)) {
       const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt)
       const lookAt = nextLook(receipt, verdict, usage?.askedAt ?? null, now)
-      await queries.recordVerdict(tx, receipt, verdict, lookAt)
+      await recordVerdict(tx, receipt, verdict, lookAt)
       if (verdict.charged === 'yes' && verdict.amount !== null && receipt.amount === null) billed.push(receipt.id)
       const isNews = receipt.charged !== 'yes' || verdict.amount !== null
       if (isNews) await tell(tx, receipt, withUntil(verdict, receipt, lookAt))
-      if (verdict.usageId !== null) await queries.lookAgainAtUnclear(tx, receipt.userId)
+      if (verdict.usageId !== null) await lookAgainAtUnclear(tx, receipt.userId)
     }
     await learnHonours(tx, first.userId, billed)
     return billed

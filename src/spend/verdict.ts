@@ -1,7 +1,8 @@
 import type { Db } from '../db/db.ts'
 import type { Usage } from '../gateway/schemas.ts'
 import type { Bill, Evidence, Verdict } from './evidence.ts'
-import * as queries from './queries.ts'
+import type * as queries from './queries.ts'
+import { countRivals, isTaken, listExplained } from './settle-queries.ts'
 import type { UsageList } from './usage.ts'
 
 // The gateway's clock is not ours.
@@ -11,14 +12,14 @@ export const CLOCKS_MS = 2 * 60_000
 export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, usage: UsageList): Promise<Verdict> {
   const { rows, since, askedAt } = usage
   const own = rows.find(row => isOwn(row, receipt))
-  if (own) return billed(receipt, own, await queries.isTaken(tx, receipt.userId, own.id))
+  if (own) return billed(receipt, own, await isTaken(tx, receipt.userId, own.id))
   const near = rows.filter(row => mayBe(row, receipt))
-  const explained = await queries.listExplained(tx, receipt.userId, near)
+  const explained = await listExplained(tx, receipt.userId, near)
   const strange = near.filter(row => !explained.has(row.id))
   const [only, ...more] = strange.filter(row => isSameModel(row.model, receipt.model))
   // Of a call that was answered, and without an id: what else can the one row be. Of one that may not have been billed at
   // all it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
-  const isAlone = more.length === 0 && receipt.requestId === null && (await queries.countRivals(tx, receipt)) === 0
+  const isAlone = more.length === 0 && receipt.requestId === null && (await countRivals(tx, receipt)) === 0
   if (receipt.charged === 'yes') return only && isAlone ? billed(receipt, only, false) : noAmount
   const isOver = receipt.worksUntil <= askedAt
   if (!isOver) return open('too_early', [])

@@ -1,9 +1,10 @@
 import type { Deps } from '../deps.ts'
 import { takeSettlingLook } from '../session/panel-queries.ts'
 import { askBalances } from './ask-balances.ts'
-import * as queries from './queries.ts'
+import type * as queries from './queries.ts'
 import { AFTER_A_BREAK, type CallKind, type Tell } from './receipt.ts'
 import { settle } from './settle.ts'
+import { claimDueReceipts, postponeLook } from './settle-queries.ts'
 
 const RECEIPTS_AT_ONCE = 500
 /** A gateway that hangs holds a look for a while: the others do not wait for it. */
@@ -41,12 +42,12 @@ export function startSettling(
   }
 
   async function claim(): Promise<void> {
-    const due = await queries.claimDueReceipts(deps.db, RECEIPTS_AT_ONCE, AFTER_A_BREAK)
+    const due = await claimDueReceipts(deps.db, RECEIPTS_AT_ONCE, AFTER_A_BREAK)
     for (const receipts of Map.groupBy(due, receipt => receipt.userId).values()) {
       const look: Promise<void> = lookFor(receipts)
         .catch(async error => {
           deps.log.error({ err: error, user: receipts[0]!.userId }, 'bills could not be settled')
-          await queries.postponeLook(deps.db, receipts, AGAIN_AFTER_SECONDS)
+          await postponeLook(deps.db, receipts, AGAIN_AFTER_SECONDS)
         })
         // They come again when their claim has run out.
         .catch(error => deps.log.warn({ err: error }, 'the next look at bills could not be set'))
@@ -59,7 +60,7 @@ export function startSettling(
   async function lookFor(receipts: readonly queries.EndedReceipt[]): Promise<void> {
     const { userId } = receipts[0]!
     if (await takeSettlingLook(deps.db, userId)) return settle(deps, receipts, tell, { asked: false })
-    await queries.postponeLook(deps.db, receipts, FULL_SECONDS)
+    await postponeLook(deps.db, receipts, FULL_SECONDS)
   }
 
   const timer = setInterval(tick, deps.config.worker.tickSeconds * 1000)
