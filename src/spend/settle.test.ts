@@ -389,6 +389,35 @@ test('a gateway that does not answer once, of what was looked for often, is aske
   await settled(id, 'yes')
 })
 
+test('what the person may say of a call stays while the gateway is away, and it is looked for again soon', async () => {
+  const person = await alice(app)
+  const [first, second] = [
+    await broken(person, 'in doubt', { cut: 'before_headers' }),
+    await broken(person, 'in doubt', { cut: 'before_headers' }),
+  ]
+  await until('both bills', async () => rowsOf(person).length === 2)
+  for (const id of [first, second]) {
+    await passTime(id)
+    await until('the rows', async () => (await outcomeOf(id)) === 'unclear')
+  }
+  const candidates = async () => (await person.get(`/images/${second}`)).html.querySelectorAll('.candidates button')
+  // Over for long, and heard of since.
+  await app.db.run(`update receipts set works_until = now() - interval '100 seconds' where subject = $1`, [second])
+  const away = app.mock.control.fault({
+    match: { path: usagePath, email: person.email },
+    reply: 'panel_error',
+    times: 99,
+  })
+  const looks = await looksAt(second)
+  const [row] = await candidates()
+  await person.post(`/images/${first}/decide`, { row: row!.getAttribute('value')! })
+  await until('a look that fails', async () => (await looksAt(second)) > looks)
+  assert.equal((await candidates()).length, 2)
+  app.mock.control.release(away)
+  app.mock.control.clearFaults()
+  await until('one row fewer', async () => (await candidates()).length === 1)
+})
+
 test('whoever signs in again is told at once what could not be looked up meanwhile', async () => {
   const person = await alice(app)
   const { id: userId } = app.mock.control.user(person.email)

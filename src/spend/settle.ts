@@ -58,7 +58,7 @@ export async function settle(
     const billed: string[] = []
     const now = await clock(tx)
     for (const receipt of await listUnexplained(tx, receipts)) {
-      const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt)
+      const verdict = usage ? await verdictOn(tx, receipt, usage) : unheard(receipt, now)
       const lookAt = nextLook(receipt, verdict, usage?.askedAt ?? null, now)
       await recordVerdict(tx, receipt, verdict, lookAt)
       if (verdict.charged === 'yes' && verdict.amount !== null && receipt.amount === null) billed.push(receipt.id)
@@ -80,14 +80,15 @@ function withUntil(verdict: Verdict, receipt: queries.EndedReceipt, lookAt: Date
 
 /**
  * After 1, 2, 4 … 60 seconds, and once when the gateway can no longer be working on it; where it could not be asked then,
- * after as long again as that has been so, for as long as it keeps its rows.
+ * after as long again as it has said nothing, for as long as it keeps its rows.
  */
 function nextLook(receipt: queries.EndedReceipt, verdict: Verdict, heardAt: Date | null, at: Date): Date | null {
   if (verdict.usageId !== null || verdict.charged === 'no' || verdict.amount !== null) return null
   const now = at.getTime()
   const end = receipt.worksUntil.getTime()
   if (!heardAt && now > end) {
-    const silentFor = Math.max(1000, now - end)
+    const heard = verdict.evidence?.outcome === 'unclear' ? verdict.evidence.at.getTime() : end
+    const silentFor = Math.max(1000, now - Math.max(heard, end))
     const isHopeless = silentFor > GIVE_UP_DAYS * 86_400_000
     return isHopeless ? null : new Date(now + Math.min(silentFor, MOST_SECONDS_UNHEARD * 1000))
   }

@@ -12,7 +12,7 @@ export const CLOCKS_MS = 2 * 60_000
 export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, usage: UsageList): Promise<Verdict> {
   const { rows, since, askedAt } = usage
   const own = rows.find(row => isOwn(row, receipt))
-  if (own) return billed(receipt, own, await isTaken(tx, receipt.userId, own.id))
+  if (own) return billed(receipt, own, await isTaken(tx, receipt.userId, own.id), askedAt)
   const near = rows.filter(row => mayBe(row, receipt))
   const explained = await listExplained(tx, receipt.userId, near)
   const strange = near.filter(row => !explained.has(row.id))
@@ -20,18 +20,20 @@ export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, usage: Us
   // Of a call that was answered, and without an id: what else can the one row be. Of one that may not have been billed at
   // all it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
   const isAlone = more.length === 0 && receipt.requestId === null && (await countRivals(tx, receipt)) === 0
-  if (receipt.charged === 'yes') return only && isAlone ? billed(receipt, only, false) : noAmount
+  if (receipt.charged === 'yes') return only && isAlone ? billed(receipt, only, false, askedAt) : noAmount
   const isOver = receipt.worksUntil <= askedAt
-  if (!isOver) return open('too_early', [])
+  if (!isOver) return open('too_early', [], askedAt)
   const isWhole = since.getTime() < receipt.calledAt.getTime() - CLOCKS_MS
   if (isWhole && strange.length === 0)
-    return { charged: 'no', amount: null, usageId: null, bill: null, evidence: evidenceOf('not_charged') }
-  return open('unclear', strange)
+    return { charged: 'no', amount: null, usageId: null, bill: null, evidence: evidenceOf('not_charged', askedAt) }
+  return open('unclear', strange, askedAt)
 }
 
-/** When the gateway could not be asked. */
-export function unheard(receipt: queries.Receipt): Verdict {
-  return receipt.charged === 'yes' ? noAmount : { ...noAmount, charged: 'unknown', evidence: evidenceOf('unheard') }
+/** When the gateway could not be asked: what it last said, and what the person may say of it, stays. */
+export function unheard(receipt: queries.Receipt, at: Date): Verdict {
+  if (receipt.charged === 'yes') return noAmount
+  const evidence = receipt.evidence?.outcome === 'unclear' ? receipt.evidence : evidenceOf('unheard', at)
+  return { ...noAmount, charged: 'unknown', evidence }
 }
 
 /** Whether one of the rows is, or may turn out to be, what one of these calls was billed. */
@@ -47,7 +49,7 @@ export function billOf({ billedBy, tier, count, rate }: Usage): Bill {
 
 const noAmount: Verdict = { charged: 'yes', amount: null, usageId: null, bill: null, evidence: null }
 
-function billed(receipt: queries.Receipt, row: Usage, isTaken: boolean): Verdict {
+function billed(receipt: queries.Receipt, row: Usage, isTaken: boolean, at: Date): Verdict {
   const isSure = receipt.charged === 'yes'
   const isFree = row.actualCost === 0 && !isSure
   return {
@@ -55,11 +57,11 @@ function billed(receipt: queries.Receipt, row: Usage, isTaken: boolean): Verdict
     amount: row.actualCost,
     usageId: isTaken ? null : row.id,
     bill: billOf(row),
-    evidence: isSure ? null : { ...evidenceOf(isFree ? 'not_charged' : 'charged'), usageId: row.id },
+    evidence: isSure ? null : { ...evidenceOf(isFree ? 'not_charged' : 'charged', at), usageId: row.id },
   }
 }
 
-function open(outcome: 'too_early' | 'unclear', rows: readonly Usage[]): Verdict {
+function open(outcome: 'too_early' | 'unclear', rows: readonly Usage[], at: Date): Verdict {
   const candidates = rows.map(row => ({
     usageId: row.id,
     at: row.createdAt,
@@ -67,12 +69,12 @@ function open(outcome: 'too_early' | 'unclear', rows: readonly Usage[]): Verdict
     cost: row.actualCost,
     bill: billOf(row),
   }))
-  const evidence = { ...evidenceOf(outcome), candidates }
+  const evidence = { ...evidenceOf(outcome, at), candidates }
   return { charged: 'unknown', amount: null, usageId: null, bill: null, evidence }
 }
 
-function evidenceOf(outcome: Evidence['outcome']): Evidence {
-  return { outcome, at: new Date(), until: null, usageId: null, candidates: [] }
+function evidenceOf(outcome: Evidence['outcome'], at: Date): Evidence {
+  return { outcome, at, until: null, usageId: null, candidates: [] }
 }
 
 function isOwn(row: Usage, receipt: queries.Receipt): boolean {
