@@ -9,7 +9,7 @@ import { type TestApp, testApp, until } from '../testing/server.ts'
 let app: TestApp
 let admin: Person
 before(async () => {
-  app = await testApp({ worker: { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 0.5, persistSeconds: 5 } })
+  app = await testApp({ worker: { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 0.5, persistSeconds: 5 } })
   admin = await signedIn(app, 'admin@example.com')
 })
 

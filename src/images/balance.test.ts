@@ -9,7 +9,7 @@ import { testApp, until } from '../testing/server.ts'
 
 // What the balance does not cover waits for it, whoever else spends from the same balance, and goes on by itself.
 
-const worker = { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 }
+const worker = { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 }
 const app = await testApp({ worker })
 const { control } = app.mock
 const idOf = ({ email }: Person) => control.user(email).id

@@ -11,7 +11,7 @@ import { testApp, until } from '../testing/server.ts'
 // What is said about the money before it is spent: the price, the key that pays, its limits, the balance.
 
 const app = await testApp({
-  worker: { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 },
+  worker: { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 },
 })
 const { control } = app.mock
 const htmx = { htmx: true }

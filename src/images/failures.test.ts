@@ -9,7 +9,7 @@ import { alice, type Person } from '../testing/people.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 
 // The pages come from a web process; each group of tests has a worker of its own making.
-const timings = { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 0.5 }
+const timings = { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 0.5 }
 let app: TestApp
 let person: Person
 before(async () => {

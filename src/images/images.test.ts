@@ -13,7 +13,7 @@ import { type TestApp, testApp, until } from '../testing/server.ts'
 
 let app: TestApp
 before(async () => {
-  const timings = { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 }
+  const timings = { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 }
   app = await testApp({ worker: timings })
 })
 

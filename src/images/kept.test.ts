@@ -18,7 +18,7 @@ let reference: string
 before(async () => {
   app = await testApp({
     role: 'web',
-    worker: { tickSeconds: 0.05, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 0.5 },
+    worker: { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 0.5 },
   })
   app.mock.control.set({ usageDelayMs: 3_600_000 })
   person = await rich(app, await alice(app))
@@ -297,7 +297,7 @@ test('a worker that dies in the middle leaves the last preview that was shown', 
   )
   const { running: other } = await app.another({
     role: 'worker',
-    worker: { tickSeconds: 0.05, leaseSeconds: 45, sweepSeconds: 0.1, persistSeconds: 0.5 },
+    worker: { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 0.1, persistSeconds: 0.5 },
   })
   const job = await jobEnd(app.db, id)
   assert.deepEqual([job.state, job.charged], ['unknown', 'unknown'])
@@ -310,7 +310,7 @@ test('a worker that dies in the middle leaves the last preview that was shown', 
 })
 
 test('a picture that is not at its address yet is fetched when it is', async () => {
-  const patient = { tickSeconds: 0.05, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 600 }
+  const patient = { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 600 }
   const { running } = await app.another({ role: 'worker', worker: patient })
   const { job, pictures } = await made({ url: 'http', urlRefusals: 4 })
   assert.deepEqual([job.state, job.charged, job.failureReason], ['done', 'yes', null])
@@ -332,7 +332,7 @@ test('a worker killed while a picture is not at its address yet: another one fet
   await app.db.run(`update image_jobs set lease_until = now() - interval '1 second' where id = $1`, [id])
   const { running } = await app.another({
     role: 'worker',
-    worker: { tickSeconds: 0.05, leaseSeconds: 1, sweepSeconds: 0.1, persistSeconds: 0.5 },
+    worker: { tickSeconds: 0.2, leaseSeconds: 1, sweepSeconds: 0.1, persistSeconds: 0.5 },
   })
   assert.equal((await jobEnd(app.db, id)).state, 'done')
   assert.deepEqual(

@@ -10,7 +10,7 @@ import { testApp, until } from '../testing/server.ts'
 
 // A key that was changed or removed fails nothing: what waits for it goes on with it, or with another one, by itself.
 
-const app = await testApp({ worker: { tickSeconds: 0.1, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 } })
+const app = await testApp({ worker: { tickSeconds: 0.2, leaseSeconds: 45, sweepSeconds: 15, persistSeconds: 5 } })
 const { control } = app.mock
 const idOf = ({ email }: Person) => control.user(email).id
 const keyNamed = (person: Person, name: string) => control.keysOf(person.email).find(key => key.name === name)!

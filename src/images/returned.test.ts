@@ -4,7 +4,7 @@ import { ask, jobEnd } from '../testing/jobs.ts'
 import { alice, type Person } from '../testing/people.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 
-const worker = { tickSeconds: 0.1, leaseSeconds: 5, sweepSeconds: 0.2, persistSeconds: 5 }
+const worker = { tickSeconds: 0.2, leaseSeconds: 5, sweepSeconds: 0.2, persistSeconds: 5 }
 let app: TestApp
 before(async () => {
   app = await testApp({ worker, partialImages: 0 })
