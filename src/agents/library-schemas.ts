@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { kinds, sorts } from '../library/filter.ts'
 import { copyFormats } from '../library/send-copy.ts'
+import { Asked } from '../models/asked.ts'
 import { Said } from './schemas.ts'
 
 const typedId = z.guid().toLowerCase()
@@ -46,17 +47,6 @@ export const TrashQuery = z.strictObject(Page.shape)
 export const DownloadQuery = z.strictObject({
   format: z.enum(copyFormats).optional().describe('A copy in another format than its own'),
   original: z.enum(['0', '1']).optional().describe('`1`: as it came, where another file is shown'),
-})
-
-const Asked = z.object({
-  model: z.string(),
-  size: z.string(),
-  quality: z.string(),
-  n: z.number(),
-  format: z.string(),
-  compression: z.number().nullable(),
-  background: z.string(),
-  moderation: z.string(),
 })
 
 export const LibraryPicture = z.object({

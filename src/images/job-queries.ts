@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
 import { Told } from '../gateway/told.ts'
+import { Asked } from '../models/asked.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
 import { paidCall } from '../work/paid-call.ts'
 import { isTold } from './line-queries.ts'
@@ -15,15 +16,8 @@ export const ImageJob = z.object({
   ...paidCall,
   id: z.string(),
   state: z.enum(['queued', 'running', 'done', 'failed', 'unknown', 'cancelled']),
-  model: z.string(),
+  ...Asked.shape,
   prompt: z.string(),
-  size: z.string(),
-  quality: z.string(),
-  n: z.number(),
-  format: z.string(),
-  compression: z.number().nullable(),
-  background: z.string(),
-  moderation: z.string(),
   referenceTokens: z.array(z.string()),
   maskId: z.string().nullable(),
   /** Previews asked for; 0: not streamed. Null before the call. */

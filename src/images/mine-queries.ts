@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { Asked } from '../models/asked.ts'
 
 const AskedFor = z.object({
   id: z.string(),
@@ -7,15 +8,8 @@ const AskedFor = z.object({
   finishedAt: z.date().nullable(),
   state: z.string(),
   failureReason: z.string().nullable(),
-  model: z.string(),
+  ...Asked.shape,
   prompt: z.string(),
-  size: z.string(),
-  quality: z.string(),
-  n: z.number(),
-  format: z.string(),
-  compression: z.number().nullable(),
-  background: z.string(),
-  moderation: z.string(),
   references: z.array(z.string()),
   batch: z.string().nullable(),
   keyName: z.string().nullable(),

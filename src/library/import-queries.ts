@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
-import type { Asked, Picture, Returned } from './queries.ts'
+import type { Asked } from '../models/asked.ts'
+import type { Picture, Returned } from './queries.ts'
 
 const text = (most: number) => z.string().max(most)
 const decimal = z.string().regex(/^\d{1,12}(\.\d{1,20})?$/)

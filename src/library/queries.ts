@@ -1,18 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import { Asked } from '../models/asked.ts'
 import { StoredFile } from './file-queries.ts'
-
-const Asked = z.object({
-  model: z.string(),
-  size: z.string(),
-  quality: z.string(),
-  n: z.number(),
-  format: z.string(),
-  compression: z.number().nullable(),
-  background: z.string(),
-  moderation: z.string(),
-})
-export type Asked = z.output<typeof Asked>
 
 /** What the gateway says that it made, as far as it says so. */
 export const Returned = z.object({

@@ -1,7 +1,8 @@
+import type { Asked } from '../models/asked.ts'
 import type { Change } from './change-queries.ts'
 import type { Filter } from './filter.ts'
 import type { Imported } from './import-queries.ts'
-import type { Asked, Returned } from './queries.ts'
+import type { Returned } from './queries.ts'
 
 /** One picture as a tile, a page or the lightbox shows it. */
 export interface PictureView {
