@@ -44,7 +44,14 @@ async function slowUploads(page: Page, address: string) {
     else void route.continue()
   })
   return {
-    count: () => until('an upload to be on its way', async () => waiting.length),
+    async count() {
+      try {
+        return await until('an upload to be on its way', async () => waiting.length)
+      } catch (error) {
+        const list = await page.innerHTML('#reference-list').catch(String)
+        throw new Error(`none at ${page.url()}, where the list is: ${list}`, { cause: error })
+      }
+    },
     async arrive() {
       for (const route of waiting.splice(0)) await route.continue()
     },
