@@ -23,7 +23,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   spend: {
     on: ['session', 'account', 'operators'],
     offers:
-      'admin-queries budgets copy copy-queries cover-queries evidence in-doubt judge leave mine quality queries receipt receipt-view reservation-queries sentences upkeep view',
+      'admin-queries budgets copy copy-queries cover-queries evidence in-doubt judge leave mine quality queries receipt receipt-view reservation-queries sentences sum-queries upkeep view',
   },
   operators: { on: ['session'], offers: 'act-queries bulletin bulletin-queries guard leave maintenance mine upkeep' },
   library: {

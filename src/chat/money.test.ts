@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { answerCalls, isTitleCall, newestReply, openStream, replyIn, say, talk } from '../testing/conversations.ts'
 import { alice, type Person, signedIn } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -53,12 +54,44 @@ test('what an answer cost is looked up, and told to the open page with the new b
   const stream = await openStream(app.url, person, `/chat/${id}/events`)
   const { reply } = await talk(db, person, 'what does this cost?', id)
   const told = await until('the cost on the stream', async () =>
-    stream.events.find(({ data }) => data.includes(`facts-${reply.messageId}`) && data.includes('$')),
+    stream.events.find(({ data }) => new RegExp(`facts-${reply.messageId}">[^<]*\\$`).test(data)),
   )
   assert.match(told.data, /As asked/, 'with the verdict on it')
+  await until('the sum on the stream', async () =>
+    stream.events.some(({ data }) => /id="used".*\$0\.\d+ so far/.test(data)),
+  )
   stream.close()
   const facts = (await person.get(`/chat/${id}`)).html.querySelectorAll('.facts').at(-1)?.text ?? ''
   assert.match(facts, /tokens in, \d+ out · <?\$0\.\d+/)
+})
+
+test('the head of a conversation says what all of its calls have used so far, deleted answers included', async () => {
+  const person = await alice(app)
+  const usedIn = async (id: string) => (await person.get(`/chat/${id}`)).html.querySelector('#used')!.text
+  const { id } = await talk(db, person, 'how much was it?')
+  const first = await until('all bills, that of the title too', async () => {
+    if (titleCalls(person).length === 0) return
+    const used = await usedIn(id)
+    return /^[\d,]+ tokens in, [\d,]+ out · <?\$0\.\d+ so far$/.test(used) && used
+  })
+  const { reply } = await talk(db, person, 'and now?', id)
+  const both = await until('the bills of both', async () => {
+    const used = await usedIn(id)
+    return used !== first && !/not billed/.test(used) && used
+  })
+  await person.post(`/chat/${id}/messages/${reply.messageId}/delete`)
+  assert.equal(await usedIn(id), both)
+  const { sum } = await db.one(
+    z.object({ sum: z.number() }),
+    'select sum(input_tokens)::int as sum from replies where conversation_id = $1',
+    [id],
+  )
+  assert.ok(both.startsWith(`${sum.toLocaleString('en')} tokens in`))
+  await db.pool.query(
+    `update receipts set amount = null, charged = 'unknown' where conversation_id = $1 and subject = $2`,
+    [id, reply.messageId],
+  )
+  assert.match(await usedIn(id), / so far · 1 call not billed yet$/)
 })
 
 test('an answer that broke off is proven to have been charged, or not, by its usage row', async () => {

@@ -3,6 +3,7 @@ import type { Db } from '../db/db.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
 import { paidCall } from '../work/paid-call.ts'
+import type { Conversation } from './conversation-queries.ts'
 import { CHANNEL, tellPages } from './notify-queries.ts'
 
 export const Reply = z.object({
@@ -110,6 +111,18 @@ export function findReply(db: Db, userId: number, messageId: string): Promise<Re
 
 export function listReplies(db: Db, messageIds: readonly string[]): Promise<Reply[]> {
   return db.many(Reply, `select * from replies where message_id = any($1)`, [messageIds])
+}
+
+const Tokens = z.object({ input: z.number(), output: z.number() })
+
+/** What all answers of a conversation said that they used, those of other branches and deleted ones included. */
+export function sumTokens(db: Db, conversation: Pick<Conversation, 'id'>): Promise<z.output<typeof Tokens>> {
+  return db.one(
+    Tokens,
+    `select coalesce(sum(input_tokens), 0)::int8 as input, coalesce(sum(output_tokens), 0)::int8 as output
+     from replies where conversation_id = $1`,
+    [conversation.id],
+  )
 }
 
 /** Answers of a conversation that wait or are being written. */

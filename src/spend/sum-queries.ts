@@ -49,6 +49,19 @@ export function listSums(db: Db, userId: number, { from, until }: Period, by: Gr
   )
 }
 
+const InConversation = z.object({ usd: z.coerce.number(), open: z.number() })
+
+/** US dollars that the calls of a conversation were billed, and how many may still be: they were not settled yet. */
+export function sumConversation(db: Db, userId: number, id: string): Promise<z.output<typeof InConversation>> {
+  return db.one(
+    InConversation,
+    `select coalesce(sum(amount) filter (where charged <> 'no'), 0) as usd,
+       count(*) filter (where amount is null and charged <> 'no')::int as open
+     from receipts where conversation_id = $2 and user_id = $1`,
+    [userId, id],
+  )
+}
+
 /** What conversations were called when something was last asked in them. */
 export async function listTitles(db: Db, userId: number, ids: readonly string[]): Promise<Map<string, string | null>> {
   const rows = await db.many(

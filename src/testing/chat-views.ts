@@ -197,6 +197,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     isEnd: true,
     writing: 'a2',
     unfinished: jobs.slice(0, 1),
+    used: { input: 12_345, output: 678, usd: 0.00001, open: 1 },
   }
   const resting: ThreadView = {
     ...thread,
@@ -208,6 +209,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     hasOlder: false,
     writing: null,
     unfinished: [],
+    used: { input: 0, output: 0, usd: 0, open: 2 },
   }
   const middle: ThreadView = { ...resting, hasOlder: true, newer: 'u1', isEnd: false }
   const row: RowView = { id: 'c1', title: 'A <lighthouse>', pinned: true, deleted: false, current: true, found: 'm1' }
@@ -282,12 +284,14 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     'chat/_renamed': [{ id: 'c1', title: '<b>' }],
     'chat/_row': [{ row }],
     'chat/_rows': [{ list }],
+    'chat/_spent': [{ used: thread.used }],
     'chat/_submission': [{ submission: 's' }],
     'chat/_sync': [
       { thread, anew: false },
       { thread: resting, anew: true },
     ],
     'chat/_tool': tools.map(message => ({ message })),
+    'chat/_used': [{ used: thread.used }, { used: resting.used }],
     'chat/_user': [{ message: user }, { message: { ...user, id: 'u2', text: '', branches: answers[4]!.branches } }],
     'chat/index': [
       { list, thread, composer: { ...composer, writing: 'a2' }, settings, deleted: null, removed: null },
@@ -319,5 +323,6 @@ export const chatExceptions: readonly (readonly [string, string])[] = [
   ['chat/_refusal', 'a partial for the sentence above the form'],
   ['chat/_renamed', 'the title stands in two places'],
   ['chat/_rows', 'days appended below those in the list'],
+  ['chat/_spent', 'a partial for what the conversation has used, sent by a stream'],
   ['chat/_sync', 'the whole thread and what stands around it'],
 ]

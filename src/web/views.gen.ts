@@ -63,9 +63,11 @@ export interface Views {
   'chat/_renamed': { id: string; title: string }
   'chat/_row': { row: import('../chat/page/view.ts').RowView }
   'chat/_rows': { list: import('../chat/page/view.ts').ListView }
+  'chat/_spent': { used: import('../chat/page/view.ts').UsedView }
   'chat/_submission': { submission: string }
   'chat/_sync': { thread: import('../chat/page/view.ts').ThreadView; anew: boolean }
   'chat/_tool': { message: import('../chat/page/view.ts').ToolView }
+  'chat/_used': { used: import('../chat/page/view.ts').UsedView }
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
   'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }

@@ -29,8 +29,10 @@ export const titleCalls: CallKind = {
   kind: 'title',
   // No row waits for it: whoever has not told its end by then has died.
   lostAfterSeconds: 3 * (PATIENCE_MS / 1000),
-  // Nothing shows it.
-  tell: async () => undefined,
+  /** Part of what the conversation has cost so far. */
+  async tell(tx, { subject }, { amount }) {
+    if (amount !== null) await tellPages(tx, subject, 'balance')
+  },
 }
 
 const instructions =

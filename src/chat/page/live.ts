@@ -8,6 +8,7 @@ import type { Part } from '../branch.ts'
 import { type Conversation, findConversation } from '../conversation-queries.ts'
 import { listReplies } from '../reply-queries.ts'
 import { type Growth, grow, loadGrowth, loadThread, readPulse, type Thread } from './thread.ts'
+import { loadUsed } from './used.ts'
 import type { AnswerView, MessageView } from './view.ts'
 
 export interface Page {
@@ -161,6 +162,7 @@ export function followThread(
     await page.refresh()
     stream.send(page.render('chat/_balance', {}))
     await tellCosts()
+    stream.send(page.render('chat/_spent', { used: await loadUsed(db, conversation) }))
   }
 
   async function tellCosts(): Promise<void> {

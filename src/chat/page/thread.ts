@@ -23,6 +23,7 @@ import { type Attachment, listChildren } from '../message-queries.ts'
 import type { Reply } from '../reply-queries.ts'
 import { placeDrawn } from './drawn-view.ts'
 import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
+import { loadUsed } from './used.ts'
 import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
 
 const sizes = defaultModel.sizes.flatMap(group => group.sizes)
@@ -90,6 +91,7 @@ export async function loadThread(
       isEnd,
       writing,
       unfinished: [...jobs.values()].filter(job => job.isOpen),
+      used: await loadUsed(db, conversation),
     },
   }
 }

@@ -58,6 +58,18 @@ export interface ThreadView {
   pulse: string
   /** Picture jobs that are under way. */
   unfinished: JobView[]
+  used: UsedView
+}
+
+/** What a conversation has used so far. */
+export interface UsedView {
+  /** Tokens, as answers said. */
+  input: number
+  output: number
+  /** US dollars that were billed, pictures and its title included. */
+  usd: number
+  /** Calls whose bill has not come. */
+  open: number
 }
 
 export type MessageView = UserView | AnswerView | ToolView
