@@ -2,7 +2,7 @@ import type { Deps } from '../deps.ts'
 import type { Run } from '../work/worker.ts'
 import { writePapers } from './everything.ts'
 import { type Checked, type ClaimedExport, finishExport, listUnchecked, requeueExport, setChecked } from './queries.ts'
-import { sumsOfStream } from './sums.ts'
+import { summing } from './sums.ts'
 
 const AT_ONCE = 20
 const KEPT_HOURS = 24
@@ -51,7 +51,7 @@ async function stopped(deps: Pick<Deps, 'db'>, made: ClaimedExport, { signal }: 
 }
 
 async function sumsOf({ storage }: Pick<Deps, 'storage'>, object: string): Promise<Checked['sums']> {
-  const found = await storage.open(object)
-  if (!found) return null
-  return sumsOfStream(found.stream as AsyncIterable<Buffer>)
+  const summed = summing()
+  const size = await storage.take(object, summed.add)
+  return size === null ? null : summed.sums()
 }

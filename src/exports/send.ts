@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises'
 import { crc32 } from 'node:zlib'
 import type { Request, Response } from 'express'
 import type { Deps } from '../deps.ts'
@@ -30,7 +29,8 @@ export async function sendExport(
   res.set('Content-Length', String(end - start + 1))
   if (req.method === 'HEAD') return void res.end()
   try {
-    await pipeline(bytesOf(deps, parts, start, end), res)
+    await sendParts(deps, parts, start, end, piece => written(res, piece))
+    res.end()
   } catch (error) {
     // Half a file must not look like a whole one: the connection breaks, and the reader goes on from there later.
     if (!req.destroyed && !res.closed) deps.log.warn({ err: error, export: made.id }, 'an export broke off')
@@ -64,25 +64,38 @@ function manifestOf(made: Export, files: readonly ExportFile[]): string {
   return `${JSON.stringify(head).slice(0, -1)},"pictures":[\n${lines.join(',\n')}\n],"papers":[\n${papers.join(',\n')}\n]}\n`
 }
 
-async function* bytesOf(
+async function sendParts(
   { storage }: Pick<Deps, 'storage'>,
   parts: readonly ZipPart[],
   start: number,
   end: number,
-): AsyncGenerator<Buffer> {
+  put: (piece: Buffer) => Promise<void>,
+): Promise<void> {
   let offset = 0
   for (const { size, content } of parts) {
     const [from, to] = [Math.max(start - offset, 0), Math.min(end - offset, size - 1)]
     offset += size
     if (from >= size) continue
     if (to < 0) return
-    if (typeof content !== 'string') {
-      yield content.subarray(from, to + 1)
-      continue
+    if (typeof content !== 'string') await put(content.subarray(from, to + 1))
+    else {
+      const whole = await storage.take(content, put, { start: from, end: to })
+      // Deleted since it was asked for.
+      if (whole !== size) throw new Refusal(404, 'errors.not_found')
     }
-    const object = await storage.open(content, from === 0 && to === size - 1 ? undefined : { start: from, end: to })
-    // Deleted since it was asked for.
-    if (!object || object.size !== size) throw new Refusal(404, 'errors.not_found')
-    yield* object.stream
   }
+}
+
+/** Done when the bytes have left this process: not before that may their memory hold others. */
+function written(res: Response, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(new Error('the reader went away'))
+    if (res.closed) return leave()
+    res.once('close', leave)
+    res.write(bytes, error => {
+      res.off('close', leave)
+      if (error) reject(error)
+      else resolve()
+    })
+  })
 }

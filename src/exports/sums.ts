@@ -9,17 +9,22 @@ export interface Sums {
 }
 
 export function sumsOfBytes(bytes: Buffer): Sums {
-  return { crc32: crc32(bytes), sha256: createHash('sha256').update(bytes).digest(), bytes: bytes.length }
+  const { add, sums } = summing()
+  add(bytes)
+  return sums()
 }
 
-export async function sumsOfStream(stream: AsyncIterable<Buffer>): Promise<Sums> {
+/** Of bytes that come piece by piece. */
+export function summing() {
   const hash = createHash('sha256')
   let sum = 0
   let bytes = 0
-  for await (const chunk of stream) {
-    sum = crc32(chunk, sum)
-    hash.update(chunk)
-    bytes += chunk.length
+  return {
+    add(piece: Buffer): void {
+      sum = crc32(piece, sum)
+      hash.update(piece)
+      bytes += piece.length
+    },
+    sums: (): Sums => ({ crc32: sum, sha256: hash.digest(), bytes }),
   }
-  return { crc32: sum, sha256: hash.digest(), bytes }
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import pLimit from 'p-limit'
 import { listSnapshotKeys } from '../chat/conversation-queries.ts'
 import type { Db } from '../db/db.ts'
@@ -120,11 +119,9 @@ function whyOf(error: unknown): string {
 }
 
 async function hashOf(storage: Storage, name: string): Promise<string | null> {
-  const opened = await storage.open(name)
-  if (!opened) return null
   const hash = createHash('sha256')
-  for await (const chunk of opened.stream as Readable & AsyncIterable<Buffer>) hash.update(chunk)
-  return hash.digest('hex')
+  const size = await storage.take(name, piece => void hash.update(piece))
+  return size === null ? null : hash.digest('hex')
 }
 
 async function filesOf(db: Db, userId: number | null): Promise<Map<string, FileObject>> {

@@ -3,6 +3,7 @@ import { copyFile, type FileHandle, open, readdir, readFile, stat, unlink } from
 import { join } from 'node:path'
 import { guarded, StorageError } from './errors.ts'
 import { assertObjectName, exactly, isObjectName, type ObjectBody } from './objects.ts'
+import { takeFile } from './pieces.ts'
 import type { ByteRange, Listed, Storage } from './storage.ts'
 import { absent, noFolder, probeFolder, sweepTemporary, writeWhole } from './whole-files.ts'
 
@@ -25,6 +26,10 @@ export function openLocal(directory: string): Storage {
     async open(name, range) {
       const path = pathOf(name)
       return guarded('open', () => openFile(path, range))
+    },
+
+    async take(name, take, range) {
+      return takeFile(pathOf(name), take, range)
     },
 
     async head(name) {

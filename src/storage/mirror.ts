@@ -9,11 +9,11 @@ export interface CopyLog {
  * serves. Copies on other machines do not hear of a rewrite or a deletion: give each content a name of its own, or keep no copies of it.
  */
 export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage {
-  const orNull = async <T>(work: Promise<T>): Promise<T | null> => {
+  const orNull = async <T>(work: Promise<T>, mayGoOn = () => true): Promise<T | null> => {
     try {
       return await work
     } catch (err) {
-      if (err instanceof TypeError) throw err // not an object name
+      if (err instanceof TypeError || !mayGoOn()) throw err // not an object name, or half of it is used up
       log.warn({ err }, 'a local copy of an object failed')
       return null
     }
@@ -30,6 +30,19 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
     },
 
     open: async (name, range) => (await orNull(copy.open(name, range))) ?? truth.open(name, range),
+    async take(name, take, range) {
+      let isBegun = false
+      const taken = copy.take(
+        name,
+        piece => {
+          isBegun = true
+          return take(piece)
+        },
+        range,
+      )
+      const size = await orNull(taken, () => !isBegun)
+      return size ?? truth.take(name, take, range)
+    },
     read: async name => (await orNull(copy.read(name))) ?? truth.read(name),
     head: async name => (await orNull(copy.head(name))) ?? truth.head(name),
     onlyInBucket: async name => (await orNull(copy.head(name))) === null,

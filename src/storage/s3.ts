@@ -49,6 +49,13 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
       return client.send(new sdk.GetObjectCommand({ ...object, ...Range }), signal)
     })
 
+  async function open(name: string, range?: ByteRange) {
+    const answer = await get('open', name, range)
+    if (!answer) return null
+    const size = Number(answer.ContentRange?.split('/')[1] ?? answer.ContentLength)
+    return { stream: answer.Body as Readable, size }
+  }
+
   async function putBytes(name: string, bytes: Uint8Array, contentType: string) {
     const object = { ...objectAt(name), ContentType: contentType, CacheControl }
     await guarded('put', async () => {
@@ -111,11 +118,21 @@ export function openS3(config: S3Config, patience: S3Patience = usualPatience): 
         ? putBytes(name, bytes, contentType)
         : putStream(name, 'file' in bytes ? { ...bytes, stream: createReadStream(bytes.file) } : bytes, contentType),
 
-    async open(name, range) {
-      const answer = await get('open', name, range)
-      if (!answer) return null
-      const size = Number(answer.ContentRange?.split('/')[1] ?? answer.ContentLength)
-      return { stream: answer.Body as Readable, size }
+    open,
+
+    async take(name, take, range) {
+      const object = await open(name, range)
+      if (!object) return null
+      const pieces = object.stream.iterator() as AsyncIterator<Buffer>
+      try {
+        for (;;) {
+          const { value, done } = await guarded('read', () => pieces.next())
+          if (done) return object.size
+          await take(value)
+        }
+      } finally {
+        object.stream.destroy()
+      }
     },
 
     async read(name) {

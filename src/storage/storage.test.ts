@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { startBucket } from '../testing/bucket.ts'
 import { openLocal } from './local.ts'
 import { openMirror } from './mirror.ts'
 import { openS3 } from './s3.ts'
-import { openStorage, type Storage, StorageError } from './storage.ts'
+import { type ByteRange, openStorage, type Storage, StorageError } from './storage.ts'
 
 const png = { contentType: 'image/png' }
 const folder = await mkdtemp(join(tmpdir(), 'storage-'))
@@ -91,7 +91,24 @@ for (const [medium, storage] of media) {
       assert.deepEqual(await read(9, 9), [10, '9'])
     })
 
+    test('an object is taken piece by piece, whole or a range of it, until whoever takes it has enough', async () => {
+      const bytes = randomBytes(1_500_000)
+      await storage.put(name, bytes, png)
+      const taken = async (range?: ByteRange) => {
+        const pieces: Buffer[] = []
+        const size = await storage.take(name, async piece => void pieces.push(Buffer.from(piece)), range)
+        assert.equal(size, bytes.length)
+        return Buffer.concat(pieces)
+      }
+      const [whole, again, part] = await Promise.all([taken(), taken(), taken({ start: 10, end: 1_200_000 })])
+      assert.ok(whole.equals(bytes) && again.equals(bytes))
+      assert.ok(part.equals(bytes.subarray(10, 1_200_001)))
+      const enough = () => assert.fail('enough')
+      await assert.rejects(storage.take(name, enough), { message: 'enough' })
+    })
+
     test('what was never put is null', async () => {
+      assert.equal(await storage.take(name, () => assert.fail()), null)
       assert.equal(await storage.open(name), null)
       assert.equal(await storage.open(name, { start: 0, end: 3 }), null)
       assert.equal(await storage.read(name), null)
@@ -134,6 +151,7 @@ for (const [medium, storage] of media) {
       ]) {
         await assert.rejects(async () => storage.put(bad, Buffer.from('x'), png), TypeError)
         await assert.rejects(async () => storage.open(bad), TypeError)
+        await assert.rejects(async () => storage.take(bad, () => {}), TypeError)
         await assert.rejects(async () => storage.head(bad), TypeError)
         await assert.rejects(async () => storage.read(bad), TypeError)
         await assert.rejects(async () => storage.delete(bad), TypeError)
@@ -282,6 +300,19 @@ describe('S3 with local copies', () => {
     assert.ok(warnings.length > 0)
   })
 
+  test('a copy that breaks off is not begun anew with the other', async () => {
+    const bytes = randomBytes(1_500_000)
+    await storage.put('breaks-off', bytes, png)
+    const truncated = join(copyDirectory, 'br', 'breaks-off')
+    const pieces: Buffer[] = []
+    const taking = storage.take('breaks-off', async piece => {
+      pieces.push(Buffer.from(piece))
+      await truncate(truncated, 600_000)
+    })
+    await failsAs('read', taking)
+    assert.ok(Buffer.concat(pieces).equals(bytes.subarray(0, Buffer.concat(pieces).length)))
+  })
+
   test('a put that S3 refused leaves no copy', async () => {
     const refused = openS3({ ...bucket.config, secretAccessKey: 'wrong' })
     const half = openMirror(refused, openLocal(copyDirectory), { warn: () => {} })
@@ -310,6 +341,10 @@ async function failsInEveryOperation(storage: Storage) {
   await failsAs('put', storage.put('some-object', Buffer.from('x'), png))
   await failsAs('put', storage.put('some-object', streamOf(Buffer.alloc(300_000)), png))
   await failsAs('open', storage.open('some-object'))
+  await failsAs(
+    'open',
+    storage.take('some-object', () => {}),
+  )
   await failsAs('head', storage.head('some-object'))
   await failsAs('read', storage.read('some-object'))
   await failsAs('delete', storage.delete('some-object'))

@@ -21,6 +21,11 @@ export interface Storage {
    * object. The caller reads the stream to its end or destroys it.
    */
   open(name: string, range?: ByteRange): Promise<{ stream: Readable; size: number } | null>
+  /**
+   * Hands its bytes over piece by piece, to those who read very much of them: a piece is used up when `take` is done, for the next
+   * one comes in the same memory. Answers the size of the whole object; null when absent. What `take` throws ends it.
+   */
+  take(name: string, take: Take, range?: ByteRange): Promise<number | null>
   /** Null when absent. The content type is known to object stores only. */
   head(name: string): Promise<{ size: number; contentType?: string } | null>
   /** The whole object in memory; null when absent. */
@@ -54,6 +59,8 @@ export interface PutOptions {
    */
   withoutCopies?: boolean
 }
+
+export type Take = (piece: Buffer) => void | Promise<void>
 
 export interface ByteRange {
   start: number
