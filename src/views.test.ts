@@ -387,6 +387,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       hushed: 2,
       days: { zone: 'Asia/Tokyo', zones: ['UTC', 'Asia/Tokyo'] },
       pendingNotice: 'Done',
+      asOf: '2026-08-21T10:00:00.000Z',
     },
   ],
   'images/_clear': [

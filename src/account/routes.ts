@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
+import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import type { Caller, Session } from '../gateway/client.ts'
 import { PanelError } from '../gateway/errors.ts'
@@ -156,6 +157,7 @@ export function accountRoutes(deps: Deps): Router {
       days,
       hushed: accountOf(res)?.hushedAdvice.length ?? 0,
       pendingNotice: null,
+      asOf: (await clock(deps.db)).toISOString(),
     })
   }
 

@@ -1,3 +1,4 @@
+import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import { deleteOrphans } from '../library/keep.ts'
 import { holdUser } from '../session/leave-queries.ts'
@@ -38,7 +39,8 @@ export async function finishDeparture(
 
 /** All rows in one transaction, in which nothing new can come in. False while something is under way. */
 async function forget({ db }: Pick<Deps, 'db'>, { userId, createdAt }: ClaimedDeparture): Promise<boolean> {
-  const waitsNoMore = Date.now() - createdAt.getTime() > LONGEST_WAIT_MS
+  const now = await clock(db)
+  const waitsNoMore = now.getTime() - createdAt.getTime() > LONGEST_WAIT_MS
   // Once more: a request that was on its way when they left may have begun something.
   await db.transaction(tx => closeAll(tx, userId))
   if (!waitsNoMore && (await countUnderWay(db, userId)) > 0) return false

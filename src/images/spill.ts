@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import { Told } from '../gateway/told.ts'
 import { listPositions } from '../library/queries.ts'
@@ -125,7 +126,7 @@ async function endingOf(
 async function isOver(deps: Deps, job: ClaimedJob, claimsHere: readonly string[]): Promise<boolean> {
   if (claimsHere.includes(job.claim)) return false
   if (job.state !== 'running' || job.madeAt || (await noteOf(deps, job))) return true
-  return job.leaseUntil !== null && job.leaseUntil < new Date()
+  return job.leaseUntil !== null && job.leaseUntil < (await clock(deps.db))
 }
 
 async function noteOf(deps: Deps, job: ClaimedJob): Promise<z.output<typeof Note> | null> {

@@ -1,3 +1,4 @@
+import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import { findFile } from '../library/file-queries.ts'
 import { deleteBytes, filePicture, readReceived, storePicture } from '../library/keep.ts'
@@ -57,7 +58,8 @@ export async function recover(deps: Deps, job: ClaimedJob, brought = 0): Promise
   }
   if (unfetched > 0) {
     // Its lease was taken anew: whoever finds it without one tries again.
-    if (Date.now() - job.calledAt.getTime() < FETCHED_FOR_MS) return
+    const now = await clock(deps.db)
+    if (now.getTime() - job.calledAt.getTime() < FETCHED_FOR_MS) return
     return finish(deps, job, { state: filed.size > 0 ? 'done' : 'failed', reason: 'unfetched', charged: 'yes' })
   }
   const preview = job.cancelRequestedAt ? null : await findPreview(deps.db, job.userId, job.id)

@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
+import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
@@ -59,7 +60,7 @@ export function libraryRoutes(deps: Deps, receiptOf: ReceiptOf): Router {
       pictures,
       older,
       total: await countTrash(db, userId),
-      asOf: new Date().toISOString(),
+      asOf: (await clock(db)).toISOString(),
       change: await findChange(db, userId, change.data ?? null),
     }
     render(res, 'library/trash', { trash })

@@ -38,11 +38,6 @@ export async function lookAtAllOf(db: Db, userId: number): Promise<void> {
   )
 }
 
-/** The time by which receipts are kept: that of this machine may be another. */
-export async function clock(db: Db): Promise<Date> {
-  return (await db.one(z.object({ now: z.date() }), `select clock_timestamp() as now`)).now
-}
-
 /** Whoever has it is alone in joining this person's calls and rows. */
 export const settlingLock = lockOfPerson('settling', 743_001)
 

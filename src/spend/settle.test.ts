@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import type { FaultInput } from '../mock/faults.ts'
+import { hoursOff } from '../testing/clock.ts'
 import { newestReply, replyIn, say, talk } from '../testing/conversations.ts'
 import { ask, jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
@@ -499,22 +500,4 @@ async function look(subject: string): Promise<void> {
   const before = await looksAt(subject)
   await app.db.run(`update receipts set look_at = now() where subject = $1`, [subject])
   await until('a look', async () => (await looksAt(subject)) > before)
-}
-
-/** With the clock of this process set by that much. */
-async function hoursOff(hours: number, work: () => Promise<void>): Promise<void> {
-  const Clock = Date
-  const now = () => Clock.now() + hours * 3_600_000
-  globalThis.Date = class extends Clock {
-    static override now = now
-
-    constructor(...of: [] | [number]) {
-      super(of[0] ?? now())
-    }
-  } as DateConstructor
-  try {
-    await work()
-  } finally {
-    globalThis.Date = Clock
-  }
 }

@@ -1,9 +1,9 @@
+import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../gateway/client.ts'
 import type { Usage } from '../gateway/schemas.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { countPanelCalls } from '../session/panel-queries.ts'
-import { clock } from './settle-queries.ts'
 
 const PAGE_SIZE = 200
 const MOST_PAGES = 5

@@ -14,7 +14,7 @@ export interface Views {
   'account/_key_changed': Record<never, never>
   'account/_keys': { keys: import('../account/view.ts').KeysView }
   'account/_obstacle': { obstacle: import('../account/view.ts').ObstacleView | null; next: string; post: string; swaps: 'form' | 'nothing' }
-  'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; hushed: number; pendingNotice: string | null }
+  'account/index': { keys: import('../account/view.ts').KeysView; signIns: import('../session/view.ts').SignInView[]; editPreviews: import('../account/view.ts').EditPreviewsView; days: import('../account/view.ts').DaysView; hushed: number; pendingNotice: string | null; asOf: string }
   'admin/_acts': { acts: import('../admin/view.ts').ActView[] }
   'admin/_failures': { failures: import('../admin/view.ts').QueueView['failures'] }
   'admin/_nav': { at: 'overview' | 'queue' | 'people' | 'money' | 'bulletin' | 'log' }
