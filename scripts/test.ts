@@ -20,6 +20,7 @@ const SLOWEST = 30
 const longest = [
   'walk',
   'screens',
+  'walk.firefox',
   'images/worker',
   'images/spill',
   'images/matrix',

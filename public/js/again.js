@@ -2,16 +2,34 @@ import { ask, toast } from './toast.js'
 
 const MOST = 5
 
+/** The page is about to be left, unless somebody thinks better of it, or it was only a download. */
+let isLeaving = false
+
 /**
  * What was not taken because too much is asked at once is sent again by itself, as it was: its submission makes it the
  * same however often it comes. Whoever pressed is told, and can call it off.
  */
 export function start() {
+  addEventListener('beforeunload', () => {
+    isLeaving = true
+    setTimeout(() => {
+      isLeaving = false
+    }, 1000)
+  })
   document.addEventListener('htmx:config:request', event => {
     const { ctx } = event.detail
     const { body } = ctx.request
-    if (body?.has?.('submission')) ctx.fetch = fetchAgain
+    ctx.fetch = body?.has?.('submission') ? fetchAgain : fetchOnce
   })
+}
+
+/** Throws an `AbortError` where Firefox, which ends what is under way before it goes elsewhere, speaks of the network. */
+async function fetchOnce(address, request) {
+  try {
+    return await fetch(address, request)
+  } catch (error) {
+    throw isLeaving ? new DOMException('the page was left', 'AbortError') : error
+  }
 }
 
 /** Throws an `AbortError` when it was called off: what was answered last had not been taken. */
@@ -21,7 +39,7 @@ async function fetchAgain(address, request) {
   let close = null
   try {
     for (let attempt = 1; ; attempt++) {
-      const response = await fetch(address, request)
+      const response = await fetchOnce(address, request)
       const seconds = Number(response.headers.get('Retry-After'))
       if (response.status !== 503 || !(seconds > 0 && seconds <= 10) || attempt === MOST) return response
       close ??= ask(words.busy, words.doNotSend, () => off.resolve(true))

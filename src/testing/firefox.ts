@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 const found = [process.env.FIREFOX, '/usr/bin/firefox', '/usr/bin/firefox-esr'].find(file => file && existsSync(file))
 
 /** Why tests in Firefox cannot run here; false where they can. `FIREFOX` names one that is not found by itself. */
-export const noFirefox: string | false = found ? false : 'there is no Firefox here'
+export const noFirefox: string | false = found ? false : 'Firefox is not on this machine, and need not be'
 
 /** A tab, or a frame in one. */
 interface Context {
@@ -20,13 +20,19 @@ interface Context {
 export interface Firefox {
   /** Where downloads go. */
   downloads: string
+  /** Errors of scripts, and what a policy refused, in any page so far. */
+  complaints: string[]
   open(url: string): Promise<void>
+  back(context: string): Promise<void>
   /** Tabs and frames as they are now. */
   contexts(): Promise<Context[]>
   /** The value of an expression there. */
   evaluate(context: string, expression: string): Promise<unknown>
   /** Presses on the first element, as a person would. */
   click(context: string, selector: string, options?: { control?: boolean }): Promise<void>
+  /** Strikes keys one after the other, each by its name or as what it writes; `Control+k` holds the first. */
+  press(context: string, ...strokes: string[]): Promise<void>
+  type(context: string, text: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,25 +46,53 @@ export async function startFirefox(): Promise<Firefox> {
   const flags = ['--headless', '--no-remote', '--profile', folder, '--remote-debugging-port=0', 'about:blank']
   const child = spawn(found!, flags, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: folder } })
   const ended = new Promise(resolve => child.once('exit', resolve))
-  const send = await connect(await addressOf(child.stderr))
+  const complaints: string[] = []
+  const send = await connect(await addressOf(child.stderr), ({ method, params }) => {
+    if (method === 'log.entryAdded' && params.level === 'error') complaints.push(String(params.text))
+    if (method === 'script.message') complaints.push(JSON.stringify(params.data))
+  })
   await send('session.new', { capabilities: {} })
+  await send('session.subscribe', { events: ['log.entryAdded', 'script.message'] })
+  await send('script.addPreloadScript', {
+    functionDeclaration: `tell => addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+      tell(violatedDirective + ' refused ' + blockedURI))`,
+    arguments: [{ type: 'channel', value: { channel: 'refused' } }],
+  })
+  await send('browsingContext.setViewport', {
+    context: (await contexts())[0]!.context,
+    viewport: { width: 1280, height: 860 },
+  })
 
   async function contexts(): Promise<Context[]> {
     const { contexts: top } = (await send('browsingContext.getTree', {})) as { contexts: Context[] }
     return top.flatMap(each => [each, ...(each.children ?? [])])
   }
 
+  async function evaluate(context: string, expression: string): Promise<unknown> {
+    const answer = await send('script.evaluate', { expression, target: { context }, awaitPromise: true })
+    return (answer as { result?: { value?: unknown } }).result?.value
+  }
+
+  function perform(context: string, source: { type: string; id: string; actions: object[] }): Promise<unknown> {
+    return send('input.performActions', { context, actions: [source] })
+  }
+
+  function strike(context: string, actions: object[]): Promise<unknown> {
+    return perform(context, { type: 'key', id: 'keys', actions })
+  }
+
   return {
     downloads,
+    complaints,
     contexts,
     async open(url) {
       const [first] = await contexts()
       await send('browsingContext.navigate', { context: first!.context, url, wait: 'complete' })
     },
-    async evaluate(context, expression) {
-      const answer = await send('script.evaluate', { expression, target: { context }, awaitPromise: true })
-      return (answer as { result?: { value?: unknown } }).result?.value
+    async back(context) {
+      await send('browsingContext.traverseHistory', { context, delta: -1 })
     },
+    evaluate,
     async click(context, selector, { control = false } = {}) {
       const located = await send('browsingContext.locateNodes', {
         context,
@@ -66,15 +100,34 @@ export async function startFirefox(): Promise<Firefox> {
         maxNodeCount: 1,
       })
       const [node] = (located as { nodes: { sharedId: string }[] }).nodes
+      // A pointer goes only where something can be seen.
+      await send('script.callFunction', {
+        functionDeclaration: `element => element.scrollIntoView({ block: 'nearest', behavior: 'instant' })`,
+        arguments: [{ sharedId: node!.sharedId }],
+        target: { context },
+        awaitPromise: false,
+      })
       const origin = { type: 'element', element: { sharedId: node!.sharedId } }
-      const keys = (type: string) => ({ type: 'key', id: 'keys', actions: [{ type, value: '\uE009' }] })
-      const press = [
+      const actions = [
         { type: 'pointerMove', x: 0, y: 0, origin },
         ...['Down', 'Up'].map(way => ({ type: `pointer${way}`, button: 0 })),
       ]
-      if (control) await send('input.performActions', { context, actions: [keys('keyDown')] })
-      await send('input.performActions', { context, actions: [{ type: 'pointer', id: 'mouse', actions: press }] })
-      if (control) await send('input.performActions', { context, actions: [keys('keyUp')] })
+      if (control) await strike(context, [down('Control')])
+      await perform(context, { type: 'pointer', id: 'mouse', actions })
+      if (control) await strike(context, [up('Control')])
+    },
+    async press(context, ...strokes) {
+      const struck = strokes.map(stroke => (stroke.length > 1 ? stroke.split('+') : [stroke]))
+      await strike(
+        context,
+        struck.flatMap(keys => [...keys.map(down), ...keys.toReversed().map(up)]),
+      )
+    },
+    async type(context, text) {
+      await strike(
+        context,
+        text.split('').flatMap(letter => [down(letter), up(letter)]),
+      )
     },
     async close() {
       child.kill()
@@ -82,6 +135,23 @@ export async function startFirefox(): Promise<Firefox> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** By the numbers that WebDriver gives to keys that write nothing. */
+const named: Record<string, string> = {
+  Control: '\uE009',
+  Enter: '\uE007',
+  Escape: '\uE00C',
+  ArrowRight: '\uE014',
+  ArrowDown: '\uE015',
+}
+
+function down(key: string): object {
+  return { type: 'keyDown', value: named[key] ?? key }
+}
+
+function up(key: string): object {
+  return { type: 'keyUp', value: named[key] ?? key }
 }
 
 /** It tells on which port it listens. */
@@ -96,11 +166,24 @@ async function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
   })
 }
 
-async function connect(address: string): Promise<(method: string, params: object) => Promise<unknown>> {
+interface Told {
+  id?: number
+  type: string
+  method?: string
+  params: Record<string, unknown>
+  result?: unknown
+  message?: string
+}
+
+async function connect(
+  address: string,
+  hear: (event: Told) => void,
+): Promise<(method: string, params: object) => Promise<unknown>> {
   const socket = new WebSocket(`${address}/session`)
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   socket.addEventListener('message', ({ data }) => {
-    const answer = JSON.parse(String(data)) as { id?: number; type: string; result?: unknown; message?: string }
+    const answer = JSON.parse(String(data)) as Told
+    if (answer.type === 'event') hear(answer)
     const asked = answer.id === undefined ? undefined : waiting.get(answer.id)
     if (answer.type === 'success') asked?.resolve(answer.result)
     else asked?.reject(new Error(answer.message))
