@@ -623,6 +623,9 @@ create table image_drafts (
   user_id bigint not null,
   form jsonb not null,
   updated_at timestamp with time zone default now() not null,
+  page uuid default gen_random_uuid() not null,
+  version integer default 0 not null,
+  sent boolean default false not null,
   constraint image_drafts_pkey PRIMARY KEY (user_id)
 );
 
@@ -759,6 +762,15 @@ create table imports (
   cancel_requested_at timestamp with time zone,
   constraint imports_pkey PRIMARY KEY (id),
   constraint imports_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+create table kept_drafts (
+  user_id bigint not null,
+  page uuid not null,
+  form jsonb not null,
+  kept_at timestamp with time zone default now() not null,
+  offered boolean default true not null,
+  constraint kept_drafts_pkey PRIMARY KEY (user_id, page)
 );
 
 create table library_changed (
@@ -1263,6 +1275,7 @@ alter table image_jobs add constraint image_jobs_user_id_fkey FOREIGN KEY (user_
 alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table import_entries add constraint import_entries_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id) ON DELETE CASCADE;
 alter table imports add constraint imports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table kept_drafts add constraint kept_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table library_changed add constraint library_changed_change_id_fkey FOREIGN KEY (change_id) REFERENCES library_changes(id) ON DELETE CASCADE;
 alter table library_changes add constraint library_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table likes add constraint likes_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;

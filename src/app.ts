@@ -108,7 +108,7 @@ export function createApp(deps: Deps): App {
     web.use(room('/palette', async () => (await import('./palette/routes.ts')).paletteRoutes(deps)))
     web.use(room('/spend/budgets', async () => (await import('./spend/budget-routes.ts')).budgetRoutes(deps)))
     web.use(room('/agents', async () => (await import('./agents/routes.ts')).agentRoutes(deps)))
-    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, remixOf, promptOf)))
+    web.use(room('/images', async () => (await import('./images/routes.ts')).imageRoutes(deps, { remixOf, promptOf })))
     web.use(room('/prompts', async () => (await import('./prompts/routes.ts')).promptRoutes(deps)))
     web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))
     web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps, receiptOf)))

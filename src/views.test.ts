@@ -215,6 +215,7 @@ const composer: ComposerView = {
   models: [...capabilities],
   quote: quotes[0]!,
   submission: 's1',
+  draft: 'd1 4',
   obstacle: null,
   keys: [
     { id: 1, name: 'Main', group: 'Studio' },
@@ -222,6 +223,12 @@ const composer: ComposerView = {
   ],
   why: 'cheapest',
 }
+const keptDrafts = ['a lighthouse <b>', '', 'a fox'].map((words, at) => ({
+  page: `page-${at}`,
+  words,
+  references: at,
+  isDraft: at === 0,
+}))
 const savedPrompts = ['a', 'b'].map(id => ({
   field: 'saved' as const,
   id,
@@ -410,6 +417,11 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { reference, painted: reference, mask: null, values: { x: '1', y: '1', width: '1', height: '1' }, sentence: null },
   ],
   'images/_reference': [{ reference }],
+  'images/_kept_draft': keptDrafts.map(draft => ({ draft })),
+  'images/_kept_drafts': [
+    { kept: [], putAway: null },
+    { kept: keptDrafts, putAway: keptDrafts[0]!.page },
+  ],
   'images/_references': [{ composer }, { composer: badComposer }],
   'library/_not_arrived': [{ to: '/chat/draft' }],
   'library/_refused': [
@@ -488,6 +500,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       arrivals: null,
       unfinished: [queued, running],
       dismissed: null,
+      kept: keptDrafts,
+      putAway: null,
       examples: [],
     },
     {
@@ -498,6 +512,8 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       arrivals: '/images/arrivals?after=1',
       unfinished: [],
       dismissed: '2026-03-01T12:00:00.000001Z',
+      kept: [],
+      putAway: 'page-1',
       examples: ['lighthouse', 'fox'],
     },
   ],

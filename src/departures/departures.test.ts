@@ -185,6 +185,7 @@ async function fill(person: Person, friend: Person) {
     [`insert into budgets (user_id, per_day) values ($1, 1000)`, [userId]],
     [`insert into budget_overrides (user_id, reason, expires_at) values ($1, 'x', now())`, [userId]],
     [`insert into image_drafts (user_id, form) values ($1, '{}') on conflict do nothing`, [userId]],
+    [`insert into kept_drafts (user_id, page, form) values ($1, gen_random_uuid(), '{}')`, [userId]],
     [`insert into image_masks (user_id, width, height, bytes) values ($1, 1, 1, '')`, [userId]],
     [`insert into edit_billing (user_id, key_id, by_tokens) values ($1, 1, false) on conflict do nothing`, [userId]],
     [`insert into ssh_key_days (ssh_key_id, day, user_id, pictures, usd) values ($2, now(), $1, 1, 1)`, [userId, key]],

@@ -23,7 +23,7 @@ export function answersOf(deps: Deps) {
     res: Response,
     job: ImageJob,
     again: boolean,
-    form: { values: FormValues; told: Terms['told'] } | null,
+    form: { values: FormValues; draft: string | undefined; told: Terms['told'] } | null,
     retried: ImageJob | null = null,
   ): Promise<void> {
     logBegun(res, { job: job.id })
@@ -33,7 +33,7 @@ export function answersOf(deps: Deps) {
       job: shown[0]!,
       again,
       unfinished,
-      composer: form && (await composer(deps, readerOf(res), form.values, { told: form.told })),
+      composer: form && (await composer(deps, readerOf(res), form.values, form)),
       retried: shown[1] ?? null,
     }
     sendFragments(res, renderView(pageOf(res), 'images/_created', data))

@@ -14,6 +14,7 @@ import { acceptUploads } from '../web/uploads.ts'
 import { adviceFor, isAdvice } from './advice.ts'
 import { answersOf } from './answers.ts'
 import { composer } from './composer.ts'
+import { draftFieldOf, originOf } from './draft.ts'
 import { upsertDraft } from './draft-queries.ts'
 import { editTerms } from './edit-terms.ts'
 import { readHistory } from './history.ts'
@@ -54,7 +55,7 @@ export function composerRoutes(deps: Deps, intake: Intake): Router {
     const [what, value] = parse(z.object({ press: Press }), { press: req.body?.press }).press
     const typed = await postedForm(deps, intake, req, res)
     const values = what === 'size' ? withSize(typed, value) : typed
-    await upsertDraft(db, userId, values)
+    await upsertDraft(db, userId, values, originOf(req.body))
     const refused = what === 'key' ? await chooseKeyNamed(deps, res, value) : null
     if (what === 'previews') await setEditPreviews(db, userId, false)
     if (what === 'hush' && isAdvice(value)) await hushAdvice(db, userId, value)
@@ -62,7 +63,11 @@ export function composerRoutes(deps: Deps, intake: Intake): Router {
     if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
     const submission = Submission.safeParse(req.body?.submission).data
     const errors = refused ? { form: pageOf(res).t(refused) } : {}
-    const form = await composer(deps, readerOf(res), values, { errors, ...(submission && { submission }) })
+    const form = await composer(deps, readerOf(res), values, {
+      errors,
+      draft: draftFieldOf(req.body),
+      ...(submission && { submission }),
+    })
     const page = pageOf(res)
     sendFragments(
       res,
@@ -72,7 +77,7 @@ export function composerRoutes(deps: Deps, intake: Intake): Router {
   })
 
   router.post('/images/draft', async (req, res) => {
-    await upsertDraft(db, signedIn(res).userId, readForm(req.body))
+    await upsertDraft(db, signedIn(res).userId, readForm(req.body), originOf(req.body))
     res.status(204).end()
   })
 
@@ -80,19 +85,25 @@ export function composerRoutes(deps: Deps, intake: Intake): Router {
     const page = pageOf(res)
     sendFragments(
       res,
-      renderView(page, 'images/_composer', { composer: await composer(deps, readerOf(res), readForm(req.body)) }),
+      renderView(page, 'images/_composer', {
+        composer: await composer(deps, readerOf(res), readForm(req.body), { draft: draftFieldOf(req.body) }),
+      }),
     )
   })
 
   // Another key in place of one that cannot pay now; what was typed comes along.
   router.post('/images/key', async (req, res) => {
     const values = readForm(req.body)
-    await upsertDraft(db, signedIn(res).userId, values)
+    await upsertDraft(db, signedIn(res).userId, values, originOf(req.body))
     const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
     if (!wantsFragment(req)) return res.redirect(303, refused ? '/account#keys' : '/images')
     const errors = refused ? { form: pageOf(res).t(refused) } : {}
     const submission = Submission.safeParse(req.body?.submission).data
-    const form = await composer(deps, readerOf(res), values, { errors, ...(submission && { submission }) })
+    const form = await composer(deps, readerOf(res), values, {
+      errors,
+      draft: draftFieldOf(req.body),
+      ...(submission && { submission }),
+    })
     const page = pageOf(res)
     // What waits for the old key may be paid with this one.
     const { userId } = signedIn(res)

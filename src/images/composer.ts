@@ -5,6 +5,7 @@ import type { Deps } from '../deps.ts'
 import { refusedFile, viewRefused } from '../library/refused.ts'
 import { capabilities, defaultModel, findCapability } from '../models/image-models.ts'
 import { adviceFor } from './advice.ts'
+import { draftField } from './draft.ts'
 import { editTerms } from './edit-terms.ts'
 import { viewMask, viewReferences } from './job-view.ts'
 import { findMask } from './mask-queries.ts'
@@ -18,7 +19,7 @@ export async function composer(
   deps: Pick<Deps, 'db' | 'storage' | 'config'>,
   { userId, account, t }: Reader,
   values: FormValues,
-  back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][] } = {},
+  back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][]; draft?: string | undefined } = {},
 ): Promise<ComposerView> {
   const references = await viewReferences(deps.db, userId, values.references)
   const isGone = references.length < values.references.length
@@ -36,6 +37,7 @@ export async function composer(
     quote: quote(account, values, edit, back),
     advice: adviceFor(account, values, edit),
     submission: back.submission ?? randomUUID(),
+    draft: back.draft ?? draftField(null),
     keys: keysOf(account),
     why: account?.keyWhy ?? null,
     obstacle: deps.storage.isProven() ? obstacleTo(account, 'pictures') : noStore,

@@ -40,5 +40,6 @@ export async function deleteJobs(tx: Db, userId: number): Promise<void> {
   await tx.run(`delete from image_batches where user_id = $1`, [userId])
   await tx.run(`delete from image_masks where user_id = $1`, [userId])
   await tx.run(`delete from image_drafts where user_id = $1`, [userId])
+  await tx.run(`delete from kept_drafts where user_id = $1`, [userId])
   await tx.run(`delete from edit_billing where user_id = $1`, [userId])
 }

@@ -60,7 +60,12 @@ const Form = z.object({
 })
 
 /** What a form that asks for pictures may send; a picture of a draft has another name. */
-export const formFields = [...Object.keys(Form.shape).filter(name => name !== 'references'), 'submission', 'terms']
+export const formFields = [
+  ...Object.keys(Form.shape).filter(name => name !== 'references'),
+  'submission',
+  'terms',
+  'draft',
+]
 
 /** The form as typed; what it lacks is the model's default. Line breaks are `\n`, whatever the browser sent. */
 export function readForm(body: unknown): FormValues {

@@ -10,6 +10,7 @@ import { Refusal } from '../web/errors.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { acceptUploads, uploadsOf } from '../web/uploads.ts'
 import { composer } from './composer.ts'
+import { originOf } from './draft.ts'
 import { appendDraftReferences, findDraft, upsertDraft } from './draft-queries.ts'
 import { viewReferences } from './job-view.ts'
 import { readForm } from './prompt.ts'
@@ -41,7 +42,7 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
 
     if (change.remove || change.earlier || change.later || change.unmask) {
       const values = rearranged(before, { ...change, unmask: change.unmask !== undefined })
-      await upsertDraft(db, userId, values)
+      await upsertDraft(db, userId, values, originOf(req.body))
       if (!isFragment) return res.redirect(303, '/images')
       return sendFragments(
         res,
@@ -67,7 +68,7 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
       if (tokens.length > 0) await appendDraftReferences(db, userId, before, tokens)
       return answerAdded(res, { ...kept, tokens }, max)
     }
-    await upsertDraft(db, userId, withKept(before, files.length, { ...kept, tokens }))
+    await upsertDraft(db, userId, withKept(before, files.length, { ...kept, tokens }), originOf(req.body))
     res.redirect(303, '/images')
   })
 

@@ -8,12 +8,9 @@ import { requesterOf } from '../account/requester.ts'
 import { accountOf, readerOf, reloadViewer } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
 import { createIntake } from '../library/intake.ts'
-import { refusedFile } from '../library/refused.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
-import { takeKeptForm } from '../session/kept-form.ts'
 import { isOfBudget } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal } from '../web/errors.ts'
-import type { Translate } from '../web/i18n.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { unknownField } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
@@ -26,22 +23,23 @@ import { countChoices } from './choices.ts'
 import { composer } from './composer.ts'
 import { composerRoutes } from './composer-routes.ts'
 import { dismissedAt, dismissRoutes } from './dismiss-routes.ts'
-import { keepDraft } from './draft.ts'
-import { findDraft, upsertDraft } from './draft-queries.ts'
-import { editForm } from './edit.ts'
+import { draftFieldOf, keepDraft, originOf } from './draft.ts'
+import { upsertDraft } from './draft-queries.ts'
+import { draftRoutes, putAwayBy } from './draft-routes.ts'
 import { editTerms } from './edit-terms.ts'
 import { examples } from './examples.ts'
+import { firstForm, type Offers } from './first-form.ts'
 import { historyAddress, readHistory, viewHistory } from './history.ts'
 import { listHistory } from './history-queries.ts'
-import { findJob, type ImageJob, listJobsAfter, releaseWindow } from './job-queries.ts'
+import { type ImageJob, listJobsAfter, releaseWindow } from './job-queries.ts'
 import { jobRoutes } from './job-routes.ts'
 import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
 import { postedForm } from './posted.ts'
-import { checkRequest, type FieldErrors, type FormValues, formFields, formOf, readForm, withSize } from './prompt.ts'
+import { checkRequest, type FieldErrors, formFields } from './prompt.ts'
 import { referenceRoutes } from './reference-routes.ts'
-import { isRearrangement, tokensOf, uploadLimits, withKept } from './references.ts'
-import { requestOf, startImage } from './start.ts'
+import { isRearrangement, uploadLimits } from './references.ts'
+import { startImage } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, toldOf, wordDoubts } from './terms.ts'
 import { changedOf, shownBy } from './unchanged.ts'
 import type { ComposerView, JobView } from './view.ts'
@@ -51,22 +49,16 @@ const JOBS_PER_PAGE = 24
 const Submission = z.guid()
 const PREVIEW = '/images/batch?preview=on'
 const EXAMPLES = examples.map(({ name }) => name)
-/** What the composer is sent to. */
-const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
 
 /** Asking for pictures, and watching them being made. */
-export function imageRoutes(
-  deps: Deps,
-  remixOf: (id: string) => Promise<Record<string, string> | null>,
-  promptOf: (userId: number, query: unknown, t: Translate) => Promise<FormValues | null>,
-): Router {
+export function imageRoutes(deps: Deps, offers: Offers): Router {
   const { db } = deps
   const router = Router()
   const intake = createIntake(db)
   const { answerStarted, answerTiles, withUnfinished } = answersOf(deps)
   router.use('/images', requireSignIn(deps, ['prompt', 'prompts', 'x', 'y', 'width', 'height']))
   // Before `/images/:id`, which would take their addresses.
-  router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), dismissRoutes(deps))
+  router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), dismissRoutes(deps), draftRoutes(deps))
   router.use(composerRoutes(deps, intake))
 
   router.get('/images', async (req, res) => {
@@ -82,9 +74,11 @@ export function imageRoutes(
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
     await keepCurrent(deps, res)
     await letGo(res)
-    const form = await firstForm(req, res)
+    const { values, draft, kept } = await firstForm(deps, offers, req, res)
     render(res, 'images/index', {
-      composer: await composer(deps, readerOf(res), form),
+      composer: await composer(deps, readerOf(res), values, { draft }),
+      kept,
+      putAway: putAwayBy(req.query.away),
       days,
       older,
       history: viewHistory(filter, jobs.length > 0),
@@ -100,14 +94,16 @@ export function imageRoutes(
     if (isRearrangement(req.body)) throw new Refusal(400, 'errors.bad_request')
     const cameAt = performance.now()
     const values = await postedForm(deps, intake, req, res)
+    const origin = originOf(req.body)
+    const draft = draftFieldOf(req.body)
     const submission = Submission.safeParse(req.body?.submission).data ?? randomUUID()
     const refuse = async (status: number, errors: FieldErrors, told: Doubt['why'][] = []) => {
       // Whoever leaves for another key, or for the account, finds it again.
-      await upsertDraft(db, signedIn(res).userId, values)
+      await upsertDraft(db, signedIn(res).userId, values, origin)
       await answerRefused(
         req,
         res.status(status),
-        await composer(deps, readerOf(res), values, { errors, submission, told }),
+        await composer(deps, readerOf(res), values, { errors, submission, told, draft }),
       )
     }
     const unknown = unknownField(req, [...formFields, 'file', 'key_id'])
@@ -119,7 +115,7 @@ export function imageRoutes(
     if (keyRefused) return refuse(422, { form: pageOf(res).t(keyRefused) })
     // Several prompts in one: counted and priced on a page of their own before anything is made.
     if (countChoices(values.prompt) > 1) {
-      await upsertDraft(db, signedIn(res).userId, values)
+      await upsertDraft(db, signedIn(res).userId, values, origin)
       if (wantsFragment(req)) return res.set('HX-Redirect', PREVIEW).status(204).end()
       return res.redirect(303, PREVIEW)
     }
@@ -135,8 +131,8 @@ export function imageRoutes(
         await acceptKey(db, job.userId)
         await reloadViewer(deps, res)
       }
-      await answerStarted(req, res, job, again, { values, told: seen?.told ?? [] })
-      await keepDraft(deps, job.userId, values, cameAt)
+      await answerStarted(req, res, job, again, { values, draft, told: seen?.told ?? [] })
+      await keepDraft(deps, job.userId, values, origin, cameAt)
     } catch (error) {
       if (!(error instanceof Refusal) || isForPage(req, error)) throw error
       if (error.retryAfter) res.set('Retry-After', String(error.retryAfter))
@@ -168,35 +164,6 @@ export function imageRoutes(
     sendFragments(res, renderView(pageOf(res), 'images/_arrived', data))
   })
 
-  /** What the form shows first: what an ended sign-in interrupted, settings asked for, or the draft. */
-  async function firstForm(req: Request, res: Response) {
-    const { userId } = signedIn(res)
-    const kept = takeKeptForm(req, res, ({ path }) => FORM_PATHS.has(path))
-    if (kept) {
-      const values = readForm(kept)
-      await upsertDraft(db, userId, values)
-      return values
-    }
-    const from = Submission.safeParse(req.query.from)
-    const source = from.success ? await findJob(db, userId, from.data) : null
-    if (source) return formOf(requestOf(source))
-    const example = examples.find(({ name }) => name === req.query.example)
-    if (example) return withSize(readForm({ prompt: pageOf(res).t(`images.examples.${example.name}`) }), example.size)
-    const chosen = await promptOf(userId, req.query, pageOf(res).t)
-    if (chosen) return chosen
-    const remix = Submission.safeParse(req.query.remix)
-    const remixed = remix.success ? await remixOf(remix.data) : null
-    if (remixed) return remixed.size ? withSize(readForm(remixed), remixed.size) : readForm(remixed)
-    const draft = readForm(await findDraft(db, userId))
-    if (typeof req.query.edit === 'string') return editForm(db, userId, req.query.edit, draft)
-    if (req.query.reference !== undefined) {
-      const names = [req.query.reference].flat().slice(0, 16).map(String)
-      const tokens = await tokensOf(db, userId, names)
-      return withKept(draft, 0, { tokens, refused: tokens.length < names.length ? [refusedFile('gone', '')] : [] })
-    }
-    return typeof req.query.size === 'string' ? withSize(draft, req.query.size) : draft
-  }
-
   /** The key that the form shows, where that is not the chosen one: it was changed without JavaScript, or elsewhere since. */
   function otherKey(req: Request, res: Response): number | null {
     const shown = Number(req.body?.key_id ?? 0)
@@ -222,6 +189,8 @@ export function imageRoutes(
     const arrivals = arrivalsAfter(jobs)
     render(res, 'images/index', {
       composer: form,
+      kept: [],
+      putAway: null,
       days,
       older: null,
       history: viewHistory(filter, jobs.length > 0),

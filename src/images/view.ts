@@ -149,11 +149,23 @@ export interface ComposerView {
   advice: Advice | null
   /** Idempotency key of this form: a double click or a resubmission makes one job. */
   submission: string
+  /** Which page types, and what it went on from, so that it writes over no other words. */
+  draft: string
   /** Why no picture can be made right now; the form stays usable as a draft. */
   obstacle: ObstacleView | null
   /** What may pay, the chosen one first; empty where there is no choice. `why`: it was chosen for the person. */
   keys: { id: number; name: string; group: string | null }[]
   why: KeyReason | null
+}
+
+/** A draft that was not sent, beside the form that is shown. */
+export interface KeptDraftView {
+  page: string
+  /** Its beginning; empty for pictures alone. */
+  words: string
+  references: number
+  /** It is still the draft: nothing has been typed into the form that is shown. */
+  isDraft: boolean
 }
 
 /** What is looked for in a person's own history, and how else it may be shown. */

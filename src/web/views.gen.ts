@@ -102,6 +102,8 @@ export interface Views {
   'images/_history': { history: import('../images/view.ts').HistoryView }
   'images/_job': { job: import('../images/view.ts').JobView }
   'images/_job_page': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
+  'images/_kept_draft': { draft: import('../images/view.ts').KeptDraftView }
+  'images/_kept_drafts': { kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null }
   'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
@@ -121,7 +123,7 @@ export interface Views {
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
   'images/doubt': { question: import('../images/view.ts').DoubtView }
-  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; history: import('../images/view.ts').HistoryView | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null; examples: readonly import('../images/examples.ts').ExampleName[] }
+  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; history: import('../images/view.ts').HistoryView | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null; kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null; examples: readonly import('../images/examples.ts').ExampleName[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
