@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { boundKey, tokenOf } from './testing/agents.ts'
 import { answerCalls, talk } from './testing/conversations.ts'
 import { alice } from './testing/people.ts'
+import { makePicture } from './testing/pictures.ts'
 import { testApp, until } from './testing/server.ts'
 
 const app = await testApp()
@@ -18,6 +20,12 @@ interface Field {
   rest?: Record<string, string>
 }
 
+const saved = (await person.post('/prompts', { prompt: 'a saved one' })).location.split('#saved-')[1]!
+const picture = await makePicture(app, person, 'a picture')
+const folder = await person.post('/library/folders', { name: 'Boats' })
+assert.equal(folder.status, 303)
+const folderId = (await db.one(z.object({ id: z.string() }), 'select id from folders where name = $1', ['Boats'])).id
+
 const sshKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmmJjHWJBmVsxGWBDZJUgJMGpMwGhWBHTTpHYpd3Ygv'
 const fields: Field[] = [
   { path: '/images', name: 'prompt', limit: 32_000 },
@@ -27,11 +35,17 @@ const fields: Field[] = [
   { path: `/chat/${conversation}/title`, name: 'title', limit: 200 },
   { path: `/chat/${conversation}/instructions`, name: 'instructions', limit: 8_000 },
   { path: '/chat/settings', name: 'instructions', limit: 8_000, rest: { ask: 'on' } },
+  { path: '/prompts', name: 'name', limit: 80, rest: { prompt: 'one more' } },
+  { path: `/prompts/${saved}/name`, name: 'name', limit: 80 },
+  { path: '/gallery/share', name: 'name', limit: 40, rest: { picture: picture.id } },
+  { path: `/library/${picture.id}/details`, name: 'folder', limit: 5000, rest: { tags: '' } },
+  { path: `/library/${picture.id}/details`, name: 'tags', limit: 5000, rest: { folder: '' } },
+  { path: `/library/folders/${folderId}/name`, name: 'name', limit: 1000 },
   { path: '/agents', name: 'name', limit: 60, rest: { public_key: sshKey, key_id: '1' } },
 ]
 
 for (const { path, name, limit, rest } of fields) {
-  test(`${path.replace(conversation, ':id')}: ${name} that is too long is told its limit, and stays`, async () => {
+  test(`${path.replace(/[0-9a-f-]{36}/, ':id')}: ${name} that is too long is told its limit, and stays`, async () => {
     for (const characters of [limit + 1, Math.min(limit * 3, 400_000)]) {
       const typed = '字'.repeat(characters)
       for (const htmx of [true, false]) {
@@ -58,7 +72,7 @@ test('the longest that each field takes is taken, in letters of four bytes', asy
   const { id } = await talk(db, other, 'hello')
   await Promise.all(
     fields
-      .filter(({ name }) => !['prompts', 'name'].includes(name))
+      .filter(({ path, name }) => !['prompts', 'name'].includes(name) && !path.startsWith('/library'))
       .map(async ({ path, name, limit, rest }) => {
         const answer = await other.post(path.replace(conversation, id), { ...rest, [name]: '🌊'.repeat(limit) })
         assert.equal(answer.status, 303, path)

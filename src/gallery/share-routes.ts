@@ -32,7 +32,7 @@ const Form = z.object({
   where: z.enum(['gallery', 'link']).catch('gallery'),
   prompt: z.literal('on').optional().catch(undefined),
   settings: z.literal('on').optional().catch(undefined),
-  name: z.string().max(10_000).catch(''),
+  name: z.string().catch(''),
   ends: z
     .string()
     .refine(ends => ends in lifetimes)

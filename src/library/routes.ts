@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
-import { parse, parseId } from '../web/parse.ts'
+import { parse, parseId, readText } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import type { Views } from '../web/views.gen.ts'
 import { TRASH_DAYS } from '../work/upkeep.ts'
@@ -29,7 +29,7 @@ import { storageRoutes } from './storage-routes.ts'
 const PICTURES_PER_PAGE = 60
 const RELATIVES = 24
 const DAY_MS = 86_400_000
-const Details = z.object({ folder: z.string().max(5000), tags: z.string().max(5000) })
+const LONGEST_DETAIL = 5000
 const Favourite = z.object({ favourite: z.enum(['on', 'off']) })
 
 /** What a job cost, from the room that knows. */
@@ -39,7 +39,7 @@ type ReceiptOf = (userId: number, jobId: string) => Promise<Views['library/show'
 export function libraryRoutes(deps: Deps, receiptOf: ReceiptOf): Router {
   const { db } = deps
   const router = Router()
-  router.use('/library', requireSignIn(deps))
+  router.use('/library', requireSignIn(deps, ['name', 'folder', 'tags']))
 
   router.use(listRoutes(deps))
   router.use(folderRoutes(deps))
@@ -109,7 +109,7 @@ export function libraryRoutes(deps: Deps, receiptOf: ReceiptOf): Router {
   })
 
   router.post('/library/:id/details', async (req, res) => {
-    const { folder, tags } = parse(Details, req.body)
+    const [folder, tags] = [readText(req.body, 'folder', LONGEST_DETAIL), readText(req.body, 'tags', LONGEST_DETAIL)]
     const { id, userId } = await myPicture(req, res)
     const names = tagNames(tags)
     const folderId = await folderCalled(db, userId, folder)

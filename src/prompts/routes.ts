@@ -1,10 +1,9 @@
 import { type Response, Router } from 'express'
-import { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { readForm } from '../images/prompt.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
-import { parse, parseId } from '../web/parse.ts'
+import { parseId, readText } from '../web/parse.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { isVisible } from '../web/text.ts'
 import { deleteSaved, insertSaved, listSaved, renameSaved, type SavedPrompt } from './queries.ts'
@@ -14,13 +13,12 @@ import type { DeletedView, PromptView, SubjectView } from './view.ts'
 
 const MOST_SAVED = 200
 const LONGEST_NAME = 80
-const Name = z.object({ name: z.string().trim().min(1).max(LONGEST_NAME) })
 
 /** Prompts that a person keeps, and ours to start from. */
 export function promptRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
-  router.use('/prompts', requireSignIn(deps))
+  router.use('/prompts', requireSignIn(deps, ['name', 'prompt']))
 
   router.get('/prompts', (_req, res) => show(res, null))
 
@@ -28,7 +26,7 @@ export function promptRoutes(deps: Deps): Router {
   router.post('/prompts', async (req, res) => {
     const form = readForm(req.body)
     if (!isVisible(form.prompt)) throw new Refusal(422, 'prompts.nothing')
-    const name = Name.safeParse(req.body).data?.name ?? beginningOf(form.prompt)
+    const name = nameIn({ name: '', ...req.body }) || beginningOf(form.prompt)
     const saved = await insertSaved(db, signedIn(res).userId, { name, form }, MOST_SAVED)
     if (!saved) throw new Refusal(409, 'prompts.too_many', { limit: MOST_SAVED })
     if (!wantsFragment(req)) return res.redirect(303, `/prompts#saved-${saved.id}`)
@@ -36,7 +34,8 @@ export function promptRoutes(deps: Deps): Router {
   })
 
   router.post('/prompts/:id/name', async (req, res) => {
-    const { name } = parse(Name, req.body)
+    const name = nameIn(req.body)
+    if (!isVisible(name)) throw new Refusal(422, 'prompts.no_name')
     const saved = await renameSaved(db, signedIn(res).userId, parseId(req.params.id), name)
     if (!saved) throw new Refusal(404, 'errors.not_found')
     res.redirect(303, `/prompts#saved-${saved.id}`)
@@ -72,6 +71,10 @@ function viewSubjects(res: Response): SubjectView[] {
       return { field: 'idea', id: `${subject}.${name}`, name: null, text, slots: slotsOf(text), references: 0 }
     }),
   }))
+}
+
+function nameIn(body: unknown): string {
+  return readText(body, 'name', LONGEST_NAME, 'prompts.name_too_long')
 }
 
 function beginningOf(prompt: string): string {

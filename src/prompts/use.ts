@@ -11,7 +11,7 @@ const Chosen = z.object({
   idea: z.string().optional().catch(undefined),
   slot: z
     .union([z.string(), z.array(z.string())])
-    .transform(values => [values].flat().slice(0, 20))
+    .transform(values => [values].flat())
     .catch([]),
 })
 

@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import { z } from 'zod'
 import { Refusal } from './errors.ts'
+import type { Key } from './i18n.ts'
 import { characters } from './text.ts'
 
 /** Reads `input` by `schema`; a mismatch is a 400 for a machine-made request that no person can correct in a form. */
@@ -26,12 +27,12 @@ export function refuseUnknownFields(req: Request, known: readonly string[]): voi
   if (field !== null) throw new Refusal(422, 'errors.unknown_field', { field })
 }
 
-/** A text that people write, of at most `limit` characters. Throws `Refusal` 422 that counts them, and 400 without one. */
-export function readText(body: unknown, name: string, limit: number): string {
+/** A text that people write, of at most `limit` characters. Throws `Refusal` 422 that counts them by the words of `key`, and 400 without one. */
+export function readText(body: unknown, name: string, limit: number, key: Key = 'errors.too_long'): string {
   const text = parse(z.looseObject({ [name]: z.string() }), body)[name] as string
   const plain = text.replace(/\r\n?/g, '\n').trim()
   const count = characters(plain)
-  if (count > limit) throw new Refusal(422, 'errors.too_long', { count, limit })
+  if (count > limit) throw new Refusal(422, key, { count, limit })
   return plain
 }
 
