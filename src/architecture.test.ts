@@ -27,7 +27,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   operators: { on: ['session'], offers: 'act-queries bulletin bulletin-queries guard leave maintenance mine upkeep' },
   library: {
-    on: ['session'],
+    on: ['session', 'operators'],
     offers:
       'admin-queries change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
   },
@@ -57,7 +57,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     on: ['session', 'operators', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
     offers: 'worker',
   },
-  imports: { on: ['session', 'library'], offers: 'file leave mine queries upkeep worker' },
+  imports: { on: ['session', 'operators', 'library'], offers: 'file leave mine queries upkeep worker' },
   gallery: {
     on: ['session', 'operators', 'library'],
     offers: 'leave long-share mine moderation-queries moved-queries queries upkeep',

@@ -5,10 +5,13 @@ import pg from 'pg'
 import { z } from 'zod'
 import { boundKey, tokenOf } from '../testing/agents.ts'
 import { newestReply, replyIn, say } from '../testing/conversations.ts'
+import { everything, hoarder } from '../testing/doomed.ts'
 import { ask, jobEnd, jobIn } from '../testing/jobs.ts'
 import { alice, type Person, signedIn } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
+import { environmentOf, runScript } from '../testing/script.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
+import { zipOf } from '../testing/zip.ts'
 
 const refused = /nothing new can be started/
 
@@ -95,6 +98,55 @@ test('in maintenance nothing new is begun from any door, and each says so; what 
   const once = await person.post('/images', form)
   assert.equal(once.status, 303)
   assert.equal((await jobEnd(app.db, once.location.slice('/images/'.length))).state, 'done')
+})
+
+test('in maintenance nothing is exported, imported, changed or shared by the thousands; what is little is done', async t => {
+  const person = await hoarder(app)
+  await app.db.run(`update files set format = 'png'`)
+  const all = everything({})
+  const share = (await person.post('/gallery/share/selection', all)).location
+  const [one] = (await person.get('/library')).html.querySelectorAll('[name="id"]')
+  const little = { act: 'tag', tags: 'Few', id: one!.getAttribute('value')!, back: '/library' }
+  await beginIn(t)
+  const doors = {
+    export: await person.post('/exports', all),
+    everything: await person.post('/exports/everything', all),
+    import: await person.upload('/imports', [['a.zip', zipOf([{ name: 'a.txt', content: 'x' }])]]),
+    change: await person.post('/library/selection', { ...all, act: 'tag', tags: 'Many' }),
+    share: await person.post(share, { where: 'gallery', name: 'Alice' }),
+  }
+  for (const [door, answer] of Object.entries(doors)) {
+    assert.equal(answer.status, 503, door)
+    assert.match(answer.text, refused, door)
+    assert.ok(Number(answer.headers['retry-after']) >= 60, door)
+  }
+  const { rows } = await app.db.pool.query(
+    `select (select count(*) from exports) + (select count(*) from imports) + (select count(*) from library_changes)
+       + (select count(*) from gallery_shares where state <> 'asked') as begun`,
+  )
+  assert.deepEqual(rows, [{ begun: 0 }])
+  assert.equal((await person.post('/library/selection', little)).status, 303)
+  await maintain('end')
+  assert.equal((await person.post(share, { where: 'gallery', name: 'Alice' })).location, '/gallery/mine')
+})
+
+test('a command on the machine begins maintenance, says what is left, and ends it; each once, in the log of operators', async t => {
+  t.after(() => maintain('end'))
+  const run = (...args: string[]) =>
+    runScript('maintenance', [...args, '--json'], environmentOf(app.config, app.db.url))
+  assert.equal((await run()).code, 2)
+  assert.equal((await run('on', '--until', '2096-03-01T12:00')).code, 2, 'of which zone')
+  assert.equal((await run('on', '--dry-run')).report.on, false)
+  const on = await run('on', '--until', '2096-03-01T12:00+01:00')
+  assert.deepEqual([on.code, on.report.on, on.report.until], [0, true, '2096-03-01T11:00:00.000Z'])
+  const person = await alice(app)
+  assert.equal((await person.post('/images', { prompt: 'one', submission: randomUUID() })).status, 503)
+  assert.match((await admin.get('/admin/log')).text, /a command on the machine[\s\S]*began maintenance/)
+  const { report } = await run('status')
+  assert.deepEqual(report, { ...on.report, left: report.left })
+  assert.equal((await run('off')).report.on, false)
+  assert.deepEqual((await run('off')).report.since, null)
+  assert.equal((await person.post('/images', { prompt: 'one', submission: randomUUID() })).status, 303)
 })
 
 test('what was asked for before is answered as before: the same submission is the same job', async t => {

@@ -105,6 +105,20 @@ async function nobodyThere(): Promise<string> {
 
 // Most of the time they wait: for pictures, and between two tries.
 suite('the MCP server', { concurrency: 4 }, () => {
+  test('an agent is told of maintenance and when to come again, and does not wait for its end', async t => {
+    const place = await testApp({ role: 'web' })
+    const key = await boundKey(place, await alice(place))
+    const { call } = await connect(t, { SUB2API_SSH_KEY: key.file, SUB2API_PLAYGROUND_URL: place.url })
+    await place.db.run('update maintenance set since = now()')
+    const refused = await call('create_image', { prompt: 'a boat' })
+    assert.equal(refused.failed, true)
+    assert.match(refused.text, /Maintenance: nothing new can be started just now\..*try again in 300 s/)
+    assert.equal((await place.db.pool.query('select from image_jobs')).rowCount, 0)
+    assert.equal((await call('list_images')).failed, false)
+    await place.db.run('update maintenance set since = null')
+    assert.equal((await call('create_image', { prompt: 'a boat' })).data.status, 'queued')
+  })
+
   test('a client creates pictures, waits for them, lists them and keeps them', async t => {
     const { home, client, call, progress, person } = await aliceAtWork(t)
     const names = (await client.listTools()).tools.map(tool => tool.name)

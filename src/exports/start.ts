@@ -2,6 +2,7 @@ import type { Deps } from '../deps.ts'
 import { originalName } from '../library/keep.ts'
 import { listPicturesById, type Picture } from '../library/queries.ts'
 import { fileName } from '../library/send.ts'
+import { refuseInMaintenance } from '../operators/maintenance.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
 import { factsOf } from './facts.ts'
@@ -27,7 +28,7 @@ interface Wanted extends Pick<NewExport, 'userId' | 'kind' | 'language' | 'submi
 
 /**
  * Puts an export of these pictures into the queue; the one there is when it is asked for again. Throws `Refusal` 422 with
- * too many, or none where it is of pictures alone, and 429 when too many wait.
+ * too many, or none where it is of pictures alone, 429 when too many wait, and 503 in maintenance.
  */
 export async function startExport(deps: Pick<Deps, 'db'>, { ids, ...asked }: Wanted): Promise<Export> {
   const { userId, kind, submission } = asked
@@ -45,6 +46,7 @@ export async function startExport(deps: Pick<Deps, 'db'>, { ids, ...asked }: Wan
   return inTurn(deps.db, exportsLock, { userId }, async tx => {
     const twin = await findExportBySubmission(tx, userId, submission)
     if (twin) return twin
+    await refuseInMaintenance(tx)
     if ((await countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
       throw new Refusal(429, 'exports.too_many_waiting', { limit: MOST_UNFINISHED }, 30)
     }

@@ -4,6 +4,7 @@ import type { Deps } from '../deps.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { holdPictures, listShowable, type Picture } from '../library/queries.ts'
 import { bareChecksum } from '../library/uploads.ts'
+import { refuseInMaintenance } from '../operators/maintenance.ts'
 import type { Key } from '../web/i18n.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { queueShare, type Terms } from './long-share-queries.ts'
@@ -52,7 +53,7 @@ export async function share(
   })
 }
 
-/** The same for very many, which were asked about as one: workers show them part by part. Null where that was answered before. */
+/** The same for very many, which were asked about as one: workers show them part by part. Null where that was answered before. Throws `Refusal` 503 in maintenance. */
 export async function shareLong(
   deps: Pick<Deps, 'db' | 'config'>,
   who: Who,
@@ -62,6 +63,7 @@ export async function shareLong(
   const exhibitor = await asExhibitor(deps, who, values)
   if ('field' in exhibitor) return exhibitor
   return deps.db.transaction(async tx => {
+    await refuseInMaintenance(tx)
     await upsertExhibitor(tx, who.userId, exhibitor.name, exhibitor.licence)
     return (await queueShare(tx, who.userId, id, termsOf(values))) ? { id } : null
   })

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { RequestHandler } from 'express'
 import type { Deps } from '../deps.ts'
+import { refuseInMaintenance } from '../operators/maintenance.ts'
 import { Refusal } from '../web/errors.ts'
 import { binarySize } from '../web/text.ts'
 import { acceptUploads } from '../web/uploads.ts'
@@ -11,12 +12,13 @@ const DAY_MS = 86_400_000
 /** What other files of this disk keep. */
 const SPARE_BYTES = 256 * 1024 ** 2
 
-/** Writes the file of a form into the data directory, as it comes. Throws `Refusal` 413 for one that is too long, 503 without room for it. */
-export function receiveZip({ config }: Pick<Deps, 'config'>): RequestHandler[] {
+/** Writes the file of a form into the data directory, as it comes. Throws `Refusal` 413 for one that is too long, 503 without room for it and in maintenance. */
+export function receiveZip({ config, db }: Pick<Deps, 'config' | 'db'>): RequestHandler[] {
   const folder = path.join(config.dataDirectory, 'incoming')
   mkdirSync(folder, { recursive: true })
   return [
     async (req, _res, next) => {
+      await refuseInMaintenance(db)
       await mkdir(folder, { recursive: true })
       await sweep(folder)
       const { bavail, bsize } = await statfs(folder)

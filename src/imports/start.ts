@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
 import { discardBytes, newToken } from '../library/keep.ts'
 import { deleteNamed, insertNamed } from '../library/named-queries.ts'
+import { refuseInMaintenance } from '../operators/maintenance.ts'
 import { Refusal } from '../web/errors.ts'
 import { inTurn } from '../web/turns.ts'
 import type { Upload } from '../web/uploads.ts'
@@ -12,7 +13,7 @@ const LONGEST_NAME = 200
 
 /**
  * Takes a file into the store, where any worker finds it, and puts its import into the queue. Throws `Refusal` 422 without
- * a file, 429 when too many wait, and `StorageError`.
+ * a file, 429 when too many wait, 503 in maintenance, and `StorageError`.
  */
 export async function startImport(
   deps: Pick<Deps, 'db' | 'storage' | 'log'>,
@@ -26,6 +27,7 @@ export async function startImport(
   try {
     await deps.storage.put(object, { file, size }, { contentType: 'application/zip', withoutCopies: true })
     return await inTurn(deps.db, importsLock, { userId }, async tx => {
+      await refuseInMaintenance(tx)
       if ((await countUnfinished(tx, userId)) >= MOST_UNFINISHED) {
         throw new Refusal(429, 'imports.too_many_waiting', { limit: MOST_UNFINISHED }, 30)
       }

@@ -1,4 +1,5 @@
 import type { Deps } from '../deps.ts'
+import { refuseInMaintenance } from '../operators/maintenance.ts'
 import { Refusal } from '../web/errors.ts'
 import {
   applyChange,
@@ -17,7 +18,8 @@ const AT_ONCE = 2000
 
 /**
  * Changes this person's pictures among `ids`, so that it can be undone for a day: all or none, or, very many, part by part from now on.
- * Answers the change, or null when there is none of them. Throws `Refusal` 422 where a picture would have too many tags.
+ * Answers the change, or null when there is none of them. Throws `Refusal` 422 where a picture would have too many tags,
+ * and 503 for very many in maintenance.
  */
 export async function changePictures(
   deps: Pick<Deps, 'db'>,
@@ -26,8 +28,9 @@ export async function changePictures(
   change: Change,
 ): Promise<{ id: string; count: number } | null> {
   return deps.db.transaction(async tx => {
-    const id = await insertChange(tx, userId, change)
     const isLong = ids.length > AT_ONCE
+    if (isLong) await refuseInMaintenance(tx)
+    const id = await insertChange(tx, userId, change)
     let count = 0
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const some = ids.slice(at, at + AT_ONCE)

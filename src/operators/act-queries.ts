@@ -18,7 +18,7 @@ export const actNames = [
 const Act = z.object({
   id: z.number(),
   at: z.date(),
-  /** Null: who did it has left. */
+  /** Null: who did it has left, or did it on the machine. */
   adminId: z.number().nullable(),
   act: z.enum(actNames),
   /** Whom it was done to. */
@@ -32,8 +32,8 @@ export type Act = z.output<typeof Act>
 
 export type NewAct = Pick<Act, 'act'> & Partial<Pick<Act, 'userId' | 'subject' | 'reason' | 'count'>>
 
-/** In the transaction that does it: nothing is done that is not told, and nothing told that was not done. */
-export async function recordAct(tx: Db, adminId: number, done: NewAct): Promise<void> {
+/** In the transaction that does it: nothing is done that is not told, and nothing told that was not done. `adminId`: null for a script. */
+export async function recordAct(tx: Db, adminId: number | null, done: NewAct): Promise<void> {
   const { act, userId = null, subject = null, reason = '', count = null } = done
   await tx.run(
     `insert into operator_acts (admin_id, act, user_id, subject, reason, count) values ($1, $2, $3, $4, $5, $6)`,
