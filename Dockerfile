@@ -33,11 +33,11 @@ RUN install --directory --owner=node --group=node /app/.cache
 USER node
 # Compiled once, here, and not at every start; without its settings it goes no further than that.
 ENV NODE_COMPILE_CACHE=/app/.cache
-RUN SUB2API_UPSTREAM= node src/main.ts || test $? -eq 78
+RUN SUB2API_UPSTREAM= node --max-semi-space-size=8 --single-threaded-gc src/main.ts || test $? -eq 78
 VOLUME /data
 EXPOSE 8081
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || process.env.PLAYGROUND_PORT || 8081}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
 # Not through npm: signals go straight to the process that stops cleanly on them.
-CMD ["node", "--max-semi-space-size=8", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=8", "--single-threaded-gc", "src/main.ts"]

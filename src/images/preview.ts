@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Deps } from '../deps.ts'
 import { previewOf } from '../pixels/digest.ts'
 import type { ClaimedJob } from './claim-queries.ts'
@@ -13,14 +14,18 @@ export interface Previewer {
   settled(): Promise<void>
 }
 
+// Pages look once a second, and drawing takes a core for 20 ms: what is overtaken so soon would hardly be seen.
+const REST_MS = 200
+
 export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: ClaimedJob): Previewer {
   let next: { bytes: Buffer; step: number } | null = null
   let last: Buffer | null = null
   let drawing: Promise<void> | null = null
+  let resting = new AbortController()
 
   async function draw(): Promise<void> {
-    // What arrives together with its successor is overtaken before it is drawn.
-    await new Promise(setImmediate)
+    resting = new AbortController()
+    await delay(REST_MS, undefined, { signal: resting.signal }).catch(() => undefined)
     while (next) {
       let step = 0
       // Nor what is overtaken while pictures keep the cores busy.
@@ -40,6 +45,11 @@ export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: ClaimedJob)
     drawing = null
   }
 
+  function overtake(): void {
+    next = null
+    resting.abort()
+  }
+
   return {
     offer(bytes, step) {
       next = { bytes, step }
@@ -47,12 +57,12 @@ export function createPreviewer(deps: Pick<Deps, 'db' | 'log'>, job: ClaimedJob)
       drawing ??= draw()
     },
     drop() {
-      next = null
+      overtake()
       last = null
     },
     last: () => last,
     async settled() {
-      next = null
+      overtake()
       await drawing
     },
   }
