@@ -37,7 +37,14 @@ await catalogue.init({
 const translators = new Map<Language, Translate>(
   languages.map(language => {
     const fixed = catalogue.getFixedT(language)
-    return [language, (key, params) => fixed(key, params ?? {})]
+    // A page has hundreds of words that never change, and looking one up takes ten times as long as remembering it.
+    const known = new Map<Key, string>()
+    const remember = (key: Key) => {
+      const words = fixed(key)
+      if (hasWords(key)) known.set(key, words)
+      return words
+    }
+    return [language, (key, params) => (params ? fixed(key, params) : (known.get(key) ?? remember(key)))]
   }),
 )
 
