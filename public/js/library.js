@@ -70,8 +70,14 @@ function readKept() {
 
 function placeNow() {
   const all = [...tiles.querySelectorAll('.cell')]
-  const at = all.findIndex(tile => tile.getBoundingClientRect().bottom > 80)
-  return at < 0 ? null : { id: all[at].id, at, top: all[at].getBoundingClientRect().top }
+  // Halved again and again: they stand below each other, and there may be thousands.
+  let [at, end] = [0, all.length]
+  while (at < end) {
+    const middle = (at + end) >> 1
+    if (all[middle].getBoundingClientRect().bottom > 80) end = middle
+    else at = middle + 1
+  }
+  return at < all.length ? { id: all[at].id, at, top: all[at].getBoundingClientRect().top } : null
 }
 
 /** Its picture is gone: the one that stands at its number now. */
