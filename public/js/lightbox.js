@@ -15,6 +15,8 @@ let ahead = null
 let changed = Promise.resolve()
 /** The way out, where there is one: a step back in history. */
 let isPushed = false
+/** On it already: whatever comes late changes neither the address nor what is shown. */
+let isLeaving = false
 
 /**
  * Opens the pictures of a page large, in their order, over the page, each at its address: pushed once, replaced while stepping, so
@@ -32,6 +34,7 @@ export function start() {
   })
   addEventListener('popstate', event => {
     const link = event.state?.lightbox && linkOf(event.state.lightbox)
+    isLeaving = false
     isPushed = Boolean(link)
     if (link) show(link)
     else if (event.state?.lightbox) location.reload()
@@ -58,6 +61,8 @@ export function start() {
   // What lies behind it stays where it is; it need not be laid out anew for that.
   dialog.addEventListener('wheel', event => event.preventDefault(), { passive: false })
   dialog.addEventListener('close', () => {
+    // By something else than its own way out: the address goes back, too.
+    if (isPushed) close()
     linkOf(current)?.focus({ preventScroll: false })
     // A picture takes as much memory as it has pixels.
     dialog.querySelector('.lightbox-stage img').removeAttribute('src')
@@ -128,7 +133,7 @@ const acts = {
     const { picture } = undo.dataset
     undo.hidden = true
     void change(picture, 'restore').then(() => {
-      const link = linkOf(picture)
+      const link = dialog.open && linkOf(picture)
       if (link) step(0, link)
     })
   },
@@ -151,12 +156,15 @@ function open(link) {
 }
 
 function close() {
-  if (isPushed) history.back()
-  else dialog.close()
+  if (isLeaving) return
+  if (!isPushed) return dialog.close()
+  isLeaving = true
+  history.back()
 }
 
 /** By so many, or to `link`; false at the end of the list. */
 function step(by, to) {
+  if (isLeaving) return false
   const all = links()
   const at = all.findIndex(link => link.dataset.picture === current) + by
   const link = to ?? all[at]

@@ -95,9 +95,17 @@ test('one Back leads out however far somebody stepped, also past what was loaded
   skip,
 }, async () => {
   const { page, complaints } = await openLibrary(130)
+  await page.locator(cell).nth(56).scrollIntoViewIfNeeded()
+  await page.locator(cell).nth(119).waitFor({ state: 'attached' })
+  const before = await page.evaluate(() => [scrollY, document.body.scrollHeight])
   await page.locator(cell).nth(56).click()
   await page.waitForSelector('#lightbox[open]')
   assert.equal(await page.innerText('.lightbox-place'), '57 / 130')
+  assert.deepEqual(
+    await page.evaluate(() => [scrollY, document.body.scrollHeight]),
+    before,
+    'the list is as high as it was',
+  )
   for (let step = 0; step < 10; step++) {
     await page.waitForSelector('[data-act="next"]:not(:disabled)')
     await page.keyboard.press('ArrowRight')
@@ -151,6 +159,28 @@ test('Delete takes the picture that is seen when it is pressed, and Undo brings 
   answer.resolve()
   await restored
   await page.waitForFunction(() => document.querySelectorAll('.cell a[data-picture]').length === 6)
+  // Who leaves before that answer has come is left in the list, however often they press.
+  await page.keyboard.press('Delete')
+  await page.waitForSelector('.cell .deleted', { state: 'attached' })
+  const late = Promise.withResolvers<void>()
+  await page.route('**/restore?*', async route => {
+    const response = await route.fetch()
+    await late.promise
+    await route.fulfill({ response })
+  })
+  await page.click('[data-act="undo"]')
+  await page.$eval('[data-act="close"]', close => {
+    for (let times = 0; times < 2; times++) (close as HTMLElement).click()
+  })
+  await page.waitForSelector('#lightbox:not([open])', { state: 'attached' })
+  late.resolve()
+  await page.waitForFunction(() => document.querySelectorAll('.cell a[data-picture]').length === 6)
+  assert.equal(await page.locator('#lightbox[open]').count(), 0)
+  assert.equal(new URL(page.url()).pathname, '/library')
+  // However it is closed, the address is the list's again.
+  await page.locator(cell).first().click()
+  await page.$eval('#lightbox', dialog => (dialog as HTMLDialogElement).close())
+  await page.waitForURL(/\/library$/)
   // A key of an input method is none of ours.
   await page.evaluate(() =>
     document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete', keyCode: 229, bubbles: true })),
