@@ -10,7 +10,7 @@ import { makePicture } from './testing/pictures.ts'
 import { testApp, until } from './testing/server.ts'
 import { someOf } from './testing/some-of.ts'
 
-const app = await testApp({ embedOrigin: 'https://gateway.example.com' })
+const app = await testApp({ embedOrigin: 'https://gateway.example.com', statusPage: true })
 const { mock } = app
 
 const guest = { cookie: () => 'nobody' } as unknown as Person
@@ -121,7 +121,7 @@ for (const { theme, language, size, touch, share } of glances) {
   }, async () => {
     const options = { viewport: size, hasTouch: touch, isMobile: touch, colorScheme: theme as 'light' | 'dark' }
     const visits = [
-      { who: guest, paths: ['/login', ...shown] },
+      { who: guest, paths: ['/login', '/status', ...shown] },
       { who: halfway, paths: ['/login/2fa'] },
       { who: handed, paths: ['/hand-over', '/hand-over?failed=refused', '/hand-over?failed=busy'] },
       { who: switching, paths: ['/hand-over', '/hand-over?failed=gateway'] },
@@ -133,6 +133,7 @@ for (const { theme, language, size, touch, share } of glances) {
           '/admin',
           '/admin/queue',
           '/admin/people',
+          `/admin/people/${mock.control.user(person.email).id}`,
           '/admin/money',
           '/admin/bulletin',
           '/admin/log',
