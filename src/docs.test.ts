@@ -97,7 +97,11 @@ function read(file: string): string {
 
 /** Compares, or writes it when the tests run with `--test-update-snapshots`. */
 function isFile(t: TestContext, name: string, text: string): void {
-  t.assert.fileSnapshot(text, path.join(import.meta.dirname, '..', name), { serializers: [String] })
+  try {
+    t.assert.fileSnapshot(text, path.join(root, name), { serializers: [String] })
+  } catch (error) {
+    throw new Error(`${name} is not what is so: npm run docs writes it anew`, { cause: error })
+  }
 }
 
 /** What somebody meets there who shows nothing. */

@@ -195,7 +195,7 @@ const quotes: QuoteView[] = [
   ),
 ]
 const values = {
-  prompt: '<p>',
+  prompt: '<typed>',
   width: '',
   height: '',
   compression: '',
@@ -318,11 +318,11 @@ const fault = { status: 401, title: 'A title', message: 'A message', see: null, 
 const login = { email: '', next: '/', error: 'Wrong', notice: 'Bye', gatewayUrl: 'https://g.example', siteName: 'G' }
 
 const lineage = { ancestors: [{ picture: uploaded, depth: 1 }], descendants: [{ picture: trashed, depth: 2 }] }
-const line = { prompt: '<p>', error: null }
+const line = { prompt: '<typed>', error: null }
 const batchForm: BatchForm = {
   choices: true,
   ...composer,
-  prompts: '<p>',
+  prompts: '<typed>',
   references: [reference],
   lines: [line, { ...line, error: 'Too long' }],
   each: quotes[1]!,
@@ -674,7 +674,7 @@ for (const lang of languages) {
 
 test('what people typed is escaped everywhere', () => {
   for (const [view, htmls] of rendered('en')) {
-    for (const html of htmls) assert.doesNotMatch(html, /<lighthouse>|moderation_blocked <b>|<p>&/, view)
+    for (const html of htmls) assert.doesNotMatch(html, /<lighthouse>|moderation_blocked <b>|<typed>/, view)
   }
 })
 

@@ -224,7 +224,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
   const composer: ChatComposerView = {
     conversationId: 'c1',
     parent: 'a1',
-    text: '<p>',
+    text: '<typed>',
     attachments,
     refused: [{ value: 'empty <b>.md', name: '<b>.md', sentence: '<b>.md is empty.' }],
     models: [
