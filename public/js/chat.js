@@ -1,5 +1,6 @@
 import { addTools } from './chat-code.js'
 import { start as startAttaching } from './chat-files.js'
+import { start as startFinding } from './chat-find.js'
 import { start as startPlace } from './chat-place.js'
 import { explain, start as startSending } from './chat-send.js'
 import { drawTail } from './chat-tail.js'
@@ -24,6 +25,7 @@ copying()
 decorate(document)
 if (follow) polling()
 startPlace()
+startFinding()
 // The latest is what one comes for.
 if (follow && !location.hash) scrollTo(0, end())
 

@@ -61,6 +61,10 @@ const acts = {
   },
   search: () => focus('[type="search"]') || goToPrompt(),
   new: () => press('.conversations .new') || goToPrompt(),
+  find: () => {
+    document.getElementById('chat-menu')?.showPopover()
+    return focus('#chat-menu [name="find"]') || press('.tab[href="/chat"]')
+  },
   palette: () => {
     const palette = document.getElementById('palette')
     if (!palette) return focus('#palette-words')

@@ -105,7 +105,7 @@ export async function listFound(
 }
 
 /** Composed (NFC), as the texts are compared: `é` may be typed as one character or as two. */
-function likePattern(words: string): string {
+export function likePattern(words: string): string {
   return `%${words.normalize().replace(/[\\%_]/g, '\\$&')}%`
 }
 

@@ -10,8 +10,9 @@ import { askRoutes } from './ask-routes.ts'
 import { callRoutes } from './call-routes.ts'
 import { conversationRoutes } from './conversation-routes.ts'
 import { liveRoutes } from './live-routes.ts'
-import { myConversation } from './lookup.ts'
+import { myConversation, partOf } from './lookup.ts'
 import { messageRoutes } from './message-routes.ts'
+import { newestHit, wordsToFind } from './page/found.ts'
 import { listOf, showPage } from './page/page.ts'
 import { settingsRoutes } from './settings-routes.ts'
 
@@ -33,6 +34,8 @@ export function chatRoutes(deps: Deps, streams: EventStreams): Router {
 
   router.get('/chat/:id', async (req, res) => {
     const conversation = await myConversation(deps.db, req, res)
+    const newest = partOf(req).at ? null : await newestHit(deps.db, conversation, wordsToFind(req.query))
+    if (newest) return res.redirect(303, newest)
     await keepCurrent(deps, res)
     const openKey = openKeyOf(accountOf(res))
     if (openKey) await letGo(deps, conversation.userId, openKey)

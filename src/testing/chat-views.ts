@@ -2,6 +2,7 @@ import type {
   AnswerView,
   AttachmentView,
   ChatComposerView,
+  FoundView,
   ListView,
   RowView,
   ThreadView,
@@ -212,6 +213,16 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     used: { input: 0, output: 0, usd: 0, open: 2 },
   }
   const middle: ThreadView = { ...resting, hasOlder: true, newer: 'u1', isEnd: false }
+  const found: FoundView = {
+    conversationId: 'c1',
+    words: '<b>',
+    hits: [
+      { id: 'u1', role: 'user', before: 'so ', words: '<B>', after: ' it is', url: '/chat/c1?find=x&at=u1#m-u1' },
+      { id: 't1', role: 'tool', before: '', words: '<b>', after: '', url: '/chat/c1?find=x&at=t1#m-t1' },
+    ],
+    hasMore: true,
+    index: 1,
+  }
   const row: RowView = { id: 'c1', title: 'A <lighthouse>', pinned: true, deleted: false, current: true, found: 'm1' }
   const list: ListView = {
     pinned: [row],
@@ -269,6 +280,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
       { conversationId: null, writing: null },
     ],
     'chat/_facts': answers.map(message => ({ message })),
+    'chat/_found': [{ found }, { found: { ...found, index: -1 } }, { found: { ...found, hits: [] } }],
     'chat/_head': [
       { thread, settings },
       { thread: null, settings: { ...settings, askBeforePaying: false } },
@@ -294,12 +306,21 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     'chat/_used': [{ used: thread.used }, { used: resting.used }],
     'chat/_user': [{ message: user }, { message: { ...user, id: 'u2', text: '', branches: answers[4]!.branches } }],
     'chat/index': [
-      { list, thread, composer: { ...composer, writing: 'a2' }, settings, deleted: null, removed: null },
-      { list: none, thread: resting, composer, settings, deleted: null, removed: null },
-      { list: none, thread: middle, composer, settings, deleted: null, removed: null },
+      { list, thread, found, composer: { ...composer, writing: 'a2' }, settings, deleted: null, removed: null },
+      {
+        list: none,
+        thread: resting,
+        found: { ...found, hits: [], index: -1 },
+        composer,
+        settings,
+        deleted: null,
+        removed: null,
+      },
+      { list: none, thread: middle, found: null, composer, settings, deleted: null, removed: null },
       {
         list: none,
         thread: null,
+        found: null,
         composer: first,
         settings,
         deleted: { ...row, deleted: true },

@@ -29,6 +29,7 @@ const commands = [
   { name: 'account', keys: ['g', 'u'], icon: 'user-round', go: '/account' },
   { name: 'new', keys: ['n'], icon: 'plus', act: 'new' },
   { name: 'prompt', keys: ['/'], icon: 'search', act: 'search' },
+  { name: 'find', keys: ['s'], icon: 'search', act: 'find' },
   { name: 'list', keys: ['?'], icon: 'keyboard', act: 'list' },
   { name: 'theme_system', keys: ['t', 's'], icon: 'monitor', press: '.themes [value="system"]' },
   { name: 'theme_light', keys: ['t', 'l'], icon: 'sun', press: '.themes [value="light"]' },

@@ -51,6 +51,7 @@ export interface Views {
   'chat/_composer': { composer: import('../chat/page/view.ts').ChatComposerView }
   'chat/_dock': { conversationId: string | null; writing: string | null }
   'chat/_facts': { message: import('../chat/page/view.ts').AnswerView }
+  'chat/_found': { found: import('../chat/page/view.ts').FoundView }
   'chat/_head': { thread: import('../chat/page/view.ts').ThreadView | null; settings: import('../chat/page/view.ts').ChatSettingsView }
   'chat/_list': { list: import('../chat/page/view.ts').ListView }
   'chat/_message': { message: import('../chat/page/view.ts').MessageView }
@@ -69,7 +70,7 @@ export interface Views {
   'chat/_tool': { message: import('../chat/page/view.ts').ToolView }
   'chat/_used': { used: import('../chat/page/view.ts').UsedView }
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
-  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
+  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
   error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'exports/_list': { exports: import('../exports/view.ts').ExportView[] }

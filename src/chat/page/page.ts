@@ -19,6 +19,7 @@ import { type ChatForm, chooseModel, readChatForm } from '../form.ts'
 import { partOf } from '../lookup.ts'
 import { listChatModels } from '../models.ts'
 import { findSettings, type Settings } from '../settings-queries.ts'
+import { loadFound, wordsToFind } from './found.ts'
 import { loadList, viewRow } from './list.ts'
 import { loadThread } from './thread.ts'
 import type { ChatComposerView, ListView, ThreadView, ToolView } from './view.ts'
@@ -51,9 +52,11 @@ export async function showPage(
   const deletedId = z.guid().safeParse(req.query.deleted).data
   const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
   const messageId = z.guid().safeParse(req.query.removed).data
+  const words = wordsToFind(req.query)
   render(res, 'chat/index', {
     list,
     thread,
+    found: conversation && words !== null ? await loadFound(db, conversation, words, part.at) : null,
     composer: await composerOf(deps, res, settings, thread, form, said.error ?? null),
     settings,
     deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,

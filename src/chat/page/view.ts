@@ -8,6 +8,7 @@ import type { ReceiptView } from '../../spend/view.ts'
 import type { Said } from '../../web/errors.ts'
 import type { Key } from '../../web/i18n.ts'
 import type { ToolProblem } from '../answer/tools.ts'
+import type { Hit } from '../find-queries.ts'
 import type { ChatModel } from '../models.ts'
 
 /** The list beside every conversation. */
@@ -59,6 +60,17 @@ export interface ThreadView {
   /** Picture jobs that are under way. */
   unfinished: JobView[]
   used: UsedView
+}
+
+/** What was looked for in the conversation, and where it stands. */
+export interface FoundView {
+  conversationId: string
+  words: string
+  /** In their order; of very many the newest. */
+  hits: (Hit & { url: string })[]
+  hasMore: boolean
+  /** Of the one that the reader is at; -1: none of them. */
+  index: number
 }
 
 /** What a conversation has used so far. */

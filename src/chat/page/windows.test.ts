@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core'
 import { noChromium, openPage, startChromium } from '../../testing/chromium.ts'
 import { answerCalls, openStream, replyIn, say } from '../../testing/conversations.ts'
 import { insertLongConversation } from '../../testing/long-conversation.ts'
-import { alice, type Person } from '../../testing/people.ts'
+import { alice, charlie, type Person } from '../../testing/people.ts'
 import { testApp, until } from '../../testing/server.ts'
 
 const app = await testApp()
@@ -214,5 +214,79 @@ test('older messages come by scrolling up, and the reader stays where they were'
   await page.goto(`/chat/${id}#${beginning}`)
   await page.waitForURL(/\?at=/)
   await page.waitForSelector('.said:has-text("question 1")')
+  assert.deepEqual(complaints, [])
+})
+
+test('what is looked for in a conversation is found in all of it, other versions too, and each place is a link', async () => {
+  const person = await alice(app)
+  const id = await longTalk(person)
+  const find = async (words: string, at?: string) => {
+    const page = await person.get(`/chat/${id}?${new URLSearchParams({ find: words, ...(at && { at }) })}`)
+    return page.location ? person.get(page.location) : page
+  }
+  // A script is not needed: the newest place first, and from there to the others.
+  let page = await find('QUESTION 1')
+  const hits = page.html.querySelectorAll('[data-hit]')
+  assert.equal(hits.length, 1 + 5 + 25, 'of 1 to 149 all that are odd and begin with a 1')
+  assert.equal(page.html.querySelector('#found-count')?.text, 'Place 31 of 31')
+  assert.ok(numbersIn(page.html).includes(149))
+  page = await person.get(page.html.querySelector('.next')!.getAttribute('href')!)
+  assert.equal(page.html.querySelector('#found-count')?.text, 'Place 1 of 31')
+  assert.equal(numbersIn(page.html)[0], 1)
+  assert.equal(page.html.querySelector('[aria-current] mark')?.text, 'question 1')
+
+  const parent = page.html.querySelectorAll('.message')[1]!.id.slice(2)
+  for (const text of ['100%_sure café \\', 'another version']) {
+    await say(person, text, id, { parent })
+    await replyIn(db, id, 'done')
+  }
+  assert.equal((await find('100%_SURE cafe\u0301 \\')).html.querySelectorAll('[data-hit]').length >= 1, true)
+  assert.match(
+    (await find('100%_sure')).html.querySelector('.thread')!.text,
+    /100%_sure/,
+    'on a branch that is not shown',
+  )
+  page = await find('100__sure')
+  assert.match(page.html.querySelector('#found')!.text, /Nothing here/)
+  const [message] = (await find('another version')).html.querySelectorAll('[data-hit]')
+  await person.post(`/chat/${id}/messages/${message!.getAttribute('data-hit')}/delete`)
+  assert.equal((await find('another version')).html.querySelector('[data-hit]'), null)
+  const stranger = await charlie(app)
+  assert.equal((await stranger.get(`/chat/${id}?find=question`)).status, 404)
+})
+
+test('by keys one looks in a conversation, sees the words marked and goes from one to the next, loaded or not', {
+  skip: noChromium,
+}, async () => {
+  const person = await alice(app)
+  const id = await longTalk(person)
+  const { page, complaints } = await openPage(browser, app.url, person)
+  await page.goto(`/chat/${id}`)
+  await page.locator('h1').click()
+  await page.keyboard.press('s')
+  await page.keyboard.type('answer 1')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/find=answer/)
+  const isIn = (number: number) =>
+    page.waitForFunction(wanted => {
+      const hit = document.querySelector('#found [aria-current]')
+      const message = hit && document.getElementById(`m-${hit.getAttribute('data-hit')}`)
+      const box = message?.querySelector('.prose')?.getBoundingClientRect()
+      return box && message?.textContent?.includes(`answer ${wanted}`) && box.top < innerHeight && box.bottom > 0
+    }, number)
+  await isIn(150)
+  assert.ok((await page.evaluate(() => CSS.highlights.get('found')?.size ?? 0)) > 5)
+  const loads = await page.evaluate(() => performance.timeOrigin)
+  await page.focus('#found-words')
+  await page.keyboard.press('Shift+Enter')
+  await isIn(148)
+  assert.equal(await page.evaluate(() => performance.timeOrigin), loads, 'the page stays')
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Enter')
+  await isIn(10)
+  assert.match((await page.textContent('#found-count')) ?? '', /^Place 1 of /)
+  await page.focus('#found-words')
+  await page.keyboard.press('Escape')
+  await page.waitForURL(new RegExp(`/chat/${id}$`))
   assert.deepEqual(complaints, [])
 })
