@@ -120,6 +120,7 @@ function tellAnswered(answer) {
 function typing() {
   document.addEventListener('keydown', event => {
     const field = event.target
+    if (event.key === 'Escape' && !isWriting(event)) field.closest('.edit form')?.reset()
     if (field.tagName !== 'TEXTAREA' || !field.closest('.chat-composer,.edit') || event.key !== 'Enter') return
     if (event.shiftKey || isWriting(event)) return
     // A keyboard on the glass has no Shift+Enter: there Enter makes the line, and the button sends.
@@ -129,6 +130,13 @@ function typing() {
     const send = form.querySelector('.send, .edit .primary, p .primary')
     if (send && !send.disabled) form.requestSubmit(send)
     else if (form.querySelector('.stop')) explain('wordsWait')
+  })
+  // An edit that is given up: the message is as it was.
+  document.addEventListener('reset', event => {
+    const edit = event.target.closest('.edit')
+    if (!edit) return
+    edit.open = false
+    edit.querySelector('summary').focus()
   })
   document.addEventListener('submit', event => {
     if (!event.target.matches('.list-switch')) return

@@ -86,6 +86,20 @@ test('a conversation, from the first question to the edit of a picture, seen liv
 
   // An edited message makes a branch; the one before stays reachable.
   await page.hover('.message.user')
+  const chevron = other.page.locator('.branches a').first()
+  const [link, icon] = [await chevron.boundingBox(), await chevron.locator('svg').boundingBox()]
+  assert.ok(Math.abs(link!.x + link!.width / 2 - icon!.x - icon!.width / 2) <= 1, 'an arrow stands in its middle')
+  assert.ok(Math.abs(link!.y + link!.height / 2 - icon!.y - icon!.height / 2) <= 1)
+
+  // Given up, a message is as it was.
+  for (const giveUp of [() => page.keyboard.press('Escape'), () => page.click('.edit[open] [type="reset"]')]) {
+    await page.click('.message.user .edit summary')
+    await page.fill('.edit[open] textarea', 'no')
+    await giveUp()
+    assert.equal(await page.locator('.edit[open]').count(), 0)
+    assert.equal(await page.inputValue('.edit textarea >> nth=0'), 'show #code')
+    assert.equal(await page.evaluate(() => document.activeElement?.localName), 'summary')
+  }
   await page.click('.message.user .edit summary')
   await page.fill('.edit[open] textarea', 'a new beginning')
   await page.press('.edit[open] textarea', 'Enter')
