@@ -1384,6 +1384,7 @@ CREATE INDEX receipts_by_request ON public.receipts USING btree (user_id, reques
 CREATE INDEX receipts_counted ON public.receipts USING btree (user_id, called_at) INCLUDE (at_most_usd);
 CREATE INDEX receipts_counted_of_all ON public.receipts USING btree (called_at) INCLUDE (at_most_usd);
 CREATE INDEX receipts_due ON public.receipts USING btree (look_at) WHERE (look_at IS NOT NULL);
+CREATE INDEX receipts_lately ON public.receipts USING btree (user_id, model, called_at DESC) WHERE ((kind = 'picture'::text) AND (charged = 'yes'::text) AND (reason IS NULL) AND (ended_at IS NOT NULL));
 CREATE INDEX receipts_of_conversation ON public.receipts USING btree (conversation_id, called_at DESC) WHERE (conversation_id IS NOT NULL);
 CREATE INDEX receipts_of_subject ON public.receipts USING btree (kind, subject, called_at DESC);
 CREATE INDEX receipts_of_user ON public.receipts USING btree (user_id, called_at DESC, id DESC);

@@ -23,7 +23,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   spend: {
     on: ['session', 'account', 'operators'],
     offers:
-      'admin-queries budgets copy copy-queries cover-queries evidence in-doubt judge leave mine quality queries receipt receipt-view reservation-queries sentences sum-queries upkeep view',
+      'admin-queries budgets copy copy-queries cover-queries evidence how-long in-doubt judge leave mine pace-queries quality queries receipt receipt-view reservation-queries sentences sum-queries upkeep view',
   },
   operators: { on: ['session'], offers: 'act-queries bulletin bulletin-queries guard leave maintenance mine upkeep' },
   library: {
@@ -34,7 +34,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'admin-queries claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries stop-waiting terms unfetched upkeep view',
+      'admin-queries claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries stop-waiting terms unfetched upkeep usual view',
   },
   exports: {
     on: [

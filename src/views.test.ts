@@ -110,6 +110,7 @@ const done: JobView = {
   missing: null,
   keyId: 1,
   place: null,
+  usual: null,
   blocked: null,
   preview: null,
   references: [],
@@ -132,7 +133,15 @@ const done: JobView = {
   nextSubmission: 's2',
 }
 const unfinished = { finishedAt: null, pictures: [], arrived: 0, cost: null }
-const queued: JobView = { ...done, ...unfinished, id: 'queued', state: 'queued', startedAt: null, place: 2 }
+const queued: JobView = {
+  ...done,
+  ...unfinished,
+  id: 'queued',
+  state: 'queued',
+  startedAt: null,
+  place: 2,
+  usual: { from: 40, to: 70 },
+}
 const running: JobView = {
   ...done,
   ...unfinished,
@@ -182,10 +191,11 @@ const unknownPrice: QuoteView = {
   overBalance: null,
   balanceAfter: 12.366,
   byTokens: null,
+  usual: null,
   terms: '',
 }
 const quotes: QuoteView[] = [
-  { ...unknownPrice, each: 0.2, total: 0.8, n: 4, terms: '0.2/0.2/0.2' },
+  { ...unknownPrice, each: 0.2, total: 0.8, n: 4, terms: '0.2/0.2/0.2', usual: { from: 40, to: 70 } },
   { ...unknownPrice, each: 0.2, total: 0.8, least: 0.4, overBalance: 0.1 },
   { ...unknownPrice, byTokens: { usd: 0.21, isSeen: false } },
   { ...unknownPrice, each: 0.2, total: 0.2, byTokens: { usd: 0.21, isSeen: true } },
@@ -470,6 +480,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_retry': failed.slice(0, 3).map(job => ({ job })),
   'images/_tiles': [{ changed: jobs, unfinished: [running] }],
   'images/_wait': [{ job: queued }, { job: running }],
+  'images/_usual': [{ usual: { from: 40, to: 70 } }, { usual: { from: 180, to: 300 } }],
   'images/_word': [{ word: 'high' }],
   'images/doubt': [{ question }],
   'prompts/_prompt': [...savedPrompts, ourPrompt].map(prompt => ({ prompt })),
@@ -635,6 +646,7 @@ const exceptions = new Map<string, string>([
   ['images/_older', 'days appended below those on the page'],
   ['gallery/_older', 'pictures appended to those on the page'],
   ['library/_older', 'pictures appended to those on the page'],
+  ['images/_usual', 'a time, not a place'],
   ['images/_word', 'a word, not an element'],
   ['_said', 'a sentence, not a place'],
   ...chatExceptions,

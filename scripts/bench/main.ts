@@ -14,6 +14,7 @@ import { download } from './download.ts'
 import { firstView } from './first-view.ts'
 import { gallery } from './gallery.ts'
 import { hostile } from './hostile.ts'
+import { howLong } from './howlong.ts'
 import { library } from './library.ts'
 import { lightbox } from './lightbox.ts'
 import { load } from './load.ts'
@@ -55,6 +56,7 @@ const parts: Record<string, (site: Site) => Promise<Figure[]>> = {
   download,
   queue,
   crowd,
+  howlong: howLong,
   chat,
   long,
   hostile,

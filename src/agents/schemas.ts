@@ -195,6 +195,12 @@ export const TaskAnswer = z.object({
       'what it waits for. A queued task is not sent before `retry_at`: a spending window of the API key is full, or the gateway asked to come again. It is sent as soon as the balance of its owner covers it (`balance`). Where the store for pictures has not answered yet (`store`), or is away and no more can be put aside (`spill`), no task is begun. A processing task has its pictures, and the store does not take them yet (`store`)',
     ),
   retry_at: z.iso.datetime().nullable(),
+  usual_seconds: z
+    .object({ from: z.number(), to: z.number() })
+    .nullable()
+    .describe(
+      'how long eight of ten like it took lately, from when they were sent on; null while that is not known (fewer than 20), and of what is over',
+    ),
   cost: z.number().nullable(),
   receipt: TaskReceipt.nullable().describe('of its newest call to the gateway; null before one'),
   /** All that can be downloaded of a task that is over, however it ended: previews and what cannot be shown, too. */

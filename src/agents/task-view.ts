@@ -4,6 +4,7 @@ import { describeJob, estimateNow, safeOf } from '../images/job-view.ts'
 import { waitsOf } from '../images/line.ts'
 import type { Wait } from '../images/line-queries.ts'
 import { linksOf } from '../images/unfetched.ts'
+import { usualOfJobs } from '../images/usual.ts'
 import { contentTypeOf } from '../library/formats.ts'
 import { hasArrived, listPicturesOfJobs, type Picture } from '../library/queries.ts'
 import { viewNewest } from '../spend/receipt-view.ts'
@@ -39,11 +40,12 @@ export async function viewTasks(
 ): Promise<TaskAnswer[]> {
   if (jobs.length === 0) return []
   const ids = jobs.map(job => job.id)
-  const [all, tasks, waits, receipts] = await Promise.all([
+  const [all, tasks, waits, receipts, usual] = await Promise.all([
     listPicturesOfJobs(deps.db, owner.userId, ids),
     listTasks(deps.db, owner.id, ids),
     waitsOf(deps.db, owner.userId, jobs),
     viewNewest(deps.db, owner.userId, 'picture', ids),
+    usualOfJobs(deps.db, owner.userId, jobs),
   ])
   const byJob = Map.groupBy(all, picture => picture.jobId)
   const conversations = new Map(tasks.map(task => [task.jobId, task.conversationId]))
@@ -72,6 +74,7 @@ export async function viewTasks(
       n: job.n,
       estimate: estimateNow(job, pictures),
       estimate_stale: job.estimateStale,
+      usual_seconds: usual.get(job.id) ?? null,
       cost: job.cost,
       receipt: receiptOf(receipts.get(job.id)),
       ...waitOf(job, waits.get(job.id)),

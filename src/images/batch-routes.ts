@@ -188,10 +188,11 @@ export function batchRoutes(deps: Deps): Router {
   ): Promise<BatchForm> {
     const { t } = pageOf(res)
     const edit = await editTerms(deps, accountOf(res), [typed.values])
+    const form = await formOf(res, typed, { ...wordEach(t, faults), ...more })
     return {
-      ...(await formOf(res, typed, { ...wordEach(t, faults), ...more })),
+      ...form,
       lines: lines.map(({ prompt, fault }) => ({ prompt: beginningOf(prompt), error: fault && word(t, fault) })),
-      each: quote(accountOf(res), typed.values, edit, { times: lines.length, told }),
+      each: quote(accountOf(res), typed.values, edit, { times: lines.length, told, usual: form.each.usual }),
       previewed: submissionOf(
         'preview',
         lines.flatMap(line => line.request ?? []),

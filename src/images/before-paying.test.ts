@@ -478,3 +478,36 @@ describe('numbers of a Chinese keyboard', () => {
     }
   })
 })
+
+test('how long it takes is told by what was like it, from twenty on: in the quote, on the tile, and to nobody else', async () => {
+  const [person, other] = await Promise.all([alice(app), charlie(app)])
+  const [main, second] = [101, 102]
+  const took = (seconds: number, times: number, { key = main, size = '1024x1024', quality = 'high', n = 1 } = {}) =>
+    app.db.run(
+      `insert into receipts (user_id, kind, subject, key_id, model, asked, charged, called_at, ended_at, works_until)
+       select $1, 'picture', gen_random_uuid(), $2, 'gpt-image-2', $3, 'yes', at, at + make_interval(secs => $4), at
+       from (select now() - make_interval(mins => g) as at from generate_series(1, $5::int) g) calls`,
+      [idOf(person), key, JSON.stringify({ size, quality, n, references: 0 }), seconds, times],
+    )
+  const usual = async (fields: Record<string, string> = {}, who = person) => {
+    const asked = new URLSearchParams({ prompt: 'a clock', size: '1024x1024', quality: 'high', ...fields })
+    return words(await who.get(`/images/quote?${asked}`, htmx), '#quote .usual')
+  }
+  await took(40, 10)
+  await took(71, 9)
+  assert.equal(await usual(), '')
+  await took(70, 1, { key: second })
+  assert.equal(await usual(), 'usually 40–70 s', 'of another key as long as this one has too few')
+  assert.equal(await usual({}, other), '')
+  for (const asked of [{ quality: 'low' }, { n: '2' }, { size: '2048x2048' }]) assert.equal(await usual(asked), '')
+  assert.equal(await usual({ size: '1024x768' }), 'usually 40–70 s', 'of its tier')
+  await took(300, 20, { quality: 'medium' })
+  assert.equal(await usual({ quality: 'medium' }), 'usually 5–6 min')
+
+  control.fault({ match: { prompt: 'a clock' }, hold: 'before_headers' })
+  const id = await ask(person, 'a clock', { size: '1024x1024', quality: 'high' })
+  await jobIn(app.db, id, 'running')
+  assert.equal(words(await person.get(`/images/${id}`), '.wait .usual'), 'usually 40–70 s')
+  await person.post(`/images/${id}/cancel`)
+  await jobEnd(app.db, id)
+})

@@ -24,6 +24,7 @@ import { readForm, withSize } from './prompt.ts'
 import { listPrompts } from './prompt-queries.ts'
 import { quote } from './quote.ts'
 import { uploadLimits } from './references.ts'
+import { usualOfForm } from './usual.ts'
 import { listUnfinished, UNFINISHED_JOBS } from './wait-queries.ts'
 
 const PROMPTS_RECALLED = 30
@@ -44,8 +45,12 @@ export function composerRoutes(deps: Deps, intake: Intake): Router {
   router.get('/images/quote', async (req, res) => {
     await keepCurrent(deps, res)
     const values = readForm(req.query)
-    const edit = await editTerms(deps, accountOf(res), [values])
-    const quoted = { quote: quote(accountOf(res), values, edit), advice: adviceFor(accountOf(res), values, edit) }
+    const account = accountOf(res)
+    const [edit, usual] = await Promise.all([
+      editTerms(deps, account, [values]),
+      usualOfForm(db, signedIn(res).userId, account?.keyId ?? null, values),
+    ])
+    const quoted = { quote: quote(account, values, edit, { usual }), advice: adviceFor(account, values, edit) }
     sendFragments(res, renderView(pageOf(res), 'images/_quoted', quoted))
   })
 

@@ -12,6 +12,7 @@ import { findMask } from './mask-queries.ts'
 import type { FieldErrors, FormValues } from './prompt.ts'
 import { quote } from './quote.ts'
 import type { Doubt } from './terms.ts'
+import { usualOfForm } from './usual.ts'
 import type { ComposerView } from './view.ts'
 
 /** The prompt form around these values; a new submission key unless the form is the same one, sent back. */
@@ -26,7 +27,10 @@ export async function composer(
   const refused = isGone ? [...values.refused, refusedFile('gone', '')] : values.refused
   const { maxReferences } = findCapability(values.model) ?? defaultModel
   const mask = values.mask && references.length > 0 ? await findMask(deps.db, userId, values.mask) : null
-  const edit = await editTerms(deps, account, [values])
+  const [edit, usual] = await Promise.all([
+    editTerms(deps, account, [values]),
+    usualOfForm(deps.db, userId, account?.keyId ?? null, values),
+  ])
   return {
     values: { ...values, references: references.map(({ token }) => token), refused, mask: mask?.id ?? '' },
     references,
@@ -34,7 +38,7 @@ export async function composer(
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
     models: [...capabilities],
-    quote: quote(account, values, edit, back),
+    quote: quote(account, values, edit, { ...back, usual }),
     advice: adviceFor(account, values, edit),
     submission: back.submission ?? randomUUID(),
     draft: back.draft ?? draftField(null),

@@ -16,6 +16,7 @@ import type { Wait } from './line-queries.ts'
 import type { Mask } from './mask-queries.ts'
 import { silenceOf } from './silent-edits.ts'
 import { linksOf } from './unfetched.ts'
+import { usualOfJobs } from './usual.ts'
 import type { JobFailure, JobView, MaskView, ReferenceView } from './view.ts'
 
 /** In US dollars what stands for the cost until that is known: what was not made is no part of it. */
@@ -46,10 +47,12 @@ export async function viewJobs(
   )
   const byToken = new Map(references.map(reference => [reference.token, reference]))
   const batches = jobs.flatMap(job => (job.state === 'queued' && job.batchId ? [job.batchId] : []))
+  const usual = await usualOfJobs(db, userId, jobs)
   const paused = new Set(batches.length > 0 ? await listPaused(db, userId, batches) : [])
   return jobs.map(job => ({
     ...viewJob(job, byJob.get(job.id) ?? [], waits.get(job.id) ?? null, byToken),
     madeBy: job.sshKeyName,
+    usual: usual.get(job.id) ?? null,
     batch: job.batchId ? { id: job.batchId, paused: paused.has(job.batchId) } : null,
   }))
 }
@@ -111,7 +114,7 @@ function viewJob(
   pictures: readonly Picture[],
   wait: Wait | null,
   references: ReadonlyMap<string, ReferenceView>,
-): Omit<JobView, 'madeBy' | 'batch'> {
+): Omit<JobView, 'madeBy' | 'batch' | 'usual'> {
   const first = pictures.find(picture => picture.condition !== 'undecodable')
   const original = references.get(job.referenceTokens[0] ?? '')
   const { width, height } = first ?? dimensionsOf(job.size) ?? { width: 1024, height: 1024 }

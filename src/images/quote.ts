@@ -1,6 +1,7 @@
 import type { Account } from '../account/queries.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { refuseSize } from '../models/sizes.ts'
+import type { Usual } from '../spend/how-long.ts'
 import type { EditTerms } from './edit-terms.ts'
 import { estimateOf } from './estimate.ts'
 import { type FormValues, readWholeNumber, sizeOf } from './prompt.ts'
@@ -15,13 +16,13 @@ function balanceAfter({ balance, keyState }: Account, price: number): number | n
 
 /**
  * What the form as it stands would cost with the chosen key, `times` over, or why its size cannot be made. `told`: what
- * an answer around it says of the price beside that.
+ * an answer around it says of the price beside that; `usual`: how long one of it takes, where that is known.
  */
 export function quote(
   account: Account | null,
   values: FormValues,
   edit: EditTerms,
-  { times = 1, told = [] }: { times?: number; told?: readonly Doubt['why'][] } = {},
+  { times = 1, told = [], usual = null }: { times?: number; told?: readonly Doubt['why'][]; usual?: Usual | null } = {},
 ): QuoteView {
   const model = findCapability(values.model) ?? defaultModel
   const size = sizeOf(values)
@@ -40,6 +41,7 @@ export function quote(
       balanceAfter: null,
       terms: '',
       byTokens: null,
+      usual: refused ? null : usual,
     }
   }
   const { least, most, byTokens } = estimate
@@ -53,6 +55,7 @@ export function quote(
     overBalance: isOver ? account.balance : null,
     balanceAfter: balanceAfter(account, most * times),
     byTokens,
+    usual,
     terms: writeTerms({ prices: account.keyPrices, told: isOver ? [...told, 'over_balance'] : told }),
   }
 }

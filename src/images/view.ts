@@ -6,6 +6,7 @@ import type { PictureView } from '../library/view.ts'
 import type { Capability } from '../models/image-models.ts'
 import type { SizeRule } from '../models/sizes.ts'
 import type { MoneyView } from '../spend/evidence.ts'
+import type { Usual } from '../spend/how-long.ts'
 import type { Key } from '../web/i18n.ts'
 import type { Advice } from './advice.ts'
 
@@ -40,6 +41,8 @@ export interface JobView {
   finishedAt: Date | null
   /** The gateway told it, or another job of its key, to come again then: nothing is sent before; null unless queued for that. */
   waitsUntil: Date | null
+  /** How long it takes from when it is sent on; null where too little is known, or nothing is made any more. */
+  usual: Usual | null
   /** Place in the queue from 1, 100 for whatever is behind the 99th; null unless queued for that. */
   place: number | null
   /** It came back from a backup: the operator says whether it goes on. */
@@ -247,11 +250,12 @@ export interface QuoteView {
   refused: { rule: SizeRule; nearest: string } | null
   /** The balance, in US dollars, where it does not cover the price; else null. */
   overBalance: number | null
-
   /** US dollars that would be left of the balance; null where it does not cover the price, or does not pay. */
   balanceAfter: number | null
   /** Of an edit whose previews may have it billed by tokens: US dollars, and whether this key was seen to. */
   byTokens: { usd: number; isSeen: boolean } | null
+  /** How long it takes to make; null where too little is known. */
+  usual: Usual | null
   /** What is told of the price here, for `readTerms`. */
   terms: string
 }

@@ -144,6 +144,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     balanceAfter: 12.366,
     terms: '',
     byTokens: null,
+    usual: null,
   }
   const tool: ToolView = {
     ...common,

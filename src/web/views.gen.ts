@@ -118,6 +118,7 @@ export interface Views {
   'images/_retry': { job: import('../images/view.ts').JobView }
   'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_unfetched': { job: import('../images/view.ts').JobView }
+  'images/_usual': { usual: import('../spend/how-long.ts').Usual }
   'images/_variations': { job: import('../images/view.ts').JobView }
   'images/_wait': { job: import('../images/view.ts').JobView }
   'images/_word': { word: string }
