@@ -9,6 +9,7 @@ import { alice, type Person, signedIn } from './testing/people.ts'
 import { makePicture } from './testing/pictures.ts'
 import { testApp, until } from './testing/server.ts'
 import { someOf } from './testing/some-of.ts'
+import { zipOf } from './testing/zip.ts'
 
 const app = await testApp({ embedOrigin: 'https://gateway.example.com', statusPage: true })
 const { mock } = app
@@ -104,7 +105,11 @@ before(async () => {
     `/library/${spare.id}`,
     '/exports',
     '/imports',
+    '/spend/budgets',
+    '/account/delete',
   )
+  const zip = zipOf([{ name: 'notes.txt', content: 'what we saw' }])
+  screens.push((await person.upload('/imports', [['holiday.zip', zip]])).location)
 })
 after(async () => browser?.close())
 
@@ -155,7 +160,7 @@ for (const { theme, language, size, touch, share } of glances) {
         const html = page.locator('html')
         const chosen = [await html.getAttribute('lang'), await html.getAttribute('data-theme')]
         assert.deepEqual(chosen, [language, theme], path)
-        found.push(...(await hindrances(page)).map(hindrance => `${path}: ${hindrance}`))
+        found.push(...(await hindrances(page, { looks: theme !== 'light' })).map(hindrance => `${path}: ${hindrance}`))
       }
       await context.close()
       found.push(...complaints.filter(complaint => !complaint.endsWith('/nowhere')))
