@@ -4,7 +4,6 @@ import { start as startBudget } from './budget-notice.js'
 import { start as startComposer } from './composer.js'
 import { start as startElapsed } from './elapsed.js'
 import { start as startKeyboard } from './keyboard.js'
-import { start as startLightbox } from './lightbox.js'
 import { start as startNews } from './news.js'
 import { start as startTiles } from './tiles.js'
 import { toast } from './toast.js'
@@ -27,9 +26,9 @@ startBudget()
 startComposer()
 startElapsed()
 startKeyboard()
-startLightbox()
 startTiles()
 startNews()
+if (!document.getElementById('lightbox')) leaveByReading()
 
 /** The server writes times in this zone; it learns it from the next request on. */
 function rememberTimeZone() {
@@ -61,6 +60,17 @@ function onFailure(ctx) {
   if (source && !source.matches('#pulse,#arrivals,.job-page,.composer-body,#options')) {
     toast(document.getElementById('toasts').dataset.offline)
   }
+}
+
+/**
+ * A picture's address that was read anew while the picture was open is a page of its own, but the browser still takes the list
+ * before it for the same document, and would leave this one standing.
+ */
+function leaveByReading() {
+  const here = location.pathname + location.search
+  addEventListener('popstate', () => {
+    if (location.pathname + location.search !== here) location.reload()
+  })
 }
 
 /** Lets a picture grow from its tile into its page and back. */

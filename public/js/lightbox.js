@@ -6,8 +6,8 @@ const STRIP = 12
 /** So near the end of what is loaded, more is asked for. */
 const NEAR_END = 4
 
-let dialog
-let zoom
+const dialog = document.getElementById('lightbox')
+const zoom = startZoom(dialog.querySelector('.lightbox-stage'), { step, close, closer: loadFull })
 let current
 /** The one that comes next, on its way. */
 let ahead = null
@@ -18,14 +18,13 @@ let isPushed = false
 /** On it already: whatever comes late changes neither the address nor what is shown. */
 let isLeaving = false
 
+start()
+
 /**
  * Opens the pictures of a page large, in their order, over the page, each at its address: pushed once, replaced while stepping, so
  * that one Back closes. The links work without it.
  */
-export function start() {
-  dialog = document.getElementById('lightbox')
-  if (!dialog) return leaveByReading()
-  zoom = startZoom(dialog.querySelector('.lightbox-stage'), { step, close, closer: loadFull })
+function start() {
   document.addEventListener('click', event => {
     const link = event.target.closest('a[data-picture]')
     if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
@@ -73,17 +72,6 @@ export function start() {
   document.addEventListener('htmx:after:swap', () => {
     const link = dialog.open && linkOf(current)
     if (link) showBeside(link)
-  })
-}
-
-/**
- * A picture's address that was read anew while the picture was open is a page of its own, but the browser still takes the list
- * before it for the same document, and would leave this one standing.
- */
-function leaveByReading() {
-  const here = location.pathname + location.search
-  addEventListener('popstate', () => {
-    if (location.pathname + location.search !== here) location.reload()
   })
 }
 
