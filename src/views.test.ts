@@ -379,6 +379,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { form: typed, sentence: 'Not <sent>', droppable: false },
   ],
   _error: [{ ...fault, back: '/chat/c1?at=m1' }],
+  _file: [
+    { id: 'file', accept: '.pub' },
+    { id: 'zip', accept: '.zip', required: true },
+  ],
   _held: [{}],
   _said: [
     { said: { sentence: 'Not <so>', see: null } },

@@ -11,6 +11,7 @@ import { start as startTyped } from './typed.js'
 
 rememberTimeZone()
 document.addEventListener('click', onClick)
+document.addEventListener('change', event => nameFile(event.target.closest('.file-field')))
 document.addEventListener('htmx:error', event => onFailure(event.detail.ctx))
 document.addEventListener('htmx:response:error', event => {
   if (!event.detail.ctx.text.includes('<hx-partial') && event.detail.ctx.response.status !== 422)
@@ -20,6 +21,7 @@ addEventListener('pageswap', nameTransition)
 addEventListener('pagereveal', nameTransition)
 
 startTyped()
+document.querySelectorAll('.file-field').forEach(nameFile)
 startAgain()
 startAnnouncements()
 startBudget()
@@ -36,6 +38,10 @@ function rememberTimeZone() {
   const where = 'framed' in document.documentElement.dataset ? 'samesite=none;secure;partitioned' : 'samesite=lax'
   // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is not in every browser yet
   if (zone) document.cookie = `tz=${encodeURIComponent(zone)};path=/;max-age=31536000;${where}`
+}
+
+function nameFile(field) {
+  if (field) field.querySelector('.file-name').textContent = field.querySelector('input').files[0]?.name ?? ''
 }
 
 async function onClick(event) {

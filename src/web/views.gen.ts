@@ -4,6 +4,7 @@ export interface Views {
   _budget: { notice: NonNullable<import('../web/page.ts').Viewer['budgetNotice']> }
   _bulletin: { bulletin: import('../web/page.ts').Page['bulletin'] }
   _error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; back: string }
+  _file: { id: string; accept: string; required?: true }
   _held: Record<never, never>
   _keyboard: Record<never, never>
   _said: { said: import('../web/errors.ts').Said }
