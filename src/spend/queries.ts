@@ -26,6 +26,8 @@ const Receipt = z.object({
   amount: usd,
   charged: z.enum(['yes', 'no', 'unknown']),
   evidence: Evidence.nullable(),
+  /** Of a call for pictures, each that came. */
+  delivered: z.array(z.unknown()).nullable(),
 })
 /** One call that is, was, or may have been paid for. */
 export type Receipt = z.output<typeof Receipt>

@@ -197,6 +197,38 @@ describe('without a request id', () => {
     assert.equal((await jobEnd(app.db, id)).state, 'done')
     await until('the cost', async () => (await jobRow(app.db, id)).cost === 0.134)
   })
+
+  test('pictures made side by side bear what each was billed, where it is the same whichever row is whose', async () => {
+    const person = await alice(app)
+    const match = { prompt: 'side by side' }
+    const hold = app.mock.control.fault({ match, noClientRequestId: true, hold: 'before_completed', times: 3 })
+    const ids = await Promise.all([1, 2, 1].map((n, at) => ask(person, `side by side ${at}`, { n: String(n) })))
+    await app.mock.control.waitForCalls(3, { state: 'held', ...match })
+    app.mock.control.release(hold)
+    for (const id of ids) assert.equal((await jobEnd(app.db, id)).state, 'done')
+    await until('all bills', async () => rowsOf(person).length === 3)
+    for (const id of ids) await passTime(id)
+    const costs = async () => Promise.all(ids.map(async id => (await jobRow(app.db, id)).cost))
+    await until('the costs', async () => !(await costs()).includes(null))
+    assert.deepEqual(await costs(), [0.134, 0.268, 0.134])
+  })
+
+  test('pictures of which the bills differ are charged, and nobody says how much each was', async () => {
+    const person = await alice(app)
+    const match = { prompt: 'unlike' }
+    const hold = app.mock.control.fault({ match, noClientRequestId: true, hold: 'before_completed', times: 3 })
+    const ids = await Promise.all(['1024x1024', '2048x2048'].map(size => ask(person, `unlike ${size}`, { size })))
+    await app.mock.control.waitForCalls(2, { state: 'held', ...match })
+    app.mock.control.release(hold)
+    for (const id of ids) assert.equal((await jobEnd(app.db, id)).state, 'done')
+    await until('all bills', async () => rowsOf(person).length === 2)
+    for (const id of ids) {
+      const looks = await looksAt(id)
+      await passTime(id)
+      await until('a look', async () => (await looksAt(id)) > looks)
+      assert.equal((await jobRow(app.db, id)).cost, null)
+    }
+  })
 })
 
 async function newestReplyCost(messageId: string): Promise<number | null> {

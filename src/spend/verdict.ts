@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Db } from '../db/db.ts'
 import type { Usage } from '../gateway/schemas.ts'
 import type { Bill, Evidence, Verdict } from './evidence.ts'
@@ -16,12 +17,15 @@ export async function verdictOn(tx: Db, receipt: queries.EndedReceipt, usage: Us
   const near = rows.filter(row => mayBe(row, receipt))
   const explained = await listExplained(tx, receipt.userId, near)
   const strange = near.filter(row => !explained.has(row.id))
-  const [only, ...more] = strange.filter(row => isSameModel(row.model, receipt.model))
-  // Of a call that was answered, and without an id: what else can the one row be. Of one that may not have been billed at
-  // all it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
-  const isAlone = more.length === 0 && receipt.requestId === null && (await countRivals(tx, receipt)) === 0
-  if (receipt.charged === 'yes') return only && isAlone ? billed(receipt, only, false, askedAt) : noAmount
   const isOver = receipt.worksUntil <= askedAt
+  // Of a call that was answered, and without an id: what else can the row be. Of one that may not have been billed at all
+  // it proves nothing, even alone: the key may pay for other programs of the person too. That is theirs to say.
+  if (receipt.charged === 'yes') {
+    const rows = receipt.requestId === null ? strange.filter(row => isSameModel(row.model, receipt.model)) : []
+    const isAlone = rows.length === 1 && (await countRivals(tx, receipt)) === 0
+    const its = isAlone ? rows : isOver ? sameBills(rows, receipt) : []
+    return its[0] ? billed(receipt, its[0], false, askedAt) : noAmount
+  }
   if (!isOver) return open('too_early', [], askedAt)
   const isWhole = since.getTime() < receipt.calledAt.getTime() - CLOCKS_MS
   if (isWhole && strange.length === 0)
@@ -45,6 +49,16 @@ export function mayTellAmounts(receipts: readonly queries.EndedReceipt[], rows: 
 
 export function billOf({ billedBy, tier, count, rate }: Usage): Bill {
   return { by: billedBy, tier, count, rate }
+}
+
+/** Where each of the rows says the same, whichever it is: of as many pictures as came, if there are such. */
+function sameBills(rows: Usage[], { delivered }: queries.Receipt): Usage[] {
+  const asMany = rows.filter(({ count }) => delivered && count === delivered.length)
+  const its = asMany.length > 0 ? asMany : rows
+  const [first] = its
+  return its.every(row => row.actualCost === first!.actualCost && isDeepStrictEqual(billOf(row), billOf(first!)))
+    ? its
+    : []
 }
 
 const noAmount: Verdict = { charged: 'yes', amount: null, usageId: null, bill: null, evidence: null }
