@@ -695,6 +695,7 @@ create table image_jobs (
   from_balance boolean default true not null,
   dismissed_at timestamp with time zone,
   key_looked_at timestamp with time zone,
+  line_rank integer default 0 not null,
   constraint image_jobs_user_id_submission_key UNIQUE (user_id, submission),
   constraint image_jobs_pkey PRIMARY KEY (id),
   constraint image_jobs_check CHECK (((state = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),

@@ -9,6 +9,7 @@ import { type KeysView, keyProblems, type ObstacleView } from './account/view.ts
 import { type Charged, failureReasons } from './gateway/errors.ts'
 import { windowNames } from './gateway/windows.ts'
 import type { Advice } from './images/advice.ts'
+import { moves } from './images/place.ts'
 import type { BatchForm, BatchView, ComposerView, JobView, QuoteView } from './images/view.ts'
 import type { PictureView } from './library/view.ts'
 import { capabilities } from './models/image-models.ts'
@@ -431,6 +432,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { reference, painted: reference, mask: null, values: { x: '1', y: '1', width: '1', height: '1' }, sentence: null },
   ],
   'images/_reference': [{ reference }],
+  'images/_place': moves.map(to => ({ id: 'j1', to })),
   'images/_kept_draft': keptDrafts.map(draft => ({ draft })),
   'images/_kept_drafts': [
     { kept: [], putAway: null },

@@ -5,6 +5,7 @@ import type { WindowName } from '../gateway/windows.ts'
 import { leases } from '../work/leases.ts'
 import { ImageJob, type Unfetched } from './job-queries.ts'
 import { keyMayBeUsed, ready } from './line-queries.ts'
+import { ownOrder } from './place-queries.ts'
 
 /** A job that this process runs: nobody else can while the claim holds. */
 export const ClaimedJob = ImageJob.extend({ claim: z.string() })
@@ -26,6 +27,7 @@ export const jobLeases = leases({
   row: ClaimedJob,
   lock: CLAIM_LOCK,
   ready,
+  order: ownOrder,
   // What was made and waits for the store keeps nobody's next picture waiting.
   busy: 'made_at is null',
   onClaim: 'waits_for = null',

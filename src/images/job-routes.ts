@@ -11,7 +11,7 @@ import { rowOf } from '../spend/evidence.ts'
 import { decide, lookAtOnce } from '../spend/in-doubt.ts'
 import { viewNewest } from '../spend/receipt-view.ts'
 import { Refusal } from '../web/errors.ts'
-import { parseId, refuseUnknownFields } from '../web/parse.ts'
+import { parse, parseId, refuseUnknownFields } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render, renderView, sendFragments, wantsFragment } from '../web/render.ts'
 import { submissionOf } from '../web/submission.ts'
@@ -20,11 +20,13 @@ import { editTerms } from './edit-terms.ts'
 import { cancel } from './ended.ts'
 import { findJob, type ImageJob } from './job-queries.ts'
 import { viewJobs } from './job-view.ts'
+import { moveInLine, moves } from './place.ts'
 import { findPreview } from './preview-queries.ts'
 import { checkRequest, formOf, type ImageRequest } from './prompt.ts'
 import { pictureCalls } from './receipts.ts'
 import { payInstead, requestOf, retryImage, startImage } from './start.ts'
 import { doubtsAbout, readTerms, toldOf, writeTerms } from './terms.ts'
+import { listWaitingById, UNFINISHED_JOBS } from './wait-queries.ts'
 
 const Submission = z.guid()
 
@@ -73,6 +75,16 @@ export function jobRoutes(deps: Deps): Router {
     const moved = await payInstead(deps, requesterOf(res), waiting, { byHand: true })
     if (!wantsFragment(req)) return res.redirect(303, `/images/${waiting.id}`)
     await answerTiles(res, [moved ?? (await myJob(req, res))])
+  })
+
+  // Among one's own, without a price: nothing else is sent than was asked for.
+  router.post('/images/:id/place', async (req, res) => {
+    const job = await myJob(req, res)
+    const { to } = parse(z.object({ to: z.enum(moves) }), req.body)
+    const line = await moveInLine(deps, job, to)
+    if (!wantsFragment(req)) return res.redirect(303, `/images#job-${job.id}`)
+    const shown = await listWaitingById(db, job.userId, line.slice(0, UNFINISHED_JOBS))
+    await answerTiles(res, shown.some(({ id }) => id === job.id) ? shown : [...shown, await myJob(req, res)])
   })
 
   router.post('/images/:id/retry', async (req, res) => {

@@ -70,6 +70,11 @@ function lineOf(db: Db): Promise<Line> {
   return asked.line
 }
 
+/** It has just been changed. */
+export function forgetLine(db: Db): void {
+  lines.delete(db)
+}
+
 async function askLine(db: Db): Promise<Line> {
   const at = new Date()
   const [rows, blocked] = await Promise.all([jobLeases.listLine(db, LINE_LENGTH), findBlockage(db)])

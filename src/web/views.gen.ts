@@ -110,6 +110,7 @@ export interface Views {
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
+  'images/_place': { id: string; to: import('../images/place.ts').Move }
   'images/_prompts': { prompts: string[] }
   'images/_pulse': { jobs: import('../images/view.ts').OpenJob[] }
   'images/_quote': { quote: import('../images/view.ts').QuoteView }

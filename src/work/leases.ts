@@ -15,6 +15,8 @@ interface Kind<Row extends { claim: string }> {
   lock: number
   /** What a queued row needs to stand in line, beside that its time has come. */
   ready?: string
+  /** In which order one person's own rows go; as they were asked for when not given. */
+  order?: string
   /** Which running rows keep the next one of their person waiting; all of them when not given. */
   busy?: string
   /** What is set beside the claim. */
@@ -43,7 +45,8 @@ export interface Limits {
 /** How rows of a kind are claimed by conditional updates, kept by leases, and found when their worker is gone. */
 export interface Leases<Row extends { claim: string }> {
   /**
-   * Takes up to `slots` queued rows. Fair: who has the fewest running comes first, then who has waited longest.
+   * Takes up to `slots` queued rows. Fair: who has the fewest running comes first, then who has waited longest; which of
+   * theirs it is that goes then changes nothing for others.
    * `leaseSeconds`: how long they are left alone without a sign of life.
    */
   claim(db: Db, slots: number, limits: Omit<Limits, 'here'>, leaseSeconds: number): Promise<Row[]>
@@ -63,14 +66,19 @@ export interface Leases<Row extends { claim: string }> {
 
 export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<Row> {
   const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'`, parks } = kind
+  const asked = `created_at, ${id}`
+  const { order = asked } = kind
   const active = parks ? 'parked_at is null' : 'true'
   const line = `busy as (
       select user_id, count(*) as running from ${table} where state = 'running' and ${busy} and ${active} group by user_id),
+    mine as (
+      select *, coalesce(running, 0) as before, row_number() over (partition by user_id order by ${order}) as place
+      from (select * from ${table} left join busy using (user_id)
+        where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active}) as ready),
     waiting as (
-      select ${id} as id, created_at,
-        coalesce(running, 0) + row_number() over (partition by user_id order by created_at, ${id}) as turn
-      from ${table} left join busy using (user_id)
-      where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active})`
+      select ${id} as id, before + place as turn, nth_value(created_at, place::int) over (
+        partition by user_id order by ${asked} rows between unbounded preceding and unbounded following) as created_at
+      from mine)`
 
   return {
     claim: (db, slots, { perUser, total }, leaseSeconds) =>
