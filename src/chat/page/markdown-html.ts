@@ -1,12 +1,17 @@
 import hljs from 'highlight.js/lib/common'
 import MarkdownIt, { type Env, type StateBlock, type StateCore, type StateInline, type Token } from 'markdown-it'
 import cjkFriendly from 'markdown-it-cjk-friendly'
+import { mathOf } from './formula.ts'
 
 const LONGEST_HIGHLIGHTED = 20_000
 /** Nobody reads longer ones, and grammars take a time for them that grows faster than they do. */
 const LONGEST_HIGHLIGHTED_LINE = 1_000
 /** Of one text; code that comes later is shown plain. */
 const HIGHLIGHTING_MS = 120
+/** Of one text; formulas that come later are shown as they were written. */
+const FORMULAS_MS = 200
+/** Of their HTML: a letter between dollars is a hundred characters of it. */
+const FORMULAS_LENGTH = 400_000
 const MOST_CELLS = 2_000
 const MOST_TABLES = 12
 /** Characters of a line that tell what it is. */
@@ -23,6 +28,8 @@ const LANGUAGE = /^[\w+#.-]{1,30}$/
  */
 export function toHtml(text: string, { env = {}, highlights }: { env?: Env; highlights: boolean }): string {
   highlightUntil = highlights ? spentMs() + HIGHLIGHTING_MS : 0
+  formulasUntil = highlights ? spentMs() + FORMULAS_MS : 0
+  formulasLeft = FORMULAS_LENGTH
   return md.render(text, env)
 }
 
@@ -57,8 +64,10 @@ md.renderer.rules.fence = (tokens, index) => {
 }
 md.renderer.rules.code_block = (tokens, index) => code(tokens[index]!.content, '')
 md.renderer.rules.math_block = (tokens, index) =>
+  formula(tokens[index]!.content, true) ??
   `<pre class="math" tabindex="0"><code>${escapeHtml(tokens[index]!.content)}</code></pre>\n`
-md.renderer.rules.math_inline = (tokens, index) => `<code class="math">${escapeHtml(tokens[index]!.content)}</code>`
+md.renderer.rules.math_inline = (tokens, index) =>
+  formula(tokens[index]!.content, false) ?? `<code class="math">${escapeHtml(tokens[index]!.content)}</code>`
 md.renderer.rules.drawn = (tokens, index) => {
   const { content, meta } = tokens[index]!
   return `<span class="drawn" data-n="${Number(meta?.number)}">${escapeHtml(content)}</span>`
@@ -78,11 +87,23 @@ md.renderer.rules.link_open = (tokens, index, options, _env, self) => {
 }
 
 let highlightUntil = 0
+let formulasUntil = 0
+let formulasLeft = 0
 
 /** Of this thread alone: how busy the machine is says nothing about a text. */
 function spentMs(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
+}
+
+/** What is selected and copied of it is its LaTeX. Null where it is shown as that. */
+function formula(latex: string, isBlock: boolean): string | null {
+  const math = spentMs() < formulasUntil ? mathOf(latex, isBlock) : null
+  if (!math || math.length > formulasLeft) return null
+  formulasLeft -= math.length
+  const [tag, mark, end] = isBlock ? ['div', '$$', '\n'] : ['span', '$', '']
+  const tex = `<span class="tex" aria-hidden="true">${mark}${escapeHtml(latex)}${mark}</span>`
+  return `<${tag} class="math"${isBlock ? ' tabindex="0"' : ''}>${tex}${math}</${tag}>${end}`
 }
 
 /** Highlighted by classes, never by styles. */
@@ -104,7 +125,7 @@ function alignment(style: string | number | null): string {
   return side ? ` class="${side}"` : ''
 }
 
-/** `\( \)`, `\[ \]`, `$$ $$` and `$x$`, shown as they are: as code, and nothing in them is Markdown. */
+/** `\( \)`, `\[ \]`, `$$ $$` and `$x$`: nothing in them is Markdown. */
 function inlineMath(state: StateInline, silent: boolean): boolean {
   const { src, pos } = state
   if (src[pos] !== '$' && src[pos] !== '\\') return false

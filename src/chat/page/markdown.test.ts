@@ -25,9 +25,31 @@ test('dollars of variables and of prices are no formulas; formulas beside them a
   }
   const html = parse(await renderMarkdown('For $x$, $2x + 1$ and ($n$) it is $\\frac{1}{2}$.'))
   assert.deepEqual(
-    html.querySelectorAll('code.math').map(each => each.text),
-    ['x', '2x + 1', 'n', '\\frac{1}{2}'],
+    html.querySelectorAll('.math .tex').map(each => each.text),
+    ['$x$', '$2x + 1$', '$n$', '$\\frac{1}{2}$'],
   )
+})
+
+test('formulas are MathML without styles, as text their LaTeX; what is none stays as it was written', async () => {
+  const html = parse(
+    await renderMarkdown(String.raw`Of $\frac{-b \pm \sqrt{b^2-4ac}}{2a}$ and $\nothing{$ and $\def\a{\a\a}\a$:
+
+$$
+\begin{pmatrix} 1 & x<y \\ \text{中文} & 2 \end{pmatrix}
+$$
+
+end`),
+  )
+  assert.equal(html.querySelectorAll('span.math math mfrac msqrt').length, 1)
+  assert.equal(html.querySelectorAll('div.math math[display="block"] mtd').length, 4)
+  assert.deepEqual(
+    html.querySelectorAll('code.math').map(each => each.text),
+    [String.raw`\nothing{`, String.raw`\def\a{\a\a}\a`],
+  )
+  assert.equal(html.querySelectorAll('annotation, [style]').length, 0)
+  const many = await renderMarkdown('$x$ '.repeat(20_000))
+  assert.ok(many.length < 2_000_000 && parse(many).text.includes('x'))
+  assert.match(await renderMarkdown(`$${'{'.repeat(900)}x${'}'.repeat(900)}$`), /x/)
 })
 
 test('tables, lists, tasks, code and math become plain elements with classes', async () => {
@@ -45,10 +67,10 @@ test('tables, lists, tasks, code and math become plain elements with classes', a
   )
   assert.ok(page.querySelector('figure.code[data-language="ts"] .hljs-keyword'))
   assert.deepEqual(
-    page.querySelectorAll('code.math').map(each => each.text),
-    ['a_b*c*', 'x^2'],
+    page.querySelectorAll('span.math .tex').map(each => each.text),
+    ['$a_b*c*$', '$x^2$'],
   )
-  assert.equal(page.querySelector('pre.math')?.text.trim(), 'a *b* c')
+  assert.match(page.querySelector('div.math .tex')!.text, /^\$\$a \*b\* c\n?\$\$$/)
   assert.match(html, /cost \$5 and \$6\./)
 })
 
@@ -78,6 +100,8 @@ const hostile = [
   '| a |\n|:-:|\n| <b style="color:red">x</b> |',
   '[x]: javascript:alert(1)\n\n[x]',
   '$<img src=x onerror=alert(1)>$',
+  String.raw`$\href{javascript:alert(1)}{x} \includegraphics{https://evil.example/x} \htmlStyle{color:red}{y} \boxed{\angl n}$`,
+  String.raw`$$\text{</annotation></math><script>alert(1)</script>}$$`,
 ]
 
 test('hostile input leaves no script, no style, no handler and no foreign picture', async () => {
@@ -129,6 +153,7 @@ const answers = [
   'One paragraph, **bold**,\nsecond line.\n\nAnother one.\n',
   '1. one\n2. two\n\n   more\n3. three\n\nafter\n\n- a\n  - b\n\n- c\n\n> quote\n> more\n\nend',
   '# Title\nText at once\n\n```js\nconst a = 1\n\nconst b = 2\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nTail without end',
+  'So $a^2$ and\n\n$$\n\\sum_i x_i\n$$\n\nis $\\bad{$ or\n\n\\[\nz\n\\]\n\nend',
   'Para\n***\nPara\n---\n\n    indented\n\n$$\nx\n\ny\n$$\n\nlast\n',
 ]
 
