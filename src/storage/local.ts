@@ -7,6 +7,9 @@ import { takeFile } from './pieces.ts'
 import type { ByteRange, Listed, Storage } from './storage.ts'
 import { absent, noFolder, probeFolder, sweepTemporary, writeWhole } from './whole-files.ts'
 
+// Below 128 KiB, from where on each chunk would be memory new from the system (MALLOC_MMAP_THRESHOLD_ in package.json).
+const CHUNK_BYTES = 120 * 1024
+
 /**
  * Objects as files `<directory>/<first two characters>/<name>`. A write goes to a temporary file beside its target,
  * is flushed, renamed over the target, and the folder is flushed: after a power cut the object is whole or absent.
@@ -88,7 +91,7 @@ async function openFile(path: string, range?: ByteRange) {
   if (!file) return null
   try {
     const { size } = await file.stat()
-    return { stream: createReadStream(path, { ...range, fd: file, highWaterMark: 256 * 1024 }), size }
+    return { stream: createReadStream(path, { ...range, fd: file, highWaterMark: CHUNK_BYTES }), size }
   } catch (error) {
     await file.close()
     throw error
