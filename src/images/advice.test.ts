@@ -55,7 +55,7 @@ for (const [what, prices] of lists) {
         const [before, then] = [prices[tierOf(size)!], prices[tierOf(advice.size)!]]
         const told = `${advice.size} for ${size}`
         assert.equal(refuseSize(defaultModel, advice.size), null, told)
-        assert.ok(Math.abs(wide / high / (width / height) - 1) <= 0.031, told)
+        assert.ok(Math.abs(wide / high / (width / height) - 1) <= 0.03, told)
         assert.equal(wide >= high, width >= height, told)
         assert.ok(advice.kind === 'smaller' ? then < before : then <= before, told)
         if (advice.kind === 'smaller') assert.deepEqual([advice.usd, advice.before], [then, before])
