@@ -66,11 +66,6 @@ export function listReceiptsOfJobs(db: Db, userId: number, jobIds: readonly stri
   )
 }
 
-/** Whosever they are: for counting only. */
-export function listReceiptsById(db: Db, ids: readonly string[]): Promise<ReceiptCopy[]> {
-  return db.many(ReceiptCopy, `select ${receiptColumns} from receipts where id = any($1)`, [ids])
-}
-
 /** Of the newest call for each of these, by what it was for. */
 export async function mapNewest(
   db: Db,

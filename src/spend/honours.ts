@@ -1,7 +1,7 @@
 import type { Parameter } from '../account/honours.ts'
 import { setHonours } from '../account/queries.ts'
 import type { Db } from '../db/db.ts'
-import { listReceiptsAsCalled, type ReceiptCopy } from './copy-queries.ts'
+import type { ReceiptCopy } from './copy-queries.ts'
 import { type Habit, listHabits, upsertHabit } from './honour-queries.ts'
 import { shownOf } from './judge.ts'
 
@@ -23,9 +23,7 @@ const SAME_SHAPE = 0.03
  * Learns from calls that have just been settled what their keys make of what they are asked, in the transaction that
  * settles them, which alone does so for this person: each is counted once.
  */
-export async function learnHonours(tx: Db, userId: number, receiptIds: readonly string[]): Promise<void> {
-  if (receiptIds.length === 0) return
-  const receipts = await listReceiptsAsCalled(tx, userId, receiptIds)
+export async function learnHonours(tx: Db, userId: number, receipts: readonly ReceiptCopy[]): Promise<void> {
   const learnt = receipts.flatMap(receipt => samplesOf(receipt).map(sample => ({ receipt, sample })))
   if (learnt.length === 0) return
   const habits = new Map((await listHabits(tx, userId)).map(habit => [nameOf(habit), habit]))

@@ -5,7 +5,7 @@ import { GatewayError, PanelError } from '../gateway/errors.ts'
 import { countPanelCalls } from '../session/panel-queries.ts'
 import { SignedOut, withSomeAccessToken } from '../session/tokens.ts'
 import { inTurn } from '../web/turns.ts'
-import { listReceiptsById } from './copy-queries.ts'
+import { listReceiptsAsCalled } from './copy-queries.ts'
 import type { Verdict } from './evidence.ts'
 import { learnHonours } from './honours.ts'
 import { observePaid } from './observe.ts'
@@ -67,10 +67,11 @@ export async function settle(
       if (isNews) await tell(tx, receipt, withUntil(verdict, receipt, lookAt))
       if (verdict.usageId !== null) await lookAgainAtUnclear(tx, receipt.userId)
     }
-    await learnHonours(tx, first.userId, billed)
-    return billed
+    const copies = billed.length > 0 ? await listReceiptsAsCalled(tx, first.userId, billed) : []
+    await learnHonours(tx, first.userId, copies)
+    return copies
   })
-  if (paid.length > 0) observePaid(deps.metrics, await listReceiptsById(deps.db, paid))
+  observePaid(deps.metrics, paid)
 }
 
 function withUntil(verdict: Verdict, receipt: queries.EndedReceipt, lookAt: Date | null): Verdict {
