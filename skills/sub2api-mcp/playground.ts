@@ -22,6 +22,7 @@ const Task = z.object({
   failure: z.string().nullish().catch(null),
   charged: z.unknown().optional(),
   cost: z.number().nullish().catch(null),
+  usual_seconds: z.object({ from: z.number(), to: z.number() }).nullish().catch(null),
   receipt: z.object({ verdict: z.string() }).nullish().catch(null),
   result: z.object({ images: z.array(Image) }).nullish(),
   kept: z.array(Image).nullish(),

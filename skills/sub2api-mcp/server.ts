@@ -36,6 +36,10 @@ const TaskFacts = {
   reason: z.string().nullish(),
   charged: z.unknown().optional(),
   cost: z.number().nullish().describe('US dollars that were charged, once they are known'),
+  usual_seconds: z
+    .object({ from: z.number(), to: z.number() })
+    .nullish()
+    .describe('How long eight of ten like it took lately; null while that is not known, and of what is over'),
   verdict: z
     .string()
     .nullish()

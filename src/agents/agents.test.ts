@@ -9,9 +9,10 @@ import { createConfig, lintFromString } from '@redocly/openapi-core'
 import sharp from 'sharp'
 import { z } from 'zod'
 import { blobOf, boundKey } from '../testing/agents.ts'
-import { jobRow } from '../testing/jobs.ts'
+import { jobEnd, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
+import { tookSoLong } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
 import { PROOF_NAMESPACE } from './proof.ts'
@@ -854,4 +855,27 @@ test('size auto is reserved at the dearest tier that can come back', async () =>
   assert.equal(made.status, 202)
   const { data } = await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })
   assert.equal(data.estimate, 0.268)
+})
+
+test('how long a task takes is told while it waits, once twenty like it are known', async () => {
+  const { person, token } = await atWork()
+  const [apiKey] = app.mock.control.keysOf(person.email)
+  const whose = { userId: app.mock.control.user(person.email).id, keyId: apiKey!.id }
+  const look = { size: '1024x1024', quality: 'low', n: 1 }
+  const took = (seconds: number, times: number) => tookSoLong(app.db, whose, look, seconds, times)
+  const held = app.mock.control.fault({ match: { prompt: 'a slow clock' }, hold: 'before_headers' })
+  const made = await ask('POST', `${API}/tasks`, { token, body: { prompt: 'a slow clock', ...look } })
+  const id = String(made.data.task_id)
+  const usual = async () => (await ask('GET', `${API}/tasks/${id}`, { token })).data.usual_seconds
+  await took(40, 10)
+  await took(70, 9)
+  assert.equal(await usual(), null)
+  await took(70, 1)
+  assert.deepEqual(await usual(), { from: 40, to: 70 })
+  const listed = await ask('GET', `${API}/tasks?limit=1`, { token })
+  assert.partialDeepStrictEqual(listed.data, { tasks: [{ usual_seconds: { from: 40, to: 70 } }] })
+  await ask('POST', `${API}/tasks/${id}/cancel`, { token })
+  app.mock.control.release(held)
+  await jobEnd(app.db, id)
+  assert.equal(await usual(), null, 'of what is over')
 })

@@ -16,6 +16,7 @@ import { blobOf, boundKey, expireTokensOf } from '../testing/agents.ts'
 import { intercept } from '../testing/intercept.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { makePicture } from '../testing/pictures.ts'
+import { tookSoLong } from '../testing/receipts.ts'
 import { type TestApp, testApp, until } from '../testing/server.ts'
 import { type SshPair, sshKeygen } from '../testing/ssh.ts'
 
@@ -134,8 +135,14 @@ suite('the MCP server', { concurrency: 4 }, () => {
     await app.mock.control.waitForCalls(1, { email: person.email, state: 'held' })
     const early = await call('download_image', { task_id: id })
     assert.deepEqual([early.failed, early.text], [true, 'The task is processing: there is nothing to download yet'])
+    const whose = {
+      userId: app.mock.control.user(person.email).id,
+      keyId: app.mock.control.keysOf(person.email)[0]!.id,
+    }
+    await tookSoLong(app.db, whose, { size: '1024x1024', quality: 'high', n: 2 }, 40, 20)
     const waiting = await call('image_status', { task_id: id, wait_seconds: 1 })
     assert.equal(waiting.data.status, 'processing')
+    assert.deepEqual(waiting.data.usual_seconds, { from: 40, to: 45 })
     assert.ok(progress.includes('processing'))
 
     app.mock.control.release(held)

@@ -6,6 +6,7 @@ import type { Page } from '../testing/browser.ts'
 import { answerCalls, replyIn, say } from '../testing/conversations.ts'
 import { ask, jobEnd, jobIn, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, signedIn } from '../testing/people.ts'
+import { tookSoLong } from '../testing/receipts.ts'
 import { testApp, until } from '../testing/server.ts'
 
 // What is said about the money before it is spent: the price, the key that pays, its limits, the balance.
@@ -483,12 +484,7 @@ test('how long it takes is told by what was like it, from twenty on: in the quot
   const [person, other] = await Promise.all([alice(app), charlie(app)])
   const [main, second] = [101, 102]
   const took = (seconds: number, times: number, { key = main, size = '1024x1024', quality = 'high', n = 1 } = {}) =>
-    app.db.run(
-      `insert into receipts (user_id, kind, subject, key_id, model, asked, charged, called_at, ended_at, works_until)
-       select $1, 'picture', gen_random_uuid(), $2, 'gpt-image-2', $3, 'yes', at, at + make_interval(secs => $4), at
-       from (select now() - make_interval(mins => g) as at from generate_series(1, $5::int) g) calls`,
-      [idOf(person), key, JSON.stringify({ size, quality, n, references: 0 }), seconds, times],
-    )
+    tookSoLong(app.db, { userId: idOf(person), keyId: key }, { size, quality, n }, seconds, times)
   const usual = async (fields: Record<string, string> = {}, who = person) => {
     const asked = new URLSearchParams({ prompt: 'a clock', size: '1024x1024', quality: 'high', ...fields })
     return words(await who.get(`/images/quote?${asked}`, htmx), '#quote .usual')

@@ -105,3 +105,19 @@ export async function compare({ db, mock }: Books, userIds: readonly number[]): 
   }
   return wrong
 }
+
+/** So many calls for pictures, each of which took so many seconds. */
+export async function tookSoLong(
+  db: Db,
+  whose: { userId: number; keyId: number },
+  asked: { size: string; quality: string; n: number },
+  seconds: number,
+  times: number,
+): Promise<void> {
+  await db.run(
+    `insert into receipts (user_id, kind, subject, key_id, model, asked, charged, called_at, ended_at, works_until)
+     select $1, 'picture', gen_random_uuid(), $2, 'gpt-image-2', $3, 'yes', at, at + make_interval(secs => $4), at
+     from (select now() - make_interval(mins => g) as at from generate_series(1, $5::int) g) calls`,
+    [whose.userId, whose.keyId, JSON.stringify({ ...asked, references: 0 }), seconds, times],
+  )
+}
