@@ -337,6 +337,7 @@ const batchForm: BatchForm = {
   references: [reference],
   lines: [line, { ...line, error: 'Too long' }],
   each: quotes[1]!,
+  warning: habit,
   previewed: 'p',
   limit: 50,
 }
@@ -419,7 +420,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_dismissed': [{ ids: ['j1', 'j2'], at: '2026-03-01T12:00:00.000001Z' }],
   'images/_batch': [{ batch }, { batch: { ...batch, paused: true } }],
   'images/_batch_form': [{ batch: batchForm }],
-  'images/_batch_preview': [{ batch: batchForm }, { batch: { ...batchForm, lines: [], errors: { prompts: 'Write' } } }],
+  'images/_batch_preview': [
+    { batch: batchForm },
+    { batch: { ...batchForm, lines: [], warning: null, errors: { prompts: 'Write' } } },
+  ],
   'images/batch': [{ batch: batchForm }],
   'images/batch_show': [{ batch }],
   'images/_mask': [
@@ -480,6 +484,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
     { job: done, columns: 2 },
     { job: running, columns: 1 },
   ],
+  'images/_not_honoured': [{ honour: habit }, { honour: { ...habit, verdict: 'changed' } }],
   'images/_older': [{ days: [{ label: 'Today', jobs: [done] }], older: '/images?before=1' }],
   'images/_pulse': [{ jobs: [queued, running] }, { jobs: [] }],
   'images/_quote': quotes.map(quote => ({ quote })),
@@ -642,6 +647,7 @@ const exceptions = new Map<string, string>([
   ['account/_key_changed', 'a partial for the key in the rail'],
   ['images/_doubt', 'a partial for #notice, so that it shows wherever the button was'],
   ['images/_estimate', 'a price, not a place'],
+  ['images/_not_honoured', 'a sentence, not a place'],
   ['images/_quoted', 'the price, and a partial for the advice'],
   ['images/_arrival', 'the tile takes the place of itself'],
   ['images/_arrived', 'every new tile and the pulse in one answer'],

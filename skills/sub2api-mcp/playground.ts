@@ -8,7 +8,15 @@ const NAMESPACE = 'sub2api-playground'
 
 const Challenge = z.object({ challenge_id: z.string(), namespace: z.string(), message: z.string() })
 const Login = z.object({ access_token: z.string().regex(/^[\x21-\x7e]{16,1024}$/) })
-const Created = z.object({ task_id: z.string(), status: z.string(), message: z.string().nullish() })
+const Created = z.object({
+  task_id: z.string(),
+  status: z.string(),
+  message: z.string().nullish(),
+  warnings: z
+    .array(z.looseObject({ parameter: z.string(), message: z.string() }))
+    .nullish()
+    .catch(null),
+})
 /** `index` and `condition` are told by newer servers only. */
 const Image = z.object({ index: z.int().min(0).optional(), condition: z.string().optional() })
 const Task = z.object({

@@ -72,7 +72,15 @@ server.registerTool(
         .optional()
         .describe('Only to repeat a call whose outcome is unclear: the same key makes, and pays, one task only'),
     }),
-    outputSchema: { task_id: z.string(), status: z.string(), message: z.string().nullish() },
+    outputSchema: {
+      task_id: z.string(),
+      status: z.string(),
+      message: z.string().nullish(),
+      warnings: z
+        .array(z.looseObject({ parameter: z.string(), message: z.string() }))
+        .nullish()
+        .describe('What was asked for that the API key which pays has not done lately: tell the user'),
+    },
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   },
   ({ references, mask, format, idempotency_key: key, ...rest }, { signal }) =>

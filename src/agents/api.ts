@@ -38,6 +38,7 @@ import { insertTask, listTasks } from './task-queries.ts'
 import { badShape, keepPictures, readPayload, readRequest } from './task-request.ts'
 import { findTaskPicture, statesOf, statusOf, viewTasks } from './task-view.ts'
 import { type Use, useOf } from './use.ts'
+import { warningsOf } from './warnings.ts'
 
 const STARTS_PER_MINUTE = 300
 
@@ -112,8 +113,9 @@ export function agentApi(deps: Deps): Router {
     const idempotencyKey = readIdempotencyKey(req)
     await starts.consume(bearer.id)
     const job = await withTaskBody(req, body => startTask(bearer, body, idempotencyKey, req, res))
-    const task = { task_id: job.id, status: statusOf(job), message: wordsFor(req)('agents.created') }
-    succeed(res, task, 202)
+    const t = wordsFor(req)
+    const warnings = await warningsOf(deps, job, t)
+    succeed(res, { task_id: job.id, status: statusOf(job), message: t('agents.created'), warnings }, 202)
   })
   api.get('/ssh/tasks', async (req, res) => {
     const bearer = await bearerOf(req)

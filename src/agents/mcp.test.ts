@@ -130,6 +130,7 @@ suite('the MCP server', { concurrency: 4 }, () => {
     const made = await call('create_image', { prompt: 'two boats', n: 2, format: 'webp' })
     assert.equal(made.failed, false, made.text)
     assert.equal(made.data.status, 'queued')
+    assert.deepEqual(made.data.warnings, [])
     const id = String(made.data.task_id)
 
     await app.mock.control.waitForCalls(1, { email: person.email, state: 'held' })

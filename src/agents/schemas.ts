@@ -104,7 +104,26 @@ export const LoginAnswer = z.object({
   user: z.object({ id: z.number() }),
   ssh_key: z.object({ id: z.uuid(), name: z.string(), fingerprint: z.string() }),
 })
-export const CreatedAnswer = z.object({ task_id: z.uuid(), status: TaskStatus, message: z.string() })
+const Warning = z.object({
+  parameter: z
+    .enum(['size', 'n', 'quality', 'output_format', 'background', 'previews'])
+    .describe('as the payload calls it; `previews` are those of edits, as its owner has chosen'),
+  verdict: z
+    .enum(['ignored', 'changed'])
+    .describe('it does as if it had not been asked, or makes something else of it'),
+  asked: z.string().describe('the last time that it was not done'),
+  came: z.string().describe('instead of it'),
+  message: z.string().describe('the same as a sentence'),
+})
+export type Warning = z.output<typeof Warning>
+export const CreatedAnswer = z.object({
+  task_id: z.uuid(),
+  status: TaskStatus,
+  message: z.string(),
+  warnings: z
+    .array(Warning)
+    .describe('what of this task the API key that pays has not done lately; empty where nothing is known against it'),
+})
 export const Said = {
   returned: z
     .object({

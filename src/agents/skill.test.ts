@@ -8,6 +8,7 @@ import path from 'node:path'
 import { before, suite, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
+import { setHonours } from '../account/queries.ts'
 import { blobOf, boundKey, expireTokensOf } from '../testing/agents.ts'
 import { atEnd } from '../testing/database.ts'
 import { type Asked, intercept } from '../testing/intercept.ts'
@@ -175,11 +176,17 @@ suite('the scripts of the skill', { concurrency: 4 }, () => {
   test('a script asks for a picture, asks how it stands, and fetches exactly what is in the library', async () => {
     const { person, home, create, download } = await aliceAtWork()
     const held = app.mock.control.fault({ match: { prompt: 'a quiet harbour' }, hold: 'before_headers' })
+    const { id: keyId } = app.mock.control.keysOf(person.email)[0]!
+    const habit = { keyId, keyGroup: '', model: 'gpt-image-2', since: new Date(), asked: 'high', came: 'medium' }
+    await setHonours(app.db, app.mock.control.user(person.email).id, [
+      { ...habit, parameter: 'quality', verdict: 'changed' },
+    ])
     const made = await create(['--prompt', 'a quiet harbour'])
     assert.equal(made.code, 0, made.stderr)
     assert.equal(made.stderr, '')
-    assert.deepEqual(Object.keys(made.answer), ['ok', 'task_id', 'status', 'message'])
+    assert.deepEqual(Object.keys(made.answer), ['ok', 'task_id', 'status', 'message', 'warnings'])
     assert.deepEqual([made.answer.ok, made.answer.status], [true, 'queued'])
+    assert.match(JSON.stringify(made.answer.warnings), /"quality".*Last time high was asked, medium came/)
     const id = String(made.answer.task_id)
 
     await app.mock.control.waitForCalls(1, { email: person.email, state: 'held' })

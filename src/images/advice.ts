@@ -74,11 +74,23 @@ export function adviseOn(account: Adviser | null, request: Priced, edit: EditTer
 }
 
 /** Of what this request asks for, the first that the key has not done lately. */
-function notHonoured(
-  { keyId, keyGroup, honours = [], otherKeys }: Adviser,
+function notHonoured(account: Adviser, asked: Asked, edit: EditTerms): Advice | null {
+  const { honours = [], otherKeys } = account
+  const [honour] = unhonoured(honours, account, asked, edit)
+  if (!honour) return null
+  const other = otherKeys.find(
+    key => key.allowsImages && ofKey(honours, key.id, key.group, asked.model, honour.parameter)?.verdict === 'honoured',
+  )
+  return { kind: 'not_honoured', honour, other: other ? { id: other.id, name: other.name } : null }
+}
+
+/** Of what this request asks for, all that the key has not done lately. */
+export function unhonoured(
+  honours: readonly Honour[],
+  { keyId, keyGroup }: { keyId: number | null; keyGroup?: string | null },
   { model, size, n, quality, format, background, references }: Asked,
-  { previews }: EditTerms,
-): Advice | null {
+  { previews }: Pick<EditTerms, 'previews'>,
+): Honour[] {
   const isAsked: Record<Parameter, boolean> = {
     size: size !== 'auto',
     n: n > 1,
@@ -87,20 +99,23 @@ function notHonoured(
     background: background !== 'auto',
     previews: references.length > 0 && previews > 0,
   }
-  const ofKey = (id: number | null, group: string | null | undefined, parameter: Parameter) =>
-    honours.find(
-      each =>
-        each.keyId === id && each.keyGroup === (group ?? '') && each.model === model && each.parameter === parameter,
-    )
-  const honour = parameters
+  return parameters
     .filter(parameter => isAsked[parameter])
-    .map(parameter => ofKey(keyId, keyGroup, parameter))
-    .find(known => known && known.verdict !== 'honoured')
-  if (!honour) return null
-  const other = otherKeys.find(
-    key => key.allowsImages && ofKey(key.id, key.group, honour.parameter)?.verdict === 'honoured',
+    .flatMap(parameter => ofKey(honours, keyId, keyGroup, model, parameter) ?? [])
+    .filter(({ verdict }) => verdict !== 'honoured')
+}
+
+function ofKey(
+  honours: readonly Honour[],
+  id: number | null,
+  group: string | null | undefined,
+  model: string,
+  parameter: Parameter,
+): Honour | undefined {
+  return honours.find(
+    each =>
+      each.keyId === id && each.keyGroup === (group ?? '') && each.model === model && each.parameter === parameter,
   )
-  return { kind: 'not_honoured', honour, other: other ? { id: other.id, name: other.name } : null }
 }
 
 function withoutPreviews(account: Adviser, request: Priced, edit: EditTerms, before: number): Advice | null {

@@ -215,6 +215,7 @@ export function batchRoutes(deps: Deps): Router {
       submission,
       obstacle,
       quote: each,
+      advice,
     } = await composer(deps, readerOf(res), given)
     return {
       prompts,
@@ -227,6 +228,7 @@ export function batchRoutes(deps: Deps): Router {
       errors,
       lines: [],
       each,
+      warning: advice?.kind === 'not_honoured' ? advice.honour : null,
       submission,
       previewed: null,
       limit: BATCH_LINES,

@@ -1,3 +1,4 @@
+import type { Honour } from '../account/honours.ts'
 import type { KeyReason, ObstacleView } from '../account/view.ts'
 import type { Charged, FailureReason } from '../gateway/errors.ts'
 import type { WindowName } from '../gateway/windows.ts'
@@ -214,6 +215,8 @@ export interface BatchForm {
   lines: { prompt: string; error: string | null }[]
   /** What one line costs; its terms are those of all. */
   each: QuoteView
+  /** What the key has not done lately of what all lines ask for; null where that is not known, or not wanted. */
+  warning: Honour | null
   submission: string
   /** Names what the preview is of; null without one. */
   previewed: string | null

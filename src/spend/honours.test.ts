@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import type { FaultInput } from '../mock/faults.ts'
 import { groupIds } from '../mock/groups.ts'
+import { boundKey, tokenOf } from '../testing/agents.ts'
 import { ask, jobRow } from '../testing/jobs.ts'
 import { alice, charlie, type Person, rich } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
@@ -117,4 +118,43 @@ test('another key of the person that does as it is told is offered, and pays fro
   assert.equal(button.text.trim(), 'Use Good')
   await person.post('/images/advice', { prompt: 'x', ...three, press: button.getAttribute('value')! })
   assert.equal(await warningOf(person, three), '')
+})
+
+test('a script is told what its key ignores of what it asks for, and the preview of a batch says so once', async () => {
+  const person = await rich(app, await alice(app))
+  const token = await tokenOf(app, await boundKey(app, person))
+  await person.post('/account/key', { key_id: String(control.keysOf(person.email)[0]!.id) })
+  // What it pays with is looked at again, with its group.
+  await app.db.run(`update ssh_keys set key_checked_at = now() - interval '1 hour' where user_id = $1`, [
+    control.user(person.email).id,
+  ])
+  const low = { size: '1024x1024', quality: 'low' }
+  const Created = z.object({ data: z.object({ warnings: z.array(z.record(z.string(), z.string())) }) })
+  const byScript = async (quality: string, headers: Record<string, string> = {}) => {
+    const body = JSON.stringify({ prompt: 'by script', ...low, quality })
+    const request = { method: 'POST', headers: { authorization: `Bearer ${token}`, ...headers }, body }
+    const answer = await fetch(`${app.url}/api/playground/ssh/tasks`, request)
+    assert.equal(answer.status, 202)
+    return Created.parse(await answer.json()).data.warnings
+  }
+  const once = { 'idempotency-key': 'the same' }
+  assert.deepEqual(await byScript('auto'), [])
+  for (let each = 0; each < 3; each++)
+    await settled(person, `ignored ${each} of ${person.email}`, low, { facts: { quality: 'auto' } })
+  const message = 'Quality: this key does as if it had not been asked. Last time low was asked, auto came.'
+  const warning = { parameter: 'quality', verdict: 'ignored', asked: 'low', came: 'auto', message }
+  assert.deepEqual(await byScript('low', once), [warning])
+  assert.deepEqual(await byScript('low', once), [warning], 'of the task that there is')
+  assert.deepEqual(await byScript('auto'), [])
+  const [chinese] = await byScript('low', { 'accept-language': 'zh-CN' })
+  assert.match(chinese!.message!, /^质量：这个密钥近来不理会此项/)
+
+  const preview = (quality: string) =>
+    person.post('/images/batch', { prompts: 'one\ntwo', step: 'preview', ...low, quality })
+  const warned = (await preview('low')).html.querySelectorAll('#batch-preview .warns')
+  assert.deepEqual(
+    warned.map(each => each.text.replace(/\s+/g, ' ').trim()),
+    [`${message} What your keys do`],
+  )
+  assert.equal((await preview('auto')).html.querySelectorAll('.warns').length, 0)
 })

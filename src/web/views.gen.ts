@@ -109,6 +109,7 @@ export interface Views {
   'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }
+  'images/_not_honoured': { honour: import('../account/honours.ts').Honour }
   'images/_older': { days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null }
   'images/_place': { id: string; to: import('../images/place.ts').Move }
   'images/_prompts': { prompts: string[] }

@@ -44,9 +44,11 @@ def main(argv):
     task_id = created.get("task_id")
     if not isinstance(task_id, str):
         raise PlaygroundError("The server accepted the task but did not name it")
+    # What the key that pays has not done lately of what is asked for; older servers do not tell.
+    warned = {"warnings": created["warnings"]} if created.get("warnings") else {}
     if args.wait:
-        return finish(playground, args, task_id, destination)
-    return {"task_id": task_id, "status": created.get("status"), "message": created.get("message")}
+        return {**finish(playground, args, task_id, destination), **warned}
+    return {"task_id": task_id, "status": created.get("status"), "message": created.get("message"), **warned}
 
 
 def read_flags(argv):
