@@ -65,8 +65,8 @@ test('pages and files are answered with few statements', async () => {
 
 test('a conversation is shown and gone on with in few statements', async () => {
   const conversation = await say(person, 'hello')
-  // Its whole use so far is two of them: the sums of calls and of tokens.
-  await most(18, () => person.get(`/chat/${conversation}`))
+  // Its whole use so far is two of them: the sums of calls and of tokens; whether a budget makes it wait is one.
+  await most(19, () => person.get(`/chat/${conversation}`))
   await most(16, () => person.post(`/chat/${conversation}/messages`, { text: 'and?' }, { htmx: true }))
 })
 

@@ -43,11 +43,11 @@ export function start() {
   })
 }
 
-/** Says why the words stay in the box. */
-export function explain(why) {
+/** Says why the words stay in the box, or why what was sent waits. */
+export function explain(why, kind = 'waiting') {
   const place = document.getElementById('chat-error')
   const sentence = document.createElement('p')
-  sentence.className = 'field-error waiting'
+  sentence.className = `field-error ${kind}`
   sentence.textContent = place.dataset[why]
   place.replaceChildren(sentence)
 }

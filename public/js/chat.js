@@ -1,3 +1,4 @@
+import { start as startBillWait } from './chat-bill-wait.js'
 import { addTools } from './chat-code.js'
 import { start as startAttaching } from './chat-files.js'
 import { start as startFinding } from './chat-find.js'
@@ -18,6 +19,7 @@ let putAt = 0
 
 startAttaching()
 startSending()
+startBillWait()
 listen()
 typing()
 scrolling()

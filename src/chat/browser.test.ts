@@ -185,6 +185,35 @@ test('where no stream comes through, the page asks by itself', { skip }, async (
   await page.waitForSelector(answers(2))
 })
 
+test('with a budget, whoever waits for the bill of the answer before is told why, and only as long', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const told = async () => (await person.get('/chat')).html.querySelector('#chat-error')!.getAttribute('data-bill-wait')
+  assert.equal(await told(), undefined)
+  await person.post('/spend/budgets', { per_day: '20' })
+  await person.post('/preferences', { language: 'zh-CN', back: '/chat' })
+  assert.match((await told())!, /^设有预算时，要等上一个回答出账后才会发送/)
+  await person.post('/preferences', { language: 'en', back: '/chat' })
+
+  const { page } = await openPage(browser, app.url, person)
+  const arrived = Promise.withResolvers<void>()
+  await page.route('**/messages', async route => {
+    await arrived.promise
+    await route.continue()
+  })
+  await page.goto('/chat')
+  await say(page, 'hello')
+  await page.waitForSelector(answers(1))
+  assert.equal(await page.locator('.billing').count(), 0)
+  await say(page, 'and again')
+  const sentence = await page.textContent('#chat-error .billing')
+  assert.match(sentence!, /^With a budget, a question is sent once the answer before it is billed/)
+  arrived.resolve()
+  await page.waitForSelector(answers(2))
+  assert.equal(await page.locator('.billing').count(), 0)
+})
+
 test('Enter in the middle of a composed word sends nothing; Shift+Enter makes a line', { skip }, async () => {
   const person = await alice(app)
   const { page } = await openPage(browser, app.url, person)

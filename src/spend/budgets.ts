@@ -84,6 +84,13 @@ export async function admitSpending(deps: Pick<Deps, 'config'>, tx: Db, spending
   await setBudgetNotice(tx, userId, noticeOf(standings, spending.calls))
 }
 
+/** Whether calls of this person without an upper bound are held to one at a time, each waiting for the bill of the one before. */
+export async function isOneAtATime({ config }: Pick<Deps, 'config'>, db: Db, userId: number): Promise<boolean> {
+  const own = await queries.findBudgets(db, userId)
+  const { userPerDay, userPerMonth } = config.budgets
+  return [own?.perDay, own?.perMonth, own?.perConversation, userPerDay, userPerMonth].some(limit => limit != null)
+}
+
 /** How all budgets stand that are kept for this person; those of a conversation or a batch where one is given. */
 export async function standingsOf(
   { config }: Pick<Deps, 'config'>,

@@ -249,6 +249,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     error: { sentence: 'Not <b> now', see: { href: '/spend/budgets', words: 'spend.budget.link' } },
     obstacle: { why: 'gone', key: 'mine', blocks: true, until: null, others: [] },
     writing: null,
+    waitsForBills: true,
   }
   const first: ChatComposerView = {
     ...composer,
@@ -256,6 +257,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     parent: null,
     error: null,
     obstacle: null,
+    waitsForBills: false,
   }
   const settings = { instructions: 'Always <b>', askBeforePaying: true }
   return {

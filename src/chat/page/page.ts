@@ -8,6 +8,7 @@ import type { Deps } from '../../deps.ts'
 import { refusedFile, viewRefused } from '../../library/refused.ts'
 import { signedIn } from '../../session/guard.ts'
 import { takeKeptForm } from '../../session/kept-form.ts'
+import { isOneAtATime } from '../../spend/budgets.ts'
 import type { Said } from '../../web/errors.ts'
 import { parseCursor } from '../../web/paging.ts'
 import { pageOf, render } from '../../web/render.ts'
@@ -123,5 +124,6 @@ async function composerOf(
     error,
     obstacle: obstacleTo(account, 'words'),
     writing: thread?.writing ?? null,
+    waitsForBills: await isOneAtATime(deps, deps.db, userId),
   }
 }

@@ -210,6 +210,8 @@ export interface ChatComposerView {
   obstacle: ObstacleView | null
   /** An answer is being written: the form stops it instead of sending. */
   writing: string | null
+  /** A budget lets nothing be asked before the answer before it is billed. */
+  waitsForBills: boolean
 }
 
 export interface ChatSettingsView {
