@@ -20,7 +20,7 @@ const nginx = ['/usr/sbin/nginx', '/usr/bin/nginx', '/opt/homebrew/bin/nginx'].f
 const skip = nginx ? false : 'nginx is not on this machine, and need not be'
 /** Seconds that nginx waits between two pieces of an answer, in the file and where it is to be outlasted. */
 const DOCUMENTED = 75
-const PATIENCE = 1
+const PATIENCE = 3
 /** Of life on an event stream in that time. */
 const SIGNS = 4
 const longAnswer = Array.from({ length: 60 }, (_, at) => `Paragraph number ${at + 1}.`).join('\n\n')

@@ -2,7 +2,7 @@ import { clock } from '../db/clock.ts'
 import type { Deps } from '../deps.ts'
 import { deleteOrphans } from '../library/keep.ts'
 import { holdUser } from '../session/leave-queries.ts'
-import { type ClaimedDeparture, deleteDeparture, insertDeparture, requeueDeparture } from './queries.ts'
+import { type ClaimedDeparture, deleteDeparture, departureLeases, insertDeparture } from './queries.ts'
 import { closeAll, countUnderWay, forgetAll } from './rooms.ts'
 
 const LOOK_SECONDS = 3
@@ -25,7 +25,7 @@ export async function finishDeparture(
 ): Promise<void> {
   try {
     await deps.at?.('claimed', departure.id)
-    if (!(await forget(deps, departure))) return await requeueDeparture(deps.db, departure, LOOK_SECONDS)
+    if (!(await forget(deps, departure))) return await departureLeases.requeue(deps.db, departure, LOOK_SECONDS)
     await deps.at?.('part', departure.id)
     // Named in the same transaction: what the store does not let go of now goes with the hourly orphans.
     await deleteOrphans(deps)
@@ -33,7 +33,7 @@ export async function finishDeparture(
     await deleteDeparture(deps.db, departure)
   } catch (error) {
     deps.log.warn({ err: error, departure: departure.id }, 'a departure could not be finished yet')
-    await requeueDeparture(deps.db, departure, AGAIN_SECONDS)
+    await departureLeases.requeue(deps.db, departure, AGAIN_SECONDS)
   }
 }
 

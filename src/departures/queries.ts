@@ -14,16 +14,6 @@ export async function insertDeparture(tx: Db, userId: number): Promise<void> {
   await tx.run(`insert into departures (user_id) values ($1) on conflict (user_id) do nothing`, [userId])
 }
 
-/** Back into the queue: looked at again in so many seconds. */
-export async function requeueDeparture(db: Db, departure: ClaimedDeparture, seconds: number): Promise<void> {
-  await db.run(
-    `update departures set state = 'queued', version = version + 1, claim = null, lease_until = null,
-       not_before = now() + make_interval(secs => $3)
-     where id = $1 and claim = $2 and state = 'running'`,
-    [departure.id, departure.claim, seconds],
-  )
-}
-
 /** Nothing is left of them, not even that they have left. */
 export async function deleteDeparture(db: Db, departure: ClaimedDeparture): Promise<void> {
   await db.run(`delete from departures where id = $1 and claim = $2`, [departure.id, departure.claim])

@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts'
 import type { Run } from '../work/worker.ts'
 import { writePapers } from './everything.ts'
-import { type Checked, type ClaimedExport, finishExport, listUnchecked, requeueExport, setChecked } from './queries.ts'
+import { type Checked, type ClaimedExport, exportLeases, finishExport, listUnchecked, setChecked } from './queries.ts'
 import { summing } from './sums.ts'
 
 const AT_ONCE = 20
@@ -41,13 +41,13 @@ export async function makeExport(
 
 /** Goes on with one that another worker left behind. */
 export async function again(deps: Pick<Deps, 'db'>, made: ClaimedExport): Promise<void> {
-  if (made.attempts < MOST_ATTEMPTS) await requeueExport(deps.db, made, AGAIN_SECONDS)
+  if (made.attempts < MOST_ATTEMPTS) await exportLeases.requeue(deps.db, made, AGAIN_SECONDS)
   else await finishExport(deps.db, made, 'failed', KEPT_HOURS)
 }
 
 async function stopped(deps: Pick<Deps, 'db'>, made: ClaimedExport, { signal }: Run): Promise<void> {
   if (signal.reason === 'cancelled') await finishExport(deps.db, made, 'cancelled', 1)
-  else await requeueExport(deps.db, made, 0)
+  else await exportLeases.requeue(deps.db, made, 0)
 }
 
 async function sumsOf({ storage }: Pick<Deps, 'storage'>, object: string): Promise<Checked['sums']> {

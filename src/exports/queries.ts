@@ -206,16 +206,6 @@ export async function finishExport(
   )
 }
 
-/** Back into the queue, for whoever goes on where it stopped. */
-export async function requeueExport(db: Db, made: ClaimedExport, seconds: number): Promise<void> {
-  await db.run(
-    `update exports set state = 'queued', version = version + 1, claim = null, lease_until = null,
-       not_before = now() + make_interval(secs => $3)
-     where id = $1 and claim = $2 and state = 'running'`,
-    [made.id, made.claim, seconds],
-  )
-}
-
 /** Gone at once, whoever makes it: its claim holds no more. */
 export async function deleteExport(db: Db, userId: number, id: string): Promise<boolean> {
   return (await db.run(`delete from exports where id = $1 and user_id = $2`, [id, userId])) === 1

@@ -121,16 +121,6 @@ export async function endShare(tx: Db, id: string, state: 'done' | 'stopped'): P
   )
 }
 
-/** Back into the queue, for whoever goes on where it stopped. */
-export async function requeueShare(db: Db, { id, claim }: ClaimedShare, seconds: number): Promise<void> {
-  await db.run(
-    `update gallery_shares set state = 'queued', version = version + 1, claim = null, lease_until = null,
-       not_before = now() + make_interval(secs => $3)
-     where id = $1 and claim = $2 and state = 'running'`,
-    [id, claim, seconds],
-  )
-}
-
 /** After the part that is under way; false when there is nothing to stop. */
 export async function stopShare(db: Db, userId: number, id: string): Promise<boolean> {
   const stopped = await db.run(

@@ -6,7 +6,6 @@ import {
   endShare,
   holdShare,
   listSharePictures,
-  requeueShare,
   shareLeases,
 } from './long-share-queries.ts'
 import { bareOf, hangAll, hangable } from './share.ts'
@@ -22,7 +21,7 @@ export function startShareWorker(deps: Deps): Promise<Worker<ClaimedShare>> {
     leases: shareLeases,
     limits: { here: 2, perUser: 1 },
     run: (claimed, run) => showAll(deps, claimed, run),
-    recover: claimed => requeueShare(deps.db, claimed, 0),
+    recover: claimed => shareLeases.requeue(deps.db, claimed, 0),
   })
 }
 
@@ -34,11 +33,11 @@ async function showAll(deps: Deps, claimed: ClaimedShare, { signal }: Run): Prom
       if (done === null) return
       await deps.at?.('part', claimed.id)
       // Stopped by its person it says so itself, with the next part.
-      if (signal.reason === 'shutdown') return await requeueShare(deps.db, claimed, 0)
+      if (signal.reason === 'shutdown') return await shareLeases.requeue(deps.db, claimed, 0)
     }
   } catch (error) {
     deps.log.warn({ err: error, share: claimed.id }, 'sharing could not go on')
-    await requeueShare(deps.db, claimed, AGAIN_SECONDS)
+    await shareLeases.requeue(deps.db, claimed, AGAIN_SECONDS)
   }
 }
 

@@ -141,16 +141,6 @@ export async function finishImport(
   return changed === 1
 }
 
-/** Back into the queue, for whoever goes on where it stopped. */
-export async function requeueImport(db: Db, taken: ClaimedImport, seconds: number): Promise<void> {
-  await db.run(
-    `update imports set state = 'queued', version = version + 1, claim = null, lease_until = null,
-       not_before = now() + make_interval(secs => $3)
-     where id = $1 and claim = $2 and state = 'running'`,
-    [taken.id, taken.claim, seconds],
-  )
-}
-
 /** One that runs ends as soon as its worker hears of it; what came in stays. Null when it has ended. */
 export function cancelImport(tx: Db, userId: number, id: string): Promise<Import | null> {
   return tx.maybeOne(

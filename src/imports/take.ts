@@ -9,8 +9,8 @@ import {
   finishImport,
   type Import,
   type ImportEntry,
+  importLeases,
   listTaken,
-  requeueImport,
   setTotal,
 } from './queries.ts'
 import { type Budget, takeEntry } from './take-entry.ts'
@@ -46,7 +46,7 @@ export async function takeImport(deps: TakeDeps, taken: ClaimedImport, run: Run)
 
 /** Goes on with one that another worker left behind. */
 export async function again(deps: TakeDeps, taken: ClaimedImport): Promise<void> {
-  if (taken.attempts < MOST_ATTEMPTS) await requeueImport(deps.db, taken, AGAIN_SECONDS)
+  if (taken.attempts < MOST_ATTEMPTS) await importLeases.requeue(deps.db, taken, AGAIN_SECONDS)
   else await finish(deps, taken, 'failed', 'store')
 }
 
@@ -89,7 +89,7 @@ async function takeAll(
 
 async function stopped(deps: TakeDeps, taken: ClaimedImport, { signal }: Run): Promise<void> {
   if (signal.reason === 'cancelled') await finish(deps, taken, 'cancelled', null)
-  else await requeueImport(deps.db, taken, 0)
+  else await importLeases.requeue(deps.db, taken, 0)
 }
 
 /** The file that came is of no more use. */

@@ -110,16 +110,6 @@ async function end(tx: Db, id: string, state: 'done' | 'stopped' | 'undone'): Pr
   return false
 }
 
-/** Back into the queue, for whoever goes on where it stopped. */
-export async function requeueChange(db: Db, { id, claim }: ClaimedChange, seconds: number): Promise<void> {
-  await db.run(
-    `update library_changes set state = 'queued', version = version + 1, claim = null, lease_until = null,
-       not_before = now() + make_interval(secs => $3)
-     where id = $1 and claim = $2 and state = 'running'`,
-    [id, claim, seconds],
-  )
-}
-
 /** After the part that is under way; false when there is nothing to stop. */
 export async function stopChange(db: Db, userId: number, id: string): Promise<boolean> {
   const stopped = await db.run(

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { type Run, startWorker, type Worker } from '../work/worker.ts'
-import { type ClaimedChange, changeLeases, doPart, requeueChange } from './long-change-queries.ts'
+import { type ClaimedChange, changeLeases, doPart } from './long-change-queries.ts'
 
 const AGAIN_SECONDS = 10
 
@@ -11,7 +11,7 @@ export function startChangeWorker(deps: Deps): Promise<Worker<ClaimedChange>> {
     leases: changeLeases,
     limits: { here: 2, perUser: 1 },
     run: (change, run) => makeChange(deps, change, run),
-    recover: change => requeueChange(deps.db, change, 0),
+    recover: change => changeLeases.requeue(deps.db, change, 0),
   })
 }
 
@@ -21,11 +21,11 @@ async function makeChange(deps: Deps, change: ClaimedChange, { signal }: Run): P
     while (await deps.db.transaction(tx => doPart(tx, change))) {
       await deps.at?.('part', change.id)
       // Stopped by its person it says so itself, with the next part.
-      if (signal.reason === 'shutdown') return await requeueChange(deps.db, change, 0)
+      if (signal.reason === 'shutdown') return await changeLeases.requeue(deps.db, change, 0)
     }
     if (change.did === 'empty') await deps.jobs.send(deps.db, 'housekeeping', {})
   } catch (error) {
     deps.log.warn({ err: error, change: change.id }, 'a change could not go on')
-    await requeueChange(deps.db, change, AGAIN_SECONDS)
+    await changeLeases.requeue(deps.db, change, AGAIN_SECONDS)
   }
 }

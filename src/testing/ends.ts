@@ -1,6 +1,6 @@
 import { after } from 'node:test'
 
-const PATIENCE = 30_000
+const PATIENCE = 90_000
 
 // Loaded into each test file's process: one that is kept from ending says by what and fails, instead of standing there.
 after(() => {

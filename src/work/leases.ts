@@ -57,6 +57,8 @@ export interface Leases<Row extends { claim: string }> {
   listCancelled(db: Db, claims: readonly string[]): Promise<string[]>
   /** Rows whose worker has not been heard of, with a new lease, for whoever ends them. */
   claimAbandoned(db: Db, leaseSeconds: number): Promise<Row[]>
+  /** Back into the line after so many seconds, if it is still held by this claim: for work of which any part may be done again. */
+  requeue(db: Db, row: Pick<Row, 'claim'>, seconds: number): Promise<void>
   /** Keeps all that waits or runs from going on by itself, and answers how many rows that were. No worker may be there. */
   park(tx: Db): Promise<number>
   countParked(db: Db): Promise<number>
@@ -130,6 +132,14 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
          returning *`,
         [leaseSeconds],
       ),
+    async requeue(db, { claim }, seconds) {
+      await db.run(
+        `update ${table} set state = 'queued', version = version + 1, claim = null, lease_until = null,
+           not_before = now() + make_interval(secs => $2)
+         where claim = $1 and state = 'running'`,
+        [claim, seconds],
+      )
+    },
     async park(tx) {
       if (!parks) return 0
       const { rows = `(state in ('queued', 'running') or lease_until is not null)`, sent } = parks

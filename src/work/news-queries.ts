@@ -41,13 +41,3 @@ export function takeParked(tx: Db): Promise<Pick<News, 'topic' | 'subject' | 'us
     `delete from news where parked_at is not null returning topic, subject, user_id`,
   )
 }
-
-/** Back into the line: acted on again in so many seconds. */
-export async function requeueNews(db: Db, news: News, seconds: number): Promise<void> {
-  await db.run(
-    `update news set state = 'queued', version = version + 1, claim = null, lease_until = null,
-       not_before = now() + make_interval(secs => $3)
-     where id = $1 and claim = $2`,
-    [news.id, news.claim, seconds],
-  )
-}

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import { deleteNews, type News, newsLeases, requeueNews, type Topic } from './news-queries.ts'
+import { deleteNews, type News, newsLeases, type Topic } from './news-queries.ts'
 import { persist } from './persist.ts'
 import { type Run, startWorker, type Worker } from './worker.ts'
 
@@ -24,9 +24,9 @@ export function startNews(deps: Deps, readers: Readers): Promise<Worker<News>> {
         const isStopped = run.signal.aborted
         if (!isStopped) deps.log.warn({ err: error, ...news }, 'what has to follow failed, and is tried again')
         const wait = isStopped ? 0 : Math.min(2 ** news.attempts, LONGEST_WAIT_SECONDS)
-        await persist(deps, () => requeueNews(deps.db, news, wait))
+        await persist(deps, () => newsLeases.requeue(deps.db, news, wait))
       }
     },
-    recover: news => requeueNews(deps.db, news, 0),
+    recover: news => newsLeases.requeue(deps.db, news, 0),
   })
 }
