@@ -68,7 +68,7 @@ export function tagOf(job: JobPulse, wait: Wait | null): string {
   return [
     job.id,
     job.version,
-    wait?.place ?? 0,
+    wait?.isStarting ? 'now' : (wait?.place ?? 0),
     until,
     wait?.needsKey ? 'key' : (wait?.missing ?? wait?.blocked ?? (safeOf(job)?.away ? 1 : 0)),
     isUnfinished(job) ? 1 : 0,
@@ -141,6 +141,7 @@ function viewJob(
     waitsFor: wait?.window ?? null,
     keyId: job.keyId,
     place: wait?.place ?? null,
+    isStarting: wait?.isStarting ?? false,
     parked: job.parkedAt !== null && job.finishedAt === null,
     needsKey: wait?.needsKey ? (job.keyName ?? '') : null,
     missing: wait?.missing ?? null,

@@ -23,6 +23,8 @@ export interface Wait {
    * its batch, or has just come.
    */
   place: number | null
+  /** It is the first, and nothing is made for anybody just now: it begins at once. */
+  isStarting: boolean
   /** Nothing is sent before: the gateway told the job, or another of its key, to come again then. */
   until: Date | null
   /** The window of its key that opens then, if it is that. */

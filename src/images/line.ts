@@ -2,13 +2,12 @@ import type { Db } from '../db/db.ts'
 import { jobLeases } from './claim-queries.ts'
 import type { ImageJob } from './job-queries.ts'
 import { LINE_LENGTH, type Wait } from './line-queries.ts'
-import { type Blockage, findBlockage } from './readiness-queries.ts'
+import { findReadiness, type Readiness } from './readiness-queries.ts'
 import { listWaits, type Waiting, type WaitingJob } from './wait-queries.ts'
 
 /** The front of everybody's line, as this process asked for it last. */
-interface Line {
+interface Line extends Readiness {
   places: ReadonlyMap<string, number>
-  blocked: Blockage | null
   at: Date
 }
 
@@ -50,7 +49,8 @@ export async function placesOf(
       const isBehind = line.places.size >= LINE_LENGTH && createdAt < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
       const blocked = inLine ? line.blocked : null
-      return [id, { until, window, place: inLine ? place : null, needsKey, missing, blocked }]
+      const isStarting = inLine && line.idle && place === 1
+      return [id, { until, window, place: inLine ? place : null, isStarting, needsKey, missing, blocked }]
     }),
   )
 }
@@ -77,6 +77,6 @@ export function forgetLine(db: Db): void {
 
 async function askLine(db: Db): Promise<Line> {
   const at = new Date()
-  const [rows, blocked] = await Promise.all([jobLeases.listLine(db, LINE_LENGTH), findBlockage(db)])
-  return { places: new Map(rows.map(row => [row.id, row.place])), blocked, at }
+  const [rows, readiness] = await Promise.all([jobLeases.listLine(db, LINE_LENGTH), findReadiness(db)])
+  return { places: new Map(rows.map(row => [row.id, row.place])), ...readiness, at }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
@@ -6,6 +7,7 @@ import { ask, jobEnd } from '../testing/jobs.ts'
 import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 import { jobLeases } from './claim-queries.ts'
+import { upsertWorker } from './readiness-queries.ts'
 
 // Pages only: what is asked for waits.
 const app = await testApp({ role: 'web' })
@@ -63,6 +65,20 @@ test("what waits is moved among one's own, and nobody else waits longer or short
   assert.equal((await person.post(`/images/${names.a}/place`, { to: 'first' })).status, 303, 'too late, and no mistake')
 })
 
+test('the first in the queue is said to be starting while nothing is made for anybody', async () => {
+  const [person, other] = [await alice(app), await charlie(app)]
+  const [mine, his] = [await ask(person, 'mine'), await ask(other, 'his')]
+  const state = async () => (await person.get('/images')).html.querySelector(`#wait-${mine} .wait-state`)!.text.trim()
+  await upsertWorker(db, randomUUID(), null)
+  await until('nothing stands in its way', async () => (await state()).startsWith('Starting'))
+  await db.run(
+    `update image_jobs set state = 'running', claim = gen_random_uuid(), lease_until = now() + interval '1 hour' where id = $1`,
+    [his],
+  )
+  await until('his is made', async () => (await state()).startsWith('No. 1 in queue'))
+  await db.run(`delete from image_jobs where id = any($1)`, [[mine, his]])
+})
+
 test('in a browser: a picture that waits is made the next one by keyboard', { skip: noChromium }, async () => {
   const person = await alice(app)
   await askFor(person, 'one', 'two')
@@ -73,7 +89,7 @@ test('in a browser: a picture that waits is made the next one by keyboard', { sk
   await page.keyboard.press('Enter')
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
-  await page.waitForSelector(`#wait-${last} >> text=No. 1 in queue`)
+  await page.waitForSelector(`#wait-${last} >> text=/No. 1 in queue|Starting/`)
   await until('the line', async () => (await jobLeases.listLine(db, 1))[0]?.id === last)
   assert.deepEqual(complaints, [])
 })

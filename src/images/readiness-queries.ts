@@ -15,12 +15,19 @@ export async function upsertWorker(db: Db, id: string, blocked: Blockage | null)
   )
 }
 
-/** What keeps every process that makes pictures from beginning one; null where one may, or none is heard of. */
-export async function findBlockage(db: Db): Promise<Blockage | null> {
-  const { blocked } = await db.one(
-    z.object({ blocked: Blockage.nullable() }),
-    `select case when bool_and(blocked is not null) then min(blocked) end as blocked
+const Readiness = z.object({
+  /** What keeps every process that makes pictures from beginning one; null where one may, or none is heard of. */
+  blocked: Blockage.nullable(),
+  /** One is heard of, and makes nothing for anybody: what comes first in line is begun at once. */
+  idle: z.boolean(),
+})
+export type Readiness = z.output<typeof Readiness>
+
+export function findReadiness(db: Db): Promise<Readiness> {
+  return db.one(
+    Readiness,
+    `select case when bool_and(blocked is not null) then min(blocked) end as blocked,
+       count(*) > 0 and not exists (select from image_jobs where state = 'running' and made_at is null) as idle
      from image_workers where heard_at > now() - interval '15 seconds'`,
   )
-  return blocked
 }

@@ -46,6 +46,8 @@ export interface JobView {
   usual: Usual | null
   /** Place in the queue from 1, 100 for whatever is behind the 99th; null unless queued for that. */
   place: number | null
+  /** It is the first in the queue, and nothing else is made just now. */
+  isStarting: boolean
   /** It came back from a backup: the operator says whether it goes on. */
   parked: boolean
   /** Why nothing that stands in the queue is begun just now. */
