@@ -21,6 +21,7 @@ export function start() {
   })
   document.addEventListener('input', event => {
     if (event.target.id === 'prompt') count(event.target)
+    if (event.target.closest('[name="size"], .free-size')) document.getElementById('size-why')?.remove()
   })
   document.addEventListener('click', event => {
     const size = event.target.closest('[data-use-size]')?.dataset.useSize

@@ -281,7 +281,7 @@ async function save() {
     form.append('file', await asMask(), 'mask.png')
     const answer = await fetch('/images/masks', { method: 'POST', headers: { 'HX-Request': 'true' }, body: form })
     if (answer.ok) {
-      location.href = '/images'
+      location.href = answer.headers.get('HX-Redirect')
       return
     }
     const html = new DOMParser().parseFromString(await answer.text(), 'text/html')

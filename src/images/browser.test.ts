@@ -281,6 +281,10 @@ test('an edit: a file is chosen, a mask painted over it, and only the painted pa
   await page.click('[data-act="save"]')
   await page.waitForSelector('.mask-thumb')
   assert.equal(await page.inputValue('#prompt'), 'paint the door red')
+  assert.match(await page.innerText('#size-why'), /follows the picture/)
+  await page.selectOption('#composer [name="size"]', '1024x1024')
+  assert.equal(await page.locator('#size-why').count(), 0, 'it does no more')
+  await page.selectOption('#composer [name="size"]', '1536x1024')
 
   await page.click('.pay .primary')
   await page.waitForSelector('.state-done .picture')

@@ -20,7 +20,14 @@ export async function composer(
   deps: Pick<Deps, 'db' | 'storage' | 'config'>,
   { userId, account, t }: Reader,
   values: FormValues,
-  back: { errors?: FieldErrors; submission?: string; told?: readonly Doubt['why'][]; draft?: string | undefined } = {},
+  back: {
+    errors?: FieldErrors
+    submission?: string
+    told?: readonly Doubt['why'][]
+    draft?: string | undefined
+    /** A mask has just changed its size. */
+    shaped?: boolean
+  } = {},
 ): Promise<ComposerView> {
   const references = await viewReferences(deps.db, userId, values.references)
   const isGone = references.length < values.references.length
@@ -37,6 +44,7 @@ export async function composer(
     refused: viewRefused(t, refused, maxReferences),
     mask: mask && viewMask(mask),
     errors: back.errors ?? {},
+    followsPicture: mask !== null && (back.shaped ?? false),
     models: [...capabilities],
     quote: quote(account, values, edit, { ...back, usual }),
     advice: adviceFor(account, values, edit),

@@ -97,8 +97,8 @@ test('a painted mask is kept by its alpha alone; what is none is refused with a 
   const painted = await rectangleMask(size, area, null)
   const colourful = await sharp(painted).linear([1, 1, 1, 1], [200, 100, 50, 0]).png().toBuffer()
   const answer = await person.upload('/images/masks', [['m.png', colourful]], { reference: token }, { htmx: true })
-  assert.equal(answer.status, 200)
-  const maskId = answer.html.querySelector('input[name=mask]')!.getAttribute('value')!
+  assert.deepEqual([answer.status, answer.headers['hx-redirect']], [204, '/images'])
+  const maskId = (await person.get('/images')).html.querySelector('input[name=mask]')!.getAttribute('value')!
   const kept = await sharp((await person.get(`/images/masks/${maskId}`)).body)
     .raw()
     .toBuffer()
@@ -164,8 +164,9 @@ test('over a picture larger than any browser draws, the mask is painted smaller 
   const half = { x: 0, y: 0, width: Math.floor(painted.width / 2), height: painted.height }
   const file = await rectangleMask(painted, half, null)
   const answer = await person.upload('/images/masks', [['m.png', file]], { reference: token! }, { htmx: true })
-  assert.equal(answer.status, 200)
-  const kept = await person.get(answer.html.querySelector('.mask-thumb')!.getAttribute('src')!)
+  assert.equal(answer.status, 204)
+  const shown = await person.get(answer.headers['hx-redirect']!)
+  const kept = await person.get(shown.html.querySelector('.mask-thumb')!.getAttribute('src')!)
   const alpha = sharp(kept.body).extractChannel('alpha')
   const { data, info } = await alpha.raw().toBuffer({ resolveWithObject: true })
   assert.deepEqual([info.width, info.height], [6000, 4000])
@@ -231,14 +232,16 @@ test('how much changed outside the mask is measured, and the masked area can be 
   assert.equal(compared.html.querySelectorAll('#compare img').length, 2)
 })
 
-test('a mask over a wide picture brings the size of its proportions, so that the two can be laid over each other', async () => {
+test('a mask over a wide picture brings the size of its proportions and says so, so that the two can be laid over each other', async () => {
   const person = await alice(app)
   const wide = await sharp({ create: { width: 900, height: 600, channels: 3, background: '#fed' } })
     .png()
     .toBuffer()
   const [token] = references(await person.upload('/images/references', [['w.png', wide]], {}, { htmx: true }))
-  await person.post('/images/masks', { reference: token!, ...texts({ x: 0, y: 0, width: 90, height: 60 }) })
-  const page = await person.get('/images')
+  const mask = { reference: token!, ...texts({ x: 0, y: 0, width: 90, height: 60 }) }
+  const page = await person.get((await person.post('/images/masks', mask)).location)
+  assert.match(page.html.querySelector('#size-why')!.text, /The size follows the picture/)
+  assert.equal((await person.post('/images/masks', mask)).location, '/images', 'it has the shape by now')
   assert.equal(page.html.querySelector('[name=size] option[selected]')!.getAttribute('value'), '1536x1024')
 
   // None that is offered has its proportions: one as large as the chosen that has.

@@ -52,10 +52,11 @@ export function maskRoutes(deps: Deps): Router {
     const draft = readForm(await findDraft(db, userId))
     const others = draft.references.filter(token => token !== reference.token)
     const values = { ...draft, references: [reference.token, ...others], mask: kept.id }
-    await upsertDraft(db, userId, inShapeOf(reference, values), null)
-    if (!wantsFragment(req)) return res.redirect(303, '/images')
-    const data = { mask: await maskFor(reference, kept.id), reference: viewReference(reference) }
-    sendFragments(res, renderView(pageOf(res), 'images/_mask', data))
+    const shaped = inShapeOf(reference, values)
+    await upsertDraft(db, userId, shaped, null)
+    const next = shaped === values ? '/images' : '/images?shaped=on'
+    if (!wantsFragment(req)) return res.redirect(303, next)
+    res.set('HX-Redirect', next).status(204).end()
   })
 
   router.get('/images/masks/:id', async (req, res) => {

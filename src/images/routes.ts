@@ -76,7 +76,7 @@ export function imageRoutes(deps: Deps, offers: Offers): Router {
     await letGo(res)
     const { values, draft, kept } = await firstForm(deps, offers, req, res)
     render(res, 'images/index', {
-      composer: await composer(deps, readerOf(res), values, { draft }),
+      composer: await composer(deps, readerOf(res), values, { draft, shaped: req.query.shaped === 'on' }),
       kept,
       putAway: putAwayBy(req.query.away),
       days,

@@ -146,6 +146,8 @@ export interface ComposerView {
   refused: RefusedView[]
   /** The mask over the first of them. */
   mask: MaskView | null
+  /** The size is no more the one that was chosen: it is of the proportions of what the mask lies over. */
+  followsPicture: boolean
   /** Field → sentence in the reader's language. */
   errors: Partial<Record<string, string>>
   /** Every model's row of the capability table; the first is the default. */
