@@ -61,6 +61,16 @@ test('from sign-in to sign-out: pictures made at once, cancelled, tried again, o
     await each.waitForSelector(`.state-done:has-text("four of the harbour") .picture >> nth=3`)
   }
 
+  // The newest is large, and others of its day stand beside it.
+  const box = async (selector: string) => (await page.locator(selector).boundingBox())!
+  const [newest, other] = [await box(tile('four of the harbour')), await box(tile('a harbour'))]
+  assert.ok(other.x >= newest.x + newest.width && other.y < newest.y + newest.height)
+  assert.ok(newest.width > 1.5 * other.width)
+  await page.setViewportSize({ width: 390, height: 800 })
+  const [ways, search] = [await box('.history .segments'), await box('.history .search-field')]
+  assert.ok(search.x >= ways.x + ways.width && search.y < ways.y + ways.height, 'one row on a phone')
+  await page.setViewportSize({ width: 1280, height: 860 })
+
   // One is cancelled before the gateway has begun to answer, and then tried again.
   const held = mock.control.fault({ match: { prompt: 'regret' }, hold: 'before_headers' })
   await create(page, 'regret')
