@@ -100,6 +100,27 @@ test('from sign-in to sign-out: pictures made at once, cancelled, tried again, o
   assert.deepEqual(complaints, [])
 })
 
+test('with two keys and none chosen the first picture takes five actions from the door', { skip }, async () => {
+  mock.control.set({ latencyMs: 0 })
+  const { page, complaints } = await openPage(browser, app.url, guest)
+  await page.goto('/login')
+  let actions = 0
+  const act = async (action: Promise<unknown>) => {
+    actions++
+    await action
+  }
+  await act(page.fill('[name="email"]', 'firstrun@example.com'))
+  await act(page.fill('[name="password"]', 'password'))
+  await act(page.keyboard.press('Enter'))
+  await page.waitForSelector('#composer [name="key_id"] option >> nth=1', { state: 'attached' })
+  await act(page.fill('#prompt', 'the first of all'))
+  await act(page.click('.pay .primary'))
+  await page.waitForSelector(`.state-done${tile('the first of all')}`)
+  assert.ok(actions <= 5, `${actions} actions`)
+  assert.equal(mock.control.calls({ prompt: 'the first of all' }).length, 1)
+  assert.deepEqual(complaints, [])
+})
+
 test('without JavaScript the same by plain forms, and a page that waits asks again by itself', { skip }, async () => {
   mock.control.set({ latencyMs: 0 })
   const { page, complaints } = await openPage(browser, app.url, guest, { javaScriptEnabled: false })
