@@ -141,7 +141,7 @@ suite('the MCP server', { concurrency: 4 }, () => {
       keyId: app.mock.control.keysOf(person.email)[0]!.id,
     }
     await tookSoLong(app.db, whose, { size: '1024x1024', quality: 'high', n: 2 }, 40, 20)
-    const waiting = await call('image_status', { task_id: id, wait_seconds: 1 })
+    const waiting = await call('image_status', { task_id: id, wait_seconds: 2 })
     assert.equal(waiting.data.status, 'processing')
     assert.deepEqual(waiting.data.usual_seconds, { from: 40, to: 45 })
     assert.ok(progress.includes('processing'))
