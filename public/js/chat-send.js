@@ -6,6 +6,8 @@ import { forgetTyped } from './typed.js'
 let sent = null
 /** The message that waited for its files, as it was when it was sent off; null when none did. */
 let pressed = null
+/** Nothing was there to be sent, and that is what is said. */
+let isMissing = false
 
 const box = () => document.querySelector('.chat-box')
 const say = () => document.getElementById('say')
@@ -34,8 +36,15 @@ export function start() {
   document.addEventListener('htmx:finally:request', event => {
     if (!isMessage(event)) return
     if (!event.detail.ctx.response?.raw.ok) putBack()
+    isMissing = event.detail.ctx.response?.status === 422 && !hasWords()
+    if (isMissing) say().focus()
     sent = null
     if (hasWords() && !event.detail.ctx.hx?.redirect) keep()
+  })
+  document.addEventListener('input', event => {
+    if (!isMissing || event.target.id !== 'say') return
+    isMissing = false
+    document.getElementById('chat-error').replaceChildren()
   })
   // Whoever was told to wait need wait no longer.
   document.addEventListener('htmx:after:swap', () => {

@@ -20,7 +20,10 @@ export function start() {
     void import('./recall.js').then(({ recall }) => recall(event.target, step))
   })
   document.addEventListener('input', event => {
-    if (event.target.id === 'prompt') count(event.target)
+    if (event.target.id === 'prompt') {
+      forgive(event.target)
+      count(event.target)
+    }
     if (event.target.closest('[name="size"], .free-size')) document.getElementById('size-why')?.remove()
   })
   document.addEventListener('click', event => {
@@ -39,8 +42,21 @@ export function start() {
   document.addEventListener('pointerdown', event => {
     if (!event.target.closest('#composer')) document.getElementById('composer')?.classList.remove('open')
   })
-  document.addEventListener('htmx:after:swap', () => count(document.getElementById('prompt')))
+  document.addEventListener('htmx:after:swap', ({ detail }) => {
+    const prompt = document.getElementById('prompt')
+    count(prompt)
+    // The button was disabled under whoever pressed it: they go on where something is missing.
+    if (detail.ctx.sourceElement?.id === 'composer' && prompt?.hasAttribute('aria-invalid')) prompt.focus()
+  })
   count(document.getElementById('prompt'))
+}
+
+/** What was refused is being mended. */
+function forgive(prompt) {
+  if (!prompt.hasAttribute('aria-invalid')) return
+  prompt.removeAttribute('aria-invalid')
+  prompt.setAttribute('aria-describedby', 'prompt-count')
+  document.getElementById('prompt-error')?.remove()
 }
 
 function count(prompt) {

@@ -214,10 +214,17 @@ test('with a budget, whoever waits for the bill of the answer before is told why
   assert.equal(await page.locator('.billing').count(), 0)
 })
 
-test('Enter in the middle of a composed word sends nothing; Shift+Enter makes a line', { skip }, async () => {
+test('Enter sends nothing where there is nothing, nor in the middle of a composed word; Shift+Enter makes a line', {
+  skip,
+}, async () => {
   const person = await alice(app)
   const { page } = await openPage(browser, app.url, person)
   await page.goto('/chat')
+  await page.press('#say', 'Enter')
+  await page.waitForSelector('#chat-error .field-error')
+  await until('the box has the focus', async () => (await page.locator('#say:focus').count()) === 1)
+  await page.keyboard.type('n')
+  assert.equal(await page.locator('#chat-error .field-error').count(), 0, 'it is being mended')
   await page.fill('#say', 'nihao')
   await page.evaluate(() => {
     const enter = { key: 'Enter', bubbles: true, cancelable: true, isComposing: true }

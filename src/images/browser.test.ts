@@ -152,13 +152,19 @@ test('without JavaScript the same by plain forms, and a page that waits asks aga
   assert.deepEqual(complaints, [])
 })
 
-test('by keys: earlier prompts come back into the form, and what was typed with them; a size is turned; a key is changed', {
+test('by keys: a prompt that is missing is asked for, earlier ones come back into the form, and what was typed with them; a size is turned; a key is changed', {
   skip,
 }, async () => {
   const person = await alice(app)
   for (const prompt of ['a red boat', 'two foxes\nin the snow', 'a blue boat']) await person.post('/images', { prompt })
   const { page, complaints } = await openPage(browser, app.url, person)
   await page.goto('/images')
+  await page.fill('#prompt', '')
+  await page.click('.pay .primary')
+  await page.waitForSelector('#prompt:focus[aria-invalid="true"]')
+  assert.match(complaints.splice(0).join(), /422/)
+  await page.keyboard.type('boa')
+  assert.equal(await page.locator('#prompt-error, #prompt[aria-invalid]').count(), 0, 'it is being mended')
   const prompt = () => page.inputValue('#prompt')
   const press = async (key: string, expected: string) => {
     await page.press('#prompt', key)
