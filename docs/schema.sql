@@ -918,6 +918,7 @@ create table pictures (
 '::text) || revised_prompt))) stored not null,
   imported jsonb,
   tag_hashes bigint[] generated always as (tag_hashes(tags)) stored not null,
+  derived jsonb,
   constraint pictures_job_id_position_key UNIQUE (job_id, "position"),
   constraint pictures_pkey PRIMARY KEY (id),
   constraint pictures_condition_check CHECK ((condition = ANY (ARRAY['whole'::text, 'preview'::text, 'incomplete'::text, 'undecodable'::text]))),

@@ -113,6 +113,7 @@ export function createApp(deps: Deps): App {
     web.use(room('/chat', async () => (await import('./chat/routes.ts')).chatRoutes(deps, streams)))
     web.use(room('/library', async () => (await import('./library/routes.ts')).libraryRoutes(deps, receiptOf)))
     web.use(room('/spend', async () => (await import('./spend/routes.ts')).spendRoutes(deps)))
+    web.use(room('/derive', async () => (await import('./derive/routes.ts')).deriveRoutes(deps)))
     web.use(room('/files', async () => (await import('./library/files.ts')).fileRoutes(deps)))
     web.use(room('/exports', async () => (await import('./exports/routes.ts')).exportRoutes(deps)))
     web.use(room('/imports', async () => (await import('./imports/routes.ts')).importRoutes(deps)))

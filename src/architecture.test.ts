@@ -29,13 +29,14 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session', 'operators'],
     offers:
-      'admin-queries change change-queries file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
+      'admin-queries change change-queries derived file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
       'admin-queries advice claim-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries stop-waiting terms unfetched upkeep usual view',
   },
+  derive: { on: ['session', 'library'], offers: '' },
   exports: {
     on: [
       'session',

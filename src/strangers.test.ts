@@ -62,6 +62,8 @@ const asked: Record<string, Ask> = {
     fields: { picture: picture.id },
   }),
   'POST /library/folders/:id/delete': ({ folder }) => ({ path: `/library/folders/${folder}/delete` }),
+  'GET /derive/:id/crop': ({ picture }) => ({ path: `/derive/${picture.id}/crop` }),
+  'POST /derive/:id/crop': ({ picture }) => ({ path: `/derive/${picture.id}/crop`, fields: { turn: '90' } }),
   'GET /gallery/:id': ({ exhibit }) => ({ path: `/gallery/${exhibit}` }),
   'GET /shared/:id': ({ exhibit }) => ({ path: `/shared/${exhibit}` }),
   'GET /shared/:id/picture': ({ exhibit }) => ({ path: `/shared/${exhibit}/picture` }),
@@ -85,13 +87,13 @@ const asked: Record<string, Ask> = {
 /** These name what belongs to everybody. */
 const forAll = ['POST /gallery/authors/:id/block']
 
-test('at every address of library, gallery and exports that names something, charlie finds nothing of alice’s', async () => {
+test('at every address of library, gallery, exports and tools that names something, charlie finds nothing of alice’s', async () => {
   const owner = await alice(app)
   const hers = await belongingsOf(owner)
   const known = await stateOf(owner)
   const stranger = await charlie(app)
   const named = declaredRoutes()
-    .filter(({ address, room }) => ['library', 'gallery', 'exports'].includes(room) && address.includes(':'))
+    .filter(({ address, room }) => ['library', 'gallery', 'exports', 'derive'].includes(room) && address.includes(':'))
     .map(({ method, address }) => `${method} ${address}`)
     .filter(route => !forAll.includes(route))
   assert.deepEqual(named.toSorted(), Object.keys(asked).toSorted(), 'each is asked here')

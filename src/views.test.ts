@@ -19,6 +19,7 @@ import { adminSamples, bulletinSamples } from './testing/admin-views.ts'
 import { agentSamples } from './testing/agent-views.ts'
 import { budgetSamples } from './testing/budget-views.ts'
 import { chatExceptions, chatSamples } from './testing/chat-views.ts'
+import { deriveSamples } from './testing/derive-views.ts'
 import { exportSamples } from './testing/export-views.ts'
 import { gallerySamples } from './testing/gallery-views.ts'
 import { importSamples } from './testing/import-views.ts'
@@ -58,6 +59,7 @@ const picture: PictureView = {
   condition: 'whole',
   original: null,
   changedOutside: null,
+  derived: null,
   hasSources: false,
   favourite: false,
   createdAt: now,
@@ -615,6 +617,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ...adminSamples(),
   ...bulletinSamples,
   ...gallerySamples(),
+  ...deriveSamples,
   ...exportSamples(),
   ...importSamples(),
   ...paletteSamples(),

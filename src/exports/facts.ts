@@ -34,6 +34,7 @@ export async function factsOf(
         width: picture.width,
         height: picture.height,
         changed_outside: picture.changedOutside,
+        derived: picture.derived,
         // Of a call that was for several pictures: its share.
         cost_usd: picture.cost === null ? null : decimal(picture.cost),
         job: picture.jobId,

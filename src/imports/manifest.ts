@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseStorable } from '../db/storable.ts'
+import { Derived } from '../library/derived.ts'
 import { ForeignReceipt } from '../library/import-queries.ts'
 
 /** Of the entry, at the root of the ZIP. */
@@ -68,6 +69,7 @@ const Said = z.object({
     .object({ size: text(40), quality: text(40), format: text(40), background: text(40), model: text(200) })
     .partial()
     .default({}),
+  derived: Derived.nullish().catch(null),
   changed_outside: z.number().min(0).max(1).nullish(),
   cost_usd: decimal.nullish(),
   receipts: z.array(Receipt).max(20).default([]),

@@ -31,7 +31,15 @@ export type Imported = z.output<typeof Imported>
 export interface ImportedPicture
   extends Pick<
     Picture,
-    'origin' | 'condition' | 'prompt' | 'revisedPrompt' | 'model' | 'requestedSize' | 'quality' | 'favourite'
+    | 'origin'
+    | 'condition'
+    | 'derived'
+    | 'prompt'
+    | 'revisedPrompt'
+    | 'model'
+    | 'requestedSize'
+    | 'quality'
+    | 'favourite'
   > {
   userId: number
   /** Of a file that the person has. */
@@ -73,9 +81,9 @@ export async function insertMoved(tx: Db, picture: ImportedPicture): Promise<str
     z.object({ id: z.string() }),
     `insert into pictures (user_id, token, origin, condition, prompt, revised_prompt, model, requested_size, quality,
        favourite, created_at, changed_outside, asked, returned, source_tokens, folder_id, tags, imported, width, height,
-       bytes, id, deleted_at)
+       bytes, id, deleted_at, derived)
      select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, width, height, bytes,
-       coalesce($19, gen_random_uuid()), $20
+       coalesce($19, gen_random_uuid()), $20, $21
      from files where token = $2 and user_id = $1 on conflict (id) do nothing returning id`,
     [
       picture.userId,
@@ -98,6 +106,7 @@ export async function insertMoved(tx: Db, picture: ImportedPicture): Promise<str
       JSON.stringify(picture.imported),
       picture.id ?? null,
       picture.deletedAt ?? null,
+      picture.derived,
     ],
   )
   return row?.id ?? null

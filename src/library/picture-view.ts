@@ -22,6 +22,7 @@ export function viewPicture(picture: Picture): PictureView {
     jobId: picture.jobId,
     origin: picture.origin,
     changedOutside: picture.changedOutside,
+    derived: picture.derived,
     hasSources: picture.sourceTokens.length > 0,
     favourite: picture.favourite,
     createdAt: picture.createdAt,

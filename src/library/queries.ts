@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { Asked } from '../models/asked.ts'
+import { Derived } from './derived.ts'
 import { StoredFile } from './file-queries.ts'
 
 /** What the gateway says that it made, as far as it says so. */
@@ -24,6 +25,8 @@ export const Picture = StoredFile.omit({ sha256: true }).extend({
   origin: z.enum(['made', 'uploaded', 'composed']),
   sourceTokens: z.array(z.string()),
   changedOutside: z.number().nullable(),
+  /** Null where a model made it, or nobody here. */
+  derived: Derived.nullable(),
   condition: z.enum(['whole', 'preview', 'incomplete', 'undecodable']),
   favourite: z.boolean(),
   deletedAt: z.date().nullable(),
@@ -42,8 +45,8 @@ export type Picture = z.output<typeof Picture>
 
 /** Of a `Picture`, from `pictures p join files f on f.token = p.token`: all but the text that is searched. */
 export const columns = `p.id, p.user_id, p.token, p.job_id, p.position, p.model, p.prompt, p.requested_size, p.quality, p.origin,
-  p.source_tokens, p.changed_outside, p.condition, p.favourite, p.created_at, p.deleted_at, p.width, p.height, p.bytes, p.asked,
-  p.returned, p.revised_prompt, p.cost, p.folder_id, p.tags, f.format, f.has_alpha, f.color, f.original_format, f.original_bytes`
+  p.source_tokens, p.changed_outside, p.derived, p.condition, p.favourite, p.created_at, p.deleted_at, p.width, p.height, p.bytes,
+  p.asked, p.returned, p.revised_prompt, p.cost, p.folder_id, p.tags, f.format, f.has_alpha, f.color, f.original_format, f.original_bytes`
 const pictures = `pictures p join files f on f.token = p.token`
 
 export interface NewPicture {
@@ -130,6 +133,27 @@ export async function restoreComposed(db: Db, result: Picture): Promise<string |
     [result.id, result.userId],
   )
   return row?.id ?? null
+}
+
+/**
+ * Files what was made of `source` by arithmetic, beside it: with its prompt, folder and tags. The same again is the picture there is,
+ * out of the trash. In a transaction that lets nobody else file for this person meanwhile.
+ */
+export async function upsertDerived(tx: Db, source: Picture, token: string, derived: Derived): Promise<string> {
+  const { id } = await tx.one(
+    z.object({ id: z.string() }),
+    `with known as (
+       update pictures set deleted_at = null where user_id = $1 and token = $2 and derived = $4 and source_tokens = array[$5]
+       returning id),
+     added as (
+       insert into pictures (user_id, token, origin, model, prompt, requested_size, quality, source_tokens, derived, folder_id, tags,
+         width, height, bytes, is_copy)
+       select $1, $2, 'composed', '', prompt, '', '', array[$5], $4, folder_id, tags, f.width, f.height, f.bytes, ${hasOlder('composed')}
+       from pictures p, files f where p.id = $3 and f.token = $2 and not exists (select from known) returning id)
+     select id from known union all select id from added limit 1`,
+    [source.userId, token, source.id, derived, source.token],
+  )
+  return id
 }
 
 /** What the gateway said of a picture after it was filed. */

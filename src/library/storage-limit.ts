@@ -12,8 +12,11 @@ export async function refuseWhenFull(deps: Pick<Deps, 'config'> & { db: Db }, us
 
 /** The same of `used` bytes, where they are known. */
 export function refuseBeyond({ config }: Pick<Deps, 'config'>, used: number): void {
-  const limit = config.limits.storagePerUser
-  if (used >= limit) throw new Refusal(409, 'library.storage.full', { limit: binarySize(limit) })
+  if (used >= config.limits.storagePerUser) throw noRoom({ config })
+}
+
+export function noRoom({ config }: Pick<Deps, 'config'>): Refusal {
+  return new Refusal(409, 'library.storage.full', { limit: binarySize(config.limits.storagePerUser) })
 }
 
 /** Whoever has it is alone in taking room for this person's files: two that fit one by one do not both come in. */

@@ -1,5 +1,6 @@
 import type { Asked } from '../models/asked.ts'
 import type { Change } from './change-queries.ts'
+import type { Derived } from './derived.ts'
 import type { Filter } from './filter.ts'
 import type { Imported } from './import-queries.ts'
 import type { Returned } from './queries.ts'
@@ -28,10 +29,12 @@ export interface PictureView {
   quality: string
   /** The job that made it. */
   jobId: string | null
-  /** `uploaded` ones have no prompt; `composed` ones were pasted together here. */
+  /** `uploaded` ones have no prompt; `composed` ones were made here of others. */
   origin: 'made' | 'uploaded' | 'composed'
   /** Of an edit with a mask: 0 to 1, the share of the pixels outside it that changed; null otherwise, or not measured. */
   changedOutside: number | null
+  /** How it was made here of another one, if it was. */
+  derived: Derived | null
   /** Whether it was made from other pictures. */
   hasSources: boolean
   favourite: boolean

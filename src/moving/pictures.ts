@@ -100,6 +100,7 @@ async function pictureOf(tx: Db, userId: number, token: string, id: string, said
     // The days in the trash begin anew: nobody should lose what they were about to look for.
     deletedAt: said.deletedAt ? now : null,
     changedOutside: null,
+    derived: null,
     asked: null,
     returned: {},
     sourceTokens: [],

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { SharpOptions } from 'sharp'
 import type { Dimensions } from '../models/sizes.ts'
 import { onPixels, type PictureSource } from './digest.ts'
+import { encodeExactly, type SharpModule } from './exact.ts'
 
 export interface Rectangle extends Dimensions {
   x: number
@@ -114,13 +115,9 @@ export async function shareChangedOutside(original: Buffer, result: Buffer, mask
   })
 }
 
-// The largest that the models make: more comes from cameras, and would take half a minute as PNG.
-const EXACT_PIXELS = 3840 * 2160
-
 /**
  * The original with the masked area of the result pasted in, at the original's size: what the mask covers stays as it
- * was. The edge is feathered towards the inside. PNG up to 8.3 megapixels, beyond that JPEG, or WebP with an alpha
- * channel, of high quality.
+ * was. The edge is feathered towards the inside. Encoded by `encodeExactly`.
  */
 export async function pasteMasked(original: Buffer, result: Buffer, mask: Buffer): Promise<Buffer> {
   return onPixels(async (sharp, decoding) => {
@@ -159,11 +156,7 @@ export async function pasteMasked(original: Buffer, result: Buffer, mask: Buffer
         if (hasAlpha) whole[at * 4 + 3] = Math.round(whole[at * 4 + 3]! * (1 - weight) + 255 * weight)
       }
     }
-    const pasted = sharp(whole, { raw: { ...size, channels } })
-    if (width * height <= EXACT_PIXELS) return pasted.png().toBuffer()
-    return hasAlpha
-      ? pasted.webp({ quality: 95, effort: 2 }).toBuffer()
-      : pasted.jpeg({ quality: 95, chromaSubsampling: '4:4:4' }).toBuffer()
+    return encodeExactly(sharp, { data: whole, ...size, channels })
   })
 }
 
@@ -172,9 +165,7 @@ export function isSameShape(a: Dimensions, b: Dimensions): boolean {
   return Math.abs(Math.log((a.width / a.height / b.width) * b.height)) < 0.03
 }
 
-type Sharp = Parameters<Parameters<typeof onPixels>[0]>[0]
-
-function alphaOf(sharp: Sharp, decoding: SharpOptions, mask: Buffer, size: Dimensions): Promise<Buffer> {
+function alphaOf(sharp: SharpModule, decoding: SharpOptions, mask: Buffer, size: Dimensions): Promise<Buffer> {
   return sharp(mask, decoding)
     .extractChannel('alpha')
     .resize(size.width, size.height, { fit: 'fill' })
@@ -183,7 +174,7 @@ function alphaOf(sharp: Sharp, decoding: SharpOptions, mask: Buffer, size: Dimen
     .toBuffer()
 }
 
-function blackWith(sharp: Sharp, alpha: Buffer, { width, height }: Dimensions): Promise<Buffer> {
+function blackWith(sharp: SharpModule, alpha: Buffer, { width, height }: Dimensions): Promise<Buffer> {
   return sharp({ create: { width, height, channels: 3, background: '#000' } })
     .joinChannel(alpha, { raw: { width, height, channels: 1 } })
     .png(png)

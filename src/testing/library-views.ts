@@ -1,4 +1,5 @@
 import { deeds } from '../library/change-queries.ts'
+import type { Derived } from '../library/derived.ts'
 import { kinds, readFilter, sorts } from '../library/filter.ts'
 import type { ChangeView, DetailsView, FiltersView, FolderView, LibraryView, TileView } from '../library/view.ts'
 import type { Views } from '../web/views.gen.ts'
@@ -146,6 +147,12 @@ export const noDetails: DetailsView = {
   formats: [],
 }
 
+/** A picture made in each way that there is. */
+const derivations: Derived[] = [
+  { did: 'crop', x: 10, y: 20, width: 300, height: 400, turn: 90, mirror: true },
+  { did: 'crop', x: 0, y: 0, width: 300, height: 400, turn: 0, mirror: false },
+]
+
 /** What the templates of lists and folders are rendered with in tests. */
 export const librarySamples = {
   'library/_cell': tiles.map(each => ({ tile: each, query: list.query })),
@@ -166,6 +173,7 @@ export const librarySamples = {
     ),
   ],
   'library/_dates': [{ years }],
+  'library/_derived': derivations.map(derived => ({ id: 'a', derived })),
   'library/_filters': [{ filters }, { filters: { ...filters, filter: readFilter({}), tags: [] } }],
   'library/_folder': folders.map(each => ({ folder: each, others: folders })),
   'library/_names': [{ folders: ['<lighthouse>'], tags: ['<lighthouse>'] }],

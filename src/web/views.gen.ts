@@ -73,6 +73,7 @@ export interface Views {
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
   'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
+  'derive/crop': { source: import('../derive/view.ts').SourceView; values: import('../derive/view.ts').CropForm; sentence: string | null }
   error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'exports/_list': { exports: import('../exports/view.ts').ExportView[] }
   'exports/index': { exports: import('../exports/view.ts').ExportView[] }
@@ -134,12 +135,13 @@ export interface Views {
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
   'imports/index': { imports: import('../imports/view.ts').ImportView[]; limit: string }
   'imports/show': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
-  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'gallery' | 'chat' | 'account' | 'spend' | 'admin')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
+  layout: { title: string; styles: ('pictures' | 'images' | 'library' | 'derive' | 'gallery' | 'chat' | 'account' | 'spend' | 'admin')[]; card?: import('../gallery/view.ts').CardView; feed?: string; isPalette?: true }
   'library/_cell': { tile: import('../library/view.ts').TileView; query: string }
   'library/_change': { change: import('../library/view.ts').ChangeView; back: string; isAsked?: boolean }
   'library/_changed': { picture: import('../library/view.ts').PictureView }
   'library/_condition': { picture: import('../library/view.ts').PictureView }
   'library/_dates': { years: import('../library/view.ts').LibraryView['years'] }
+  'library/_derived': { id: string; derived: import('../library/derived.ts').Derived }
   'library/_details': { picture: import('../library/view.ts').PictureView; details: import('../library/view.ts').DetailsView }
   'library/_facts': { picture: import('../library/view.ts').PictureView }
   'library/_filters': { filters: import('../library/view.ts').FiltersView }
@@ -190,6 +192,7 @@ export interface Words {
   chat: typeof import('../../views/catalogue/en/chat.json', { with: { type: 'json' } })
   common: typeof import('../../views/catalogue/en/common.json', { with: { type: 'json' } })
   departures: typeof import('../../views/catalogue/en/departures.json', { with: { type: 'json' } })
+  derive: typeof import('../../views/catalogue/en/derive.json', { with: { type: 'json' } })
   errors: typeof import('../../views/catalogue/en/errors.json', { with: { type: 'json' } })
   exports: typeof import('../../views/catalogue/en/exports.json', { with: { type: 'json' } })
   gallery: typeof import('../../views/catalogue/en/gallery.json', { with: { type: 'json' } })

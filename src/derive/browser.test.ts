@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import sharp from 'sharp'
+import { bring } from '../testing/brought.ts'
+import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
+import { alice, type Person } from '../testing/people.ts'
+import { type TestApp, testApp } from '../testing/server.ts'
+
+const skip = noChromium
+let app: TestApp
+let browser: Browser
+before(async () => {
+  app = await testApp()
+  if (!skip) browser = await startChromium()
+})
+after(async () => browser?.close())
+
+const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true }
+
+/** Left half red, right half blue, 400 × 200. */
+async function halves(): Promise<Buffer> {
+  const half = (background: string) =>
+    sharp({ create: { width: 200, height: 200, channels: 3, background } })
+      .png()
+      .toBuffer()
+  return sharp(await half('#f00'))
+    .extend({ right: 200 })
+    .composite([{ input: await half('#00f'), left: 200, top: 0 }])
+    .png()
+    .toBuffer()
+}
+
+async function open(person: Person, address: string, options = {}) {
+  const { page, complaints } = await openPage(browser, app.url, person, options)
+  await page.goto(address)
+  return { page, complaints }
+}
+
+async function fieldsOf(page: Page, names: readonly string[]): Promise<string[]> {
+  return Promise.all(names.map(name => page.inputValue(`[name="${name}"]`)))
+}
+
+test('a frame is dragged, moved by keys and turned as it is seen; on a phone by touch', { skip }, async () => {
+  const person = await alice(app)
+  const { a } = await bring(app, person, { a: await halves() })
+  const { page, complaints } = await open(person, `/derive/${a!.id}/crop`)
+  const area = ['x', 'y', 'width', 'height']
+  const frame = page.locator('#crop-frame')
+  const box = (await frame.boundingBox())!
+  await page.mouse.move(box.x + box.width, box.y + box.height)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 })
+  await page.mouse.up()
+  assert.deepEqual(await fieldsOf(page, area), ['0', '0', '200', '100'])
+  await frame.press('Shift+ArrowRight')
+  await frame.press('ArrowDown')
+  await frame.press('Control+ArrowRight')
+  assert.deepEqual(await fieldsOf(page, area), ['10', '1', '201', '100'])
+
+  // Turned to the left, the top of what is seen is the right of the picture.
+  await page.click('[data-act="left"]')
+  await frame.press('ArrowUp')
+  assert.deepEqual(await fieldsOf(page, [...area, 'turn']), ['11', '1', '201', '100', '270'])
+  await page.click('[data-act="across"]')
+  await page.click('[data-act="right"]')
+  assert.deepEqual([await page.inputValue('[name="turn"]'), await page.isChecked('[name="mirror"]')], ['180', true])
+  await page.selectOption('[name="ratio"]', '1:1')
+  assert.deepEqual(await fieldsOf(page, ['width', 'height']), ['100', '100'])
+  await page.click('button.primary')
+  await page.waitForURL('**/library/*')
+  assert.match((await page.textContent('.facts .list')) ?? '', /100 × 100/)
+  assert.deepEqual(complaints, [])
+
+  const phone = await open(person, `/derive/${a!.id}/crop`, PHONE)
+  const there = (await phone.page.locator('#crop-frame').boundingBox())!
+  const touch = async (type: string, x: number, y: number) =>
+    phone.page
+      .locator('[data-edges="e"]')
+      .dispatchEvent(type, { pointerId: 1, pointerType: 'touch', button: 0, clientX: x, clientY: y })
+  await phone.page.evaluate(() => {
+    Element.prototype.setPointerCapture = () => {}
+  })
+  await touch('pointerdown', there.x + there.width, there.y)
+  await touch('pointermove', there.x + there.width * 0.75, there.y)
+  await touch('pointerup', there.x + there.width * 0.75, there.y)
+  assert.deepEqual(await fieldsOf(phone.page, area), ['0', '0', '300', '200'])
+  assert.ok(await phone.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
+})

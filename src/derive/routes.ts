@@ -1,0 +1,52 @@
+import { type Request, type Response, Router } from 'express'
+import type { Deps } from '../deps.ts'
+import { findPicture, hasArrived, type Picture } from '../library/queries.ts'
+import { cutAndTurned } from '../pixels/turn.ts'
+import { requireSignIn, signedIn } from '../session/guard.ts'
+import { Refusal } from '../web/errors.ts'
+import { parseId } from '../web/parse.ts'
+import { createRateLimit } from '../web/rate-limit.ts'
+import { pageOf, render } from '../web/render.ts'
+import { word } from '../web/words.ts'
+import { cropOf, readCrop, wholeOf } from './crop.ts'
+import { keepDerived } from './keep.ts'
+import type { SourceView } from './view.ts'
+
+/** Other pictures made of one's own, by arithmetic: nothing is paid, and the original stays. */
+export function deriveRoutes(deps: Deps): Router {
+  const { db } = deps
+  const router = Router()
+  const derives = createRateLimit(db, { name: 'derive', points: 60, seconds: 60, refusal: 'errors.rate_limited' })
+  router.use('/derive', requireSignIn(deps, ['x', 'y', 'width', 'height']))
+
+  router.get('/derive/:id/crop', async (req, res) => {
+    const picture = await mySource(req, res)
+    render(res, 'derive/crop', { source: viewSource(picture), values: wholeOf(picture), sentence: null })
+  })
+
+  router.post('/derive/:id/crop', async (req, res) => {
+    const picture = await mySource(req, res)
+    const values = readCrop(req.body)
+    const crop = cropOf(values, picture)
+    if ('fault' in crop) {
+      const sentence = word(pageOf(res).t, crop.fault)
+      return render(res.status(422), 'derive/crop', { source: viewSource(picture), values, sentence })
+    }
+    await derives.consume(String(picture.userId))
+    const id = await keepDerived(deps, picture, crop, original => cutAndTurned(original, crop))
+    res.redirect(303, `/library/${id}`)
+  })
+
+  /** Of a picture that came and can be shown; what is in the trash is restored first. */
+  async function mySource(req: Request, res: Response): Promise<Picture> {
+    const picture = await findPicture(db, signedIn(res).userId, parseId(req.params.id))
+    if (!picture || picture.deletedAt || !hasArrived(picture)) throw new Refusal(404, 'errors.not_found')
+    return picture
+  }
+
+  return router
+}
+
+function viewSource({ id, token, width, height, hasAlpha, prompt }: Picture): SourceView {
+  return { id, url: `/files/${token}`, width, height, hasAlpha, prompt }
+}

@@ -1,0 +1,20 @@
+/** What a tool starts from. */
+export interface SourceView {
+  id: string
+  url: string
+  width: number
+  height: number
+  hasAlpha: boolean
+  prompt: string
+}
+
+/** As typed, in pixels of the picture as it is shown. */
+export interface CropForm {
+  x: string
+  y: string
+  width: string
+  height: string
+  ratio: 'free' | '1:1' | '4:3' | '3:4' | '3:2' | '2:3' | '16:9' | '9:16'
+  turn: '0' | '90' | '180' | '270'
+  mirror: boolean
+}

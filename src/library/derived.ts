@@ -1,0 +1,11 @@
+import { z } from 'zod'
+
+const pixels = z.number().int().min(0)
+const area = { x: pixels, y: pixels, width: pixels, height: pixels }
+
+/** How a picture was made of another one, in pixels of that one as it is shown. Each `did` has its words, `library.derived.<did>`. */
+export const Derived = z.discriminatedUnion('did', [
+  /** The area, then turned clockwise by so many degrees, then mirrored left to right. */
+  z.object({ did: z.literal('crop'), ...area, turn: z.literal([0, 90, 180, 270]), mirror: z.boolean() }),
+])
+export type Derived = z.output<typeof Derived>

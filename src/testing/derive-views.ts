@@ -1,0 +1,26 @@
+import type { CropForm, SourceView } from '../derive/view.ts'
+import type { Views } from '../web/views.gen.ts'
+
+type DeriveViews = Extract<keyof Views, `derive/${string}`>
+
+const source: SourceView = {
+  id: 'a',
+  url: '/files/a',
+  width: 1536,
+  height: 1024,
+  hasAlpha: false,
+  prompt: 'A <lighthouse> & "rain"',
+}
+const crop: CropForm = { x: '0', y: '0', width: '1536', height: '1024', ratio: 'free', turn: '0', mirror: false }
+
+/** What the templates of the tools are rendered with in tests. */
+export const deriveSamples: { [K in DeriveViews]: Views[K][] } = {
+  'derive/crop': [
+    { source, values: crop, sentence: null },
+    {
+      source: { ...source, hasAlpha: true, prompt: '' },
+      values: { ...crop, x: '"<b>', turn: '90', mirror: true, ratio: '3:2' },
+      sentence: 'Outside.',
+    },
+  ],
+}
