@@ -774,6 +774,15 @@ create table kept_drafts (
   constraint kept_drafts_pkey PRIMARY KEY (user_id, page)
 );
 
+create table key_lanes (
+  user_id bigint not null,
+  key_id bigint not null,
+  at_once integer not null,
+  learned_at timestamp with time zone default now() not null,
+  constraint key_lanes_pkey PRIMARY KEY (user_id, key_id),
+  constraint key_lanes_at_once_check CHECK ((at_once > 0))
+);
+
 create table library_changed (
   change_id uuid not null,
   picture_id uuid not null,
@@ -1278,6 +1287,7 @@ alter table image_masks add constraint image_masks_user_id_fkey FOREIGN KEY (use
 alter table import_entries add constraint import_entries_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id) ON DELETE CASCADE;
 alter table imports add constraint imports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table kept_drafts add constraint kept_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table key_lanes add constraint key_lanes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table library_changed add constraint library_changed_change_id_fkey FOREIGN KEY (change_id) REFERENCES library_changes(id) ON DELETE CASCADE;
 alter table library_changes add constraint library_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table likes add constraint likes_exhibit_id_fkey FOREIGN KEY (exhibit_id) REFERENCES exhibits(id) ON DELETE CASCADE;

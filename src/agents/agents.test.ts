@@ -774,6 +774,31 @@ test('a full window of the API key is told as a wait with its end, to every task
   assert.equal(app.mock.control.calls({ email: person.email }).length, 1)
 })
 
+test('that the gateway asked to slow down, or takes no more at once with the API key, is told as a wait', async () => {
+  const { token, key } = await atWork()
+  const make = async (prompt: string) => {
+    const made = await ask('POST', `${API}/tasks`, { token, body: { prompt } })
+    return async () => (await ask('GET', `${API}/tasks/${String(made.data.task_id)}`, { token })).data
+  }
+  const hold = app.mock.control.fault({ match: { prompt: 'the only one' }, hold: 'before_headers' })
+  const only = await make('the only one')
+  await app.mock.control.waitForCalls(1, { prompt: 'the only one', state: 'held' })
+  await app.db.run(
+    `insert into key_lanes (user_id, key_id, at_once) select user_id, key_id, 1 from ssh_keys where blob = $1`,
+    [blobOf(key)],
+  )
+  const behind = await make('behind it')
+  assert.deepEqual([(await behind()).waiting, (await behind()).retry_at], ['key_concurrency', null])
+  app.mock.control.fault({ match: { prompt: 'behind it' }, reply: 'rate_limited_20s' })
+  app.mock.control.release(hold)
+  const told = await until('the wait', async () => ((await behind()).waiting === 'gateway' ? behind() : null))
+  assert.ok(Date.parse(String(told.retry_at)) > Date.now() + 10_000)
+  assert.equal(
+    (await until('its end', async () => ((await only()).status === 'completed' ? only() : null))).charged,
+    'yes',
+  )
+})
+
 test('the page of an SSH key says what is wrong with the API key that pays, and where to choose another', async () => {
   const { person, key } = await atWork()
   const address = (await person.get('/agents')).html.querySelector('.key-row a.button')!.getAttribute('href')!

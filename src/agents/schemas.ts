@@ -208,10 +208,19 @@ export const TaskAnswer = z.object({
     .boolean()
     .describe('the price could not be checked when the task was made: it is the last known one'),
   waiting: z
-    .enum(['key_window_5h', 'key_window_1d', 'key_window_7d', 'gateway', 'balance', 'store', 'spill'])
+    .enum([
+      'key_window_5h',
+      'key_window_1d',
+      'key_window_7d',
+      'key_concurrency',
+      'gateway',
+      'balance',
+      'store',
+      'spill',
+    ])
     .nullable()
     .describe(
-      'what it waits for. A queued task is not sent before `retry_at`: a spending window of the API key is full, or the gateway asked to come again. It is sent as soon as the balance of its owner covers it (`balance`). Where the store for pictures has not answered yet (`store`), or is away and no more can be put aside (`spill`), no task is begun. A processing task has its pictures, and the store does not take them yet (`store`)',
+      'what it waits for. A queued task is not sent before `retry_at`: a spending window of the API key is full, or the gateway asked to slow down or could not be reached (`gateway`). It is sent as soon as another one of its API key is over, of which the gateway takes no more at once (`key_concurrency`), or as the balance of its owner covers it (`balance`). Where the store for pictures has not answered yet (`store`), or is away and no more can be put aside (`spill`), no task is begun. A processing task has its pictures, and the store does not take them yet (`store`)',
     ),
   retry_at: z.iso.datetime().nullable(),
   usual_seconds: z

@@ -134,7 +134,7 @@ function waitOf(job: ImageJob, wait?: Wait): Pick<TaskAnswer, 'waiting' | 'retry
   if (safeOf(job)) return { waiting: 'store', retry_at: null }
   if (wait?.missing != null && !wait.until) return { waiting: 'balance', retry_at: null }
   if (wait?.blocked) return { waiting: wait.blocked, retry_at: null }
-  if (!wait?.until) return { waiting: null, retry_at: null }
+  if (!wait?.until) return { waiting: wait?.atOnce ? 'key_concurrency' : null, retry_at: null }
   return { waiting: wait.window ? `key_window_${wait.window}` : 'gateway', retry_at: wait.until.toISOString() }
 }
 

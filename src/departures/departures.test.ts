@@ -188,6 +188,7 @@ async function fill(person: Person, friend: Person) {
     [`insert into kept_drafts (user_id, page, form) values ($1, gen_random_uuid(), '{}')`, [userId]],
     [`insert into image_masks (user_id, width, height, bytes) values ($1, 1, 1, '')`, [userId]],
     [`insert into edit_billing (user_id, key_id, by_tokens) values ($1, 1, false) on conflict do nothing`, [userId]],
+    [`insert into key_lanes (user_id, key_id, at_once) values ($1, 1, 2)`, [userId]],
     [`insert into ssh_key_days (ssh_key_id, day, user_id, pictures, usd) values ($2, now(), $1, 1, 1)`, [userId, key]],
     [
       `insert into gallery_reports (exhibit_id, user_id, reason, words) values ($2, $1, 'spam', 'x')`,

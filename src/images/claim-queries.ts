@@ -4,6 +4,7 @@ import { lockOfAll } from '../db/locks.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import { leases } from '../work/leases.ts'
 import { ImageJob, type Unfetched } from './job-queries.ts'
+import { lanes } from './lane-queries.ts'
 import { keyMayBeUsed, ready } from './line-queries.ts'
 import { ownOrder } from './place-queries.ts'
 
@@ -30,6 +31,7 @@ export const jobLeases = leases({
   order: ownOrder,
   // What was made and waits for the store keeps nobody's next picture waiting.
   busy: 'made_at is null',
+  lane: { by: 'key_id', table: lanes },
   onClaim: 'waits_for = null',
   // Also ended ones that left something over: nothing else has a lease. What waits in a spill is its owner's to end.
   abandoned: 'spilled_by is null',
@@ -155,6 +157,8 @@ export interface Again {
   waitsFor: WindowName | null
   /** Not before its key works again, or another one pays. */
   needsKey?: boolean
+  /** No more of its key are made at once than are now. */
+  isCrowded?: boolean
 }
 
 /** Back into the queue: the gateway proved that nothing was charged. To wait for a window is no attempt. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { HTMLElement } from 'node-html-parser'
 import sharp from 'sharp'
 import type { Config } from '../config.ts'
 import type { Running } from '../main.ts'
@@ -193,12 +194,40 @@ describe('before the gateway works on it, in any of three workers', () => {
     const shownUntil = (id: string) => tiles.querySelector(`#job-${id} .wait-state time`)!.getAttribute('datetime')
     assert.ok(Date.parse(shownUntil(told)!) > Date.now() + 500_000, 'its tile says until when')
     assert.equal(shownUntil(same), shownUntil(told), 'and so do those of the others')
+    for (const id of [told, same]) assert.match(waitOf(tiles, id), /^Waits until .*: the gateway asked to slow down$/)
     assert.equal(app.mock.control.calls({ prompt: 'of the same key' }).length, 0)
     // As if ten minutes had gone by.
     await app.db.run(`update image_jobs set not_before = now(), retry_at = now() where id = $1`, [told])
     await jobIn(app.db, same, 'done')
     await jobIn(app.db, told, 'done')
   })
+
+  for (const reply of ['rate_limited', 'no_accounts', 'upstream_overloaded'] as const) {
+    test(`${reply}, without a word of when: all of that key waits as long as what was refused`, async () => {
+      const owner = await alice(app)
+      app.mock.control.fault({ match: { prompt: `refused first: ${reply};` }, reply })
+      const refused = await ask(owner, `refused first: ${reply};`)
+      const { notBefore, retryAt } = await until('it to wait', async () => {
+        const row = await jobRow(app.db, refused)
+        return row.state === 'queued' && row.notBefore && row
+      })
+      assert.deepEqual(retryAt, notBefore)
+      // As if it had been refused more often.
+      await app.db.run(
+        `update image_jobs set not_before = now() + interval '1 minute', retry_at = now() + interval '1 minute' where id = $1`,
+        [refused],
+      )
+      const same = await ask(owner, `of its key: ${reply};`)
+      const tiles = (await owner.get('/images')).html
+      for (const id of [refused, same])
+        assert.match(waitOf(tiles, id), /^Waits until .*: the gateway asked to slow down$/)
+      await jobIn(app.db, await ask(await alice(app), 'of somebody else'), 'done')
+      assert.deepEqual(app.mock.control.calls({ prompt: `of its key: ${reply};` }), [])
+      await app.db.run(`update image_jobs set not_before = now(), retry_at = now() where id = $1`, [refused])
+      for (const id of [refused, same]) await jobIn(app.db, id, 'done')
+      assert.equal(app.mock.control.calls({ prompt: `refused first: ${reply};` }).length, 2)
+    })
+  }
 
   const passing: [reply: string, reason: string][] = [
     ['rate_limited', 'rate_limited'],
@@ -218,7 +247,7 @@ describe('before the gateway works on it, in any of three workers', () => {
         return row.state === 'queued' && row.notBefore
       })
       // As if it had been tried all the times that are allowed.
-      await app.db.run(`update image_jobs set attempts = 7, not_before = null where id = $1`, [id])
+      await app.db.run(`update image_jobs set attempts = 7, not_before = null, retry_at = null where id = $1`, [id])
       const row = await jobEnd(app.db, id)
       assert.deepEqual([row.state, row.failureReason, row.charged, row.attempts], ['failed', reason, 'no', 8])
       assert.equal(app.mock.control.calls({ prompt }).length, 2)
@@ -227,10 +256,11 @@ describe('before the gateway works on it, in any of three workers', () => {
   }
 
   test('a key that no secret opens any more ends the job, instead of running it for ever', async () => {
+    const owner = await alice(app)
     const hold = app.mock.control.fault({ match: { prompt: 'in the way' }, times: 4, hold: 'before_headers' })
-    const busy = await Promise.all([1, 2, 3, 4].map(i => ask(person, `in the way ${i}`)))
+    const busy = await Promise.all([1, 2, 3, 4].map(i => ask(owner, `in the way ${i}`)))
     await app.mock.control.waitForCalls(4, { prompt: 'in the way', state: 'held' })
-    const id = await ask(person, 'locked out')
+    const id = await ask(owner, 'locked out')
     await app.db.run(`update image_jobs set key_secret = $2 where id = $1`, [id, Buffer.alloc(60, 1)])
     app.mock.control.release(hold)
     const row = await jobEnd(app.db, id)
@@ -294,6 +324,10 @@ describe('a gateway nobody can reach', () => {
     await checkTile(row)
   })
 })
+
+function waitOf(tiles: HTMLElement, id: string): string {
+  return tiles.querySelector(`#job-${id} .wait-state`)!.text.replace(/\s+/g, ' ').trim()
+}
 
 function limited(message: string) {
   return { error: { type: 'rate_limit_error', message } }

@@ -80,6 +80,18 @@ export function awaitsKey(job: ClaimedJob, progress: Progress, error: unknown, s
   return isOfKey && error.facts.charged === 'no' && progress.received === 0 && job.attempts < ATTEMPTS
 }
 
+/** The gateway makes no more at once with this key. */
+export function isCrowded(error: unknown): boolean {
+  return error instanceof GatewayError && error.reason === 'concurrency'
+}
+
+/** The gateway asks everything of this key to slow down: until then, or, where it does not say, as long as the one job waits. */
+export function slowedUntil(error: unknown, notBefore: Date): Date | null {
+  if (!(error instanceof GatewayError)) return null
+  const { retryAt, status } = error.facts
+  return retryAt ?? (status !== undefined && !isCrowded(error) ? notBefore : null)
+}
+
 /**
  * When to ask again, or null: only what was proven to have cost nothing, and passes by itself, may run again. When the
  * gateway says, else after 2, 4, 8 … 60 seconds, give or take a quarter so that not all come at once.

@@ -71,6 +71,7 @@ export function tagOf(job: JobPulse, wait: Wait | null): string {
     wait?.isStarting ? 'now' : (wait?.place ?? 0),
     until,
     wait?.needsKey ? 'key' : (wait?.missing ?? wait?.blocked ?? (safeOf(job)?.away ? 1 : 0)),
+    wait?.atOnce ?? 0,
     isUnfinished(job) ? 1 : 0,
   ].join('.')
 }
@@ -139,6 +140,8 @@ function viewJob(
     finishedAt: job.finishedAt && (job.madeAt ?? job.finishedAt),
     waitsUntil: wait?.until ?? null,
     waitsFor: wait?.window ?? null,
+    slowed: wait?.slowed ?? false,
+    atOnce: wait?.atOnce ?? null,
     keyId: job.keyId,
     place: wait?.place ?? null,
     isStarting: wait?.isStarting ?? false,

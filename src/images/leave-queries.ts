@@ -42,4 +42,5 @@ export async function deleteJobs(tx: Db, userId: number): Promise<void> {
   await tx.run(`delete from image_drafts where user_id = $1`, [userId])
   await tx.run(`delete from kept_drafts where user_id = $1`, [userId])
   await tx.run(`delete from edit_billing where user_id = $1`, [userId])
+  await tx.run(`delete from key_lanes where user_id = $1`, [userId])
 }

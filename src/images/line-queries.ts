@@ -29,10 +29,14 @@ export interface Wait {
   until: Date | null
   /** The window of its key that opens then, if it is that. */
   window: WindowName | null
+  /** The gateway asked to slow down until then. */
+  slowed: boolean
   /** The gateway refused its key: it waits for that, or for another one. */
   needsKey: boolean
   /** US dollars that the balance would have to have more; null where it covers the job, or is not known. */
   missing: number | null
+  /** The gateway makes so many at once with its key, and makes them; null where one more may be begun. */
+  atOnce: number | null
   /** Why nothing that stands in line is begun. */
   blocked: Blockage | null
 }

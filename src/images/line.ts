@@ -45,12 +45,17 @@ export async function placesOf(
   if (queued.length === 0) return new Map()
   const line = await lineOf(db)
   return new Map(
-    queued.map(({ id, createdAt, waitsUntil: until, waitsForWindow: window, inLine, needsKey, missing }) => {
+    queued.map(({ id, createdAt, waitsUntil: until, waitsForWindow: window, inLine, ...wait }) => {
       const isBehind = line.places.size >= LINE_LENGTH && createdAt < line.at
       const place = line.places.get(id) ?? (isBehind ? LINE_LENGTH + 1 : null)
       const blocked = inLine ? line.blocked : null
       const isStarting = inLine && line.idle && place === 1
-      return [id, { until, window, place: inLine ? place : null, isStarting, needsKey, missing, blocked }]
+      const { slowed, needsKey, missing } = wait
+      const atOnce = inLine ? wait.atOnce : null
+      return [
+        id,
+        { until, window, slowed, place: inLine ? place : null, isStarting, needsKey, missing, atOnce, blocked },
+      ]
     }),
   )
 }

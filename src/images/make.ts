@@ -18,7 +18,16 @@ import {
   setRequestId,
 } from './claim-queries.ts'
 import { endUnsent } from './ended.ts'
-import { awaitsBalance, awaitsKey, endingAfter, endingOf, type Progress, runAgainAt } from './failures.ts'
+import {
+  awaitsBalance,
+  awaitsKey,
+  endingAfter,
+  endingOf,
+  isCrowded,
+  type Progress,
+  runAgainAt,
+  slowedUntil,
+} from './failures.ts'
 import { finish } from './finish.ts'
 import type { Unfetched } from './job-queries.ts'
 import { keep, tell, tellOf } from './keep-arrived.ts'
@@ -173,8 +182,11 @@ async function comeBack(
     return { notBefore: new Date(), retryAt: null, waitsFor: null, needsKey: true }
   }
   const notBefore = runAgainAt(job, progress, error, signal)
-  const { window, retryAt = null } = error instanceof GatewayError ? error.facts : {}
-  if (!notBefore || !window) return notBefore && { notBefore, retryAt, waitsFor: null }
+  if (!notBefore) return null
+  const window = error instanceof GatewayError ? error.facts.window : null
+  if (!window) {
+    return { notBefore, retryAt: slowedUntil(error, notBefore), waitsFor: null, isCrowded: isCrowded(error) }
+  }
   const opens = new Date(Math.max(notBefore.getTime(), (await windowOpensAt(deps, job, window)).getTime()))
   await tell(deps, job, () => forgetKeyState(deps.db, job.userId, job.keyId))
   return { notBefore: opens, retryAt: opens, waitsFor: window }

@@ -11,6 +11,7 @@ export const mine: Mine = {
     image_masks: 'painted over a picture for one call, and kept for days',
     image_previews: 'of pictures that are being made',
     edit_billing: 'what was learnt of how the gateway bills',
+    key_lanes: 'what was learnt of how much the gateway makes at once, for a day',
   },
   async *papers({ db }, userId) {
     yield* inPapers<AskedFor>('prompts', (after, limit) => listAsked(db, userId, after, limit))

@@ -6,6 +6,7 @@ import { type CallKind, endReceipt, openReceipt, withdrawReceipt } from '../spen
 import { type Again, type ClaimedJob, markCalled, requeueJob, unmarkCalled } from './claim-queries.ts'
 import { noteEditBilling } from './edit-queries.ts'
 import { type ImageJob, setVerdict } from './job-queries.ts'
+import { noteLane } from './lane-queries.ts'
 
 /** Pictures and edits, alone and of batches. */
 export const pictureCalls: CallKind = {
@@ -68,7 +69,9 @@ export function callAgainLater(
 ): Promise<ImageJob | null> {
   return deps.db.transaction(async tx => {
     const row = await requeueJob(tx, job, again)
-    if (row) await endReceipt(tx, pictureCalls, job.id, { requestId, charged: 'no', reason: null })
+    if (!row) return null
+    if (again.isCrowded) await noteLane(tx, job)
+    await endReceipt(tx, pictureCalls, job.id, { requestId, charged: 'no', reason: null })
     return row
   })
 }

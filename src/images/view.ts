@@ -96,6 +96,10 @@ export interface JobView {
   estimate: number | null
   /** The window of its key that `waitsUntil` is the end of; null when it waits for something else. */
   waitsFor: WindowName | null
+  /** The gateway asked for that. */
+  slowed: boolean
+  /** So many are made at once with its key, and are being made; else null. */
+  atOnce: number | null
   /** The gateway refused its key, by this name: it waits for that to work, or for another one. Null when it does not. */
   needsKey: string | null
   /** US dollars that the balance lacks for it; null when it does not wait for that. */

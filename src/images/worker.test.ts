@@ -92,6 +92,43 @@ test('a person runs four at a time, over two processes; the others wait in line'
   assert.equal(app.mock.control.calls({ prompt: 'four at a time' }).length, 7)
 })
 
+test('how many at once the gateway makes with a key is learnt from what it refuses; one more is tried after a while', async () => {
+  const person = await alice(app)
+  app.mock.control.user(person.email, { concurrency: 2 })
+  app.mock.control.set({ slotQueue: 0 })
+  const hold = app.mock.control.fault({ match: { prompt: 'two at once' }, times: 99, hold: 'after_headers' })
+  const calls = () => app.mock.control.calls({ prompt: 'two at once' })
+  const held = (count: number) => app.mock.control.waitForCalls(count, { prompt: 'two at once', state: 'held' })
+  await withWorkers(2, {}, async () => {
+    const ids: string[] = []
+    for (const prompt of askFor(6, 'two at once')) ids.push(await ask(person, prompt))
+    await held(2)
+    await until('what was refused to wait', async () => calls().length === 4 && (await countIn('running')) === 2)
+    // As if they had waited: there is no place for them yet, nor for those behind them.
+    await app.db.run(`update image_jobs set not_before = null where state = 'queued'`)
+    app.mock.control.user(person.email, { concurrency: 3 })
+    const first = calls()[0]!.apiKeyId
+    const waits = async () => (await person.get('/images')).html.querySelectorAll('.wait-state.wraps')
+    const isTold = /the gateway takes 2 requests at a time with this key/
+    await until(
+      'all that wait to say why',
+      async () => (await waits()).filter(({ text }) => isTold.test(text)).length === 4,
+    )
+    const another = app.mock.control.keysOf(person.email).find(key => key.id !== first)!
+    await person.post('/account/key', { key_id: String(another.id) })
+    await jobIn(app.db, await ask(person, 'with another key'), 'done')
+    assert.equal(calls().length, 4)
+
+    await app.db.run(`update key_lanes set learned_at = now() - interval '5 minutes'`)
+    await held(3)
+    app.mock.control.release(hold)
+    for (const id of ids) await jobIn(app.db, id, 'done')
+  })
+  app.mock.control.set({ slotQueue: 20 })
+  const billed = calls().filter(call => call.billed > 0)
+  assert.deepEqual([calls().length, billed.length, new Set(billed.map(call => call.prompt)).size], [8, 6, 6])
+})
+
 test('never more than the total run, over two processes', async () => {
   const people = await Promise.all([alice(app), charlie(app)])
   const hold = app.mock.control.fault({ match: { prompt: 'in all' }, times: 99, hold: 'before_headers' })

@@ -19,6 +19,11 @@ interface Kind<Row extends { claim: string }> {
   order?: string
   /** Which running rows keep the next one of their person waiting; all of them when not given. */
   busy?: string
+  /**
+   * What rows of one person go through few at a time: by which column, and a table of `user_id`, that column and `free`,
+   * how many more may run. All may where it says nothing.
+   */
+  lane?: { by: string; table: string }
   /** What is set beside the claim. */
   onClaim?: string
   /** Of the rows whose lease has run out, those that whoever finds them ends. */
@@ -67,16 +72,23 @@ export interface Leases<Row extends { claim: string }> {
 }
 
 export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<Row> {
-  const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'`, parks } = kind
+  const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'`, lane, parks } = kind
   const asked = `created_at, ${id}`
   const { order = asked } = kind
   const active = parks ? 'parked_at is null' : 'true'
-  const line = `busy as (
+  const queued = `select * from ${table} left join busy using (user_id)
+    where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active}`
+  const startable = lane
+    ? `select * from (
+        select *, row_number() over (partition by user_id, ${lane.by} order by ${order}) as lane_place
+        from (${queued}) as ready left join ${lane.table} lanes using (user_id, ${lane.by})) as laned
+       where lane_place <= coalesce(free, lane_place)`
+    : queued
+  const lineOf = (ready: string) => `busy as (
       select user_id, count(*) as running from ${table} where state = 'running' and ${busy} and ${active} group by user_id),
     mine as (
       select *, coalesce(running, 0) as before, row_number() over (partition by user_id order by ${order}) as place
-      from (select * from ${table} left join busy using (user_id)
-        where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active}) as ready),
+      from (${ready}) as ready),
     waiting as (
       select ${id} as id, before + place as turn, nth_value(created_at, place::int) over (
         partition by user_id order by ${asked} rows between unbounded preceding and unbounded following) as created_at
@@ -88,7 +100,7 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
         await tx.run(`select pg_advisory_xact_lock($1, 0)`, [lock])
         return tx.many(
           row,
-          `with ${line},
+          `with ${lineOf(startable)},
              next as (
                select id from waiting where turn <= $2 order by turn, created_at, id
                limit greatest(0, least($1, $3::int - (select coalesce(sum(running), 0) from busy))))
@@ -102,7 +114,7 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
     listLine: (db, length) =>
       db.many(
         z.object({ id: z.string(), place: z.number() }),
-        `with ${line}
+        `with ${lineOf(queued)}
          select id, row_number() over (order by turn, created_at, id) as place from waiting
          order by turn, created_at, id limit $1`,
         [length],
