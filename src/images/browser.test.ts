@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
 import { alice, type Person } from '../testing/people.ts'
+import { makePictures } from '../testing/pictures.ts'
 import { testApp, until } from '../testing/server.ts'
 
 const app = await testApp()
@@ -150,6 +151,31 @@ test('without JavaScript the same by plain forms, and a page that waits asks aga
   await page.click('form[action="/logout"] button')
   await page.waitForURL('**/login*')
   assert.deepEqual(complaints, [])
+})
+
+test('nothing moves while a page comes, however slowly: neither Create, nor Chat, nor the library', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const shapes = ['1024x1024', '1536x1024', '1024x1536', '1536x864']
+  await Promise.all(shapes.map(size => makePictures(app, person, { prompt: `in the shape ${size}`, size })))
+  const { page, context } = await openPage(browser, app.url, person)
+  await page.addInitScript(() => {
+    const seen: string[] = []
+    Object.assign(window, { seen })
+    new PerformanceObserver(list => {
+      type Shift = PerformanceEntry & { sources: { node: Element | null }[] }
+      for (const { sources } of list.getEntries() as Shift[])
+        seen.push(sources.map(({ node }) => node?.id || node?.className || node?.nodeName).join(', '))
+    }).observe({ type: 'layout-shift', buffered: true })
+  })
+  const tools = await context.newCDPSession(page)
+  await tools.send('Emulation.setCPUThrottlingRate', { rate: 6 })
+  for (const path of ['/images', '/chat', '/library']) {
+    await page.goto(path)
+    await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve))))
+    assert.deepEqual(await page.evaluate(() => (window as unknown as { seen: string[] }).seen), [], path)
+  }
 })
 
 test('by keys: a prompt that is missing is asked for, earlier ones come back into the form, and what was typed with them; a size is turned; a key is changed', {
