@@ -1362,6 +1362,7 @@ CREATE INDEX image_jobs_of_ssh_key ON public.image_jobs USING btree (ssh_key_id,
 CREATE INDEX image_jobs_of_ssh_key_unfinished ON public.image_jobs USING btree (ssh_key_id) WHERE ((ssh_key_id IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'running'::text])));
 CREATE INDEX image_jobs_of_user ON public.image_jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX image_jobs_search ON public.image_jobs USING gin (user_id, search_text(prompt) gin_trgm_ops) WITH (gin_pending_list_limit='256');
+CREATE INDEX image_jobs_served ON public.image_jobs USING btree (user_id, finished_at) WHERE ((finished_at IS NOT NULL) AND (called_at IS NOT NULL));
 CREATE INDEX image_jobs_silent ON public.image_jobs USING btree (finished_at) WHERE ((failure_reason = ANY (ARRAY['timeout'::text, 'gateway_down'::text])) AND (reference_tokens <> '{}'::text[]) AND (previews = 0));
 CREATE INDEX image_jobs_spilled ON public.image_jobs USING btree (spilled_by) WHERE (spilled_by IS NOT NULL);
 CREATE INDEX image_jobs_told ON public.image_jobs USING btree (key_id, retry_at) WHERE (retry_at IS NOT NULL);

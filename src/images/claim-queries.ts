@@ -31,6 +31,7 @@ export const jobLeases = leases({
   order: ownOrder,
   // What was made and waits for the store keeps nobody's next picture waiting.
   busy: 'made_at is null',
+  turn: 'called_at is not null',
   lane: { by: 'key_id', table: lanes },
   onClaim: 'waits_for = null',
   // Also ended ones that left something over: nothing else has a lease. What waits in a spill is its owner's to end.

@@ -148,6 +148,23 @@ test('never more than the total run, over two processes', async () => {
   })
 })
 
+test('of who has nothing under way, who had none made for longest comes first', async () => {
+  const [many, one] = await Promise.all([alice(app), charlie(app)])
+  const hold = app.mock.control.fault({ match: { prompt: 'in turn no. 0' }, hold: 'before_headers' })
+  await withWorkers(1, { limits: { ...app.config.limits, runningTotal: 1 } }, async () => {
+    const ids: string[] = []
+    for (const prompt of askFor(3, 'in turn')) ids.push(await ask(many, prompt))
+    await app.mock.control.waitForCalls(1, { prompt: 'in turn', state: 'held' })
+    ids.push(await ask(one, 'in turn with them'))
+    app.mock.control.release(hold)
+    for (const id of ids) await jobIn(app.db, id, 'done')
+  })
+  assert.deepEqual(
+    app.mock.control.calls({ prompt: 'in turn' }).map(({ prompt }) => prompt),
+    ['in turn no. 0;', 'in turn with them', 'in turn no. 1;', 'in turn no. 2;'],
+  )
+})
+
 test('who comes with one job waits for one place, not for the two hundred of somebody else', async () => {
   const [many, one] = await Promise.all([alice(app), charlie(app)])
   const limits = { ...app.config.limits, queuedPerUser: 500 }

@@ -19,6 +19,8 @@ interface Kind<Row extends { claim: string }> {
   order?: string
   /** Which running rows keep the next one of their person waiting; all of them when not given. */
   busy?: string
+  /** Which ended rows were a turn of their person: who has waited longest since the last one comes first. */
+  turn?: string
   /**
    * What rows of one person go through few at a time: by which column, and a table of `user_id`, that column and `free`,
    * how many more may run. All may where it says nothing.
@@ -50,8 +52,8 @@ export interface Limits {
 /** How rows of a kind are claimed by conditional updates, kept by leases, and found when their worker is gone. */
 export interface Leases<Row extends { claim: string }> {
   /**
-   * Takes up to `slots` queued rows. Fair: who has the fewest running comes first, then who has waited longest; which of
-   * theirs it is that goes then changes nothing for others.
+   * Takes up to `slots` queued rows. Fair: who has the fewest running comes first, then who has waited longest, since the
+   * last of theirs was over, where that counts as a turn; which of theirs it is that goes then changes nothing for others.
    * `leaseSeconds`: how long they are left alone without a sign of life.
    */
   claim(db: Db, slots: number, limits: Omit<Limits, 'here'>, leaseSeconds: number): Promise<Row[]>
@@ -72,9 +74,19 @@ export interface Leases<Row extends { claim: string }> {
 }
 
 export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<Row> {
-  const { table, id, row, lock, ready = 'true', busy = 'true', abandoned = `state = 'running'`, lane, parks } = kind
-  const asked = `created_at, ${id}`
-  const { order = asked } = kind
+  const {
+    table,
+    id,
+    row,
+    lock,
+    ready = 'true',
+    busy = 'true',
+    abandoned = `state = 'running'`,
+    turn,
+    lane,
+    parks,
+  } = kind
+  const { order = `created_at, ${id}` } = kind
   const active = parks ? 'parked_at is null' : 'true'
   const queued = `select * from ${table} left join busy using (user_id)
     where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active}`
@@ -84,15 +96,22 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
         from (${queued}) as ready left join ${lane.table} lanes using (user_id, ${lane.by})) as laned
        where lane_place <= coalesce(free, lane_place)`
     : queued
-  const lineOf = (ready: string) => `busy as (
+  const asAsked = `nth_value(created_at, place::int) over (
+    partition by user_id order by created_at, id rows between unbounded preceding and unbounded following)`
+  const served = `served as (
+      select user_id, (select max(finished_at) from ${table} over
+        where over.user_id = people.user_id and finished_at is not null and ${turn}) as at
+      from (select distinct user_id from mine) people),`
+  const lineOf = (rows: string) => `busy as (
       select user_id, count(*) as running from ${table} where state = 'running' and ${busy} and ${active} group by user_id),
     mine as (
-      select *, coalesce(running, 0) as before, row_number() over (partition by user_id order by ${order}) as place
-      from (${ready}) as ready),
+      select ${id} as id, user_id, created_at, coalesce(running, 0) as before,
+        row_number() over (partition by user_id order by ${order}) as place
+      from (${rows}) as ready),
+    ${turn ? served : ''}
     waiting as (
-      select ${id} as id, before + place as turn, nth_value(created_at, place::int) over (
-        partition by user_id order by ${asked} rows between unbounded preceding and unbounded following) as created_at
-      from mine)`
+      select id, before + place as turn, ${turn ? `greatest(${asAsked}, at)` : asAsked} as since
+      from mine ${turn ? 'left join served using (user_id)' : ''})`
 
   return {
     claim: (db, slots, { perUser, total }, leaseSeconds) =>
@@ -102,7 +121,7 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
           row,
           `with ${lineOf(startable)},
              next as (
-               select id from waiting where turn <= $2 order by turn, created_at, id
+               select id from waiting where turn <= $2 order by turn, since, id
                limit greatest(0, least($1, $3::int - (select coalesce(sum(running), 0) from busy))))
            update ${table} set state = 'running', version = version + 1, claim = gen_random_uuid(),
              lease_until = now() + make_interval(secs => $4), attempts = attempts + 1, not_before = null,
@@ -115,8 +134,8 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
       db.many(
         z.object({ id: z.string(), place: z.number() }),
         `with ${lineOf(queued)}
-         select id, row_number() over (order by turn, created_at, id) as place from waiting
-         order by turn, created_at, id limit $1`,
+         select id, row_number() over (order by turn, since, id) as place from waiting
+         order by turn, since, id limit $1`,
         [length],
       ),
     async extend(db, claims, leaseSeconds) {
