@@ -87,3 +87,30 @@ test('a frame is dragged, moved by keys and turned as it is seen; on a phone by 
   assert.deepEqual(await fieldsOf(phone.page, area), ['0', '0', '300', '200'])
   assert.ok(await phone.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
 })
+
+test('the difference of two pictures is black where they are the same, brighter as it is amplified; other sizes are told', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const flat = (blue: number, width = 64) =>
+    sharp({ create: { width, height: 64, channels: 3, background: { r: 100, g: 100, b: blue } } })
+      .png()
+      .toBuffer()
+  const { a, b, c } = await bring(app, person, { a: await flat(100), b: await flat(110), c: await flat(100, 128) })
+  const { page, complaints } = await open(person, `/library/compare?a=${a!.id}&b=${b!.id}`)
+  await page.click('[data-mode="difference"]')
+  await page.locator('#compare-amplify').fill('5')
+  const middle = await sharp(await page.locator('#compare').screenshot({ animations: 'disabled' }))
+    .extract({ left: 20, top: 20, width: 1, height: 1 })
+    .removeAlpha()
+    .raw()
+    .toBuffer()
+  assert.deepEqual([...middle], [0, 0, 50])
+  assert.doesNotMatch((await page.textContent('#compare-difference')) ?? '', /differ, /)
+  await page.goto(`/library/compare?a=${a!.id}&b=${c!.id}`)
+  await page.click('[data-mode="difference"]')
+  assert.match((await page.textContent('#compare-difference')) ?? '', /proportions differ, 64 × 64 and 128 × 64/)
+  await page.click('[data-mode="side"]')
+  assert.equal(await page.isVisible('#compare-difference'), false)
+  assert.deepEqual(complaints, [])
+})
