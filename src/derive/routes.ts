@@ -10,6 +10,7 @@ import { pageOf, render } from '../web/render.ts'
 import { word } from '../web/words.ts'
 import { cropOf, readCrop, wholeOf } from './crop.ts'
 import { keepDerived } from './keep.ts'
+import { sheetRoutes } from './sheet-routes.ts'
 import type { SourceView } from './view.ts'
 
 /** Other pictures made of one's own, by arithmetic: nothing is paid, and the original stays. */
@@ -18,6 +19,8 @@ export function deriveRoutes(deps: Deps): Router {
   const router = Router()
   const derives = createRateLimit(db, { name: 'derive', points: 60, seconds: 60, refusal: 'errors.rate_limited' })
   router.use('/derive', requireSignIn(deps, ['x', 'y', 'width', 'height']))
+
+  router.use(sheetRoutes(deps))
 
   router.get('/derive/:id/crop', async (req, res) => {
     const picture = await mySource(req, res)

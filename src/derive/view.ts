@@ -18,3 +18,10 @@ export interface CropForm {
   turn: '0' | '90' | '180' | '270'
   mirror: boolean
 }
+
+export interface SheetForm {
+  format: 'pdf' | 'png'
+  columns: '3' | '4' | '5' | '6'
+  order: 'oldest' | 'newest'
+  captions: boolean
+}

@@ -15,6 +15,10 @@ const crop: CropForm = { x: '0', y: '0', width: '1536', height: '1024', ratio: '
 
 /** What the templates of the tools are rendered with in tests. */
 export const deriveSamples: { [K in DeriveViews]: Views[K][] } = {
+  'derive/sheet': [
+    { ids: ['a', 'b'], most: { pdf: 300, png: 60 }, back: '/library?tag=a&q=b', hasLetters: true },
+    { ids: Array.from({ length: 61 }, () => 'a'), most: { pdf: 300, png: 60 }, back: '/library', hasLetters: false },
+  ],
   'derive/crop': [
     { source, values: crop, sentence: null },
     {
