@@ -122,7 +122,9 @@ begin
         and j.state in ('queued', 'running') and j.called_at is null)
     and not exists (
       select from replies a where r.kind = 'answer' and a.message_id = r.subject
-        and a.state in ('queued', 'running') and a.called_at is null);
+        and a.state in ('queued', 'running') and a.called_at is null)
+    and not exists (
+      select from suggestions s where r.kind = s.kind and s.id = r.subject and s.state = 'asked');
   get diagnostics swept = row_count;
   return swept;
 end $function$;
@@ -236,6 +238,20 @@ AS $function$
 begin
   update image_jobs set key_looked_at = 'epoch'
     where user_id = new.user_id and state = 'queued' and key_looked_at is not null;
+  return null;
+end $function$;
+CREATE OR REPLACE FUNCTION public.reserve_for_suggestion()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op <> 'DELETE' and new.state = 'asked' then
+    insert into reservations (kind, subject, user_id, expected, from_balance, created_at)
+      values (new.kind, new.id, new.user_id, round(coalesce(new.expected, 0), 10), new.from_balance, new.asked_at)
+      on conflict (kind, subject) do nothing;
+  else
+    delete from reservations where kind = old.kind and subject = old.id;
+  end if;
   return null;
 end $function$;
 
@@ -872,7 +888,7 @@ create table news (
   parked_at timestamp with time zone,
   constraint news_pkey PRIMARY KEY (id),
   constraint news_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text]))),
-  constraint news_topic_check CHECK ((topic = ANY (ARRAY['picture-ended'::text, 'answer-ended'::text, 'conversation-changed'::text])))
+  constraint news_topic_check CHECK ((topic = ANY (ARRAY['picture-ended'::text, 'answer-ended'::text, 'conversation-changed'::text, 'suggestion-asked'::text])))
 );
 
 create table operator_acts (
@@ -1008,7 +1024,7 @@ END) stored not null,
   constraint receipts_pkey PRIMARY KEY (id),
   constraint receipts_billed_by_check CHECK ((billed_by = ANY (ARRAY['picture'::text, 'tokens'::text]))),
   constraint receipts_charged_check CHECK ((charged = ANY (ARRAY['yes'::text, 'no'::text, 'unknown'::text]))),
-  constraint receipts_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text, 'title'::text])))
+  constraint receipts_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text, 'title'::text, 'improve'::text, 'describe'::text])))
 );
 
 create table replies (
@@ -1084,7 +1100,7 @@ create table reservations (
   batch_id uuid,
   created_at timestamp with time zone not null,
   constraint reservations_pkey PRIMARY KEY (kind, subject),
-  constraint reservations_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text])))
+  constraint reservations_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'answer'::text, 'improve'::text, 'describe'::text])))
 );
 
 create table saved_prompts (
@@ -1201,6 +1217,34 @@ create table ssh_tokens (
   constraint ssh_tokens_pkey PRIMARY KEY (id)
 );
 
+create table suggestions (
+  id uuid default gen_random_uuid() not null,
+  user_id bigint not null,
+  sign_in_id uuid,
+  kind text not null,
+  language text not null,
+  form jsonb not null,
+  token text,
+  state text default 'open'::text not null,
+  model text,
+  key_id bigint,
+  key_name text,
+  key_group text,
+  from_balance boolean default true not null,
+  expected numeric,
+  caller_address text,
+  caller_user_agent text,
+  text text,
+  failure_reason text,
+  refusal jsonb,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  asked_at timestamp(3) with time zone,
+  finished_at timestamp(3) with time zone,
+  constraint suggestions_pkey PRIMARY KEY (id),
+  constraint suggestions_kind_check CHECK ((kind = ANY (ARRAY['improve'::text, 'describe'::text]))),
+  constraint suggestions_state_check CHECK ((state = ANY (ARRAY['open'::text, 'asked'::text, 'called'::text, 'done'::text, 'failed'::text, 'unknown'::text])))
+);
+
 create table tags (
   user_id bigint not null,
   key text not null,
@@ -1310,6 +1354,7 @@ alter table ssh_challenges add constraint ssh_challenges_ssh_key_id_fkey FOREIGN
 alter table ssh_key_days add constraint ssh_key_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_keys add constraint ssh_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table ssh_tokens add constraint ssh_tokens_ssh_key_id_fkey FOREIGN KEY (ssh_key_id) REFERENCES ssh_keys(id) ON DELETE CASCADE;
+alter table suggestions add constraint suggestions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table tags add constraint tags_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
 alter table tool_calls add constraint tool_calls_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
@@ -1418,6 +1463,8 @@ CREATE UNIQUE INDEX ssh_keys_once_per_user ON public.ssh_keys USING btree (user_
 CREATE UNIQUE INDEX ssh_keys_proved ON public.ssh_keys USING btree (fingerprint) WHERE ((proved_at IS NOT NULL) AND (revoked_at IS NULL));
 CREATE INDEX ssh_tokens_by_expiry ON public.ssh_tokens USING btree (expires_at);
 CREATE INDEX ssh_tokens_of_key ON public.ssh_tokens USING btree (ssh_key_id, created_at DESC);
+CREATE INDEX suggestions_of_user ON public.suggestions USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX suggestions_unfinished ON public.suggestions USING btree (created_at) WHERE (state = ANY (ARRAY['open'::text, 'asked'::text]));
 CREATE INDEX tags_by_hash ON public.tags USING btree (user_id, tag_hash(key));
 CREATE INDEX tool_calls_of_conversation ON public.tool_calls USING btree (conversation_id);
 CREATE INDEX tool_calls_painting ON public.tool_calls USING btree (job_id) WHERE (state = 'painting'::text);
@@ -1450,3 +1497,5 @@ CREATE TRIGGER release_gone AFTER DELETE ON public.replies FOR EACH ROW WHEN ((o
 CREATE TRIGGER reserve_changed AFTER UPDATE ON public.replies FOR EACH ROW WHEN (((((old.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (old.called_at IS NULL)) IS DISTINCT FROM ((new.state = ANY (ARRAY['queued'::text, 'running'::text])) AND (new.called_at IS NULL))) OR (old.expected IS DISTINCT FROM new.expected) OR (old.from_balance IS DISTINCT FROM new.from_balance))) EXECUTE FUNCTION reserve_for_answer();
 CREATE TRIGGER reserve_new AFTER INSERT ON public.replies FOR EACH ROW WHEN ((new.state = ANY (ARRAY['queued'::text, 'running'::text]))) EXECUTE FUNCTION reserve_for_answer();
 CREATE TRIGGER wake_for_answers AFTER INSERT OR UPDATE ON public.replies FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_workers('reply');
+CREATE TRIGGER release_gone AFTER DELETE ON public.suggestions FOR EACH ROW WHEN ((old.state = 'asked'::text)) EXECUTE FUNCTION reserve_for_suggestion();
+CREATE TRIGGER reserve_changed AFTER UPDATE ON public.suggestions FOR EACH ROW WHEN (((old.state = 'asked'::text) IS DISTINCT FROM (new.state = 'asked'::text))) EXECUTE FUNCTION reserve_for_suggestion();

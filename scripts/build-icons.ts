@@ -83,6 +83,7 @@ const names = [
   'triangle-alert',
   'undo-2',
   'user-round',
+  'wand-sparkles',
   'x',
   'zoom-in',
   'zoom-out',

@@ -29,7 +29,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session', 'operators'],
     offers:
-      'admin-queries change change-queries derived file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
+      'admin-queries change change-queries data-url derived file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],
@@ -53,7 +53,10 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     ],
     offers: 'leave queries upkeep worker',
   },
-  prompts: { on: ['session', 'images'], offers: 'mine' },
+  prompts: {
+    on: ['session', 'account', 'spend', 'library', 'images', 'chat'],
+    offers: 'mine news suggest upkeep',
+  },
   departures: {
     on: ['session', 'operators', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
     offers: 'worker',
@@ -66,7 +69,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   chat: {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers:
-      'admin-queries answer/claim-queries archive/import archive/snapshot conversation-queries leave mine parked stop-waiting upkeep',
+      'admin-queries answer/claim-queries archive/import archive/snapshot conversation-queries leave mine models parked stop-waiting upkeep',
   },
   backups: { on: ['library', 'images', 'chat'], offers: 'backup manifest parked' },
   moving: { on: ['session', 'account', 'library', 'imports', 'gallery', 'chat', 'agents'], offers: '' },
@@ -87,6 +90,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
       'imports',
       'gallery',
       'images',
+      'prompts',
       'chat',
       'agents',
     ],

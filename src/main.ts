@@ -20,6 +20,8 @@ import { startImportWorker } from './imports/worker.ts'
 import { startChangeWorker } from './library/long-change.ts'
 import { createLog, type Logger } from './log.ts'
 import { runProcess } from './process.ts'
+import { promptNews } from './prompts/news.ts'
+import { suggestionCalls } from './prompts/suggest.ts'
 import { startSettling } from './spend/worker.ts'
 import { planStop, stopAll } from './stopping.ts'
 import { watchBodies } from './web/slow-bodies.ts'
@@ -65,13 +67,13 @@ export async function start(
     if (config.role !== 'web') {
       workers.push(picturesAside ? makePicturesAside(deps, databaseUrl) : await makePicturesHere(deps))
       workers.push(await startChatWorker(deps))
-      workers.push(await startNews(deps, chatNews(deps)))
+      workers.push(await startNews(deps, { ...chatNews(deps), ...promptNews(deps) }))
       workers.push(await startExportWorker(deps))
       workers.push(await startImportWorker(deps))
       workers.push(await startChangeWorker(deps))
       workers.push(await startShareWorker(deps))
       workers.push(await startDepartureWorker(deps))
-      workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls]))
+      workers.push(startSettling(deps, [pictureCalls, answerCalls, titleCalls, ...Object.values(suggestionCalls)]))
       workers.push(startKeyWatch(deps))
       // Nobody waits for these.
       startUpkeep(deps).catch(error =>

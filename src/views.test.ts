@@ -27,6 +27,7 @@ import { importSamples } from './testing/import-views.ts'
 import { changed, details, librarySamples, noDetails } from './testing/library-views.ts'
 import { paletteSamples } from './testing/palette-views.ts'
 
+import { suggestionSamples } from './testing/prompt-views.ts'
 import { declaredRoutes } from './testing/routes.ts'
 import { sampleReceipt, spendSamples, sumSamples } from './testing/spend-views.ts'
 import { type Language, languages, readCatalogue } from './web/i18n.ts'
@@ -504,12 +505,17 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   'images/_usual': [{ usual: { from: 40, to: 70 } }, { usual: { from: 180, to: 300 } }],
   'images/_word': [{ word: 'high' }],
   'images/doubt': [{ question }],
+  ...suggestionSamples,
   'prompts/_prompt': [...savedPrompts, ourPrompt].map(prompt => ({ prompt })),
   'prompts/_saved': [{ id: 'a', name: '<b>' }],
   'prompts/index': [
-    { mine: [], subjects: [], deleted: null },
+    { mine: [], suggested: [], subjects: [], deleted: null },
     {
       mine: savedPrompts,
+      suggested: [
+        { id: 'a', kind: 'improve' as const, words: 'A <red> fox' },
+        { id: 'b', kind: 'describe' as const, words: '' },
+      ],
       subjects: [
         {
           subject: 'food',
@@ -533,6 +539,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       unfinished: [queued, running],
       dismissed: null,
       kept: keptDrafts,
+      undo: '/images?suggested=a&as=typed',
       putAway: null,
       examples: [],
     },
@@ -545,6 +552,7 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
       unfinished: [],
       dismissed: '2026-03-01T12:00:00.000001Z',
       kept: [],
+      undo: null,
       putAway: 'page-1',
       examples: ['lighthouse', 'fox'],
     },

@@ -25,7 +25,8 @@ export function start() {
   if (document.referrer && navigation?.type !== 'back_forward') typed = only(([, { leaving }]) => !leaving)
   // A page of settings that were asked for has those, and no words of before.
   const asked = new URLSearchParams(location.search)
-  if (['from', 'edit', 'example', 'remix', 'saved', 'idea', 'draft'].some(name => asked.has(name))) typed = {}
+  if (['from', 'edit', 'example', 'remix', 'saved', 'idea', 'suggested', 'draft'].some(name => asked.has(name)))
+    typed = {}
   putBack()
 
   document.addEventListener('input', onInput)

@@ -5,7 +5,7 @@ import { writeSnapshot } from './archive/keep.ts'
 import { pictureEnded } from './paint.ts'
 
 /** What conversations do about news. */
-export function chatNews(deps: Deps): Readers {
+export function chatNews(deps: Deps): Omit<Readers, 'suggestion-asked'> {
   return {
     'picture-ended': ({ userId, subject }) => pictureEnded(deps, userId, subject),
     'answer-ended': ({ userId, subject }, run) => followAnswer(deps, userId, subject, run),

@@ -19,6 +19,7 @@ import type { KeptDraftView } from './view.ts'
 /** What the composer is sent to. */
 const FORM_PATHS = new Set(['/images', '/images/draft', '/images/composer', '/images/key', '/images/references'])
 const Id = z.guid()
+const Suggested = z.object({ suggested: Id.optional().catch(undefined), as: z.string().optional().catch(undefined) })
 
 /** Forms that other rooms offer, by what an address names. */
 export interface Offers {
@@ -31,6 +32,8 @@ interface FirstForm {
   /** As `draftField` says it. */
   draft: string
   kept: KeptDraftView[]
+  /** The form as it was typed before a suggestion took its place. */
+  undo: string | null
 }
 
 /** What the form shows first: what an ended sign-in interrupted, settings asked for, or a draft; and the drafts that it is not. */
@@ -44,13 +47,13 @@ export async function firstForm(deps: Deps, offers: Offers, req: Request, res: R
   if (interrupted) return goingOn(readForm(interrupted), draftFieldOf(interrupted))
 
   const asked = await askedFor(deps, offers, req, res)
-  if (asked) return { values: asked, draft: draftField(null), kept: viewKept(drafts, asked) }
+  if (asked) return { values: asked, draft: draftField(null), kept: viewKept(drafts, asked), undo: undoOf(req.query) }
   const resumed = drafts.find(({ page, version }) => page === req.query.draft && version === null)
   if (resumed) return goingOn(readForm(resumed.form), draftField(null, resumed.page), resumed)
   const draft = readForm(newest?.form)
   if (typeof req.query.edit === 'string') {
     const values = await editForm(db, userId, req.query.edit, draft)
-    return { values, draft: draftField(null), kept: viewKept(drafts, values) }
+    return { values, draft: draftField(null), kept: viewKept(drafts, values), undo: null }
   }
   if (req.query.reference !== undefined) {
     const names = [req.query.reference].flat().slice(0, 16).map(String)
@@ -73,8 +76,15 @@ export async function firstForm(deps: Deps, offers: Offers, req: Request, res: R
         drafts.filter(each => each !== from),
         values,
       ),
+      undo: null,
     }
   }
+}
+
+/** The address of Create without the suggestion that its own address puts there. */
+function undoOf(query: unknown): string | null {
+  const { suggested, as } = Suggested.parse(query)
+  return suggested && as !== 'typed' ? `/images?suggested=${suggested}&as=typed` : null
 }
 
 /** The form of a job, an example, a prompt or an exhibit that the address names; null where it names none. */

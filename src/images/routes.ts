@@ -74,10 +74,11 @@ export function imageRoutes(deps: Deps, offers: Offers): Router {
     if (wantsFragment(req)) return sendFragments(res, renderView(pageOf(res), 'images/_older', { days, older }))
     await keepCurrent(deps, res)
     await letGo(res)
-    const { values, draft, kept } = await firstForm(deps, offers, req, res)
+    const { values, draft, kept, undo } = await firstForm(deps, offers, req, res)
     render(res, 'images/index', {
       composer: await composer(deps, readerOf(res), values, { draft, shaped: req.query.shaped === 'on' }),
       kept,
+      undo,
       putAway: putAwayBy(req.query.away),
       days,
       older,
@@ -190,6 +191,7 @@ export function imageRoutes(deps: Deps, offers: Offers): Router {
     render(res, 'images/index', {
       composer: form,
       kept: [],
+      undo: null,
       putAway: null,
       days,
       older: null,

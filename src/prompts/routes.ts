@@ -9,16 +9,21 @@ import { isVisible } from '../web/text.ts'
 import { deleteSaved, insertSaved, listSaved, renameSaved, type SavedPrompt } from './queries.ts'
 import { slotsOf } from './slots.ts'
 import { starters, subjects, wordsOf } from './starters.ts'
+import { listSuggestions } from './suggestion-queries.ts'
+import { suggestionRoutes } from './suggestion-routes.ts'
 import type { DeletedView, PromptView, SubjectView } from './view.ts'
 
 const MOST_SAVED = 200
 const LONGEST_NAME = 80
+const SUGGESTED_SHOWN = 12
 
 /** Prompts that a person keeps, and ours to start from. */
 export function promptRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
   router.use('/prompts', requireSignIn(deps, ['name', 'prompt']))
+
+  router.use(suggestionRoutes(deps))
 
   router.get('/prompts', (_req, res) => show(res, null))
 
@@ -48,8 +53,14 @@ export function promptRoutes(deps: Deps): Router {
   })
 
   async function show(res: Response, deleted: DeletedView | null): Promise<void> {
-    const saved = await listSaved(db, signedIn(res).userId)
-    render(res, 'prompts/index', { mine: saved.map(viewSaved), subjects: viewSubjects(res), deleted })
+    const { userId } = signedIn(res)
+    const [saved, suggested] = await Promise.all([listSaved(db, userId), listSuggestions(db, userId, SUGGESTED_SHOWN)])
+    render(res, 'prompts/index', {
+      mine: saved.map(viewSaved),
+      suggested: suggested.map(({ id, kind, form, text }) => ({ id, kind, words: text ?? readForm(form).prompt })),
+      subjects: viewSubjects(res),
+      deleted,
+    })
   }
 
   return router

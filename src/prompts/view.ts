@@ -14,6 +14,13 @@ export interface PromptView {
   references: number
 }
 
+/** A suggestion that was paid for. */
+export interface SuggestedView {
+  id: string
+  kind: 'improve' | 'describe'
+  words: string
+}
+
 export interface SubjectView {
   subject: string
   words: Key

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { Prices } from '../account/prices.ts'
 import type { Db } from '../db/db.ts'
+import { receiptKinds } from './queries.ts'
 
 /** Amounts are US dollars, in decimals as they are kept. */
 export const ReceiptCopy = z.object({
   id: z.string(),
-  kind: z.enum(['picture', 'answer', 'title']),
+  kind: z.enum(receiptKinds),
   /** Of the job or the answer that it is for. */
   subject: z.string(),
   model: z.string(),

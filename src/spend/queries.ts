@@ -7,11 +7,15 @@ import { Evidence } from './evidence.ts'
 // `numeric` arrives as text.
 const usd = z.coerce.number().nullable()
 
+/** What a call was for. */
+export const receiptKinds = ['picture', 'answer', 'title', 'improve', 'describe'] as const
+export type ReceiptKind = (typeof receiptKinds)[number]
+
 const Receipt = z.object({
   id: z.string(),
   userId: z.number(),
   signInId: z.string().nullable(),
-  kind: z.enum(['picture', 'answer', 'title']),
+  kind: z.enum(receiptKinds),
   subject: z.string(),
   keyId: z.number(),
   model: z.string(),
@@ -70,7 +74,7 @@ export type NewReceipt = Pick<Receipt, 'userId' | 'signInId' | 'subject' | 'keyI
   sshKey?: { id: string; name: string | null } | null
 }
 
-type Kind = Receipt['kind']
+type Kind = ReceiptKind
 
 const FIRST_LOOK_SECONDS = 1
 

@@ -59,6 +59,7 @@ export function viewReceipt(receipt: ReceiptCopy): ReceiptView {
 /** A title was made for a conversation, which is the subject itself. */
 function addressOf({ kind, subject, conversationId }: ReceiptCopy): string | null {
   if (kind === 'picture') return `/images/${subject}`
+  if (kind === 'improve' || kind === 'describe') return `/prompts/suggestions/${subject}`
   return conversationId && `/chat/${conversationId}`
 }
 

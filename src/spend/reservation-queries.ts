@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
+import type { ReceiptKind } from './queries.ts'
 
 // Rows of `reservations` come and go with the rows that they stand for, by triggers: nothing here writes them but the sweep.
 
@@ -24,14 +25,24 @@ export const isOpen = `amount is null and charged <> 'no' and (ended_at is null 
 const UNHEARD_OF = 0.1
 
 /** What an answer of this model may come to, in US dollars: as the dearest one of this person did in the last month. */
-export async function expectedOfAnswer(db: Db, userId: number, model: string): Promise<number> {
-  const { usd } = await db.one(
-    z.object({ usd: z.coerce.number().nullable() }),
-    `select max(amount) as usd from receipts
-     where user_id = $1 and called_at > now() - interval '30 days' and kind = 'answer' and model = $2`,
-    [userId, model],
+export function expectedOfAnswer(db: Db, userId: number, model: string): Promise<number> {
+  return expectedOf(db, userId, 'answer', model)
+}
+
+/** The same of whatever kind of words. */
+export async function expectedOf(db: Db, userId: number, kind: ReceiptKind, model: string): Promise<number> {
+  return (await mapDearest(db, userId, kind)).get(model) || UNHEARD_OF
+}
+
+/** By model: what the dearest call of this kind came to in the last month, in US dollars. */
+export async function mapDearest(db: Db, userId: number, kind: ReceiptKind): Promise<Map<string, number>> {
+  const rows = await db.many(
+    z.object({ model: z.string(), usd: z.coerce.number() }),
+    `select model, max(amount) as usd from receipts
+     where user_id = $1 and called_at > now() - interval '30 days' and kind = $2 and amount is not null group by model`,
+    [userId, kind],
   )
-  return usd || UNHEARD_OF
+  return new Map(rows.map(({ model, usd }) => [model, usd]))
 }
 
 /** Lets go of what no row stands for any more, as after a repair by hand. */

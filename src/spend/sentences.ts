@@ -2,6 +2,7 @@ import type { Charged, FailureReason } from '../gateway/errors.ts'
 import { hasWords, type Key, type Translate } from '../web/i18n.ts'
 import type { MoneyView } from './evidence.ts'
 import type { Judgement } from './judge.ts'
+import type { ReceiptKind } from './queries.ts'
 
 /** A call that did not end well. */
 export interface Ended {
@@ -31,7 +32,7 @@ export function sentencesOf({ of, state, reason, charged, silence }: Ended): { w
 }
 
 /** What is said of a receipt; of words, two of the judgements are worded otherwise. */
-export function wordOf(kind: 'picture' | 'answer' | 'title', verdict: Judgement['verdict']): Key {
+export function wordOf(kind: ReceiptKind, verdict: Judgement['verdict']): Key {
   const ofWords = `spend.judged.${verdict}_words`
   return kind !== 'picture' && hasWords(ofWords) ? ofWords : `spend.judged.${verdict}`
 }

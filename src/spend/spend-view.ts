@@ -1,6 +1,7 @@
 import type { Db } from '../db/db.ts'
 import type { Translate } from '../web/i18n.ts'
 import { addressOf, daysOf, type Grouping, groupings, type Period } from './period.ts'
+import type { ReceiptKind } from './queries.ts'
 import { type Group, listSums, listTitles, type Sums } from './sum-queries.ts'
 import type { SpendView, SumsView } from './view.ts'
 
@@ -72,7 +73,7 @@ function titlesOf(db: Db, userId: number, groups: readonly Group[]): Promise<Map
 }
 
 function nameOf(by: Grouping, { id, name }: Group, titles: Map<string, string | null> | null, t: Translate): string {
-  if (by === 'kind') return t(`spend.page.kinds.${name as 'picture' | 'answer' | 'title'}`)
+  if (by === 'kind') return t(`spend.page.kinds.${name as ReceiptKind}`)
   if (by === 'who') return id === null ? t('spend.page.me') : (name ?? t('spend.page.no_name'))
   if (by === 'key') return name ?? t('spend.page.no_key')
   if (by === 'conversation')

@@ -13,6 +13,7 @@ import { pictureCalls } from '../images/receipts.ts'
 import { startImageWorker } from '../images/worker.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
+import { promptNews } from '../prompts/news.ts'
 import { createSealer } from '../secrets/sealer.ts'
 import { startSettling } from '../spend/worker.ts'
 import { planStop } from '../stopping.ts'
@@ -126,6 +127,6 @@ await deps.storage.ready()
 await startImageWorker(deps)
 const steppedDeps = { ...deps, at }
 const worker = await startChatWorker(steppedDeps)
-await startNews(steppedDeps, chatNews(steppedDeps))
+await startNews(steppedDeps, { ...chatNews(steppedDeps), ...promptNews(steppedDeps) })
 startSettling(deps, [pictureCalls, answerCalls, titleCalls])
 log.info({ url: 'http://nowhere' }, 'ready')

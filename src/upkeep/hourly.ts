@@ -8,13 +8,14 @@ import * as images from '../images/upkeep.ts'
 import * as imports from '../imports/upkeep.ts'
 import * as library from '../library/upkeep.ts'
 import * as operators from '../operators/upkeep.ts'
+import * as prompts from '../prompts/upkeep.ts'
 import * as session from '../session/upkeep.ts'
 import * as spend from '../spend/upkeep.ts'
 import { deleteExpiredCounts } from '../web/rate-limit.ts'
 import type { Upkeep, UpkeepDeps } from '../work/upkeep.ts'
 
 // The library after those who name what it is to delete.
-const rooms = [session, operators, spend, exports, imports, gallery, images, chat, agents, library]
+const rooms = [session, operators, spend, exports, imports, gallery, images, prompts, chat, agents, library]
 const sealing = [session, account, images, chat, agents]
 const HOUR_MS = 3_600_000
 

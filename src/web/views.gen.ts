@@ -130,7 +130,7 @@ export interface Views {
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
   'images/doubt': { question: import('../images/view.ts').DoubtView }
-  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; history: import('../images/view.ts').HistoryView | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null; kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null; examples: readonly import('../images/examples.ts').ExampleName[] }
+  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; history: import('../images/view.ts').HistoryView | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null; kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null; undo: string | null; examples: readonly import('../images/examples.ts').ExampleName[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
@@ -171,7 +171,9 @@ export interface Views {
   'palette/index': { found: import('../palette/view.ts').FoundView }
   'prompts/_prompt': { prompt: import('../prompts/view.ts').PromptView }
   'prompts/_saved': { id: string; name: string }
-  'prompts/index': { mine: import('../prompts/view.ts').PromptView[]; subjects: import('../prompts/view.ts').SubjectView[]; deleted: import('../prompts/view.ts').DeletedView | null }
+  'prompts/_suggestion': { suggestion: import('../prompts/suggestion-view.ts').SuggestionView }
+  'prompts/index': { mine: import('../prompts/view.ts').PromptView[]; suggested: import('../prompts/view.ts').SuggestedView[]; subjects: import('../prompts/view.ts').SubjectView[]; deleted: import('../prompts/view.ts').DeletedView | null }
+  'prompts/suggestion': { suggestion: import('../prompts/suggestion-view.ts').SuggestionView }
   'session/code': { maskedEmail: string; error: string | null; next: string }
   'session/continue': { email: string; current: string | null }
   'session/login': { email: string; next: string; error: string | null; notice: string | null; captcha: import('../session/view.ts').Captcha; gatewayUrl: string; siteName: string }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { leases } from './leases.ts'
 
-export const topics = ['picture-ended', 'answer-ended', 'conversation-changed'] as const
+export const topics = ['picture-ended', 'answer-ended', 'conversation-changed', 'suggestion-asked'] as const
 export type Topic = (typeof topics)[number]
 
 const News = z.object({
@@ -16,8 +16,8 @@ const News = z.object({
 /** Something that has become true, claimed by the worker that acts on it. */
 export type News = z.output<typeof News>
 
-// What follows a picture or an answer may be another answer, or a title.
-const parks = { rows: `topic in ('picture-ended', 'answer-ended')`, sent: 'false', kind: 'news' }
+// What follows a picture or an answer may be another answer, or a title; a suggestion is paid for.
+const parks = { rows: `topic in ('picture-ended', 'answer-ended', 'suggestion-asked')`, sent: 'false', kind: 'news' }
 
 export const newsLeases = leases({ table: 'news', id: 'id', row: News, lock: 744_001, parks })
 

@@ -1,7 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { InputItem } from '../../gateway/client.ts'
 import { withoutThoughts } from '../../gateway/thinking-words.ts'
-import { preview } from '../../pixels/digest.ts'
+import { dataUrl } from '../../library/data-url.ts'
 import { type Branch, type NamedPicture, namePictures, type Turn } from '../branch.ts'
 import type { Reply } from '../reply-queries.ts'
 import { replaceDrawn, withoutLetters } from './drawn.ts'
@@ -15,10 +15,8 @@ interface Budget {
 
 const usualBudget: Budget = { tokens: 90_000, pictures: 8 }
 const PICTURE_TOKENS = 1_200
-const LONGEST_EDGE = 1_536
 /** From here on Unicode has the scripts of East Asia, and the halves of what is beyond 16 bits. */
 const FIRST_WIDE = 0x2e80
-const SENT_AS_IT_IS_BYTES = 700_000
 
 export interface History {
   input: InputItem[]
@@ -43,7 +41,7 @@ export async function tellHistory(
   const pictures = named.filter(picture => told.has(picture.messageId)).slice(-budget.pictures)
   const urls = new Map<string, string>()
   for (const { token } of pictures) {
-    const url = urls.has(token) ? null : await dataUrl(deps, branch, token)
+    const url = urls.has(token) ? null : await dataUrl(deps, branch.files.get(token) ?? { token })
     if (url) urls.set(token, url)
   }
   const shown = pictures.filter(picture => urls.has(picture.token))
@@ -151,20 +149,5 @@ function isJson(text: string): boolean {
     return JSON.parse(text) !== undefined
   } catch {
     return false
-  }
-}
-
-/** As small as the model can use; null when the bytes are gone. */
-async function dataUrl(deps: Pick<Deps, 'storage' | 'log'>, { files }: Branch, token: string): Promise<string | null> {
-  try {
-    const bytes = await deps.storage.read(token)
-    if (!bytes) return null
-    const file = files.get(token)
-    const fits = file && Math.max(file.width, file.height) <= LONGEST_EDGE && bytes.length <= SENT_AS_IT_IS_BYTES
-    if (fits) return `data:image/${file.format};base64,${bytes.toString('base64')}`
-    return `data:image/webp;base64,${(await preview(bytes, LONGEST_EDGE)).toString('base64')}`
-  } catch (error) {
-    deps.log.warn({ err: error, token: token.slice(0, 6) }, 'a picture could not be shown to the model')
-    return null
   }
 }
