@@ -10,6 +10,11 @@ import { Refusal } from '../web/errors.ts'
 // A photograph of 40 megapixels takes some 300 MB and two seconds.
 const oneAtATime = pLimit(1)
 
+interface Drawn {
+  bytes: Buffer
+  derived: Derived
+}
+
 /**
  * Makes another picture of `source` by arithmetic and files it beside it: the original stays as it is, nothing is paid, and it
  * says how it was made. Asked again, it is the same picture again. Answers its id. Throws `Refusal` 404 where the bytes are gone,
@@ -18,13 +23,12 @@ const oneAtATime = pLimit(1)
 export function keepDerived(
   deps: Pick<Deps, 'db' | 'storage' | 'log' | 'config'>,
   source: Picture,
-  derived: Derived,
-  draw: (original: Buffer) => Promise<Buffer>,
+  draw: (original: Buffer) => Promise<Drawn>,
 ): Promise<string> {
   const { userId } = source
   return oneAtATime(async () => {
     await refuseWhenFull(deps, userId)
-    const bytes = await drawn(await readOriginal(deps, source), draw)
+    const { bytes, derived } = await drawn(await readOriginal(deps, source), draw)
     const { id } = await storeNamed(
       deps,
       token => storePicture(deps, token, bytes),

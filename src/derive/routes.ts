@@ -8,10 +8,12 @@ import { parseId } from '../web/parse.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
 import { pageOf, render } from '../web/render.ts'
 import { word } from '../web/words.ts'
+import { offerEdit } from './ask.ts'
 import { cropOf, readCrop, wholeOf } from './crop.ts'
+import { backgroundOf, cutOutLimits, keepCutOut, readCutOut, viewBackground } from './cut-out.ts'
 import { keepDerived } from './keep.ts'
 import { sheetRoutes } from './sheet-routes.ts'
-import type { SourceView } from './view.ts'
+import type { CutOutForm, SourceView } from './view.ts'
 
 /** Other pictures made of one's own, by arithmetic: nothing is paid, and the original stays. */
 export function deriveRoutes(deps: Deps): Router {
@@ -36,9 +38,45 @@ export function deriveRoutes(deps: Deps): Router {
       return render(res.status(422), 'derive/crop', { source: viewSource(picture), values, sentence })
     }
     await derives.consume(String(picture.userId))
-    const id = await keepDerived(deps, picture, crop, original => cutAndTurned(original, crop))
+    const id = await keepDerived(deps, picture, async original => ({
+      bytes: await cutAndTurned(original, crop),
+      derived: crop,
+    }))
     res.redirect(303, `/library/${id}`)
   })
+
+  router.get('/derive/:id/cut-out', async (req, res) => {
+    const picture = await mySource(req, res)
+    await showCutOut(res, picture, readCutOut({}), null)
+  })
+
+  router.post('/derive/:id/cut-out', async (req, res) => {
+    const picture = await mySource(req, res)
+    const values = readCutOut(req.body)
+    await derives.consume(String(picture.userId))
+    const id = await keepCutOut(deps, picture, values)
+    if (id) return res.redirect(303, `/library/${id}`)
+    await showCutOut(res.status(422), picture, values, pageOf(res).t('derive.cut_out.numbers', cutOutLimits))
+  })
+
+  /** Nothing is paid here: the edit stands in the form of Create, with its price. */
+  router.post('/derive/:id/cut-out/ask', async (req, res) => {
+    const picture = await mySource(req, res)
+    const { unlike } = await backgroundOf(deps, picture)
+    const prompt = pageOf(res).t('derive.cut_out.prompt', { color: unlike })
+    await offerEdit(deps, picture.userId, { prompt, references: [picture.token], mask: '', size: picture })
+    res.redirect(303, '/images')
+  })
+
+  async function showCutOut(
+    res: Response,
+    picture: Picture,
+    values: CutOutForm,
+    sentence: string | null,
+  ): Promise<void> {
+    const background = await viewBackground(deps, picture)
+    render(res, 'derive/cut-out', { source: viewSource(picture), background, values, limits: cutOutLimits, sentence })
+  }
 
   /** Of a picture that came and can be shown; what is in the trash is restored first. */
   async function mySource(req: Request, res: Response): Promise<Picture> {

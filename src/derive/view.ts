@@ -25,3 +25,21 @@ export interface SheetForm {
   order: 'oldest' | 'newest'
   captions: boolean
 }
+
+/** As typed. */
+export interface CutOutForm {
+  tolerance: string
+  feather: string
+  holes: boolean
+}
+
+/** What a picture stands before. */
+export interface CutOutView {
+  /** `#rrggbb`. */
+  color: string
+  /** Of the border that has it. */
+  percent: number
+  verdict: 'flat' | 'uneven' | 'none'
+  /** `#rrggbb`: what an even background would be asked for in. */
+  key: string
+}

@@ -7,5 +7,15 @@ const area = { x: pixels, y: pixels, width: pixels, height: pixels }
 export const Derived = z.discriminatedUnion('did', [
   /** The area, then turned clockwise by so many degrees, then mirrored left to right. */
   z.object({ did: z.literal('crop'), ...area, turn: z.literal([0, 90, 180, 270]), mirror: z.boolean() }),
+  /** The background, of the colour of the border, is transparent; `flat`: 0 to 1, how much of the border was that colour. */
+  z.object({
+    did: z.literal('cut_out'),
+    color: z.string(),
+    flat: z.number(),
+    verdict: z.enum(['flat', 'uneven', 'none']),
+    tolerance: z.number(),
+    feather: z.number(),
+    holes: z.boolean(),
+  }),
 ])
 export type Derived = z.output<typeof Derived>

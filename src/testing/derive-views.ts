@@ -15,6 +15,13 @@ const crop: CropForm = { x: '0', y: '0', width: '1536', height: '1024', ratio: '
 
 /** What the templates of the tools are rendered with in tests. */
 export const deriveSamples: { [K in DeriveViews]: Views[K][] } = {
+  'derive/cut-out': (['flat', 'uneven', 'none'] as const).map(verdict => ({
+    source,
+    background: { color: '#00ff00', percent: 98, verdict, key: '#ff00ff' },
+    values: { tolerance: verdict === 'none' ? '"<b>' : '12', feather: '2', holes: verdict === 'flat' },
+    limits: { tolerance: 60, feather: 8 },
+    sentence: verdict === 'none' ? 'Numbers.' : null,
+  })),
   'derive/sheet': [
     { ids: ['a', 'b'], most: { pdf: 300, png: 60 }, back: '/library?tag=a&q=b', hasLetters: true },
     { ids: Array.from({ length: 61 }, () => 'a'), most: { pdf: 300, png: 60 }, back: '/library', hasLetters: false },

@@ -151,6 +151,15 @@ export const noDetails: DetailsView = {
 const derivations: Derived[] = [
   { did: 'crop', x: 10, y: 20, width: 300, height: 400, turn: 90, mirror: true },
   { did: 'crop', x: 0, y: 0, width: 300, height: 400, turn: 0, mirror: false },
+  ...(['flat', 'uneven', 'none'] as const).map(verdict => ({
+    did: 'cut_out' as const,
+    color: '#00ff00',
+    flat: 0.98,
+    verdict,
+    tolerance: 12,
+    feather: 2,
+    holes: false,
+  })),
 ]
 
 /** What the templates of lists and folders are rendered with in tests. */

@@ -74,6 +74,7 @@ export interface Views {
   'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
   'derive/crop': { source: import('../derive/view.ts').SourceView; values: import('../derive/view.ts').CropForm; sentence: string | null }
+  'derive/cut-out': { source: import('../derive/view.ts').SourceView; background: import('../derive/view.ts').CutOutView; values: import('../derive/view.ts').CutOutForm; limits: { tolerance: number; feather: number }; sentence: string | null }
   'derive/sheet': { ids: string[]; most: { pdf: number; png: number }; back: string; hasLetters: boolean }
   error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'exports/_list': { exports: import('../exports/view.ts').ExportView[] }
