@@ -3,8 +3,7 @@ import type { Deps } from '../deps.ts'
 import { findDraft, upsertDraft } from '../images/draft-queries.ts'
 import { readForm, withSize } from '../images/prompt.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
-import type { Dimensions } from '../models/sizes.ts'
-import { refuseSize } from '../models/sizes.ts'
+import { type Dimensions, largestLike, refuseSize } from '../models/sizes.ts'
 
 interface Edit {
   prompt: string
@@ -27,8 +26,14 @@ export async function offerEdit({ db }: Pick<Deps, 'db'>, userId: number, edit: 
   await upsertDraft(db, userId, withSize(values, legalSize(values.model, size)), { page: randomUUID(), follows: null })
 }
 
-/** `1536x1024`: this size, or the nearest that the model makes. */
-export function legalSize(model: string, { width, height }: Dimensions): string {
-  const size = `${width}x${height}`
-  return refuseSize(findCapability(model) ?? defaultModel, size)?.nearest ?? size
+/** `1536x1024`: this size, or one that the model makes in its proportions: about as large, as far as that goes. */
+export function legalSize(modelId: string, wanted: Dimensions): string {
+  const model = findCapability(modelId) ?? defaultModel
+  const { width, height } = wanted
+  const refused = refuseSize(model, `${width}x${height}`)
+  if (!refused) return `${width}x${height}`
+  const limits = model.freeSize
+  const grown = limits ? Math.max(1, Math.sqrt(limits.minPixels / (width * height))) : 1
+  const like = limits && largestLike(limits, wanted, Math.max(width, height) * grown + limits.multipleOf)
+  return like ? `${like.width}x${like.height}` : refused.nearest
 }

@@ -114,3 +114,30 @@ test('the difference of two pictures is black where they are the same, brighter 
   assert.equal(await page.isVisible('#compare-difference'), false)
   assert.deepEqual(complaints, [])
 })
+
+test('a canvas is made larger by its edges, and the picture moved on it, by pointer and by keys', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const { a } = await bring(app, person, { a: await halves() })
+  const { page, complaints } = await open(person, `/derive/${a!.id}/extend`)
+  const canvas = page.locator('#extend-canvas')
+  const sides = ['left', 'top', 'right', 'bottom']
+  const box = (await canvas.boundingBox())!
+  assert.ok(Math.abs(box.width - 400) <= 2, 'at its own size')
+  await page.mouse.move(box.x + box.width, box.y + box.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width + 80, box.y, { steps: 3 })
+  await page.mouse.up()
+  assert.deepEqual(await fieldsOf(page, sides), ['0', '0', '80', '0'])
+  await canvas.press('ArrowRight')
+  await canvas.press('Control+ArrowDown')
+  assert.deepEqual(await fieldsOf(page, sides), ['16', '0', '64', '16'])
+  await page.selectOption('[name="ratio"]', '1:1')
+  const added = (await fieldsOf(page, sides)).map(Number)
+  assert.equal(400 + added[0]! + added[2]!, 200 + added[1]! + added[3]!)
+  await page.click('button.primary')
+  await page.waitForURL('**/images')
+  await page.waitForSelector('#mask [name="mask"]:not([value=""])', { state: 'attached' })
+  assert.deepEqual(complaints, [])
+})

@@ -1,6 +1,8 @@
 import { type Request, type Response, Router } from 'express'
 import type { Deps } from '../deps.ts'
+import { keepMaskAround } from '../images/masks.ts'
 import { findPicture, hasArrived, type Picture } from '../library/queries.ts'
+import { placed } from '../pixels/place.ts'
 import { cutAndTurned } from '../pixels/turn.ts'
 import { requireSignIn, signedIn } from '../session/guard.ts'
 import { Refusal } from '../web/errors.ts'
@@ -11,6 +13,7 @@ import { word } from '../web/words.ts'
 import { offerEdit } from './ask.ts'
 import { cropOf, readCrop, wholeOf } from './crop.ts'
 import { backgroundOf, cutOutLimits, keepCutOut, readCutOut, viewBackground } from './cut-out.ts'
+import { canvasFor, readExtend } from './extend.ts'
 import { keepDerived } from './keep.ts'
 import { sheetRoutes } from './sheet-routes.ts'
 import type { CutOutForm, SourceView } from './view.ts'
@@ -77,6 +80,34 @@ export function deriveRoutes(deps: Deps): Router {
     const background = await viewBackground(deps, picture)
     render(res, 'derive/cut-out', { source: viewSource(picture), background, values, limits: cutOutLimits, sentence })
   }
+
+  router.get('/derive/:id/extend', async (req, res) => {
+    const picture = await mySource(req, res)
+    render(res, 'derive/extend', { source: viewSource(picture), values: readExtend({}), sentence: null })
+  })
+
+  /** Nothing is paid here, either. */
+  router.post('/derive/:id/extend', async (req, res) => {
+    const picture = await mySource(req, res)
+    const values = readExtend(req.body)
+    const canvas = canvasFor(values, picture)
+    if ('fault' in canvas) {
+      const sentence = word(pageOf(res).t, canvas.fault)
+      return render(res.status(422), 'derive/extend', { source: viewSource(picture), values, sentence })
+    }
+    await derives.consume(String(picture.userId))
+    const { size, at } = canvas
+    const id = await keepDerived(deps, picture, async original => ({
+      bytes: await placed(original, size, at, picture.color),
+      derived: { did: 'extend', ...at, canvas: size },
+    }))
+    const made = await findPicture(db, picture.userId, id)
+    if (!made) throw new Refusal(404, 'errors.not_found')
+    const mask = await keepMaskAround(deps, picture.userId, size, at)
+    const prompt = pageOf(res).t('derive.extend.prompt', { prompt: picture.prompt }).trim()
+    await offerEdit(deps, picture.userId, { prompt, references: [made.token], mask, size })
+    res.redirect(303, '/images')
+  })
 
   /** Of a picture that came and can be shown; what is in the trash is restored first. */
   async function mySource(req: Request, res: Response): Promise<Picture> {

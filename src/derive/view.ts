@@ -43,3 +43,12 @@ export interface CutOutView {
   /** `#rrggbb`: what an even background would be asked for in. */
   key: string
 }
+
+/** Pixels of the picture that are added on each side, as typed. */
+export interface ExtendForm {
+  left: string
+  top: string
+  right: string
+  bottom: string
+  ratio: CropForm['ratio']
+}

@@ -3,7 +3,7 @@ import type { StoredFile } from '../library/file-queries.ts'
 import { refuseWhenFull } from '../library/storage-limit.ts'
 import { defaultModel, findCapability } from '../models/image-models.ts'
 import { type Dimensions, dimensionsOf, refuseSize } from '../models/sizes.ts'
-import { cleanMask, isSameShape, type Rectangle, rectangleMask } from '../pixels/mask.ts'
+import { cleanMask, isSameShape, maskAround, type Rectangle, rectangleMask } from '../pixels/mask.ts'
 import type { Upload } from '../web/uploads.ts'
 import { type Sentence, say } from '../web/words.ts'
 import { findMask, insertMask } from './mask-queries.ts'
@@ -46,6 +46,17 @@ export async function keepMask(
   if (!area) return wrong('rectangle')
   const bytes = await rectangleMask({ width, height }, area, fits ? base.bytes : null)
   return { id: await insertMask(deps.db, userId, { width, height, bytes }) }
+}
+
+/** Keeps a mask over a picture of this size by which all may change but `kept`; its id. Throws `Refusal` 409 where there is no room. */
+export async function keepMaskAround(
+  deps: Pick<Deps, 'db' | 'config'>,
+  userId: number,
+  size: Dimensions,
+  kept: Rectangle,
+): Promise<string> {
+  await refuseWhenFull(deps, userId)
+  return insertMask(deps.db, userId, { ...size, bytes: await maskAround(size, kept) })
 }
 
 /**

@@ -7,6 +7,8 @@ const area = { x: pixels, y: pixels, width: pixels, height: pixels }
 export const Derived = z.discriminatedUnion('did', [
   /** The area, then turned clockwise by so many degrees, then mirrored left to right. */
   z.object({ did: z.literal('crop'), ...area, turn: z.literal([0, 90, 180, 270]), mirror: z.boolean() }),
+  /** Drawn as large as the area on a canvas of that size, to be extended by a model. */
+  z.object({ did: z.literal('extend'), ...area, canvas: z.object({ width: pixels, height: pixels }) }),
   /** The background, of the colour of the border, is transparent; `flat`: 0 to 1, how much of the border was that colour. */
   z.object({
     did: z.literal('cut_out'),
@@ -19,3 +21,8 @@ export const Derived = z.discriminatedUnion('did', [
   }),
 ])
 export type Derived = z.output<typeof Derived>
+
+/** Whether it is of use only to start an edit from. */
+export function isForModel({ did }: Derived): boolean {
+  return did === 'extend'
+}

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import { Asked } from '../models/asked.ts'
-import { Derived } from './derived.ts'
+import { Derived, isForModel } from './derived.ts'
 import { StoredFile } from './file-queries.ts'
 
 /** What the gateway says that it made, as far as it says so. */
@@ -137,9 +137,10 @@ export async function restoreComposed(db: Db, result: Picture): Promise<string |
 
 /**
  * Files what was made of `source` by arithmetic, beside it: with its prompt, folder and tags. The same again is the picture there is,
- * out of the trash. In a transaction that lets nobody else file for this person meanwhile.
+ * out of the trash. What is made for a model to start from is among the uploads. In a transaction that lets nobody else file for this person meanwhile.
  */
 export async function upsertDerived(tx: Db, source: Picture, token: string, derived: Derived): Promise<string> {
+  const origin = isForModel(derived) ? 'uploaded' : 'composed'
   const { id } = await tx.one(
     z.object({ id: z.string() }),
     `with known as (
@@ -148,10 +149,10 @@ export async function upsertDerived(tx: Db, source: Picture, token: string, deri
      added as (
        insert into pictures (user_id, token, origin, model, prompt, requested_size, quality, source_tokens, derived, folder_id, tags,
          width, height, bytes, is_copy)
-       select $1, $2, 'composed', '', prompt, '', '', array[$5], $4, folder_id, tags, f.width, f.height, f.bytes, ${hasOlder('composed')}
+       select $1, $2, $6, '', prompt, '', '', array[$5], $4, folder_id, tags, f.width, f.height, f.bytes, ${hasOlder(origin)}
        from pictures p, files f where p.id = $3 and f.token = $2 and not exists (select from known) returning id)
      select id from known union all select id from added limit 1`,
-    [source.userId, token, source.id, derived, source.token],
+    [source.userId, token, source.id, derived, source.token, origin],
   )
   return id
 }

@@ -59,6 +59,17 @@ export async function rectangleMask(size: Dimensions, area: Rectangle, base: Buf
   })
 }
 
+/** A mask that lets everything change but the rectangle. */
+export async function maskAround(size: Dimensions, kept: Rectangle): Promise<Buffer> {
+  return onPixels(sharp => {
+    const alpha = Buffer.alloc(size.width * size.height)
+    for (let y = kept.y; y < kept.y + kept.height; y++) {
+      alpha.fill(255, y * size.width + kept.x, y * size.width + kept.x + kept.width)
+    }
+    return blackWith(sharp, alpha, size)
+  })
+}
+
 const COMPARED_EDGE = 1024
 const MARGIN = 0.005
 const NOISE = 16

@@ -22,6 +22,10 @@ export const deriveSamples: { [K in DeriveViews]: Views[K][] } = {
     limits: { tolerance: 60, feather: 8 },
     sentence: verdict === 'none' ? 'Numbers.' : null,
   })),
+  'derive/extend': [
+    { source, values: { left: '', top: '', right: '', bottom: '', ratio: 'free' }, sentence: null },
+    { source, values: { left: '"<b>', top: '1', right: '', bottom: '', ratio: '1:1' }, sentence: 'Numbers.' },
+  ],
   'derive/sheet': [
     { ids: ['a', 'b'], most: { pdf: 300, png: 60 }, back: '/library?tag=a&q=b', hasLetters: true },
     { ids: Array.from({ length: 61 }, () => 'a'), most: { pdf: 300, png: 60 }, back: '/library', hasLetters: false },

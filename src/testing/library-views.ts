@@ -151,6 +151,7 @@ export const noDetails: DetailsView = {
 const derivations: Derived[] = [
   { did: 'crop', x: 10, y: 20, width: 300, height: 400, turn: 90, mirror: true },
   { did: 'crop', x: 0, y: 0, width: 300, height: 400, turn: 0, mirror: false },
+  { did: 'extend', x: 10, y: 20, width: 300, height: 400, canvas: { width: 1024, height: 1024 } },
   ...(['flat', 'uneven', 'none'] as const).map(verdict => ({
     did: 'cut_out' as const,
     color: '#00ff00',
