@@ -7,6 +7,8 @@ import type { SpendView, SumsView } from './view.ts'
 
 const shownRanges = ['today', 'week', 'month'] as const
 
+const MOST_ROWS = 50
+
 type Sight = Omit<SpendView, 'elsewhere' | 'otherZone'>
 
 /** What a person spent in these days, grouped, and day by day. */
@@ -21,7 +23,10 @@ export async function viewSpend(
   const [groups, byDay] = await Promise.all([grouped, by === 'day' ? grouped : listSums(db, userId, period, 'day')])
   const all = groups.find(({ isAll }) => isAll)
   const named = groups.filter(({ isAll }) => !isAll)
-  const names = by === 'conversation' ? await titlesOf(db, userId, named) : null
+  // The dearest come first; of hundreds the others are one line.
+  const shown = by === 'day' ? named : named.slice(0, MOST_ROWS)
+  const others = named.slice(shown.length)
+  const names = by === 'conversation' ? await titlesOf(db, userId, shown) : null
   return {
     range: period.range,
     by,
@@ -34,14 +39,30 @@ export async function viewSpend(
     from: period.from,
     until: period.until,
     zone: period.zone,
-    rows: named.map(group => ({
-      ...viewSums(group),
-      name: nameOf(by, group, names, t),
-      url: urlOf(by, group, period),
-    })),
+    rows: [
+      ...shown.map(group => ({
+        ...viewSums(group),
+        name: nameOf(by, group, names, t),
+        url: urlOf(by, group, period),
+      })),
+      ...(others.length > 0
+        ? [{ ...sumOf(others.map(viewSums)), name: t('spend.page.others', { count: others.length }), url: null }]
+        : []),
+    ],
     total: all ? viewSums(all) : null,
     days: chartOf(period, byDay),
     files: { csv: addressOf(period, '/spend/receipts.csv'), json: addressOf(period, '/spend/receipts.json') },
+  }
+}
+
+function sumOf(all: readonly SumsView[]): SumsView {
+  const add = (one: (each: SumsView) => number) => all.reduce((sum, each) => sum + one(each), 0)
+  return {
+    calls: add(({ calls }) => calls),
+    usd: add(({ usd }) => usd),
+    guessed: { usd: add(({ guessed }) => guessed.usd), paid: add(({ guessed }) => guessed.paid) },
+    unsettled: { calls: add(({ unsettled }) => unsettled.calls), usd: add(({ unsettled }) => unsettled.usd) },
+    unknown: { calls: add(({ unknown }) => unknown.calls), usd: add(({ unknown }) => unknown.usd) },
   }
 }
 

@@ -165,6 +165,21 @@ test('sums are by day, key, model, kind, who asked and conversation, and exact',
   assert.equal(kept.usd, '1.0000000010')
 })
 
+test('of more than fifty the dearest stand for themselves, and the others in one line; days all do', async () => {
+  const person = await alice(app)
+  await setZone(person, 'UTC')
+  const dayOf = (i: number) => new Date(Date.UTC(2026, 0, 1 + i)).toISOString()
+  await feed(
+    person,
+    Array.from({ length: 53 }, (_, i) => ({ at: dayOf(i), model: `model-${i}`, usd: `${(i + 1) / 100}` })),
+  )
+  const days = 'range=days&from=2026-01-01&until=2026-03-31'
+  const rows = await rowsOn(person, `${days}&by=model`)
+  assert.deepEqual([rows.length, rows[0], rows.at(-1)], [51, ['model-52', '$0.53'], ['3 others', '$0.06']])
+  assert.equal((await rowsOn(person, `${days}&by=day`)).length, 53)
+  assert.equal(await totalOn(person, days), '$14.31')
+})
+
 test('what is not settled, and what nobody knows, stand apart and are never nothing', async () => {
   const person = await alice(app)
   await setZone(person, 'UTC')
