@@ -55,7 +55,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   },
   prompts: {
     on: ['session', 'account', 'spend', 'library', 'images', 'chat'],
-    offers: 'mine news suggest upkeep',
+    offers: 'mine news queries suggest upkeep',
   },
   departures: {
     on: ['session', 'operators', 'spend', 'library', 'exports', 'imports', 'images', 'gallery', 'chat', 'agents'],
@@ -78,7 +78,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
     on: ['session', 'account', 'spend', 'library', 'images'],
     offers: 'leave mine proof queries ssh-key upkeep',
   },
-  palette: { on: ['session', 'account', 'library', 'images', 'chat'], offers: '' },
+  palette: { on: ['session', 'account', 'library', 'images', 'prompts', 'chat'], offers: '' },
   upkeep: {
     on: [
       'session',

@@ -1,3 +1,5 @@
+import { ofPicture } from './picture-keys.js'
+
 /** Between the keys of a command of several, milliseconds. */
 const PAUSE = 1500
 
@@ -79,6 +81,7 @@ const acts = {
 }
 
 const ofThePage = {
+  ...ofPicture,
   ArrowLeft: () => press('a[rel="prev"]'),
   ArrowRight: () => press('a[rel="next"]'),
   f: () => press('.picture-page [name="favourite"]'),

@@ -1,5 +1,6 @@
 import { isWriting } from './keyboard.js'
 import { start as startZoom } from './lightbox-zoom.js'
+import { useAsReference } from './picture-keys.js'
 
 /** Shown beside each other, on either side of the one that is open. */
 const STRIP = 12
@@ -80,6 +81,7 @@ const keys = {
   ArrowRight: 'next',
   i: 'facts',
   f: 'favourite',
+  r: 'reference',
   Delete: 'delete',
   z: 'undo',
   '+': 'closer',
@@ -103,6 +105,7 @@ const acts = {
     dialog.querySelector('[data-act="facts"]').setAttribute('aria-pressed', String(!facts.hidden))
     loadFacts()
   },
+  reference: () => useAsReference(current),
   favourite() {
     const star = dialog.querySelector('[data-act="favourite"]')
     const isOn = star.getAttribute('aria-pressed') !== 'true'

@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { bring } from '../testing/brought.ts'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
+import { ask, jobEnd } from '../testing/jobs.ts'
 import { alice, type Person } from '../testing/people.ts'
 import { type TestApp, testApp } from '../testing/server.ts'
 
@@ -139,5 +140,51 @@ test('a canvas is made larger by its edges, and the picture moved on it, by poin
   await page.click('button.primary')
   await page.waitForURL('**/images')
   await page.waitForSelector('#mask [name="mask"]:not([value=""])', { state: 'attached' })
+  assert.deepEqual(complaints, [])
+})
+
+test('a picture that is focused or pointed at opens large by o and becomes a reference by r, wherever it is', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const { a } = await bring(app, person, { a: await halves() })
+  const job = await ask(person, 'a pier to look at')
+  await jobEnd(app.db, job)
+  const { page, complaints } = await open(person, '/library')
+  const isOpen = '#lightbox[open]'
+  await page.focus(`a[data-picture="${a!.id}"]`)
+  await page.keyboard.press('o')
+  await page.waitForSelector(isOpen)
+  await page.keyboard.press('Escape')
+  await page.waitForSelector(isOpen, { state: 'hidden' })
+  await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur())
+  await page.hover(`#picture-${a!.id} .media`)
+  await page.keyboard.press('r')
+  await page.waitForURL('**/images?reference=*')
+  await page.waitForSelector(`#reference-list [data-token="${a!.token}"]`)
+
+  // In Create, and on a job's page, out of what is open, too; not while typing.
+  const made = page.locator('#today a[data-picture]').first()
+  await page.fill('#prompt', '')
+  await page.locator('#prompt').press('r')
+  assert.equal(await page.inputValue('#prompt'), 'r')
+  await made.focus()
+  await page.keyboard.press('o')
+  await page.waitForSelector(isOpen)
+  await page.keyboard.press('r')
+  await page.waitForFunction(() => document.querySelectorAll('#reference-list [data-token]').length === 2)
+  await page.goto(`/images/${job}`)
+  await page.hover('a[data-picture]')
+  await page.keyboard.press('o')
+  await page.waitForSelector(isOpen)
+  await page.goto(`/library/${a!.id}`)
+  await page.keyboard.press('r')
+  await page.waitForURL('**/images?reference=*')
+  const rows = await page.$$eval('#keyboard .keys > div', all => all.map(row => row.textContent ?? ''))
+  for (const key of ['o', 'r'])
+    assert.ok(
+      rows.some(row => row.trim().startsWith(`${key} `)),
+      key,
+    )
   assert.deepEqual(complaints, [])
 })

@@ -60,6 +60,22 @@ test('the pages are found by their names in the language of the reader', async (
   assert.deepEqual(await pagesFor('回收站'), ['/library/trash'])
 })
 
+test('prompts that are kept are found by name and words, and open as what they are', async () => {
+  const person = await alice(app)
+  const keep = async (name: string, prompt: string) =>
+    (await person.post('/prompts', { name, prompt })).location.split('-').slice(1).join('-')
+  const plain = await keep('Dusk', 'a quiet 港口')
+  const open = await keep('Street', 'a {color} tram')
+  const found = async (who: Person, q: string) =>
+    (await who.get(`/palette?${new URLSearchParams({ q })}`)).html
+      .querySelectorAll('#palette-found a[href*="saved"]')
+      .map(link => link.getAttribute('href'))
+  assert.deepEqual(await found(person, 'dusk 港口'), [`/images?saved=${plain}`])
+  assert.deepEqual(await found(person, 'TRAM'), [`/prompts#saved-${open}`])
+  assert.deepEqual(await found(person, 'tram dusk'), [])
+  assert.deepEqual(await found(await charlie(app), 'tram'), [])
+})
+
 test('another key is chosen there, and the page behind stays the place to be', async () => {
   const person = await signedIn(app, 'several@example.com')
   const found = await person.get('/palette/found?back=/chat')

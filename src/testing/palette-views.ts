@@ -11,6 +11,7 @@ export function paletteSamples(): { [K in PaletteViews]: Views[K][] } {
     conversations: [],
     pictures: [],
     prompts: [],
+    saved: [],
     keys: [],
     back: '/chat?a="b',
   }
@@ -19,6 +20,10 @@ export function paletteSamples(): { [K in PaletteViews]: Views[K][] } {
     conversations: [{ id: 'c1', title: '<i>Harbours</i>', at }],
     pictures: [{ id: 'p1', thumbUrl: '/files/t1/thumb', prompt: '<b>a pier', at }],
     prompts: [{ jobId: 'j1', prompt: '"a pier" <at night>' }],
+    saved: [
+      { name: '<b>', prompt: '"a pier"', url: '/images?saved=a' },
+      { name: '', prompt: 'a {red} pier', url: '/prompts#saved-a' },
+    ],
     keys: [{ id: 7, name: '<k>', group: null }],
     back: '/images',
   }
