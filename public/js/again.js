@@ -1,9 +1,12 @@
+import { lastingMemory } from './memory.js'
 import { ask, toast } from './toast.js'
 
 const MOST = 5
 
 /** The page is about to be left, unless somebody thinks better of it, or it was only a download. */
 let isLeaving = false
+/** Loaded before it is wanted: then there may be no network. */
+let unsent = null
 
 /**
  * What was not taken because too much is asked at once is sent again by itself, as it was: its submission makes it the
@@ -16,11 +19,34 @@ export function start() {
       isLeaving = false
     }, 1000)
   })
+  addEventListener('load', () => {
+    const { person } = document.documentElement.dataset
+    const isWanted =
+      document.getElementById('composer') || Object.keys(lastingMemory).some(name => name.startsWith('unsent '))
+    if (person && isWanted) unsent = loadUnsent()
+  })
   document.addEventListener('htmx:config:request', event => {
     const { ctx } = event.detail
     const { body } = ctx.request
-    ctx.fetch = body?.has?.('submission') ? fetchAgain : fetchOnce
+    const press = ctx.sourceElement?.id === 'composer' ? fetchOrKeep : fetchAgain
+    ctx.fetch = body?.has?.('submission') ? press : fetchOnce
   })
+}
+
+async function loadUnsent() {
+  const module = await import('./unsent.js')
+  module.start()
+  return module
+}
+
+/** A press for pictures that nobody is there for waits until somebody is: see `unsent.js`. */
+async function fetchOrKeep(address, request) {
+  try {
+    return await fetchAgain(address, request)
+  } catch (error) {
+    if (!(error instanceof TypeError) || !(await unsent)?.keepUnsent(request.body)) throw error
+    throw new DOMException('kept', 'AbortError')
+  }
 }
 
 /** Throws an `AbortError` where Firefox, which ends what is under way before it goes elsewhere, speaks of the network. */

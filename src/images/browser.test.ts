@@ -178,6 +178,70 @@ test('nothing moves while a page comes, however slowly: neither Create, nor Chat
   }
 })
 
+test('a press without a network is kept and said, sent by itself once, asks again when it is old, and is nobody else’s', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const { page, context } = await openPage(browser, app.url, person)
+  const jobs = async () => {
+    const { html } = await person.get('/images')
+    return html.querySelectorAll('.job .caption-prompt').map(each => each.text)
+  }
+  await page.goto('/images')
+  await page.waitForFunction(() => performance.getEntries().some(({ name }) => name.endsWith('/unsent.js')))
+  await context.setOffline(true)
+  await create(page, 'sent later')
+  await page.waitForSelector('#unsent li:has-text("sent later")')
+  await page.click('.pay .primary')
+  assert.equal(await page.locator('#unsent li').count(), 1, 'the same press')
+  assert.equal(await page.inputValue('#prompt'), 'sent later')
+  await context.setOffline(false)
+  await page.waitForSelector('#unsent', { state: 'hidden' })
+  await page.waitForSelector(tile('sent later'))
+  assert.deepEqual(await jobs(), ['sent later'])
+
+  // It was taken, and the answer got lost.
+  await page.route('**/images', async route => {
+    if (route.request().method() !== 'POST') return route.continue()
+    await route.fetch()
+    await route.abort('connectionreset')
+  })
+  await create(page, 'answer lost')
+  await page.waitForSelector('#unsent li:has-text("answer lost")')
+  await page.unroute('**/images')
+  await page.evaluate(() => dispatchEvent(new Event('online')))
+  await page.waitForSelector('#unsent', { state: 'hidden' })
+  assert.deepEqual((await jobs()).toSorted(), ['answer lost', 'sent later'])
+
+  // Six minutes later, and beside what somebody else left here.
+  await context.setOffline(true)
+  await create(page, 'old by now')
+  await page.waitForSelector('#unsent li')
+  await page.evaluate(() => {
+    const name = Object.keys(localStorage).find(each => each.startsWith('unsent '))!
+    localStorage.setItem(name, localStorage.getItem(name)!.replace(/"at":\d+/, `"at":${Date.now() - 360_000}`))
+    localStorage.setItem('unsent 999999', '[]')
+  })
+  await context.setOffline(false)
+  await page.goto('/images')
+  await page.waitForSelector('#unsent .unsent-state:has-text("five minutes")')
+  assert.equal((await jobs()).length, 2)
+  assert.equal(await page.evaluate(() => localStorage.getItem('unsent 999999')), null)
+  await page.click('[data-unsent="send"]')
+  await page.waitForSelector('#unsent', { state: 'hidden' })
+  assert.equal((await jobs()).length, 3)
+
+  await context.setOffline(true)
+  await create(page, 'never sent')
+  await page.waitForSelector('#unsent li')
+  await context.setOffline(false)
+  await page.route('**/images/quote*', route => route.abort())
+  await page.goto('/account')
+  await page.click('form[action="/logout"] button')
+  await page.waitForURL(url => url.pathname !== '/account')
+  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter(each => each.startsWith('unsent '))), [])
+})
+
 test('by keys: a prompt that is missing is asked for, earlier ones come back into the form, and what was typed with them; a size is turned; a key is changed', {
   skip,
 }, async () => {

@@ -1,4 +1,4 @@
-import { type Response, Router } from 'express'
+import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { readerOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
@@ -32,7 +32,16 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
   const { db } = deps
   const router = Router()
 
-  router.post('/images/references', acceptUploads(uploadLimits), async (req, res) => {
+  router.post('/images/references', acceptUploads(uploadLimits), add)
+  // Where a phone shares pictures to. No page of ours sends them: no field that comes along is read.
+  router.post('/images/shared', acceptUploads(uploadLimits), (req, res) => {
+    req.body = {}
+    return add(req, res)
+  })
+
+  return router
+
+  async function add(req: Request, res: Response): Promise<void> {
     const { userId } = signedIn(res)
     const { t } = pageOf(res)
     const isFragment = wantsFragment(req)
@@ -70,7 +79,7 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
     }
     await upsertDraft(db, userId, withKept(before, files.length, { ...kept, tokens }), originOf(req.body))
     res.redirect(303, '/images')
-  })
+  }
 
   async function answerAdded(res: Response, { tokens, refused }: Kept, max: number): Promise<void> {
     const page = pageOf(res)
@@ -83,6 +92,14 @@ export function referenceRoutes(deps: Deps, intake: Intake): Router {
       ),
     )
   }
+}
 
+/** What is shared by somebody who is not signed in is nobody's, and not kept: they are told so once they are. */
+export function sharedWhileSignedOut(): Router {
+  const router = Router()
+  router.use('/images/shared', (_req, res, next) => {
+    if (res.locals.signedIn) return next()
+    res.redirect(303, `/login?${new URLSearchParams({ next: '/images?share=again' })}`)
+  })
   return router
 }

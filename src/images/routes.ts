@@ -37,7 +37,7 @@ import { waitsOf } from './line.ts'
 import { maskRoutes } from './mask-routes.ts'
 import { postedForm } from './posted.ts'
 import { checkRequest, type FieldErrors, formFields } from './prompt.ts'
-import { referenceRoutes } from './reference-routes.ts'
+import { referenceRoutes, sharedWhileSignedOut } from './reference-routes.ts'
 import { isRearrangement, uploadLimits } from './references.ts'
 import { startImage } from './start.ts'
 import { type Doubt, doubtsAbout, readTerms, toldOf, wordDoubts } from './terms.ts'
@@ -56,6 +56,7 @@ export function imageRoutes(deps: Deps, offers: Offers): Router {
   const router = Router()
   const intake = createIntake(db)
   const { answerStarted, answerTiles, withUnfinished } = answersOf(deps)
+  router.use(sharedWhileSignedOut())
   router.use('/images', requireSignIn(deps, ['prompt', 'prompts', 'x', 'y', 'width', 'height']))
   // Before `/images/:id`, which would take their addresses.
   router.use(referenceRoutes(deps, intake), maskRoutes(deps), batchRoutes(deps), dismissRoutes(deps), draftRoutes(deps))
@@ -79,6 +80,7 @@ export function imageRoutes(deps: Deps, offers: Offers): Router {
       composer: await composer(deps, readerOf(res), values, { draft, shaped: req.query.shaped === 'on' }),
       kept,
       undo,
+      shareAgain: req.query.share === 'again',
       putAway: putAwayBy(req.query.away),
       days,
       older,
@@ -192,6 +194,7 @@ export function imageRoutes(deps: Deps, offers: Offers): Router {
       composer: form,
       kept: [],
       undo: null,
+      shareAgain: false,
       putAway: null,
       days,
       older: null,

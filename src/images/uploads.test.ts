@@ -315,6 +315,23 @@ test('nothing is read from somebody who is not signed in', async () => {
   assert.equal(answer.status, 401)
 })
 
+test('what a phone shares becomes a reference, and never a picture that is paid for; signed out it is to be shared again', async () => {
+  const person = await alice(app)
+  const manifest = (await person.get('/images')).html.querySelector('link[rel="manifest"]')!.getAttribute('href')!
+  const { share_target: target } = (await (await fetch(app.url + manifest)).json()) as {
+    share_target: { action: string }
+  }
+  const shared = await person.upload(target.action, [['photo.png', await png('#abc', 40, 30)]], { prompt: 'not mine' })
+  assert.equal(shared.location, '/images')
+  const { html } = await person.get('/images')
+  assert.equal(html.querySelectorAll('#references [name="reference"]').length, 1)
+  assert.equal(html.querySelector('#prompt')!.textContent, '')
+  assert.equal(app.mock.control.calls({ email: person.email }).length, 0)
+  const out = await app.browser().upload(target.action, [['photo.png', await png('#abc', 40, 30)]])
+  assert.equal(out.location, '/login?next=%2Fimages%3Fshare%3Dagain')
+  assert.match((await person.get('/images?share=again')).text, /Share it once more/)
+})
+
 test('a file that is never used is cleaned up after a day; one that is used stays', async () => {
   const person = await alice(app)
   const files: File[] = [

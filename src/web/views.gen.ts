@@ -125,6 +125,7 @@ export interface Views {
   'images/_retry': { job: import('../images/view.ts').JobView }
   'images/_tiles': { changed: import('../images/view.ts').JobView[]; unfinished: import('../images/view.ts').OpenJob[] }
   'images/_unfetched': { job: import('../images/view.ts').JobView }
+  'images/_unsent': Record<never, never>
   'images/_usual': { usual: import('../spend/how-long.ts').Usual }
   'images/_variations': { job: import('../images/view.ts').JobView }
   'images/_wait': { job: import('../images/view.ts').JobView }
@@ -132,7 +133,7 @@ export interface Views {
   'images/batch': { batch: import('../images/view.ts').BatchForm }
   'images/batch_show': { batch: import('../images/view.ts').BatchView }
   'images/doubt': { question: import('../images/view.ts').DoubtView }
-  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; history: import('../images/view.ts').HistoryView | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null; kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null; undo: string | null; examples: readonly import('../images/examples.ts').ExampleName[] }
+  'images/index': { composer: import('../images/view.ts').ComposerView; days: { label: string; jobs: import('../images/view.ts').JobView[] }[]; older: string | null; history: import('../images/view.ts').HistoryView | null; arrivals: string | null; unfinished: import('../images/view.ts').OpenJob[]; dismissed: string | null; kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null; undo: string | null; shareAgain: boolean; examples: readonly import('../images/examples.ts').ExampleName[] }
   'images/mask': { reference: import('../images/view.ts').ReferenceView; painted: { width: number; height: number }; mask: import('../images/view.ts').MaskView | null; values: { x: string; y: string; width: string; height: string }; sentence: string | null }
   'images/show': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
   'imports/_report': { report: import('../imports/view.ts').ImportView; lists: import('../imports/view.ts').EntriesView[] }
