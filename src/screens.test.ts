@@ -69,6 +69,7 @@ before(async () => {
   screens.push('/images', `/images/${running}`, `/images/${failed}`, `/images/${lost}`, `/images/${done}`)
   screens.push('/images/batch', started.location, editor)
   screens.push('/library', '/library?filter=favourites', '/library/trash', `/library/${first}`)
+  screens.push(...['crop', 'marks', 'extend', 'cut-out'].map(tool => `/derive/${first}/${tool}`))
   screens.push(`/library/compare?a=${first}&b=${second}`, '/chat', answered.location, offered.location)
   const receipt = (await person.get(`/images/${done}`)).html.querySelector('.receipt a')!.getAttribute('href')!
   screens.push('/agents', agent, '/account', '/nowhere', '/palette', '/palette?q=boat')

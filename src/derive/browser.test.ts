@@ -188,3 +188,34 @@ test('a picture that is focused or pointed at opens large by o and becomes a ref
     )
   assert.deepEqual(complaints, [])
 })
+
+test('a mark is drawn by hand or chosen by keys, shows over the picture, and its words get the focus', {
+  skip,
+}, async () => {
+  const person = await alice(app)
+  const { a } = await bring(app, person, { a: await halves() })
+  const { page, complaints } = await open(person, `/derive/${a!.id}/marks`, PHONE)
+  const over = page.locator('.marks-over')
+  await over.scrollIntoViewIfNeeded()
+  const box = (await over.boundingBox())!
+  await page.mouse.move(box.x + box.width / 4, box.y + box.height / 4)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 3 })
+  await page.mouse.up()
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('name')), 'words1')
+  await page.keyboard.type('a boat')
+  const near = async (name: string, value: number) =>
+    assert.ok(Math.abs(Number(await page.inputValue(`[name="${name}"]`)) - value) <= 2, name)
+  for (const [name, value] of Object.entries({ x1: 100, y1: 50, tx1: 200, ty1: 100 })) await near(name, value)
+  await page.selectOption('[name="kind2"]', 'arrow')
+  await page.fill('[name="words2"]', 'no wind')
+  assert.equal(await page.locator('.marks-over > *').count(), 2)
+  assert.equal(await page.isVisible('[name="words3"]'), true)
+  assert.equal(await page.isVisible('[name="words4"]'), false)
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
+  await page.click('button.primary')
+  await page.waitForURL('**/images')
+  await page.waitForFunction(() => document.querySelectorAll('#reference-list [data-token]').length === 2)
+  assert.match(await page.inputValue('#prompt'), /red circle is: a boat\n- Where the blue arrow points: no wind/)
+  assert.deepEqual(complaints, [])
+})

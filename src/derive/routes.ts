@@ -15,15 +15,21 @@ import { cropOf, readCrop, wholeOf } from './crop.ts'
 import { backgroundOf, cutOutLimits, keepCutOut, readCutOut, viewBackground } from './cut-out.ts'
 import { canvasFor, readExtend } from './extend.ts'
 import { keepDerived } from './keep.ts'
+import { markColors } from './marks.ts'
+import { marksRoutes } from './marks-routes.ts'
 import { sheetRoutes } from './sheet-routes.ts'
-import type { CutOutForm, SourceView } from './view.ts'
+import { viewSource } from './source.ts'
+import type { CutOutForm } from './view.ts'
 
 /** Other pictures made of one's own, by arithmetic: nothing is paid, and the original stays. */
 export function deriveRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
   const derives = createRateLimit(db, { name: 'derive', points: 60, seconds: 60, refusal: 'errors.rate_limited' })
-  router.use('/derive', requireSignIn(deps, ['x', 'y', 'width', 'height']))
+  router.use(
+    '/derive',
+    requireSignIn(deps, ['x', 'y', 'width', 'height', ...markColors.map((_, at) => `words${at + 1}`)]),
+  )
 
   router.use(sheetRoutes(deps))
 
@@ -109,6 +115,8 @@ export function deriveRoutes(deps: Deps): Router {
     res.redirect(303, '/images')
   })
 
+  router.use(marksRoutes(deps, mySource, ({ userId }) => derives.consume(String(userId))))
+
   /** Of a picture that came and can be shown; what is in the trash is restored first. */
   async function mySource(req: Request, res: Response): Promise<Picture> {
     const picture = await findPicture(db, signedIn(res).userId, parseId(req.params.id))
@@ -117,8 +125,4 @@ export function deriveRoutes(deps: Deps): Router {
   }
 
   return router
-}
-
-function viewSource({ id, token, width, height, hasAlpha, prompt }: Picture): SourceView {
-  return { id, url: `/files/${token}`, width, height, hasAlpha, prompt }
 }

@@ -52,3 +52,16 @@ export interface ExtendForm {
   bottom: string
   ratio: CropForm['ratio']
 }
+
+/** A mark as typed; without a kind there is none. */
+export interface MarkForm {
+  name: 'red' | 'blue' | 'yellow' | 'purple' | 'orange' | 'black'
+  /** `#rrggbb`. */
+  color: string
+  kind: '' | 'circle' | 'arrow' | 'dot'
+  x: string
+  y: string
+  x2: string
+  y2: string
+  words: string
+}

@@ -9,6 +9,22 @@ export const Derived = z.discriminatedUnion('did', [
   z.object({ did: z.literal('crop'), ...area, turn: z.literal([0, 90, 180, 270]), mirror: z.boolean() }),
   /** Drawn as large as the area on a canvas of that size, to be extended by a model. */
   z.object({ did: z.literal('extend'), ...area, canvas: z.object({ width: pixels, height: pixels }) }),
+  /** Each on a copy for a model, with what it is told of it. */
+  z.object({
+    did: z.literal('mark'),
+    marks: z.array(
+      z.object({
+        kind: z.enum(['circle', 'arrow', 'dot']),
+        name: z.enum(['red', 'blue', 'yellow', 'purple', 'orange', 'black']),
+        color: z.string(),
+        x: pixels,
+        y: pixels,
+        x2: pixels,
+        y2: pixels,
+        words: z.string(),
+      }),
+    ),
+  }),
   /** The background, of the colour of the border, is transparent; `flat`: 0 to 1, how much of the border was that colour. */
   z.object({
     did: z.literal('cut_out'),
@@ -24,5 +40,5 @@ export type Derived = z.output<typeof Derived>
 
 /** Whether it is of use only to start an edit from. */
 export function isForModel({ did }: Derived): boolean {
-  return did === 'extend'
+  return did === 'extend' || did === 'mark'
 }

@@ -1,4 +1,4 @@
-import type { CropForm, SourceView } from '../derive/view.ts'
+import type { CropForm, MarkForm, SourceView } from '../derive/view.ts'
 import type { Views } from '../web/views.gen.ts'
 
 type DeriveViews = Extract<keyof Views, `derive/${string}`>
@@ -13,6 +13,8 @@ const source: SourceView = {
 }
 const crop: CropForm = { x: '0', y: '0', width: '1536', height: '1024', ratio: 'free', turn: '0', mirror: false }
 
+const mark: MarkForm = { name: 'red', color: '#e6194b', kind: '', x: '', y: '', x2: '', y2: '', words: '' }
+
 /** What the templates of the tools are rendered with in tests. */
 export const deriveSamples: { [K in DeriveViews]: Views[K][] } = {
   'derive/cut-out': (['flat', 'uneven', 'none'] as const).map(verdict => ({
@@ -25,6 +27,14 @@ export const deriveSamples: { [K in DeriveViews]: Views[K][] } = {
   'derive/extend': [
     { source, values: { left: '', top: '', right: '', bottom: '', ratio: 'free' }, sentence: null },
     { source, values: { left: '"<b>', top: '1', right: '', bottom: '', ratio: '1:1' }, sentence: 'Numbers.' },
+  ],
+  'derive/marks': [
+    { source, rows: [mark], sentence: null },
+    {
+      source,
+      rows: (['circle', 'arrow', 'dot'] as const).map(kind => ({ ...mark, kind, x: '"<b>', words: 'a <boat>' })),
+      sentence: 'Outside.',
+    },
   ],
   'derive/sheet': [
     { ids: ['a', 'b'], most: { pdf: 300, png: 60 }, back: '/library?tag=a&q=b', hasLetters: true },

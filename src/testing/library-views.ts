@@ -151,6 +151,10 @@ export const noDetails: DetailsView = {
 const derivations: Derived[] = [
   { did: 'crop', x: 10, y: 20, width: 300, height: 400, turn: 90, mirror: true },
   { did: 'crop', x: 0, y: 0, width: 300, height: 400, turn: 0, mirror: false },
+  {
+    did: 'mark',
+    marks: [{ kind: 'dot', name: 'red', color: '#e6194b', x: 1, y: 2, x2: 1, y2: 2, words: 'a <b>boat' }],
+  },
   { did: 'extend', x: 10, y: 20, width: 300, height: 400, canvas: { width: 1024, height: 1024 } },
   ...(['flat', 'uneven', 'none'] as const).map(verdict => ({
     did: 'cut_out' as const,

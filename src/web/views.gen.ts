@@ -76,6 +76,7 @@ export interface Views {
   'derive/crop': { source: import('../derive/view.ts').SourceView; values: import('../derive/view.ts').CropForm; sentence: string | null }
   'derive/cut-out': { source: import('../derive/view.ts').SourceView; background: import('../derive/view.ts').CutOutView; values: import('../derive/view.ts').CutOutForm; limits: { tolerance: number; feather: number }; sentence: string | null }
   'derive/extend': { source: import('../derive/view.ts').SourceView; values: import('../derive/view.ts').ExtendForm; sentence: string | null }
+  'derive/marks': { source: import('../derive/view.ts').SourceView; rows: import('../derive/view.ts').MarkForm[]; sentence: string | null }
   'derive/sheet': { ids: string[]; most: { pdf: number; png: number }; back: string; hasLetters: boolean }
   error: { status: number; title: string; message: string; see: import('../web/errors.ts').See | null; requestId: string | null; form: import('../web/typed-form.ts').TypedForm | null }
   'exports/_list': { exports: import('../exports/view.ts').ExportView[] }
