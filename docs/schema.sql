@@ -350,6 +350,27 @@ create table chat_drafts (
   constraint chat_drafts_pkey PRIMARY KEY (user_id, place)
 );
 
+create table chat_line (
+  id uuid default gen_random_uuid() not null,
+  number bigint generated always as identity not null,
+  conversation_id uuid not null,
+  user_id bigint not null,
+  after_id uuid,
+  submission uuid not null,
+  text text not null,
+  attachments jsonb not null,
+  model text not null,
+  effort text,
+  sign_in_id uuid,
+  caller_address text not null,
+  caller_user_agent text not null,
+  held jsonb,
+  removed_at timestamp with time zone,
+  created_at timestamp(3) with time zone default clock_timestamp() not null,
+  constraint chat_line_user_id_submission_key UNIQUE (user_id, submission),
+  constraint chat_line_pkey PRIMARY KEY (id)
+);
+
 create table chat_messages (
   id uuid not null,
   conversation_id uuid not null,
@@ -1300,6 +1321,9 @@ alter table budgets add constraint budgets_user_id_fkey FOREIGN KEY (user_id) RE
 alter table chat_attachments add constraint chat_attachments_message_id_fkey FOREIGN KEY (message_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table chat_attachments add constraint chat_attachments_text_id_fkey FOREIGN KEY (text_id) REFERENCES chat_texts(id);
 alter table chat_drafts add constraint chat_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+alter table chat_line add constraint chat_line_after_id_fkey FOREIGN KEY (after_id) REFERENCES chat_messages(id) ON DELETE SET NULL;
+alter table chat_line add constraint chat_line_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
+alter table chat_line add constraint chat_line_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 alter table chat_messages add constraint chat_messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE;
 alter table chat_messages add constraint chat_messages_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES chat_messages(id) ON DELETE CASCADE;
 alter table chat_messages add constraint chat_messages_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -1368,6 +1392,8 @@ CREATE INDEX budget_overrides_of_user ON public.budget_overrides USING btree (us
 CREATE UNIQUE INDEX budget_overrides_open ON public.budget_overrides USING btree (user_id) WHERE (used_at IS NULL);
 CREATE INDEX chat_attachments_by_text ON public.chat_attachments USING btree (text_id);
 CREATE INDEX chat_attachments_by_token ON public.chat_attachments USING btree (token);
+CREATE INDEX chat_line_after ON public.chat_line USING btree (after_id) WHERE (after_id IS NOT NULL);
+CREATE INDEX chat_line_of_conversation ON public.chat_line USING btree (conversation_id, number);
 CREATE INDEX chat_messages_below ON public.chat_messages USING btree (conversation_id, parent_id, number);
 CREATE INDEX chat_messages_by_parent ON public.chat_messages USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX chat_messages_deleted ON public.chat_messages USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);

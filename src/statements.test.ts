@@ -65,9 +65,9 @@ test('pages and files are answered with few statements', async () => {
 
 test('a conversation is shown and gone on with in few statements', async () => {
   const conversation = await say(person, 'hello')
-  // Its whole use so far is two of them: the sums of calls and of tokens; whether a budget makes it wait is one.
-  await most(19, () => person.get(`/chat/${conversation}`))
-  await most(16, () => person.post(`/chat/${conversation}/messages`, { text: 'and?' }, { htmx: true }))
+  // Its whole use so far is two of them: the sums of calls and of tokens; whether a budget makes it wait is one, and what waits in line.
+  await most(20, () => person.get(`/chat/${conversation}`))
+  await most(17, () => person.post(`/chat/${conversation}/messages`, { text: 'and?' }, { htmx: true }))
 })
 
 test('a script asks for a picture, and how it stands, in few statements', async () => {

@@ -46,9 +46,10 @@ export function start() {
     isMissing = false
     document.getElementById('chat-error').replaceChildren()
   })
+  document.addEventListener('htmx:after:swap', takeBack)
   // Whoever was told to wait need wait no longer.
   document.addEventListener('htmx:after:swap', () => {
-    if (document.querySelector('.send')) document.querySelector('#chat-error .waiting')?.remove()
+    if (!sent) document.querySelector('#chat-error .waiting')?.remove()
   })
 }
 
@@ -72,7 +73,7 @@ function hasWords() {
 
 /** A message waits for its files, and is sent as it was when Enter was pressed. */
 function onSubmit(event) {
-  if (event.target.id !== 'chat-composer' || event.submitter?.matches('.stop') || pressed) return
+  if (event.target.id !== 'chat-composer' || event.submitter?.matches('[data-not-taken]') || pressed) return
   const items = filesInBox()
   const arrivals = items.filter(item => item instanceof Promise)
   const stopped = isStopped()
@@ -109,6 +110,17 @@ function putBack() {
   say().value = [sent.text, say().value].filter(Boolean).join('\n\n')
   say().dispatchEvent(new Event('input', { bubbles: true }))
   files().prepend(...sent.files)
+}
+
+/** A message that was in line is in the box again, above what is typed there. */
+function takeBack() {
+  const place = document.getElementById('taken-back')
+  const words = place?.querySelector('pre')?.textContent
+  if (words === undefined) return
+  place.replaceChildren()
+  say().value = [words, say().value].filter(Boolean).join('\n\n')
+  say().dispatchEvent(new Event('input', { bubbles: true }))
+  keep()
 }
 
 function keep() {

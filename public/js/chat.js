@@ -3,7 +3,7 @@ import { addTools } from './chat-code.js'
 import { start as startAttaching } from './chat-files.js'
 import { start as startFinding } from './chat-find.js'
 import { start as startPlace } from './chat-place.js'
-import { explain, start as startSending } from './chat-send.js'
+import { start as startSending } from './chat-send.js'
 import { drawTail } from './chat-tail.js'
 import { isWriting } from './keyboard.js'
 import { toast } from './toast.js'
@@ -131,7 +131,6 @@ function typing() {
     const { form } = field
     const send = form.querySelector('.send, .edit .primary, p .primary')
     if (send && !send.disabled) form.requestSubmit(send)
-    else if (form.querySelector('.stop')) explain('wordsWait')
   })
   // An edit that is given up: the message is as it was.
   document.addEventListener('reset', event => {
@@ -154,7 +153,12 @@ function typing() {
       document.getElementById('chat-menu').hidePopover()
   })
   document.addEventListener('htmx:after:swap', event => {
-    if (event.detail.ctx.sourceElement?.id !== 'chat-composer' || !event.detail.ctx.response?.raw.ok) return
+    const { sourceElement } = event.detail.ctx
+    if (
+      !sourceElement?.matches?.('#chat-composer, .in-line [formaction$="/edit"]') ||
+      !event.detail.ctx.response?.raw.ok
+    )
+      return
     document.getElementById('say')?.focus()
     isAtEnd = true
     putAt = 0

@@ -6,9 +6,7 @@ import { keepCurrent } from '../account/current.ts'
 import { requesterOf } from '../account/requester.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
-import { createIntake } from '../library/intake.ts'
 import { viewRefused } from '../library/refused.ts'
-import { UPLOAD_BYTES } from '../library/uploads.ts'
 import { signedIn } from '../session/guard.ts'
 import { oneAfterAnother } from '../spend/budgets.ts'
 import { isForLater, isForPage, Refusal, type Said, saidOf } from '../web/errors.ts'
@@ -19,7 +17,7 @@ import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.
 import { logBegun } from '../web/request-log.ts'
 import { submissionOf } from '../web/submission.ts'
 import { characters, isVisible } from '../web/text.ts'
-import { acceptUploads, uploadsOf } from '../web/uploads.ts'
+import { acceptUploads } from '../web/uploads.ts'
 import { placesAt, withPictures } from './archive/export.ts'
 import {
   answerAgain,
@@ -30,25 +28,23 @@ import {
   payInstead,
   stopAnswer,
 } from './ask.ts'
-import { keepFiles } from './attachments.ts'
 import { findNamedLeaf } from './branch.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { deleteDraft, upsertDraft } from './draft-queries.ts'
-import { type ChatForm, chatFields, chooseModel, readChatForm } from './form.ts'
+import { type ChatForm, chatFields, chooseModel, draftOf, readChatForm, without } from './form.ts'
 import { done, isElsewhere, myConversation, myReply, originOf } from './lookup.ts'
 import { findText, listAttachments } from './message-queries.ts'
 import { listChatModels } from './models.ts'
 import { showPage } from './page/page.ts'
+import { composerReader, uploadLimits } from './read-composer.ts'
 import { findSettings, type Settings, setChoice } from './settings-queries.ts'
-
-const uploadLimits = { files: MOST_ATTACHMENTS, bytes: UPLOAD_BYTES }
 
 /** What is said, with its files and its draft; stopping an answer, and asking for another one. */
 export function askRoutes(deps: Deps): Router {
   const { db } = deps
   const router = Router()
   const asks = createRateLimit(db, { name: 'ask', points: 60, seconds: 60, refusal: 'errors.rate_limited' })
-  const intake = createIntake(db)
+  const { keepUploads, readComposer } = composerReader(deps)
 
   router.post('/chat', acceptUploads(uploadLimits), (req, res) => ask(req, res, null))
   router.post('/chat/:id/messages', acceptUploads(uploadLimits), async (req, res) =>
@@ -177,25 +173,6 @@ export function askRoutes(deps: Deps): Router {
     return parent === null ? conversation.head : findNamedLeaf(db, conversation, parent)
   }
 
-  function keepUploads(req: Request, res: Response) {
-    const unnamed = pageOf(res).t('images.upload.unnamed')
-    return keepFiles(deps, intake, signedIn(res).userId, uploadsOf(req, 'file'), unnamed)
-  }
-
-  /** With the files that came along: without JavaScript they are not kept beforehand. */
-  async function readComposer(req: Request, res: Response): Promise<ChatForm> {
-    const form = readChatForm(req.body)
-    const files = uploadsOf(req, 'file')
-    const { attachments, refused } = await keepUploads(req, res)
-    const added = attachments.flatMap(({ value, name }) => readChatForm({ attachment: value, name }).attachments)
-    return {
-      ...form,
-      attachments: [...form.attachments, ...added],
-      // They take the place of as many that were refused before.
-      refused: [...form.refused.slice(files.length), ...refused],
-    }
-  }
-
   /** The same form with a sentence above it; nothing was asked. */
   async function refuse(
     req: Request,
@@ -220,22 +197,4 @@ function whatIsWrong({ text, attachments, refused }: ChatForm, t: Translate): st
 
 function chosen({ model, effort }: Settings) {
   return model ? { model, effort } : {}
-}
-
-/** As its form would send it. */
-function draftOf({ text, attachments, refused }: ChatForm) {
-  const name = attachments.map(each => ('token' in each ? each.name : ''))
-  return { text, attachment: attachments.map(fieldOf), name, refused }
-}
-
-function without(form: ChatForm, value: string): ChatForm {
-  return {
-    ...form,
-    attachments: form.attachments.filter(each => fieldOf(each) !== value),
-    refused: form.refused.filter(each => each !== value),
-  }
-}
-
-function fieldOf(attachment: ChatForm['attachments'][number]): string {
-  return 'token' in attachment ? `picture:${attachment.token}` : `text:${attachment.textId}`
 }

@@ -14,6 +14,7 @@ import { inTurn } from '../web/turns.ts'
 import { tellChange } from './archive/keep.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
 import { askingLock, type Conversation, insertConversation } from './conversation-queries.ts'
+import { findInLineBySubmission, insertInLine, isBusy, listLine } from './line-queries.ts'
 import {
   findLeafBelow,
   findMessage,
@@ -39,6 +40,7 @@ import {
 export const LONGEST_MESSAGE = 100_000
 export const MOST_ATTACHMENTS = 16
 const MOST_UNFINISHED = 20
+const MOST_IN_LINE = 20
 const LONGEST_TITLE = 60
 
 export interface Question {
@@ -57,17 +59,16 @@ export type Place = { conversation: Conversation; parentId: string | null; atEnd
 
 export interface Asked {
   conversationId: string
-  messageId: string
-  /** This submission had been taken before. */
-  again: boolean
+  /** It waits for the end of an answer, and goes then. */
+  isInLine: boolean
 }
 
 type AskDeps = Pick<Deps, 'db' | 'sealer' | 'config'>
 
 /**
- * Adds a person's message and the answer to come below it: rows and queue message commit together. The same question is
- * taken once under a `submission` (a UUID); changed since, it is another one. Throws `Refusal` 409 without a usable key,
- * while the answer above is being written, or when the conversation went on meanwhile; 429 when too many answers wait.
+ * Takes what a person says: adds it with the answer to come below it, or puts it in line while an answer is being written
+ * there. The same question is taken once under a `submission` (a UUID); changed since, it is another one. Throws like
+ * `addQuestion`, and `Refusal` 429 when too many wait.
  */
 export async function askQuestion(
   deps: AskDeps,
@@ -76,45 +77,104 @@ export async function askQuestion(
   question: Question,
   submission: string,
 ): Promise<Asked> {
-  const { userId } = asker
   return inTurn(deps.db, askingLock, asker, async tx => {
-    const { once, twin } = await findTwin(tx, userId, question, submission)
-    if (twin) return { conversationId: twin.conversationId, messageId: twin.id, again: true }
-    const key = usableKey(asker.account, 'words')
-    await refuseTooMany(tx, userId)
-    const attachments = await checkAttachments(tx, userId, question)
-    const conversation =
-      'conversation' in place ? place.conversation : await begin(tx, userId, place, question, attachments)
-    const parentId = 'conversation' in place ? place.parentId : null
-    if (parentId) await leave(tx, conversation, parentId)
-    if ('conversation' in place && place.atEnd && (await hasMessageBelow(tx, conversation, parentId))) {
-      throw new Refusal(409, 'chat.went_on')
+    const { once, twin } = await findTwin(tx, asker.userId, question, submission)
+    if (twin) return twin
+    if ('conversation' in place && place.atEnd && place.parentId) {
+      const { conversation, parentId } = place
+      if (await isBusy(tx, conversation, parentId)) {
+        await joinLine(tx, asker, { conversation, parentId }, question, once)
+        return { conversationId: conversation.id, isInLine: true }
+      }
     }
-    const message = await insertMessage(tx, {
-      id: randomUUID(),
-      conversationId: conversation.id,
-      userId,
-      parentId,
-      role: 'user',
-      text: question.text,
-      submission: once,
-    })
-    await insertAttachments(tx, message.id, attachments)
-    for (const { token } of attachments) if (token) await ensureUploadedPicture(tx, userId, token)
-    await addAnswer(deps, tx, asker, key, { parent: message, purpose: 'answer', ...question })
-    return { conversationId: conversation.id, messageId: message.id, again: false }
+    const { conversationId } = await addQuestion(deps, tx, asker, place, question, once)
+    return { conversationId, isInLine: false }
   })
+}
+
+async function joinLine(
+  tx: Db,
+  asker: Requester,
+  { conversation, parentId }: { conversation: Conversation; parentId: string },
+  question: Question,
+  submission: string,
+): Promise<void> {
+  // Told now, while its writer is there.
+  usableKey(asker.account, 'words')
+  const { id: conversationId, userId } = conversation
+  if ((await listLine(tx, conversation)).length >= MOST_IN_LINE) {
+    throw new Refusal(429, 'chat.line.too_many', { limit: MOST_IN_LINE }, 10)
+  }
+  if (!(await findMessage(tx, conversation, parentId))) throw new Refusal(404, 'errors.not_found')
+  for (const { token } of await checkAttachments(tx, userId, question)) {
+    if (token) await ensureUploadedPicture(tx, userId, token)
+  }
+  const { signInId, caller } = asker
+  const whose = { userId, signInId, callerAddress: caller.address, callerUserAgent: caller.userAgent }
+  await insertInLine(tx, { conversationId, afterId: parentId, submission, ...question, ...whose })
+  await tellPages(tx, conversationId, 'change')
+}
+
+/**
+ * Adds a person's message and the answer to come below it: rows and queue message commit together. Throws `Refusal` 409
+ * without a usable key, while the answer above is being written, or when the conversation went on meanwhile; 429 when too
+ * many answers wait. Under the `askingLock`.
+ */
+export async function addQuestion(
+  deps: AskDeps,
+  tx: Db,
+  asker: Requester,
+  place: Place,
+  question: Question,
+  submission: string,
+): Promise<Message> {
+  const { userId } = asker
+  const key = usableKey(asker.account, 'words')
+  await refuseTooMany(tx, userId)
+  const attachments = await checkAttachments(tx, userId, question)
+  const conversation =
+    'conversation' in place ? place.conversation : await begin(tx, userId, place, question, attachments)
+  const parentId = 'conversation' in place ? place.parentId : null
+  if (parentId) await leave(tx, conversation, parentId)
+  if ('conversation' in place && place.atEnd && (await hasMessageBelow(tx, conversation, parentId))) {
+    throw new Refusal(409, 'chat.went_on')
+  }
+  const message = await insertMessage(tx, {
+    id: randomUUID(),
+    conversationId: conversation.id,
+    userId,
+    parentId,
+    role: 'user',
+    text: question.text,
+    submission,
+  })
+  await insertAttachments(tx, message.id, attachments)
+  for (const { token } of attachments) if (token) await ensureUploadedPicture(tx, userId, token)
+  await addAnswer(deps, tx, asker, key, { parent: message, purpose: 'answer', ...question })
+  return message
 }
 
 /** What was taken under this submission, and under what name this question is taken if that was another. */
 async function findTwin(tx: Db, userId: number, { text, attachments }: Question, submission: string) {
-  const first = await findMessageBySubmission(tx, userId, submission)
+  const first = await findTaken(tx, userId, submission)
   if (!first) return { once: submission, twin: null }
-  const taken = (await listAttachments(tx, [first.id])).map(each => each.token ?? each.textId)
   const sent = attachments.map(each => ('token' in each ? each.token : each.textId))
-  if (first.text === text && String(taken) === String(sent)) return { once: submission, twin: first }
+  if (first.text === text && String(first.files) === String(sent)) return { once: submission, twin: first }
   const once = derivedSubmission(`message ${submission}: ${JSON.stringify([text, sent])}`)
-  return { once, twin: await findMessageBySubmission(tx, userId, once) }
+  return { once, twin: await findTaken(tx, userId, once) }
+}
+
+/** What was said under this submission, or waits in line to be. */
+async function findTaken(tx: Db, userId: number, submission: string) {
+  const message = await findMessageBySubmission(tx, userId, submission)
+  if (message) {
+    const files = (await listAttachments(tx, [message.id])).map(each => each.token ?? each.textId)
+    return { conversationId: message.conversationId, text: message.text, files, isInLine: false }
+  }
+  const waiting = await findInLineBySubmission(tx, userId, submission)
+  if (!waiting) return null
+  const files = waiting.attachments.map(each => ('token' in each ? each.token : each.textId))
+  return { conversationId: waiting.conversationId, text: waiting.text, files, isInLine: true }
 }
 
 /**

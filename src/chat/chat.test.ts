@@ -213,11 +213,12 @@ test('an edited message and another answer make branches, and every branch stays
   assert.match(twice.html.querySelector('.answer .branches')?.text.replace(/\s/g, '') ?? '', /2\/2/)
 })
 
-test('a message cannot go below an answer that is being written', async () => {
+test('another version of what is said cannot go below an answer that is being written', async () => {
   const person = await alice(app)
   const fault = mock.control.fault({ match: { prompt: 'slow one' }, hold: 'mid_picture' })
   const id = await say(person, 'slow one')
-  const refused = await person.post(`/chat/${id}/messages`, { text: 'too early' })
+  const parent = (await person.get(`/chat/${id}`)).html.querySelector('#parent')!.getAttribute('value')!
+  const refused = await person.post(`/chat/${id}/messages`, { text: 'too early', parent })
   assert.equal(refused.status, 422)
   assert.equal(refused.html.querySelector('#say')?.text, 'too early')
   mock.control.release(fault)

@@ -179,9 +179,12 @@ export async function purgeConversations(db: Db, days: number): Promise<{ id: st
     [days],
   )
   await db.run(`delete from chat_messages where deleted_at < now() - make_interval(days => $1)`, [days])
+  await db.run(`delete from chat_line where removed_at < now() - make_interval(days => $1)`, [days])
   await db.run(
     `delete from chat_texts t where created_at < now() - interval '7 days'
-       and not exists (select from chat_attachments a where a.text_id = t.id)`,
+       and not exists (select from chat_attachments a where a.text_id = t.id)
+       and not exists (select from chat_line l where l.user_id = t.user_id
+         and l.attachments @> jsonb_build_array(jsonb_build_object('textId', t.id)))`,
   )
   return gone
 }

@@ -178,6 +178,24 @@ test('what follows an answer is done although the worker dies between its end an
   await until('nothing to be left to do', async () => (await db.pool.query(news, [person.email])).rowCount === 0)
 })
 
+test('a worker killed as it hears of the end of an answer leaves what is in line to the next one, which sends it once', async () => {
+  await survivor?.running.stop()
+  survivor = null
+  const person = await alice(app)
+  const id = await say(person, 'before the line')
+  await say(person, 'in line over a death', id)
+  const step = `${id} news heard`
+  const doomed = await startSteppedChat(app, [step])
+  await doomed.reached(step)
+  await doomed.kill()
+  assert.equal(asked('in line over a death').length, 0)
+  await takeOver()
+  await until('it to be sent', async () => asked('in line over a death').length > 0)
+  await replyIn(db, id, 'done')
+  assert.equal(asked('in line over a death').length, 1)
+  assert.equal((await person.get(`/chat/${id}`)).html.querySelector('.in-line'), null)
+})
+
 test('web process and worker killed together: the open page finds the words kept, and goes on from them', {
   skip: noChromium,
 }, async () => {

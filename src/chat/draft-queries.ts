@@ -26,6 +26,7 @@ export async function upsertDraft(
      select $1, $2, $3
      where ($2 = 'new' or exists (select from conversations where user_id = $1 and id::text = $2))
        and not exists (select from chat_messages where user_id = $1 and submission = $4)
+       and not exists (select from chat_line where user_id = $1 and submission = $4)
      on conflict (user_id, place) do update set form = $3, updated_at = now()`,
     [userId, place, JSON.stringify(form), submission],
   )

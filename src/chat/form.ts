@@ -65,3 +65,22 @@ export function chooseModel(
   const effort = wanted.model ? wanted.effort : last.effort
   return { model: model.id, effort: model.efforts.find(each => each === effort) ?? null }
 }
+
+/** As its form would send it. */
+export function draftOf({ text, attachments, refused }: Pick<ChatForm, 'text' | 'attachments' | 'refused'>) {
+  const name = attachments.map(each => ('token' in each ? each.name : ''))
+  return { text, attachment: attachments.map(fieldOf), name, refused }
+}
+
+/** Without a file, named as its field is. */
+export function without(form: ChatForm, value: string): ChatForm {
+  return {
+    ...form,
+    attachments: form.attachments.filter(each => fieldOf(each) !== value),
+    refused: form.refused.filter(each => each !== value),
+  }
+}
+
+function fieldOf(attachment: ChatForm['attachments'][number]): string {
+  return 'token' in attachment ? `picture:${attachment.token}` : `text:${attachment.textId}`
+}

@@ -5,6 +5,7 @@ import { takeSnapshot } from './archive/snapshot.ts'
 import { loadBranch } from './branch.ts'
 import { stemOf } from './conversation-name.ts'
 import type { Conversation } from './conversation-queries.ts'
+import { listAllInLine } from './line-queries.ts'
 import { listAllConversations, listDrafts } from './mine-queries.ts'
 import { findSettings } from './settings-queries.ts'
 
@@ -17,6 +18,7 @@ export const mine: Mine = {
     replies: null,
     tool_calls: null,
     chat_drafts: null,
+    chat_line: null,
     chat_settings: null,
     reply_deltas: 'of answers that are being written',
     drawn_waiting: 'of pictures that are about to be filed',
@@ -26,6 +28,8 @@ export const mine: Mine = {
     yield { name: 'settings/chat.json', content: { model, effort, instructions, askBeforePaying } }
     const drafts = await listDrafts(deps.db, userId)
     if (drafts.length > 0) yield { name: 'drafts/chat.json', content: drafts }
+    const waiting = await listAllInLine(deps.db, userId)
+    if (waiting.length > 0) yield { name: 'drafts/in-line.json', content: waiting }
     for (let last: Conversation | null = null; ; ) {
       const some: Conversation[] = await listAllConversations(deps.db, userId, last, AT_ONCE)
       for (const conversation of some) yield* papersOf(deps, conversation, words)

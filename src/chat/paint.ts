@@ -18,6 +18,7 @@ import { tellChange } from './archive/keep.ts'
 import { addAnswer } from './ask.ts'
 import { endToolCall, findPaintingCall, lockAskedCall, setPainting, type ToolCall } from './call-queries.ts'
 import { askingLock, findConversation } from './conversation-queries.ts'
+import { advanceLine, holdLine } from './line.ts'
 import { findLeafBelow, findMessage } from './message-queries.ts'
 import { findReply, type Reply } from './reply-queries.ts'
 
@@ -72,6 +73,7 @@ export async function giveUpPicture(db: Db, userId: number, jobId: string): Prom
     if (!call) return
     const output = 'Failed: the site was restored from a backup. It is not known whether a picture was made.'
     await endToolCall(tx, call, { state: 'failed', output })
+    await holdLine(tx, { id: call.conversationId, userId })
     await tellChange(tx, { id: call.conversationId, userId })
   })
 }
@@ -105,6 +107,8 @@ async function close(deps: Deps, call: ToolCall, ending: CallEnding): Promise<vo
     if (!(error instanceof Refusal) || !isOfBudget(error)) throw error
     await closeWith(deps, call, ending, false)
   }
+  // Where no words follow, nothing else tells that the turn is over.
+  await advanceLine(deps, { id: call.conversationId, userId: call.userId })
 }
 
 /** In one transaction, so that they are asked for once. */

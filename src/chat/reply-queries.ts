@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import type { WindowName } from '../gateway/windows.ts'
 import { Evidence, type Verdict } from '../spend/evidence.ts'
+import { tell } from '../work/news-queries.ts'
 import { paidCall } from '../work/paid-call.ts'
 import type { Conversation } from './conversation-queries.ts'
 import { CHANNEL, tellPages } from './notify-queries.ts'
@@ -157,6 +158,7 @@ export async function stopReply(db: Db, reply: Reply): Promise<boolean> {
     [reply.messageId],
   )
   if (ended === 1) {
+    await tell(db, 'answer-ended', { userId: reply.userId, subject: reply.messageId })
     await tellPages(db, reply.conversationId, 'change')
     return true
   }

@@ -90,11 +90,15 @@ test('a message that could not be sent is put back before what was typed since',
   assert.equal(await page.inputValue('#say'), 'never arrives\n\ngoes on')
 })
 
-test('a second message while the first is on its way, or being answered, stays with a sentence', { skip }, async () => {
+test('a second message while the first is on its way stays with a sentence; while it is answered, it waits in line', {
+  skip,
+}, async () => {
   const person = await alice(app)
   const { id } = await talk(db, person, 'hello')
-  const { page } = await openPage(browser, app.url, person)
+  const { page, context, complaints } = await openPage(browser, app.url, person)
   await page.goto(`/chat/${id}`)
+  const other = await context.newPage()
+  await other.goto(`/chat/${id}`)
   const fault = mock.control.fault({ match: { prompt: 'slow first' }, hold: 'mid_picture' })
   const road = await holdMessages(page)
   await page.fill('#say', 'slow first')
@@ -106,14 +110,36 @@ test('a second message while the first is on its way, or being answered, stays w
   road.go()
   await page.waitForSelector('.stop')
   await page.press('#say', 'Enter')
-  await page.waitForSelector(`#chat-error >> text=${t('chat.words_wait')}`)
-  assert.equal(await page.inputValue('#say'), 'too soon')
-  assert.equal(road.count(), 1)
-  mock.control.release(fault)
-  await page.waitForSelector('.answer.state-done >> nth=1')
+  for (const shown of [page, other]) await shown.waitForSelector('.in-line >> text=too soon')
   await page.waitForSelector('#chat-error:not(:has(.field-error))', { state: 'attached' })
+  assert.equal(await page.inputValue('#say'), '')
+
+  // Taken back above what is typed meanwhile; in line again; removed, and that undone.
+  await page.type('#say', 'and more')
+  await page.click('.in-line [formaction$="/edit"]')
+  await page.waitForFunction(() => document.querySelector<HTMLTextAreaElement>('#say')!.value.startsWith('too soon'))
+  assert.equal(await page.inputValue('#say'), 'too soon\n\nand more')
+  await other.waitForSelector('.in-line', { state: 'detached' })
+  await page.fill('#say', 'soon enough')
   await page.press('#say', 'Enter')
-  await page.waitForSelector('.answer.state-done >> nth=2')
+  await other.waitForSelector('.in-line >> text=soon enough')
+  await page.fill('#say', 'not this')
+  await page.press('#say', 'Enter')
+  await page.waitForSelector('.in-line >> text=not this')
+  await page.click('.in-line:has-text("not this") [formaction$="/remove"]')
+  await page.waitForSelector('#removed form')
+  await other.waitForSelector('.in-line >> text=not this', { state: 'detached' })
+  mock.control.release(fault)
+  for (const shown of [page, other]) {
+    await shown.waitForSelector('.said >> text=soon enough')
+    await shown.waitForSelector('.answer.state-done >> nth=2')
+    await shown.waitForSelector('.in-line', { state: 'detached' })
+  }
+  await page.click('#removed button')
+  await other.waitForSelector('.in-line.held-back >> text=not this')
+  await other.click('.in-line [formaction$="/send"]')
+  await page.waitForSelector('.answer.state-done >> nth=3')
+  assert.deepEqual(complaints, [])
 })
 
 test('what is typed in one tab outlives what is sent from another', { skip }, async () => {

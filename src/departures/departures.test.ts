@@ -173,6 +173,12 @@ async function fill(person: Person, friend: Person) {
   const key = rows[0]!.id
   const statements: [string, unknown[]][] = [
     [`insert into chat_drafts (user_id, place, form) values ($1, 'new', '{}') on conflict do nothing`, [userId]],
+    [
+      `insert into chat_line (conversation_id, user_id, submission, text, attachments, model, caller_address, caller_user_agent, held)
+       select id, $1, gen_random_uuid(), 'later', '[]', 'gpt-5.5', '', '', '{"key":"chat.line.after.restored","params":{},"see":null}'
+       from conversations where user_id = $1 limit 1`,
+      [userId],
+    ],
     [`insert into chat_settings (user_id) values ($1) on conflict do nothing`, [userId]],
     [`insert into image_batches (id, user_id, submission) values (gen_random_uuid(), $1, gen_random_uuid())`, [userId]],
     [`insert into chat_texts (user_id, name, text) values ($1, 'a', 'b')`, [userId]],

@@ -3,6 +3,7 @@ import type {
   AttachmentView,
   ChatComposerView,
   FoundView,
+  LineView,
   ListView,
   RowView,
   ThreadView,
@@ -183,6 +184,30 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     })),
     { ...tool, id: 't4', state: 'done' },
   ]
+  const waits = ['line', 'writing', 'painting', 'asked', null] as const
+  const ends = ['failed', 'stopped', 'unknown', 'restored'] as const
+  const line: LineView[] = [
+    ...waits.map((waitsFor, index) => ({
+      id: `w${index}`,
+      conversationId: 'c1',
+      text: index === 0 ? '' : 'and <then>',
+      files: 2,
+      held: null,
+      waitsFor,
+    })),
+    ...ends.map((end, index) => ({
+      id: `h${index}`,
+      conversationId: 'c1',
+      text: 'and <then>',
+      files: 0,
+      held: {
+        key: `chat.line.after.${end}` as const,
+        params: {},
+        see: { href: '/spend/budgets', words: 'spend.budget.link' as const },
+      },
+      waitsFor: null,
+    })),
+  ]
   const thread: ThreadView = {
     id: 'c1',
     title: 'A <lighthouse>',
@@ -200,6 +225,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     writing: 'a2',
     unfinished: jobs.slice(0, 1),
     used: { input: 12_345, output: 678, usd: 0.00001, open: 1 },
+    line,
   }
   const resting: ThreadView = {
     ...thread,
@@ -212,6 +238,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     writing: null,
     unfinished: [],
     used: { input: 0, output: 0, usd: 0, open: 2 },
+    line: [],
   }
   const middle: ThreadView = { ...resting, hasOlder: true, newer: 'u1', isEnd: false }
   const found: FoundView = {
@@ -249,6 +276,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     error: { sentence: 'Not <b> now', see: { href: '/spend/budgets', words: 'spend.budget.link' } },
     obstacle: { why: 'gone', key: 'mine', blocks: true, until: null, others: [] },
     writing: null,
+    line,
     waitsForBills: true,
   }
   const first: ChatComposerView = {
@@ -288,6 +316,8 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
       { thread, settings },
       { thread: null, settings: { ...settings, askBeforePaying: false } },
     ],
+    'chat/_in_line': line.map(row => ({ row })),
+    'chat/_line': [{ line }, { line: [] }],
     'chat/_list': [{ list }, { list: none }, { list: { ...none, search: '' } }],
     'chat/_message': [user, answer, tool].map(message => ({ message })),
     'chat/_older': [{ thread }, { thread: resting }],
@@ -305,11 +335,22 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
       { thread, anew: false },
       { thread: resting, anew: true },
     ],
+    'chat/_taken_back': [{ text: 'and <then>', attachments }],
     'chat/_tool': tools.map(message => ({ message })),
+    'chat/_unlined': [{ unlined: { conversationId: 'c1', rowId: 'w1' } }, { unlined: null }],
     'chat/_used': [{ used: thread.used }, { used: resting.used }],
     'chat/_user': [{ message: user }, { message: { ...user, id: 'u2', text: '', branches: answers[4]!.branches } }],
     'chat/index': [
-      { list, thread, found, composer: { ...composer, writing: 'a2' }, settings, deleted: null, removed: null },
+      {
+        list,
+        thread,
+        found,
+        composer: { ...composer, writing: 'a2' },
+        settings,
+        deleted: null,
+        removed: null,
+        unlined: null,
+      },
       {
         list: none,
         thread: resting,
@@ -318,8 +359,9 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         settings,
         deleted: null,
         removed: null,
+        unlined: { conversationId: 'c2', rowId: 'w1' },
       },
-      { list: none, thread: middle, found: null, composer, settings, deleted: null, removed: null },
+      { list: none, thread: middle, found: null, composer, settings, deleted: null, removed: null, unlined: null },
       {
         list: none,
         thread: null,
@@ -328,6 +370,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         settings,
         deleted: { ...row, deleted: true },
         removed: { conversationId: 'c1', messageId: 'u1' },
+        unlined: null,
       },
     ],
   }
@@ -348,5 +391,6 @@ export const chatExceptions: readonly (readonly [string, string])[] = [
   ['chat/_renamed', 'the title stands in two places'],
   ['chat/_rows', 'days appended below those in the list'],
   ['chat/_spent', 'a partial for what the conversation has used, sent by a stream'],
+  ['chat/_taken_back', 'what comes into the box of the composer again'],
   ['chat/_sync', 'the whole thread and what stands around it'],
 ]

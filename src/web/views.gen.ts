@@ -54,6 +54,8 @@ export interface Views {
   'chat/_facts': { message: import('../chat/page/view.ts').AnswerView }
   'chat/_found': { found: import('../chat/page/view.ts').FoundView }
   'chat/_head': { thread: import('../chat/page/view.ts').ThreadView | null; settings: import('../chat/page/view.ts').ChatSettingsView }
+  'chat/_in_line': { row: import('../chat/page/view.ts').LineView }
+  'chat/_line': { line: import('../chat/page/view.ts').LineView[] }
   'chat/_list': { list: import('../chat/page/view.ts').ListView }
   'chat/_message': { message: import('../chat/page/view.ts').MessageView }
   'chat/_older': { thread: import('../chat/page/view.ts').ThreadView }
@@ -68,10 +70,12 @@ export interface Views {
   'chat/_spent': { used: import('../chat/page/view.ts').UsedView }
   'chat/_submission': { submission: string }
   'chat/_sync': { thread: import('../chat/page/view.ts').ThreadView; anew: boolean }
+  'chat/_taken_back': { text: string; attachments: import('../chat/page/view.ts').AttachmentView[] }
   'chat/_tool': { message: import('../chat/page/view.ts').ToolView }
+  'chat/_unlined': { unlined: { conversationId: string; rowId: string } | null }
   'chat/_used': { used: import('../chat/page/view.ts').UsedView }
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
-  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null }
+  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null; unlined: { conversationId: string; rowId: string } | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
   'derive/crop': { source: import('../derive/view.ts').SourceView; values: import('../derive/view.ts').CropForm; sentence: string | null }
   'derive/cut-out': { source: import('../derive/view.ts').SourceView; background: import('../derive/view.ts').CutOutView; values: import('../derive/view.ts').CutOutForm; limits: { tolerance: number; feather: number }; sentence: string | null }

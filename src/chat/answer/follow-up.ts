@@ -3,13 +3,14 @@ import type { Run } from '../../work/worker.ts'
 import { writeSnapshot } from '../archive/keep.ts'
 import { findToolCall } from '../call-queries.ts'
 import { findConversation } from '../conversation-queries.ts'
+import { advanceLine } from '../line.ts'
 import { findLeafBelow } from '../message-queries.ts'
 import { paintUnasked } from '../paint.ts'
 import { findReply } from '../reply-queries.ts'
 import { findSettings } from '../settings-queries.ts'
 import { suggestTitle } from './title.ts'
 
-/** After an answer: the picture that needs no asking, a title, the conversation as a file. Safe to repeat. */
+/** After an answer: the picture that needs no asking, what was said meanwhile, a title, the conversation as a file. Safe to repeat. */
 export async function followAnswer(deps: Deps, userId: number, messageId: string, run: Run): Promise<void> {
   const reply = await findReply(deps.db, userId, messageId)
   const conversation = reply && (await findConversation(deps.db, userId, reply.conversationId))
@@ -21,6 +22,7 @@ export async function followAnswer(deps: Deps, userId: number, messageId: string
     const call = leaf && leaf !== messageId ? await findToolCall(deps.db, userId, leaf) : null
     if (call) await paintUnasked(deps, reply, call)
   }
+  await advanceLine(deps, conversation)
   await suggestTitle(deps, conversation, reply, run)
   await writeSnapshot(deps, conversation)
 }

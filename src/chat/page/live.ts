@@ -106,7 +106,7 @@ export function followThread(
     const changed = now.slice(0, same).filter((message, index) => message.tag !== old[index]!.tag && message !== ended)
     const removed = old.slice(same).map(message => message.id)
     const added = now.slice(same)
-    if (!ended && changed.length + removed.length + added.length === 0) {
+    if (before.view.tag === next.view.tag) {
       // Woken for more text, at the same time.
       if (before.growth && next.growth) next.growth = before.growth
       news.add('text')

@@ -53,6 +53,7 @@ export async function showPage(
   const deletedId = z.guid().safeParse(req.query.deleted).data
   const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
   const messageId = z.guid().safeParse(req.query.removed).data
+  const rowId = z.guid().safeParse(req.query.unlined).data
   const words = wordsToFind(req.query)
   render(res, 'chat/index', {
     list,
@@ -62,6 +63,7 @@ export async function showPage(
     settings,
     deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,
     removed: thread && messageId ? { conversationId: thread.id, messageId } : null,
+    unlined: thread && rowId ? { conversationId: thread.id, rowId } : null,
   })
 }
 
@@ -124,6 +126,7 @@ async function composerOf(
     error,
     obstacle: obstacleTo(account, 'words'),
     writing: thread?.writing ?? null,
+    line: thread?.line ?? [],
     waitsForBills: await isOneAtATime(deps, deps.db, userId),
   }
 }

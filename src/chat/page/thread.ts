@@ -22,9 +22,10 @@ import type { Conversation } from '../conversation-queries.ts'
 import { type Attachment, listChildren } from '../message-queries.ts'
 import type { Reply } from '../reply-queries.ts'
 import { placeDrawn } from './drawn-view.ts'
+import { loadLine } from './line-view.ts'
 import { type GrowingMarkdown, growMarkdown } from './markdown.ts'
 import { loadUsed } from './used.ts'
-import type { AnswerView, AttachmentView, MessageView, ThreadView, ToolView } from './view.ts'
+import type { AnswerView, AttachmentView, LineView, MessageView, ThreadView, ToolView } from './view.ts'
 
 const sizes = defaultModel.sizes.flatMap(group => group.sizes)
 
@@ -73,6 +74,8 @@ export async function loadThread(
     return { ...view, branches: branchesOf(beside.get(turn.message.parentId) ?? [], turn.message.id) }
   })
   const tagged = messages.map(message => ({ ...message, tag: tagOf(message) }))
+  const line = await loadLine(db, conversation)
+  const tags = [...tagged.map(({ tag }) => tag), ...line.map(tagOfWaiting)]
   return {
     growth,
     view: {
@@ -81,8 +84,8 @@ export async function loadThread(
       pinned: conversation.pinnedAt !== null,
       instructions: conversation.instructions,
       messages: tagged,
-      tag: threadTag(tagged),
-      pulse: pulseOf(tagged),
+      tag: hashOf(tags),
+      pulse: pulseOf(hashOf(tags), tagged),
       at: part.at,
       leaf,
       first: branch.turns[0]?.message.id ?? null,
@@ -92,6 +95,7 @@ export async function loadThread(
       writing,
       unfinished: [...jobs.values()].filter(job => job.isOpen),
       used: await loadUsed(db, conversation),
+      line,
     },
   }
 }
@@ -268,11 +272,15 @@ function tagOf(message: MessageView): string {
   return [message.id, message.branches?.index, message.branches?.count, ...rest].join('.')
 }
 
+function tagOfWaiting({ id, held, waitsFor }: LineView): string {
+  return [id, held?.key, waitsFor].join('.')
+}
+
 /** A page with a stream is told of these apart from the rest: text as it grows, and costs. */
-function pulseOf(messages: readonly MessageView[]): string {
+function pulseOf(tag: string, messages: readonly MessageView[]): string {
   const last = messages.at(-1)
   const known = messages.filter(message => message.role === 'assistant' && message.cost !== null)
-  return [threadTag(messages), last?.role === 'assistant' ? last.seq : -1, known.length].join('.')
+  return [tag, last?.role === 'assistant' ? last.seq : -1, known.length].join('.')
 }
 
 export function readPulse(pulse: string): { tag: string; seq: number; costs: number } {
@@ -280,10 +288,10 @@ export function readPulse(pulse: string): { tag: string; seq: number; costs: num
   return { tag, seq: Number(seq), costs: Number(costs) }
 }
 
-function threadTag(messages: readonly { tag: string }[]): string {
+function hashOf(tags: readonly string[]): string {
   // FNV-1a, 32 bits: it only has to differ when something changed.
   let hash = 0x811c9dc5
-  for (const character of messages.map(message => message.tag).join(' ')) {
+  for (const character of tags.join(' ')) {
     hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193) >>> 0
   }
   return hash.toString(36)

@@ -5,7 +5,7 @@ import type { JobView, QuoteView } from '../../images/view.ts'
 import type { RefusedView } from '../../library/refused.ts'
 import type { MoneyView } from '../../spend/evidence.ts'
 import type { ReceiptView } from '../../spend/view.ts'
-import type { Said } from '../../web/errors.ts'
+import type { Said, See } from '../../web/errors.ts'
 import type { Key } from '../../web/i18n.ts'
 import type { ToolProblem } from '../answer/tools.ts'
 import type { Hit } from '../find-queries.ts'
@@ -60,6 +60,20 @@ export interface ThreadView {
   /** Picture jobs that are under way. */
   unfinished: JobView[]
   used: UsedView
+  line: LineView[]
+}
+
+/** A message that waits for the end of an answer. */
+export interface LineView {
+  id: string
+  conversationId: string
+  /** As it was typed; of a message without words, the names of its files. */
+  text: string
+  files: number
+  /** Why it does not go by itself. */
+  held: { key: Key; params: Record<string, unknown>; see: See | null } | null
+  /** What it waits for: those before it, an answer, a picture, or a yes or no to one; null when it goes. */
+  waitsFor: 'line' | 'writing' | 'painting' | 'asked' | null
 }
 
 /** What was looked for in the conversation, and where it stands. */
@@ -208,8 +222,9 @@ export interface ChatComposerView {
   /** Above the form; null when all is well. */
   error: Said | null
   obstacle: ObstacleView | null
-  /** An answer is being written: the form stops it instead of sending. */
+  /** An answer is being written: what is sent waits for its end. */
   writing: string | null
+  line: LineView[]
   /** A budget lets nothing be asked before the answer before it is billed. */
   waitsForBills: boolean
 }
