@@ -145,6 +145,7 @@ async function fill(person: Person, friend: Person) {
   const { userId } = await idOf(person)
   const picture = await makePicture(app, person, `a heron of ${userId}`)
   await person.post('/prompts', { prompt: 'A {bird} over the lake' })
+  await person.post('/prompts/suggestions', { prompt: 'a heron to be improved' })
   await person.post(`/library/${picture.id}/details`, { folder: 'Lake', tags: 'Birds' })
   await person.post('/library/selection', { act: 'tag', tags: 'More', id: picture.id })
   await talk(app.db, person, `tell me of herons, ${userId}`)
