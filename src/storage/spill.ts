@@ -78,7 +78,8 @@ export function openSpill(directory: string, limitBytes: number): Spill {
   }
 
   async function status(): Promise<SpillStatus> {
-    const works = [...(await list('job')), ...(await list('answer'))]
+    const entries = await readdir(directory).catch(noFolder)
+    const works = entries.filter(entry => isWorkOf.job(entry) || isWorkOf.answer(entry))
     const spilled = (await Promise.all(works.map(listOf))).flat()
     const sizes = await Promise.all(spilled.map(({ file }) => stat(file).catch(absent)))
     const bytes = sizes.reduce((sum, found) => sum + (found?.size ?? 0), 0)

@@ -51,6 +51,8 @@ export interface Limits {
 
 /** How rows of a kind are claimed by conditional updates, kept by leases, and found when their worker is gone. */
 export interface Leases<Row extends { claim: string }> {
+  /** Whether any row is ready to be claimed, limits aside: what most looks ask in vain costs one statement. */
+  isAnyReady(db: Db): Promise<boolean>
   /**
    * Takes up to `slots` queued rows. Fair: who has the fewest running comes first, then who has waited longest, since the
    * last of theirs was over, where that counts as a turn; which of theirs it is that goes then changes nothing for others.
@@ -88,8 +90,8 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
   } = kind
   const { order = `created_at, ${id}` } = kind
   const active = parks ? 'parked_at is null' : 'true'
-  const queued = `select * from ${table} left join busy using (user_id)
-    where state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active}`
+  const isReady = `state = 'queued' and (not_before is null or not_before <= now()) and ${ready} and ${active}`
+  const queued = `select * from ${table} left join busy using (user_id) where ${isReady}`
   const startable = lane
     ? `select * from (
         select *, row_number() over (partition by user_id, ${lane.by} order by ${order}) as lane_place
@@ -114,6 +116,10 @@ export function leases<Row extends { claim: string }>(kind: Kind<Row>): Leases<R
       from mine ${turn ? 'left join served using (user_id)' : ''})`
 
   return {
+    async isAnyReady(db) {
+      const look = `select exists (select from ${table} where ${isReady}) as any`
+      return (await db.one(z.object({ any: z.boolean() }), look)).any
+    },
     claim: (db, slots, { perUser, total }, leaseSeconds) =>
       db.transaction(async tx => {
         await tx.run(`select pg_advisory_xact_lock($1, 0)`, [lock])

@@ -69,9 +69,11 @@ export async function startWorker<Row extends { claim: string }>(deps: Deps, wor
 
   const fill = alone(async () => {
     const slots = work.limits.here - running.size
-    if (stopping || slots <= 0 || (work.isReady && !(await work.isReady()))) return
-    const rows = await work.leases.claim(deps.db, slots, work.limits, leaseSeconds)
+    if (stopping || slots <= 0) return
+    const isAnyReady = await work.leases.isAnyReady(deps.db)
     heard()
+    if (!isAnyReady || (work.isReady && !(await work.isReady()))) return
+    const rows = await work.leases.claim(deps.db, slots, work.limits, leaseSeconds)
     for (const row of rows) run(row)
   })
 
