@@ -17,7 +17,9 @@ await operate(
     const dryRun = values['dry-run']
     const localDirectory = path.join(config.dataDirectory, 'assets')
     const storage = openStorage({ localDirectory, s3: null, keepLocal: false })
-    const deps = { db, config, storage, log: createLog('silent'), sealer: createSealer(config.sessionSecrets) }
+    const sealer = createSealer(config.sessionSecrets)
+    const stopping = new AbortController().signal
+    const deps = { db, config, storage, log: createLog('silent'), sealer, stopping }
     const rotated = await rotateSecret(deps, { dryRun, progress })
     const { found, left } = rotated
     return {

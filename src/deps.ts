@@ -25,6 +25,8 @@ export interface Deps {
   spill: Spill
   sealer: Sealer
   staticFiles: StaticFiles
+  /** Aborted when the process is told to stop: what can be done another time ends at its next item. */
+  stopping: AbortSignal
   /** Aborted when a stop waits for nothing any more: what is held goes where it is safe, at once. */
   leaving: AbortSignal
   log: Logger

@@ -79,8 +79,9 @@ export async function openHouse(
   )
   stops.push(() => listener.close())
   const staticFiles = loadStaticFiles()
-  const { leaving } = plan
-  return { config, db, gateway, jobs, listener, storage, spill, sealer, staticFiles, leaving, log, metrics, traces }
+  const { stopping, leaving } = plan
+  const kept = { storage, spill, sealer, staticFiles }
+  return { config, db, gateway, jobs, listener, ...kept, stopping, leaving, log, metrics, traces }
 }
 
 /** Of two processes that share no secret neither opens what the other seals, which would show as keys that are lost. */

@@ -7,6 +7,8 @@ type Undo = () => Promise<void>
 
 /** How a stop spends its seconds: most of them waiting for what is under way, the last ones putting it where it is safe. */
 export interface StopPlan {
+  /** Aborted as soon as it begins. */
+  stopping: AbortSignal
   /** Aborted when nothing is waited for any more. */
   leaving: AbortSignal
   begin(): void
@@ -22,13 +24,15 @@ const PART_MS = 500
 export function planStop(seconds: number): StopPlan {
   const total = Math.max(seconds * 1000, LEAST_MS)
   const waiting = Math.min(seconds * 1000, total - Math.min(LAST_MS, total / 3))
-  const controller = new AbortController()
+  const [told, controller] = [new AbortController(), new AbortController()]
   setMaxListeners(0, controller.signal)
   let timer: NodeJS.Timeout | undefined
   let deadline = Number.POSITIVE_INFINITY
   return {
+    stopping: told.signal,
     leaving: controller.signal,
     begin() {
+      told.abort()
       deadline = performance.now() + total
       timer = setTimeout(() => controller.abort(), waiting)
     },

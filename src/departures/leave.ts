@@ -20,15 +20,16 @@ export async function depart({ db }: Pick<Deps, 'db'>, userId: number): Promise<
 
 /** Deletes all that is a person's, once what was called for them has ended; goes on where another worker has stopped. */
 export async function finishDeparture(
-  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'at'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'log' | 'stopping' | 'at'>,
   departure: ClaimedDeparture,
 ): Promise<void> {
   try {
     await deps.at?.('claimed', departure.id)
     if (!(await forget(deps, departure))) return await departureLeases.requeue(deps.db, departure, LOOK_SECONDS)
     await deps.at?.('part', departure.id)
-    // Named in the same transaction: what the store does not let go of now goes with the hourly orphans.
+    // Named in the same transaction: what does not go now goes with the hourly orphans.
     await deleteOrphans(deps)
+    if (deps.stopping.aborted) return await departureLeases.requeue(deps.db, departure, 0)
     await deps.at?.('ending', departure.id)
     await deleteDeparture(deps.db, departure)
   } catch (error) {

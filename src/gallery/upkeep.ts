@@ -24,6 +24,7 @@ async function learnBare(deps: UpkeepDeps): Promise<number> {
   for (let seen = 0; seen < MOST_LOOKED_AT; seen += PAGE) {
     const tokens = await listNotBare(deps.db, after, PAGE)
     for (const token of tokens) {
+      if (deps.stopping.aborted) return learnt
       const bare = await bareChecksum(deps, token)
       if (!bare) continue
       await deps.db.transaction(tx => setBare(tx, token, bare))

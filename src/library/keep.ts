@@ -151,22 +151,27 @@ export async function discardBytes(deps: Pick<Deps, 'storage' | 'log'> & { db: D
 }
 
 /** Deletes for good what has been in the trash for `days`; answers how many files went. What fails waits for the next time. */
-export async function emptyTrash(deps: Pick<Deps, 'db' | 'storage' | 'log'>, days: number): Promise<number> {
+export async function emptyTrash(deps: Deleting, days: number): Promise<number> {
   await deleteTrashed(deps.db, days)
   return deleteAll(deps, listUnusedFiles, deleteUnusedFile)
 }
 
 /** Deletes bytes that were named and never filed, because whoever brought them or this process went away. */
-export function deleteOrphans(deps: Pick<Deps, 'db' | 'storage' | 'log'>): Promise<number> {
+export function deleteOrphans(deps: Deleting): Promise<number> {
   return deleteAll(deps, listOrphans, deleteOrphan)
 }
+
+type Deleting = Pick<Deps, 'db' | 'storage' | 'log' | 'stopping'>
 
 const AT_ONCE = 500
 const FAILURES = 20
 
-/** Row and bytes together: while the storage fails the row stays, or nobody would know of the bytes any more. */
+/**
+ * Row and bytes together: while the storage fails the row stays, or nobody would know of the bytes any more. When the
+ * process is to stop, the rest waits for the next time.
+ */
 async function deleteAll(
-  deps: Pick<Deps, 'db' | 'storage' | 'log'>,
+  deps: Deleting,
   list: (db: Db, after: string, limit: number) => Promise<string[]>,
   deleteRow: (tx: Db, token: string) => Promise<boolean>,
 ): Promise<number> {
@@ -174,6 +179,7 @@ async function deleteAll(
   let failures = 0
   for (let tokens = await list(deps.db, '', AT_ONCE); tokens.length > 0; ) {
     for (const token of tokens) {
+      if (deps.stopping.aborted) return deleted
       try {
         await deps.db.transaction(async tx => {
           if (!(await deleteRow(tx, token))) return

@@ -21,5 +21,6 @@ export function seals(deps: UpkeepDeps): Promise<number> {
     (after, limit) => listSignInsSealedWith(deps.db, deps.sealer.older, after, limit),
     row => replaceTokens(deps.db, row, resealTokens(deps, row)),
     row => row.id,
+    deps.stopping,
   )
 }

@@ -60,7 +60,8 @@ export function openLocal(directory: string): Storage {
       isProven = true
     },
     isProven: () => isProven,
-    sweepTemporary: olderThanMs => guarded('sweep', () => sweep(directory, Date.now() - olderThanMs)),
+    sweepTemporary: (olderThanMs, stopping) =>
+      guarded('sweep', () => sweep(directory, Date.now() - olderThanMs, stopping)),
     close: async () => {},
   }
 }
@@ -108,9 +109,10 @@ async function* list(directory: string): AsyncGenerator<Listed> {
   }
 }
 
-async function sweep(directory: string, before: number): Promise<number> {
+async function sweep(directory: string, before: number, stopping?: AbortSignal): Promise<number> {
   let swept = 0
   for (const folder of (await readdir(directory).catch(absent)) ?? []) {
+    if (stopping?.aborted) break
     swept += await sweepTemporary(join(directory, folder), before)
   }
   return swept

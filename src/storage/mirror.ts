@@ -56,7 +56,7 @@ export function openMirror(truth: Storage, copy: Storage, log: CopyLog): Storage
 
     ready: () => truth.ready(),
     isProven: () => truth.isProven(),
-    sweepTemporary: olderThanMs => copy.sweepTemporary(olderThanMs),
+    sweepTemporary: (olderThanMs, stopping) => copy.sweepTemporary(olderThanMs, stopping),
 
     async close() {
       await copy.close()

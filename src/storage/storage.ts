@@ -40,8 +40,8 @@ export interface Storage {
   ready(): Promise<void>
   /** Whether `ready()` has ever succeeded: until then nothing is known of credentials and rights. */
   isProven(): boolean
-  /** Deletes what crashed writes left behind longer ago than this; gives the number of files. */
-  sweepTemporary(olderThanMs: number): Promise<number>
+  /** Deletes what crashed writes left behind longer ago than this, until it is `stopping`; gives the number of files. */
+  sweepTemporary(olderThanMs: number, stopping?: AbortSignal): Promise<number>
   close(): Promise<void>
 }
 

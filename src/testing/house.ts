@@ -9,5 +9,6 @@ export function houseOf(
   { db, config }: Pick<TestApp, 'db' | 'config'>,
   storage: Storage,
 ): Parameters<typeof keepHouse>[0] {
-  return { db, config, storage, log: createLog('silent'), sealer: createSealer(config.sessionSecrets) }
+  const sealer = createSealer(config.sessionSecrets)
+  return { db, config, storage, log: createLog('silent'), sealer, stopping: new AbortController().signal }
 }

@@ -108,6 +108,7 @@ const log = createLog('info')
 const database = openDatabase({ url: config.databaseUrl!, max: config.databaseConnections, log: () => {} })
 const deps: Deps = {
   config,
+  stopping: plan.stopping,
   leaving: plan.leaving,
   log,
   db: database,

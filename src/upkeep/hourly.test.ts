@@ -4,13 +4,17 @@ import { access, mkdir, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import { z } from 'zod'
-import { filePicture, storePicture } from '../library/keep.ts'
+import { filePicture, newToken, originalName, storePicture, thumbnailName } from '../library/keep.ts'
 import { keepUpload } from '../library/uploads.ts'
+import { createLog } from '../log.ts'
 import { openStorage, type Storage, StorageError } from '../storage/storage.ts'
+import { atEnd } from '../testing/database.ts'
 import { houseOf } from '../testing/house.ts'
 import { alice, type Person } from '../testing/people.ts'
 import { type MadePicture, makePicture } from '../testing/pictures.ts'
-import { type TestApp, testApp } from '../testing/server.ts'
+import { scriptedServer } from '../testing/scripted-server.ts'
+import { type TestApp, testApp, until } from '../testing/server.ts'
+import { openJobs } from '../work/queues.ts'
 import { keepHouse } from './hourly.ts'
 
 let app: TestApp
@@ -180,6 +184,53 @@ test('it is done every hour', async () => {
   assert.deepEqual(rows, [{ cron: '17 * * * *' }])
 })
 
+test('a process that is told to stop leaves the rest of its housekeeping to the next one', async t => {
+  const tokens = Array.from({ length: 3000 }, newToken).toSorted()
+  const objects = new Map(tokens.flatMap(namesOf).map(name => [`/pictures/${name}`, '']))
+  const store = await scriptedServer(t, (req, res) => {
+    const name = req.url!.split('?')[0]!
+    if (req.method === 'PUT') objects.set(name, store.requests.find(each => each.req === req)!.body)
+    if (req.method !== 'DELETE') return void res.end(objects.get(name))
+    setTimeout(() => {
+      objects.delete(name)
+      res.writeHead(204).end()
+    }, 10)
+  })
+  const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' }
+  const s3 = { endpoint: store.url, region: 'auto', bucket: 'pictures', ...credentials, isPublic: false, prefix: '' }
+  const slow = await testApp({ s3, worker: { ...app.config.worker, sweepSeconds: 1 } })
+  await slow.db.run(
+    `insert into named_files (token, named_at) select token, now() - interval '25 hours' from unnest($1::text[]) as token`,
+    [tokens],
+  )
+  const left = async () => {
+    const rows = await slow.db.many(
+      z.object({ token: z.string() }),
+      `select token from named_files order by token collate "C"`,
+    )
+    return rows.map(({ token }) => token)
+  }
+  const jobs = openJobs({ url: slow.db.url, works: false, log: createLog('silent') })
+  atEnd(() => jobs.stop())
+
+  await jobs.send(slow.db, 'housekeeping', {})
+  await until('some to be deleted', async () => (await left()).length < tokens.length)
+  await slow.running.stop()
+
+  const rest = await left()
+  assert.ok(rest.length > 0)
+  assert.deepEqual(
+    tokens.flatMap(namesOf).filter(name => objects.has(`/pictures/${name}`)),
+    rest.flatMap(namesOf),
+    'of what has a row all the bytes are there, and of the others none',
+  )
+
+  await slow.another()
+  await jobs.send(slow.db, 'housekeeping', {})
+  await until('the next one to go on', async () => (await left()).length < rest.length)
+})
+
+const namesOf = (token: string) => [token, thumbnailName(token), originalName(token)]
 const house = () => houseOf(app, storage)
 const assets = () => path.join(app.config.dataDirectory, 'assets')
 

@@ -26,16 +26,17 @@ export async function startHousekeeping(deps: Deps): Promise<void> {
   await deps.jobs.schedule('housekeeping', '17 * * * *', {})
 }
 
-/** Every part is tried, whatever becomes of the others; what failed is tried again in an hour. */
+/** Every part is tried, whatever becomes of the others; what failed, and what a stop left over, is tried again in an hour. */
 export async function keepHouse(deps: UpkeepDeps): Promise<void> {
   const parts: Upkeep = {
     ...Object.assign({}, ...rooms.map(room => room.upkeep(deps))),
     counts: () => deleteExpiredCounts(deps.db),
     seals: () => resealAll(deps),
-    temporary: () => deps.storage.sweepTemporary(HOUR_MS),
+    temporary: () => deps.storage.sweepTemporary(HOUR_MS, deps.stopping),
   }
   const done: Record<string, number> = {}
   for (const [part, sweep] of Object.entries(parts)) {
+    if (deps.stopping.aborted) break
     try {
       done[part] = await sweep()
     } catch (error) {

@@ -7,7 +7,7 @@ type SealedKey = z.output<typeof SealedKey>
 
 /** The keys in a table's `key_secret` that an older secret sealed, sealed with the first one. Answers how many. */
 export function resealKeys(
-  { db, sealer }: UpkeepDeps,
+  { db, sealer, stopping }: UpkeepDeps,
   { table, id, type }: { table: string; id: string; type: 'uuid' | 'bigint' },
   reseal: (row: SealedKey) => Buffer,
 ): Promise<number> {
@@ -27,5 +27,6 @@ export function resealKeys(
         reseal(row),
       ]),
     row => row.id,
+    stopping,
   )
 }
