@@ -34,7 +34,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   images: {
     on: ['session', 'account', 'spend', 'library'],
     offers:
-      'admin-queries advice claim-queries draft-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries stop-waiting terms unfetched upkeep usual view',
+      'admin-queries advice claim-queries draft draft-queries edit-terms ended job-queries job-view leave line line-queries masks mine parked-queries prompt prompt-queries quote references ssh-key-queries start start-queries stop-waiting terms unfetched upkeep usual view',
   },
   derive: { on: ['session', 'library', 'images'], offers: '' },
   exports: {

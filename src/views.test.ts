@@ -247,7 +247,7 @@ const composer: ComposerView = {
 const keptDrafts = ['a lighthouse <b>', '', 'a fox'].map((words, at) => ({
   page: `page-${at}`,
   words,
-  references: at,
+  files: at,
   isDraft: at === 0,
 }))
 const savedPrompts = ['a', 'b'].map(id => ({
@@ -448,10 +448,10 @@ const samples: { [K in Exclude<keyof Views, 'layout'>]: Views[K][] } = {
   ],
   'images/_reference': [{ reference }],
   'images/_place': moves.map(to => ({ id: 'j1', to })),
-  'images/_kept_draft': keptDrafts.map(draft => ({ draft })),
+  'images/_kept_draft': keptDrafts.map(draft => ({ draft, at: '/images' as const })),
   'images/_kept_drafts': [
-    { kept: [], putAway: null },
-    { kept: keptDrafts, putAway: keptDrafts[0]!.page },
+    { kept: [], putAway: null, at: '/images' },
+    { kept: keptDrafts, putAway: keptDrafts[0]!.page, at: '/chat' },
   ],
   'images/_references': [{ composer }, { composer: badComposer }],
   'library/_not_arrived': [{ to: '/chat/draft' }],

@@ -6,6 +6,7 @@ import { keepCurrent } from '../account/current.ts'
 import { requesterOf } from '../account/requester.ts'
 import { accountOf } from '../account/viewer.ts'
 import type { Deps } from '../deps.ts'
+import { originOf as draftOrigin } from '../images/draft.ts'
 import { viewRefused } from '../library/refused.ts'
 import { signedIn } from '../session/guard.ts'
 import { oneAfterAnother } from '../spend/budgets.ts'
@@ -30,7 +31,7 @@ import {
 } from './ask.ts'
 import { findNamedLeaf } from './branch.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
-import { deleteDraft, upsertDraft } from './draft-queries.ts'
+import { deleteDraft, deleteNewDraft, upsertDraft, upsertNewDraft } from './draft-queries.ts'
 import { type ChatForm, chatFields, chooseModel, draftOf, readChatForm, without } from './form.ts'
 import { done, isElsewhere, myConversation, myReply, originOf } from './lookup.ts'
 import { findText, listAttachments } from './message-queries.ts'
@@ -99,7 +100,7 @@ export function askRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const id = z.guid().safeParse(req.body?.conversation).data
     const form = without(await readComposer(req, res), String(req.body?.remove ?? ''))
-    await upsertDraft(db, userId, id ?? 'new', draftOf(form), form.submission)
+    await keepDraft(req, userId, id, form)
     if (wantsFragment(req)) return res.status(204).end()
     await showPage(deps, req, res, id ? await findConversation(db, userId, id) : null, { form })
   })
@@ -109,7 +110,7 @@ export function askRoutes(deps: Deps): Router {
     const { userId } = signedIn(res)
     const form = await readComposer(req, res)
     const conversation = z.guid().safeParse(req.body?.conversation).data
-    await upsertDraft(db, userId, conversation ?? 'new', draftOf(form), form.submission)
+    await keepDraft(req, userId, conversation, form)
     const refused = await chooseKeyNamed(deps, res, req.body?.key_id)
     const back = refused ? '/account#keys' : conversation ? `/chat/${conversation}` : '/chat'
     if (!wantsFragment(req)) return res.redirect(303, back)
@@ -127,6 +128,12 @@ export function askRoutes(deps: Deps): Router {
       ),
     )
   })
+
+  async function keepDraft(req: Request, userId: number, conversationId: string | undefined, form: ChatForm) {
+    const draft = draftOf(form)
+    if (conversationId) await upsertDraft(db, userId, conversationId, draft, form.submission)
+    else await upsertNewDraft(db, userId, draft, form.submission, draftOrigin(req.body))
+  }
 
   async function ask(req: Request, res: Response, conversation: Conversation | null): Promise<void> {
     const { userId, caller } = signedIn(res)
@@ -148,7 +155,8 @@ export function askRoutes(deps: Deps): Router {
       const asker = requesterOf(res)
       const asked = await oneAfterAnother(() => askQuestion(deps, asker, place, question, submission))
       await setChoice(db, userId, choice)
-      if (isComposer) await deleteDraft(db, userId, conversation?.id ?? 'new')
+      if (!conversation) await deleteNewDraft(db, userId, draftOrigin(req.body))
+      else if (isComposer) await deleteDraft(db, userId, conversation.id)
       logBegun(res, { conversation: asked.conversationId })
       const address = `/chat/${asked.conversationId}`
       if (!wantsFragment(req)) return res.redirect(303, address)

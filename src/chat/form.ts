@@ -19,7 +19,7 @@ const Form = z.object({
 })
 
 /** What the forms that ask something may send. */
-export const chatFields = [...Object.keys(Form.shape), 'conversation', 'file']
+export const chatFields = [...Object.keys(Form.shape), 'conversation', 'draft', 'file']
 
 /** What the composer sends, as typed. */
 export interface ChatForm {
@@ -81,6 +81,6 @@ export function without(form: ChatForm, value: string): ChatForm {
   }
 }
 
-function fieldOf(attachment: ChatForm['attachments'][number]): string {
+export function fieldOf(attachment: ChatForm['attachments'][number]): string {
   return 'token' in attachment ? `picture:${attachment.token}` : `text:${attachment.textId}`
 }

@@ -9,6 +9,7 @@ import { letGo } from './ask.ts'
 import { askRoutes } from './ask-routes.ts'
 import { callRoutes } from './call-routes.ts'
 import { conversationRoutes } from './conversation-routes.ts'
+import { draftRoutes } from './draft-routes.ts'
 import { lineRoutes } from './line-routes.ts'
 import { liveRoutes } from './live-routes.ts'
 import { myConversation, partOf } from './lookup.ts'
@@ -46,6 +47,7 @@ export function chatRoutes(deps: Deps, streams: EventStreams): Router {
   router.use(
     settingsRoutes(deps),
     askRoutes(deps),
+    draftRoutes(deps),
     lineRoutes(deps),
     callRoutes(deps),
     conversationRoutes(deps),

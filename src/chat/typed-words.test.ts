@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import type { Page as Opened } from '../testing/browser.ts'
 import { noChromium, openPage, startChromium } from '../testing/chromium.ts'
 import { answerCalls, replyIn, say, talk } from '../testing/conversations.ts'
-import { alice } from '../testing/people.ts'
+import { alice, charlie, type Person } from '../testing/people.ts'
 import { testApp, until } from '../testing/server.ts'
 import { translator } from '../web/i18n.ts'
 
@@ -195,4 +196,83 @@ test('a form that was sent, gone back to and changed is another message', async 
   await Promise.all([person.post(`/chat/${id}/messages`, changed), person.post(`/chat/${id}/messages`, changed)])
   await replyIn(db, id, 'done')
   assert.equal(answerCalls(mock, { email: person.email, prompt: 'as it is now' }).length, 1)
+})
+
+const typed = (page: Opened) => page.html.querySelector('#say')!.text
+const offered = (page: Opened) => page.html.querySelectorAll('.kept-words').map(each => each.text.trim())
+const wayBack = (page: Opened) => page.html.querySelector('.kept-draft a')!.getAttribute('href')!
+const draftField = (page: Opened) => ({
+  draft: page.html.querySelector('#chat-composer [name="draft"]')!.getAttribute('value')!,
+  submission: page.html.querySelector('#submission')!.getAttribute('value')!,
+})
+
+/** Types into the page as it was opened. */
+async function type(person: Person, page: Opened, text: string, more: Record<string, string> = {}): Promise<void> {
+  const answer = await person.post('/chat/draft', { text, ...draftField(page), ...more }, { htmx: true })
+  assert.equal(answer.status, 204)
+}
+
+test('two pages that begin a conversation keep the words of each other, whichever is sent', async () => {
+  const person = await alice(app)
+  const [one, other] = [await person.get('/chat'), await person.get('/chat')]
+  await type(person, one, 'words of one')
+  await type(person, other, 'words of the other')
+  const next = await person.get('/chat')
+  assert.equal(typed(next), 'words of the other')
+  assert.deepEqual(offered(next), ['words of one'])
+  await type(person, one, 'more words of one')
+  assert.deepEqual(offered(await person.get('/chat')), ['words of the other'])
+  const back = await person.get(wayBack(await person.get('/chat')))
+  assert.equal(typed(back), 'words of the other')
+  assert.deepEqual(offered(back), ['more words of one'])
+  await type(person, back, 'words of the other, ended')
+  assert.deepEqual(offered(await person.get('/chat')), ['more words of one'])
+
+  const sent = { text: 'more words of one, sent', ...draftField(one) }
+  assert.equal((await person.post('/chat', sent)).status, 303)
+  // A draft of the page that was sent, when it comes late, neither brings that back nor moves another.
+  await type(person, one, 'more words of one')
+  const left = await person.get('/chat')
+  assert.equal(typed(left), 'words of the other, ended')
+  assert.deepEqual(offered(left), [])
+  await person.post('/chat', { text: 'sent at last', ...draftField(left) })
+  assert.equal(typed(await person.get('/chat')), '')
+  // What a page follows that was opened before is gone: what came after it is another draft.
+  await type(person, await person.get('/chat'), 'a new thought')
+  await type(person, back, 'typed late')
+  assert.deepEqual(offered(await person.get('/chat')), ['a new thought'])
+})
+
+test('what goes on from the draft of a new conversation is not offered; files alone are', async () => {
+  const person = await alice(app)
+  const attachment = `text:${crypto.randomUUID()}`
+  await type(person, await person.get('/chat'), 'a long thought')
+  const on = await person.get('/chat')
+  await type(person, on, 'a thought')
+  assert.deepEqual(offered(await person.get('/chat')), [])
+  // Without JavaScript a page that is shown again is the same page still.
+  const again = await person.post('/chat/draft', { text: 'a thought again', ...draftField(on) })
+  assert.deepEqual(draftField(again), draftField(on))
+  const [one, other] = [await person.get('/chat'), await person.get('/chat')]
+  await type(person, one, '', { attachment, name: '' })
+  await type(person, other, 'another')
+  assert.deepEqual(offered(await person.get('/chat')), ['1 file'])
+})
+
+test("a draft of a new conversation that was put aside is put away and comes back; charlie reaches none of alice's", async () => {
+  const person = await alice(app)
+  const stranger = await charlie(app)
+  const [one, other] = [await person.get('/chat'), await person.get('/chat')]
+  await type(person, one, 'hers alone')
+  await type(person, other, 'hers too')
+  const id = wayBack(await person.get('/chat')).split('draft=')[1]!
+  for (const what of ['away', 'back']) {
+    assert.equal((await stranger.post(`/chat/drafts/${id}/${what}`)).status, 404)
+  }
+  assert.equal(typed(await stranger.get(`/chat?draft=${id}`)), '')
+  const away = await person.post(`/chat/drafts/${id}/away`)
+  const without = await person.get(away.location)
+  assert.deepEqual(offered(without), [])
+  await person.post(without.html.querySelector('#kept-drafts form')!.getAttribute('action')!)
+  assert.deepEqual(offered(await person.get('/chat')), ['hers alone'])
 })

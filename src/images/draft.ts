@@ -7,9 +7,9 @@ import { type FormValues, readForm } from './prompt.ts'
 import type { KeptDraftView } from './view.ts'
 
 const WORDS_SHOWN = 160
-const Field = z.object({ draft: z.string().regex(/^[0-9a-f-]{36}(?: \d{1,9})?$/) })
+const Field = z.object({ draft: z.string().regex(/^[0-9a-f-]{36}(?: \d{1,15})?$/) })
 
-/** The field of a form of Create that says which page it is on, and what that went on from: `<id> 12`. */
+/** The field of a form of Create, or of Chat, that says which page it is on, and what that went on from: `<id> 12`. */
 export function draftField(follows: number | null, page: string = randomUUID()): string {
   return follows === null ? page : `${page} ${follows}`
 }
@@ -48,8 +48,12 @@ export function viewKept(drafts: readonly Draft[], values: FormValues): KeptDraf
     const { prompt, references } = readForm(form)
     const isIn = values.prompt.includes(prompt) && references.every(token => values.references.includes(token))
     if (sent || isIn || (!isVisible(prompt) && references.length === 0)) return []
-    const words = prompt.trim()
-    const shown = words.length > WORDS_SHOWN ? `${words.slice(0, WORDS_SHOWN).toWellFormed()}…` : words
-    return [{ page, words: shown, references: references.length, isDraft: version !== null }]
+    return [{ page, words: beginningOf(prompt), files: references.length, isDraft: version !== null }]
   })
+}
+
+/** As much of a draft's words as its line has room for. */
+export function beginningOf(words: string): string {
+  const shown = words.trim()
+  return shown.length > WORDS_SHOWN ? `${shown.slice(0, WORDS_SHOWN).toWellFormed()}…` : shown
 }

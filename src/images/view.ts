@@ -175,7 +175,8 @@ export interface KeptDraftView {
   page: string
   /** Its beginning; empty for pictures alone. */
   words: string
-  references: number
+  /** Pictures to start from, or what goes with a message. */
+  files: number
   /** It is still the draft: nothing has been typed into the form that is shown. */
   isDraft: boolean
 }

@@ -273,6 +273,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     model: 'gpt-5.5',
     effort: 'high',
     submission: 's',
+    draft: null,
     error: { sentence: 'Not <b> now', see: { href: '/spend/budgets', words: 'spend.budget.link' } },
     obstacle: { why: 'gone', key: 'mine', blocks: true, until: null, others: [] },
     writing: null,
@@ -283,10 +284,12 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     ...composer,
     conversationId: null,
     parent: null,
+    draft: 'd1 4',
     error: null,
     obstacle: null,
     waitsForBills: false,
   }
+  const noneKept = { kept: [], putAway: null }
   const settings = { instructions: 'Always <b>', askBeforePaying: true }
   return {
     'chat/_answer': answers.map(message => ({ message })),
@@ -350,6 +353,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         deleted: null,
         removed: null,
         unlined: null,
+        ...noneKept,
       },
       {
         list: none,
@@ -360,8 +364,19 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         deleted: null,
         removed: null,
         unlined: { conversationId: 'c2', rowId: 'w1' },
+        ...noneKept,
       },
-      { list: none, thread: middle, found: null, composer, settings, deleted: null, removed: null, unlined: null },
+      {
+        list: none,
+        thread: middle,
+        found: null,
+        composer,
+        settings,
+        deleted: null,
+        removed: null,
+        unlined: null,
+        ...noneKept,
+      },
       {
         list: none,
         thread: null,
@@ -371,6 +386,8 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         deleted: { ...row, deleted: true },
         removed: { conversationId: 'c1', messageId: 'u1' },
         unlined: null,
+        kept: [{ page: 'p1', words: 'half a <thought>', files: 1, isDraft: false }],
+        putAway: 'p2',
       },
     ],
   }

@@ -75,7 +75,7 @@ export interface Views {
   'chat/_unlined': { unlined: { conversationId: string; rowId: string } | null }
   'chat/_used': { used: import('../chat/page/view.ts').UsedView }
   'chat/_user': { message: import('../chat/page/view.ts').UserView }
-  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null; unlined: { conversationId: string; rowId: string } | null }
+  'chat/index': { list: import('../chat/page/view.ts').ListView; thread: import('../chat/page/view.ts').ThreadView | null; found: import('../chat/page/view.ts').FoundView | null; composer: import('../chat/page/view.ts').ChatComposerView; settings: import('../chat/page/view.ts').ChatSettingsView; deleted: import('../chat/page/view.ts').RowView | null; removed: { conversationId: string; messageId: string } | null; unlined: { conversationId: string; rowId: string } | null; kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null }
   'departures/index': { email: string; counts: { pictures: number; conversations: number; shown: number; sshKeys: number }; error: string | null }
   'derive/crop': { source: import('../derive/view.ts').SourceView; values: import('../derive/view.ts').CropForm; sentence: string | null }
   'derive/cut-out': { source: import('../derive/view.ts').SourceView; background: import('../derive/view.ts').CutOutView; values: import('../derive/view.ts').CutOutForm; limits: { tolerance: number; feather: number }; sentence: string | null }
@@ -113,8 +113,8 @@ export interface Views {
   'images/_history': { history: import('../images/view.ts').HistoryView }
   'images/_job': { job: import('../images/view.ts').JobView }
   'images/_job_page': { job: import('../images/view.ts').JobView; receipt: import('../spend/view.ts').ReceiptView | null }
-  'images/_kept_draft': { draft: import('../images/view.ts').KeptDraftView }
-  'images/_kept_drafts': { kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null }
+  'images/_kept_draft': { draft: import('../images/view.ts').KeptDraftView; at: '/images' | '/chat' }
+  'images/_kept_drafts': { kept: import('../images/view.ts').KeptDraftView[]; putAway: string | null; at: '/images' | '/chat' }
   'images/_mask': { mask: import('../images/view.ts').MaskView | null; reference: import('../images/view.ts').ReferenceView | null }
   'images/_mask_error': { sentence: string }
   'images/_mosaic': { job: import('../images/view.ts').JobView; columns: number; sizes?: string }

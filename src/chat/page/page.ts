@@ -5,9 +5,9 @@ import { obstacleTo } from '../../account/obstacle.ts'
 import { accountOf } from '../../account/viewer.ts'
 import type { Db } from '../../db/db.ts'
 import type { Deps } from '../../deps.ts'
+import { draftField, draftFieldOf } from '../../images/draft.ts'
 import { refusedFile, viewRefused } from '../../library/refused.ts'
 import { signedIn } from '../../session/guard.ts'
-import { takeKeptForm } from '../../session/kept-form.ts'
 import { isOneAtATime } from '../../spend/budgets.ts'
 import type { Said } from '../../web/errors.ts'
 import { parseCursor } from '../../web/paging.ts'
@@ -15,11 +15,11 @@ import { pageOf, render } from '../../web/render.ts'
 import { MOST_ATTACHMENTS } from '../ask.ts'
 import { viewAttachments } from '../attachments.ts'
 import { type Conversation, findConversation } from '../conversation-queries.ts'
-import { findDraft } from '../draft-queries.ts'
-import { type ChatForm, chooseModel, readChatForm } from '../form.ts'
+import { type ChatForm, chooseModel } from '../form.ts'
 import { partOf } from '../lookup.ts'
 import { listChatModels } from '../models.ts'
 import { findSettings, type Settings } from '../settings-queries.ts'
+import { firstForm } from './first-form.ts'
 import { loadFound, wordsToFind } from './found.ts'
 import { loadList, viewRow } from './list.ts'
 import { loadThread } from './thread.ts'
@@ -49,7 +49,9 @@ export async function showPage(
   const part = card ? { ...partOf(req), at: card.id } : partOf(req)
   const thread = conversation && (await loadThread(deps, conversation, part, accountOf(res))).view
   if (thread && card) thread.messages = thread.messages.map(each => (each.id === card.id ? card : each))
-  const form = said.form ?? (await firstForm(db, req, res, userId, conversation))
+  const { form, draft, kept } = said.form
+    ? { form: said.form, draft: conversation ? null : (draftFieldOf(req.body) ?? draftField(null)), kept: [] }
+    : await firstForm(db, req, res, conversation)
   const deletedId = z.guid().safeParse(req.query.deleted).data
   const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
   const messageId = z.guid().safeParse(req.query.removed).data
@@ -59,11 +61,13 @@ export async function showPage(
     list,
     thread,
     found: conversation && words !== null ? await loadFound(db, conversation, words, part.at) : null,
-    composer: await composerOf(deps, res, settings, thread, form, said.error ?? null),
+    composer: await composerOf(deps, res, settings, thread, { form, draft }, said.error ?? null),
     settings,
     deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,
     removed: thread && messageId ? { conversationId: thread.id, messageId } : null,
     unlined: thread && rowId ? { conversationId: thread.id, rowId } : null,
+    kept,
+    putAway: conversation ? null : (z.guid().safeParse(req.query.away).data ?? null),
   })
 }
 
@@ -79,31 +83,12 @@ export async function listOf(db: Db, req: Request, res: Response, current: strin
   })
 }
 
-/** What an ended sign-in interrupted, else the draft. */
-async function firstForm(
-  db: Db,
-  req: Request,
-  res: Response,
-  userId: number,
-  conversation: Conversation | null,
-): Promise<ChatForm> {
-  // An edited message is sent to the same address, but is not the composer's.
-  const kept = takeKeptForm(req, res, ({ path, fields }) =>
-    conversation
-      ? ['/chat/draft', '/chat/key', `/chat/${conversation.id}/messages`].includes(path) &&
-        fields.conversation === conversation.id
-      : ['/chat/draft', '/chat/key', '/chat'].includes(path) && fields.conversation === undefined,
-  )
-  if (kept) return readChatForm(kept)
-  return readChatForm(await findDraft(db, userId, conversation?.id ?? 'new'))
-}
-
 async function composerOf(
   deps: Deps,
   res: Response,
   settings: Settings,
   thread: ThreadView | null,
-  form: ChatForm,
+  { form, draft }: { form: ChatForm; draft: string | null },
   error: Said | null,
 ): Promise<ChatComposerView> {
   const { userId, caller } = signedIn(res)
@@ -123,6 +108,7 @@ async function composerOf(
     model: choice.model,
     effort: choice.effort ?? '',
     submission: form.submission ?? randomUUID(),
+    draft,
     error,
     obstacle: obstacleTo(account, 'words'),
     writing: thread?.writing ?? null,

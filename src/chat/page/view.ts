@@ -219,6 +219,8 @@ export interface ChatComposerView {
   model: string
   effort: string
   submission: string
+  /** Which draft it went on from, as `draftField` says it; null in a conversation. */
+  draft: string | null
   /** Above the form; null when all is well. */
   error: Said | null
   obstacle: ObstacleView | null
