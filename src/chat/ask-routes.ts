@@ -20,15 +20,7 @@ import { submissionOf } from '../web/submission.ts'
 import { characters, isVisible } from '../web/text.ts'
 import { acceptUploads } from '../web/uploads.ts'
 import { placesAt, withPictures } from './archive/export.ts'
-import {
-  answerAgain,
-  askQuestion,
-  LONGEST_MESSAGE,
-  MOST_ATTACHMENTS,
-  type Place,
-  payInstead,
-  stopAnswer,
-} from './ask.ts'
+import { answerAgain, askQuestion, LONGEST_MESSAGE, MOST_ATTACHMENTS, type Place } from './ask.ts'
 import { findNamedLeaf } from './branch.ts'
 import { type Conversation, findConversation } from './conversation-queries.ts'
 import { deleteDraft, deleteNewDraft, upsertDraft, upsertNewDraft } from './draft-queries.ts'
@@ -39,6 +31,7 @@ import { listChatModels } from './models.ts'
 import { showPage } from './page/page.ts'
 import { composerReader, uploadLimits } from './read-composer.ts'
 import { findSettings, type Settings, setChoice } from './settings-queries.ts'
+import { payInstead, stopAnswer } from './unfinished.ts'
 
 /** What is said, with its files and its draft; stopping an answer, and asking for another one. */
 export function askRoutes(deps: Deps): Router {

@@ -11,7 +11,6 @@ import { Refusal } from '../web/errors.ts'
 import { derivedSubmission } from '../web/submission.ts'
 import { isVisible } from '../web/text.ts'
 import { inTurn } from '../web/turns.ts'
-import { tellChange } from './archive/keep.ts'
 import { endToolCall, findToolCall } from './call-queries.ts'
 import { askingLock, type Conversation, insertConversation } from './conversation-queries.ts'
 import { findInLineBySubmission, insertInLine, isBusy, listLine } from './line-queries.ts'
@@ -27,15 +26,7 @@ import {
   type Message,
 } from './message-queries.ts'
 import { tellPages } from './notify-queries.ts'
-import {
-  changeReplyKey,
-  countUnfinished,
-  findReply,
-  insertReply,
-  type Reply,
-  releaseReplies,
-  stopReply,
-} from './reply-queries.ts'
+import { countUnfinished, findReply, insertReply, type Reply } from './reply-queries.ts'
 
 export const LONGEST_MESSAGE = 100_000
 export const MOST_ATTACHMENTS = 16
@@ -244,31 +235,6 @@ export async function addAnswer(
     caller,
   })
   await tellPages(tx, conversationId, 'change')
-}
-
-/**
- * An answer that waits for a window of its key is paid with the asker's key instead, at once; nothing when it waits no
- * more. Throws `Refusal` 409 without a usable key.
- */
-export async function payInstead(deps: AskDeps, { userId, account }: Requester, reply: Reply): Promise<void> {
-  const key = usableKey(account, 'words')
-  const keySecret = sealKeyForReply(deps, userId, reply.messageId, key.keySecret)
-  await deps.db.transaction(async tx => {
-    if (await changeReplyKey(tx, reply, { ...key, keySecret })) await tellPages(tx, reply.conversationId, 'change')
-  })
-}
-
-/** Ends an answer that waits, or asks the worker that writes it to stop. */
-export async function stopAnswer(deps: Pick<Deps, 'db'>, reply: Reply): Promise<void> {
-  await deps.db.transaction(async tx => {
-    if (await stopReply(tx, reply)) await tellChange(tx, { id: reply.conversationId, userId: reply.userId })
-  })
-}
-
-/** What waits for a window of this key need not wait any more: it is open. */
-export async function letGo(deps: Pick<Deps, 'db'>, userId: number, keyId: number): Promise<void> {
-  for (const reply of await releaseReplies(deps.db, userId, keyId))
-    await tellPages(deps.db, reply.conversationId, 'change')
 }
 
 async function refuseTooMany(tx: Db, userId: number): Promise<void> {

@@ -5,7 +5,6 @@ import type { Deps } from '../deps.ts'
 import { requireSignIn } from '../session/guard.ts'
 import type { EventStreams } from '../web/event-stream.ts'
 import { pageOf, renderView, sendFragments, wantsFragment } from '../web/render.ts'
-import { letGo } from './ask.ts'
 import { askRoutes } from './ask-routes.ts'
 import { callRoutes } from './call-routes.ts'
 import { conversationRoutes } from './conversation-routes.ts'
@@ -17,6 +16,7 @@ import { messageRoutes } from './message-routes.ts'
 import { newestHit, wordsToFind } from './page/found.ts'
 import { listOf, showPage } from './page/page.ts'
 import { settingsRoutes } from './settings-routes.ts'
+import { letGo } from './unfinished.ts'
 
 /** Conversations with a text model, and the pictures that come of them. */
 export function chatRoutes(deps: Deps, streams: EventStreams): Router {
