@@ -524,7 +524,7 @@ describe('history and drafts', together, () => {
     const seen: string[] = []
     const days: string[] = []
     let page = await person.get('/images')
-    assert.equal(page.html.querySelector('h2')!.text.trim(), 'Today')
+    assert.equal(page.html.querySelector('.day h2')!.text.trim(), 'Today')
     for (;;) {
       seen.push(...page.html.querySelectorAll('article.job').map(job => job.id))
       days.push(...page.html.querySelectorAll('.day h2').map(heading => words(heading)))
