@@ -1,4 +1,5 @@
 import type { Db } from '../db/db.ts'
+import { lockOfPerson } from '../db/locks.ts'
 import type { ImageJob } from './job-queries.ts'
 
 // One more is tried after so long without a refusal, which costs nothing.
@@ -17,7 +18,10 @@ export const lanes = `(
         and under_way.state = 'running' and under_way.made_at is null and under_way.parked_at is null) as free
   from key_lanes where learned_at > now() - interval '1 day')`
 
-/** The gateway made no more at once: in the transaction that takes this one back. */
+/** Waited for before one that was refused is taken back: of two that are refused together, neither counts the other. */
+export const lanesLock = lockOfPerson('lanes', 741_003)
+
+/** The gateway made no more at once: in the transaction that takes this one back, behind `lanesLock`. */
 export async function noteLane(tx: Db, { userId, keyId }: Pick<ImageJob, 'userId' | 'keyId'>): Promise<void> {
   await tx.run(
     `insert into key_lanes (user_id, key_id, at_once)

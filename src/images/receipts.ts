@@ -6,7 +6,7 @@ import { type CallKind, endReceipt, openReceipt, withdrawReceipt } from '../spen
 import { type Again, type ClaimedJob, markCalled, requeueJob, unmarkCalled } from './claim-queries.ts'
 import { noteEditBilling } from './edit-queries.ts'
 import { type ImageJob, setVerdict } from './job-queries.ts'
-import { noteLane } from './lane-queries.ts'
+import { lanesLock, noteLane } from './lane-queries.ts'
 
 /** Pictures and edits, alone and of batches. */
 export const pictureCalls: CallKind = {
@@ -68,6 +68,7 @@ export function callAgainLater(
   requestId: string | null,
 ): Promise<ImageJob | null> {
   return deps.db.transaction(async tx => {
+    if (again.isCrowded) await lanesLock.wait(tx, job.userId)
     const row = await requeueJob(tx, job, again)
     if (!row) return null
     if (again.isCrowded) await noteLane(tx, job)
