@@ -29,7 +29,7 @@ const rooms: Record<string, { on: readonly string[]; offers: string }> = {
   library: {
     on: ['session', 'operators'],
     offers:
-      'admin-queries change change-queries data-url derived file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries upkeep uploads view',
+      'admin-queries change change-queries data-url derived file-queries filing filter folder-queries formats import-queries intake keep keep-received leave list-queries list-view long-change mine named-queries names object-queries picture-view queries refused relative-queries resized selected send send-copy storage-limit storage-queries unseen upkeep uploads view',
   },
   images: {
     on: ['session', 'account', 'spend', 'library'],

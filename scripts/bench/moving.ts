@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
+import pLimit from 'p-limit'
 import { openDatabase } from '../../src/db/db.ts'
 import { tables } from '../../src/testing/old-tables.ts'
 import type { Figure } from './main.ts'
@@ -13,7 +14,8 @@ import { root, type Site } from './site.ts'
 const PEOPLE = 100
 const PICTURES = Number(process.env.BENCH_MOVING ?? 100_000)
 const CONVERSATIONS = PICTURES / 10
-const EDGE = 64
+/** 64 px: what is done for each picture; 1024 px, 1.6 MB each: also for its bytes. */
+const EDGE = Number(process.env.BENCH_MOVING_EDGE ?? 64)
 const MINUTES = 10
 const AT_ONCE = 2000
 
@@ -27,7 +29,8 @@ export async function moving(site: Site): Promise<Figure[]> {
     const arguments_ = ['--database-url', databaseUrl, '--data-dir', directory, '--json']
     const first = await run(target, site.upstream, arguments_)
     const again = await run(target, site.upstream, arguments_)
-    const what = `${PICTURES} pictures of ${EDGE} × ${EDGE} px and ${CONVERSATIONS} conversations`
+    const kilobytes = Math.round(png(0).length / 1000)
+    const what = `${PICTURES} pictures of ${EDGE} × ${EDGE} px, ${kilobytes} kB, and ${CONVERSATIONS} conversations`
     const minutes = first.seconds / 60
     return [
       {
@@ -61,16 +64,14 @@ async function fill(url: string, directory: string): Promise<void> {
     await db.run(tables)
     for (let from = 0; from < PICTURES; from += AT_ONCE) {
       const numbers = Array.from({ length: Math.min(AT_ONCE, PICTURES - from) }, (_, index) => from + index)
-      const rows = await Promise.all(
-        numbers.map(async number => {
-          const [userId, token, bytes] = [1 + (number % PEOPLE), randomUUID(), png(number)]
-          const file = `${userId}/generated/${token}.png`
-          await mkdir(path.join(directory, 'assets', String(userId), 'generated'), { recursive: true })
-          await writeFile(path.join(directory, 'assets', file), bytes)
-          const sha256 = createHash('sha256').update(bytes).digest('hex')
-          return { userId, token, file, bytes: bytes.length, sha256 }
-        }),
-      )
+      const rows = await writing.map(numbers, async number => {
+        const [userId, token, bytes] = [1 + (number % PEOPLE), randomUUID(), png(number)]
+        const file = `${userId}/generated/${token}.png`
+        await mkdir(path.join(directory, 'assets', String(userId), 'generated'), { recursive: true })
+        await writeFile(path.join(directory, 'assets', file), bytes)
+        const sha256 = createHash('sha256').update(bytes).digest('hex')
+        return { userId, token, file, bytes: bytes.length, sha256 }
+      })
       const columns = ['userId', 'token', 'file', 'bytes', 'sha256'] as const
       const lists = columns.map(column => rows.map(row => row[column]))
       await db.run(
@@ -148,36 +149,35 @@ function snapshotOf(tokens: string[]) {
   }
 }
 
-const noise = deflateRows()
+const writing = pLimit(16)
+const profile = process.env.BENCH_MOVING_PROFILE
+  ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_MOVING_PROFILE}`]
+  : []
+const [before, after] = halves()
 
-/** Each is another by its first pixel. */
+/** The same picture, and another file each time. */
 function png(number: number): Buffer {
-  const rows = Buffer.from(noise)
-  rows.writeUInt32BE(number, 1)
+  return Buffer.concat([before, chunk('tEXt', Buffer.from(`number\0${number}`)), after])
+}
+
+/** What stands before a text in a PNG, and behind it: noise of which half is left, as of a picture. */
+function halves(): [Buffer, Buffer] {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(EDGE, 0)
   header.writeUInt32BE(EDGE, 4)
   header.set([8, 2, 0, 0, 0], 8)
-  const chunk = (type: string, data: Buffer) => {
-    const named = Buffer.concat([Buffer.from(type), data])
-    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)]
-    length.writeUInt32BE(data.length)
-    sum.writeUInt32BE(crc32(named))
-    return Buffer.concat([length, named, sum])
-  }
-  return Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows, { level: 1 })),
-    chunk('IEND', Buffer.alloc(0)),
-  ])
+  const rows = randomBytes(EDGE * (1 + EDGE * 3)).map((byte, at) => (at % (1 + EDGE * 3) === 0 ? 0 : byte & 0x0f))
+  const magic = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+  const pixels = chunk('IDAT', deflateSync(rows, { level: 1 }))
+  return [Buffer.concat([magic, chunk('IHDR', header)]), Buffer.concat([pixels, chunk('IEND', Buffer.alloc(0))])]
 }
 
-/** A gentle slope, which compresses as pictures do not: what is measured is what is done for each, not its pixels. */
-function deflateRows(): Buffer {
-  const rows = Buffer.alloc(EDGE * (1 + EDGE * 3))
-  for (let at = 0; at < rows.length; at++) rows[at] = at % (1 + EDGE * 3) === 0 ? 0 : at >> 4
-  return rows
+function chunk(type: string, data: Buffer): Buffer {
+  const named = Buffer.concat([Buffer.from(type), data])
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)]
+  length.writeUInt32BE(data.length)
+  sum.writeUInt32BE(crc32(named))
+  return Buffer.concat([length, named, sum])
 }
 
 interface Run {
@@ -193,7 +193,7 @@ async function run(databaseUrl: string, upstream: string, args: string[]): Promi
   const started = performance.now()
   const held: number[] = []
   try {
-    const child = spawn(process.execPath, [path.join(root, 'scripts/import-playground.ts'), ...args], {
+    const child = spawn(process.execPath, [...profile, path.join(root, 'scripts/import-playground.ts'), ...args], {
       env: {
         PATH: process.env.PATH,
         // As npm run import:playground has it.

@@ -11,7 +11,8 @@ import { startImage } from '../images/start.ts'
 import { findFile, type StoredFile } from '../library/file-queries.ts'
 import { fileLimit } from '../library/intake.ts'
 import type { Picture } from '../library/queries.ts'
-import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from '../library/send.ts'
+import { fileName, originalBytes, sendStored, shownBytes } from '../library/send.ts'
+import { sendThumbnail } from '../library/unseen.ts'
 import { callerOf } from '../session/caller.ts'
 import { networkOf } from '../web/network.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
@@ -158,7 +159,7 @@ export function agentApi(deps: Deps): Router {
 
   api.get('/ssh/tasks/:id/thumbnail', async (req, res) => {
     const { file } = await pictureOf(req)
-    await sendStored(deps, req, res, thumbnailBytes(file))
+    await sendThumbnail(deps, req, res, file)
   })
   api.all('/ssh/tasks/:id/thumbnail', onlyMethods('GET', 'HEAD'))
 

@@ -12,8 +12,9 @@ import { listMonths, listTiles, type Matching, matching, placeOf } from '../libr
 import { readPlace, writePlace } from '../library/list-view.ts'
 import { findPicture, listDeleted, listPicturesById, type Picture } from '../library/queries.ts'
 import { listRelatives } from '../library/relative-queries.ts'
-import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from '../library/send.ts'
+import { fileName, originalBytes, sendStored, shownBytes } from '../library/send.ts'
 import { sendCopy } from '../library/send-copy.ts'
+import { sendThumbnail } from '../library/unseen.ts'
 import { timeZoneNamed } from '../web/page.ts'
 import { cursorOf, parseCursor } from '../web/paging.ts'
 import { createRateLimit } from '../web/rate-limit.ts'
@@ -142,7 +143,7 @@ export function libraryApi(deps: Deps, bearerOf: (req: Request) => Promise<Beare
   api.all('/ssh/library/:id/download', onlyMethods('GET', 'HEAD'))
 
   api.get('/ssh/library/:id/thumbnail', async (req, res) => {
-    await sendStored(deps, req, res, thumbnailBytes((await fileOf(req)).file))
+    await sendThumbnail(deps, req, res, (await fileOf(req)).file)
   })
   api.all('/ssh/library/:id/thumbnail', onlyMethods('GET', 'HEAD'))
 

@@ -2,7 +2,8 @@ import { type Request, type Response, Router } from 'express'
 import pLimit from 'p-limit'
 import type { Deps } from '../deps.ts'
 import { findFile, type StoredFile } from '../library/file-queries.ts'
-import { fileName, sendStored, shownBytes, thumbnailBytes } from '../library/send.ts'
+import { fileName, sendStored, shownBytes } from '../library/send.ts'
+import { sendThumbnail } from '../library/unseen.ts'
 import { drawCard } from '../pixels/card.ts'
 import { Refusal } from '../web/errors.ts'
 import type { Shown } from './queries.ts'
@@ -13,7 +14,7 @@ const CARDS_KEPT = 64
 
 /** The bytes of what is shown, from here only and looked up each time: after its end nobody gets them any more. */
 export function byteRoutes(
-  deps: Pick<Deps, 'db' | 'storage'>,
+  deps: Pick<Deps, 'db' | 'storage' | 'config'>,
   visible: (req: Request, res: Response) => Promise<Shown>,
 ): Router {
   const router = Router()
@@ -29,7 +30,7 @@ export function byteRoutes(
 
   router.get('/shared/:id/thumb', async (req, res) => {
     const { file } = await shownFile(req, res)
-    await sendStored(deps, req, res, thumbnailBytes(file, 'guests'))
+    await sendThumbnail(deps, req, res, file, 'guests')
   })
 
   router.get('/shared/:id/card.jpg', async (req, res) => {

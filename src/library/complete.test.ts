@@ -34,7 +34,6 @@ async function run(...args: string[]) {
 test('thumbnails that are missing are made anew, of one person or of all, and the page shows them', async () => {
   await rm(thumbOf(picture))
   await rm(thumbOf(others))
-  assert.equal((await owner.get(`/files/${picture.token}/thumb`)).status, 404)
   assert.deepEqual(await run('--dry-run'), { code: 0, thumbnails: 2, facts: 0, left: 0, failed: [] })
   assert.deepEqual(await run('--dry-run', '--limit', '1'), { code: 0, thumbnails: 1, facts: 0, left: 1, failed: [] })
   const { id } = await app.db.one(z.object({ id: z.number() }), 'select id from users where email = $1', [owner.email])
@@ -73,4 +72,23 @@ test('bytes that are gone, or are others than their row knows, are named, and no
   assert.deepEqual(found.failed.map(({ name }) => name).sort(), [picture.token, others.token].sort())
   await writeFile(fileOf(picture.token), sound)
   assert.deepEqual([(await run()).thumbnails, (await run()).code], [1, 1])
+})
+
+test('a thumbnail that is missing is made when its owner looks at it, and its colour where nobody has seen it', async () => {
+  const Color = z.object({ color: z.string() })
+  const color = () => app.db.one(Color, 'select color from files where token = $1', [picture.token])
+  const before = await color()
+  await rm(thumbOf(picture), { force: true })
+  await app.db.run(`update files set color = '#888' where token = $1`, [picture.token])
+  const stranger = await charlie(app)
+  assert.equal((await stranger.get(`/files/${picture.token}/thumb`)).status, 404)
+  await assert.rejects(readFile(thumbOf(picture)), { code: 'ENOENT' })
+
+  const looks = await Promise.all([1, 2, 3].map(() => owner.get(`/files/${picture.token}/thumb`)))
+  for (const { status, body } of looks) {
+    assert.equal(status, 200)
+    assert.equal((await sharp(body).metadata()).format, 'webp')
+  }
+  assert.deepEqual(await color(), before)
+  assert.deepEqual(await readFile(thumbOf(picture)), looks[0]!.body)
 })

@@ -51,6 +51,32 @@ export function findFileByHash(db: Db, userId: number, sha256: Buffer): Promise<
   ])
 }
 
+/** Tokens of those of a person's files that have one of these hashes, in hex, by it. Touched as by `findFileByHash`. */
+export async function touchByHash(db: Db, userId: number, hashes: readonly Buffer[]): Promise<Map<string, string>> {
+  // Not those that are young: a hundred thousand rows need not be written to be left alone.
+  await db.run(
+    `update files set created_at = now()
+     where user_id = $1 and sha256 = any($2) and created_at < now() - interval '1 hour'`,
+    [userId, hashes],
+  )
+  const rows = await db.many(
+    StoredFile.pick({ token: true, sha256: true }),
+    `select token, sha256 from files where user_id = $1 and sha256 = any($2)`,
+    [userId, hashes],
+  )
+  return new Map(rows.map(({ token, sha256 }) => [sha256.toString('hex'), token]))
+}
+
+/** Keeps housekeeping from deleting it until the transaction ends. False when it is gone. */
+export async function holdFile(tx: Db, userId: number, token: string): Promise<boolean> {
+  const row = await tx.maybeOne(
+    StoredFile.pick({ token: true }),
+    `select token from files where token = $2 and user_id = $1 for key share`,
+    [userId, token],
+  )
+  return row !== null
+}
+
 /** In the order of `tokens`; those that are not this person's, or cannot be shown, are missing. */
 export function listFiles(db: Db, userId: number, tokens: readonly string[]): Promise<StoredFile[]> {
   return db.many(

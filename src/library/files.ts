@@ -9,8 +9,9 @@ import { isToken } from './keep.ts'
 import { findPicture } from './queries.ts'
 import { resizedAtCdn } from './resized.ts'
 import { sendScreen } from './screen.ts'
-import { fileName, originalBytes, sendStored, shownBytes, thumbnailBytes } from './send.ts'
+import { fileName, originalBytes, sendStored, shownBytes } from './send.ts'
 import { copyFormats, sendCopy } from './send-copy.ts'
+import { sendThumbnail } from './unseen.ts'
 
 const Copy = z.object({ format: z.enum(copyFormats) })
 
@@ -28,7 +29,7 @@ export function fileRoutes(deps: Deps): Router {
   router.get('/files/:token/thumb', async (req, res) => {
     const file = await myFile(req, res)
     const elsewhere = await resizedAtCdn(deps, file)
-    if (!elsewhere) return sendStored(deps, req, res, thumbnailBytes(file))
+    if (!elsewhere) return sendThumbnail(deps, req, res, file)
     // Not kept as long as the bytes: another address may be configured tomorrow.
     res.set('Cache-Control', 'private, max-age=300')
     res.status(307).location(elsewhere).end()

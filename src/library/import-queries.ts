@@ -70,6 +70,16 @@ export function findByFile(db: Db, userId: number, token: string): Promise<z.out
   )
 }
 
+/** Those of these files that a picture shows, also one in the trash. */
+export async function listShownTokens(db: Db, userId: number, tokens: readonly string[]): Promise<Set<string>> {
+  const rows = await db.many(
+    z.object({ token: z.string() }),
+    `select distinct token from pictures where user_id = $1 and token = any($2)`,
+    [userId, tokens],
+  )
+  return new Set(rows.map(({ token }) => token))
+}
+
 /** Out of the trash again, as it was. */
 export async function restoreByFile(tx: Db, userId: number, id: string): Promise<void> {
   await tx.run(`update pictures set deleted_at = null, is_copy = false where id = $2 and user_id = $1`, [userId, id])

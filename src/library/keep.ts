@@ -35,7 +35,8 @@ export function originalName(token: string): string {
 }
 
 /** A picture whose bytes are stored, and what is to be said of it. */
-export interface Stored extends Pick<Salvaged, 'condition' | 'digest' | 'detail'> {
+export interface Stored extends Pick<Salvaged, 'condition' | 'detail'> {
+  digest: Omit<Salvaged['digest'], 'thumbnail'>
   sha256: Buffer
   bytes: number
   original: { format: string; bytes: number } | null

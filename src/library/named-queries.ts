@@ -8,6 +8,11 @@ export async function insertNamed(db: Db, token: string): Promise<void> {
   await db.run(`insert into named_files (token) values ($1) on conflict do nothing`, [token])
 }
 
+/** The same of many. */
+export async function insertAllNamed(db: Db, names: readonly string[]): Promise<void> {
+  await db.run(`insert into named_files (token) select unnest($1::text[]) on conflict do nothing`, [names])
+}
+
 /** Names of objects that nobody wants any more, of pictures and of others: they are deleted when orphans are, until that succeeds. */
 export async function nameUnwanted(tx: Db, names: readonly string[]): Promise<void> {
   await tx.run(
@@ -25,6 +30,12 @@ export async function keepNamed(db: Db, names: readonly string[]): Promise<void>
 /** They are filed, or deleted. False when they were taken for an orphan meanwhile. */
 export async function deleteNamed(db: Db, token: string): Promise<boolean> {
   return (await db.run(`delete from named_files where token = $1`, [token])) === 1
+}
+
+/** Of many; those that were taken for orphans meanwhile are not among the answer. */
+export async function deleteAllNamed(db: Db, names: readonly string[]): Promise<Set<string>> {
+  const rows = await db.many(Named, `delete from named_files where token = any($1) returning token`, [names])
+  return new Set(rows.map(({ token }) => token))
 }
 
 // Longer than any upload is under way.

@@ -11,7 +11,7 @@ import { originalName, thumbnailName } from './keep.ts'
 import type { Picture } from './queries.ts'
 
 /** `guests`: as long as their owner shows it, which may end at any moment. */
-type Readers = 'owner' | 'anyone' | 'guests'
+export type Readers = 'owner' | 'anyone' | 'guests'
 
 /** Stored bytes on their way to a reader. */
 interface Sent {

@@ -4,8 +4,9 @@ import { insertSnapshot } from '../chat/archive/import.ts'
 import type { Snapshot } from '../chat/archive/snapshot.ts'
 import { conversationExists } from '../chat/conversation-queries.ts'
 import { storable } from '../db/storable.ts'
+import { bytesOf, isPicture, type Outcome, takeAssets } from './assets.ts'
 import { type OldSnapshot, parseOldSnapshot } from './old-snapshot.ts'
-import { bytesOf, filePicture, isPicture, type MoveDeps, NotTaken, takeAsset } from './pictures.ts'
+import { type Filing, filePictures, type MoveDeps, NotTaken } from './pictures.ts'
 import type { Report } from './report.ts'
 import { readSource, type Source, type SourceAsset, type SourceConversation, TooLarge } from './source.ts'
 import { listAssets } from './source-queries.ts'
@@ -24,8 +25,8 @@ interface Taking {
   report: Report
   conversation: SourceConversation
   assets: Map<string, SourceAsset>
-  /** Of assets that have been looked for: they come as what was made, and as what was shown. */
-  tokens: Map<string, Promise<string>>
+  /** What became of those that have been looked for: they come as what was made, and as what was shown. */
+  outcomes: Map<string, Outcome>
 }
 
 /** Brings a conversation with its attachments, and the pictures that were made in it. Safe to repeat. */
@@ -40,7 +41,7 @@ export async function takeConversation(
   const state = ['pptState', 'spriteState'] as const
   for (const name of state) if (snapshot[name]) report.note(`conversations: ${name} is not taken`, id)
   const assets = await assetsOf(source, conversation, snapshot, report)
-  const taking: Taking = { deps, source, report, conversation, assets, tokens: new Map() }
+  const taking: Taking = { deps, source, report, conversation, assets, outcomes: new Map() }
   const elsewhere = await takeMade(taking, snapshot)
   if (await conversationExists(deps.db, id)) return report.there('conversations')
   const messages = await takeMessages(taking, snapshot)
@@ -90,11 +91,8 @@ async function assetsOf(
   { chatMessages, generatedImages }: OldSnapshot,
   report: Report,
 ): Promise<Map<string, SourceAsset>> {
-  const named = chatMessages.flatMap(message => [
-    message.imageAssetToken,
-    ...message.attachments.map(({ assetToken }) => assetToken),
-  ])
-  const tokens = [...named, ...generatedImages.map(({ assetToken }) => assetToken)].filter(token => token != null)
+  const made = generatedImages.map(({ assetToken }) => assetToken).filter(token => token != null)
+  const tokens = [...namedIn(chatMessages), ...made]
   if (tokens.length === 0) return new Map()
   const rows = await listAssets(source.db, tokens)
   for (const { publicToken } of rows.filter(asset => asset.userId !== userId)) {
@@ -105,8 +103,13 @@ async function assetsOf(
 
 /** Files what was made in it; lines about those that lie elsewhere. */
 async function takeMade(taking: Taking, { generatedImages }: OldSnapshot): Promise<string[]> {
-  const { deps, report, conversation, assets } = taking
+  const { deps, report, conversation } = taking
+  await look(
+    taking,
+    generatedImages.filter(({ status }) => status !== 'loading').map(({ assetToken }) => assetToken),
+  )
   const elsewhere: string[] = []
+  const filings: Filing[] = []
   for (const image of generatedImages) {
     const which = `${conversation.id} ${image.id}`
     if (image.status === 'loading') report.left('pictures', 'was still being made', which)
@@ -114,25 +117,44 @@ async function takeMade(taking: Taking, { generatedImages }: OldSnapshot): Promi
       if (image.remoteUrl) elsewhere.push(`${image.prompt} ${image.remoteUrl}`.trim())
       report.left('pictures', image.remoteUrl ? 'lies elsewhere: its address is kept' : 'has no bytes', which)
     } else {
-      try {
-        const asset = assets.get(image.assetToken)
-        if (!asset) throw new NotTaken('its file has no row')
-        const token = await takeOnce(taking, asset)
-        const createdAt = dateOf(image.createdAt, conversation.createdAt)
-        const picture = { id: idOf(conversation.id, `image ${image.id}`), token }
-        const isNew = await filePicture(deps, conversation.userId, picture, { ...image, createdAt })
-        report[isNew ? 'taken' : 'there']('pictures')
-      } catch (error) {
-        if (!(error instanceof NotTaken)) throw error
-        report.left('pictures', error.message, `${which} ${error.detail}`.trim())
-      }
+      const token = outcomeOf(taking, image.assetToken)
+      const createdAt = dateOf(image.createdAt, conversation.createdAt)
+      if (token instanceof NotTaken) report.left('pictures', token.message, `${which} ${token.detail}`.trim())
+      else filings.push({ id: idOf(conversation.id, `image ${image.id}`), token, said: { ...image, createdAt } })
     }
   }
+  const filed = await filePictures(deps, conversation.userId, filings)
+  for (const { id } of filings) report[filed.has(id) ? 'taken' : 'there']('pictures')
   return elsewhere
+}
+
+/** All of these at once, unless they have been looked for. */
+async function look(
+  { deps, source, assets, outcomes }: Taking,
+  tokens: readonly (string | null | undefined)[],
+): Promise<void> {
+  const wanted = new Set(tokens.filter(token => token != null && !outcomes.has(token)))
+  const pictures = [...wanted].map(token => assets.get(token!)).filter(asset => asset !== undefined)
+  for (const [token, outcome] of await takeAssets(deps, source, pictures)) outcomes.set(token, outcome)
+}
+
+function outcomeOf({ outcomes }: Taking, token: string): Outcome {
+  return outcomes.get(token) ?? new NotTaken('its file has no row')
+}
+
+function namedIn(messages: readonly OldMessage[]): string[] {
+  return messages
+    .flatMap(({ imageAssetToken, attachments }) => [
+      imageAssetToken,
+      ...attachments.map(({ assetToken }) => assetToken),
+    ])
+    .filter(token => token != null)
 }
 
 async function takeMessages(taking: Taking, { chatMessages }: OldSnapshot): Promise<Snapshot['messages']> {
   const { conversation, report } = taking
+  const isShown = (token: string) => taking.assets.has(token) && isPicture(taking.assets.get(token)!)
+  await look(taking, namedIn(chatMessages).filter(isShown))
   const messages: Snapshot['messages'] = []
   let at = conversation.createdAt
   for (const [index, message] of chatMessages.entries()) {
@@ -203,19 +225,17 @@ async function takeAttachment(taking: Taking, publicToken: string, name: string)
   const { deps, source, assets } = taking
   const asset = assets.get(publicToken)
   if (!asset) throw new NotTaken('its file has no row')
-  if (isPicture(asset)) return { name, token: await takeOnce(taking, asset) }
+  if (isPicture(asset)) {
+    const token = outcomeOf(taking, publicToken)
+    if (token instanceof NotTaken) throw token
+    return { name, token }
+  }
   // A page or a drawing is a text like others here, and is shown as one.
   if (!/^(text\/(plain|markdown|csv)|application\/json)\b/i.test(asset.mimeType)) {
     throw new NotTaken('its type is not taken', asset.mimeType.slice(0, 60))
   }
   const bytes = await bytesOf(deps, source, asset, LARGEST_TEXT)
   return { name, text: storable(bytes.toString('utf8')) }
-}
-
-function takeOnce({ deps, source, tokens }: Taking, asset: SourceAsset): Promise<string> {
-  const token = tokens.get(asset.publicToken) ?? takeAsset(deps, source, asset)
-  tokens.set(asset.publicToken, token)
-  return token
 }
 
 function dateOf(ms: number | null | undefined, otherwise: Date): Date {

@@ -4,9 +4,12 @@ import { findExhibitor, upsertExhibitor } from '../gallery/queries.ts'
 import { listFiles } from '../library/file-queries.ts'
 import { findByFile } from '../library/import-queries.ts'
 import { cleanName } from '../library/names.ts'
+import { makeThumbnail } from '../library/unseen.ts'
 import { bareChecksum } from '../library/uploads.ts'
 import { expectUser } from '../session/queries.ts'
-import { filePicture, type MoveDeps, NotTaken, takeAsset } from './pictures.ts'
+import { Refusal } from '../web/errors.ts'
+import { takeAssets } from './assets.ts'
+import { filePictures, type MoveDeps, NotTaken } from './pictures.ts'
 import type { Report } from './report.ts'
 import type { Source, SourceAsset, SourceExhibit } from './source.ts'
 import { listLikes } from './source-queries.ts'
@@ -24,11 +27,17 @@ export async function takeExhibit(
   const { id, sharedByUserId: userId, prompt, size, createdAt } = item
   if (!asset) throw new NotTaken(item.assetToken ? 'its file has no row' : 'lies elsewhere')
   if (asset.userId !== userId) throw new NotTaken('shows a file of somebody else')
-  const token = await takeAsset(deps, source, asset)
-  await filePicture(deps, userId, { id, token }, { prompt, size, createdAt })
+  const token = (await takeAssets(deps, source, [asset])).get(asset.publicToken)!
+  if (token instanceof NotTaken) throw token
+  await filePictures(deps, userId, [{ id, token, said: { prompt, size, createdAt } }])
   const picture = await findByFile(deps.db, userId, token)
-  const [file] = await listFiles(deps.db, userId, [token])
-  if (!picture || picture.deletedAt || !file) throw new NotTaken('is in the trash')
+  const [unseen] = await listFiles(deps.db, userId, [token])
+  if (!picture || picture.deletedAt || !unseen) throw new NotTaken('is in the trash')
+  // Whoever comes by sees it, and its colour before it.
+  await makeThumbnail(deps, unseen).catch(error => {
+    throw error instanceof Refusal ? new NotTaken('the bytes are missing') : error
+  })
+  const [file = unseen] = await listFiles(deps.db, userId, [token])
   const bare = (await hasHidden(deps.db)) ? await bareChecksum(deps, token) : null
   const isNew = await deps.db.transaction(async tx => {
     if ((await hiddenAmong(tx, [file.sha256, ...(bare ? [bare] : [])])).size > 0) throw new NotTaken('was hidden here')

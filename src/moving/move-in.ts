@@ -1,11 +1,12 @@
 import pLimit from 'p-limit'
 import { expectUser } from '../session/queries.ts'
+import { takeAssets } from './assets.ts'
 import { takeConversation } from './conversations.ts'
 import { takeExhibit } from './gallery.ts'
 import { takeKey } from './keys.ts'
-import { filePicture, type MoveDeps, NotTaken, takeAsset } from './pictures.ts'
+import { filePictures, type MoveDeps, NotTaken } from './pictures.ts'
 import { createReport, type Report } from './report.ts'
-import type { Source, SourceItem } from './source.ts'
+import type { Source, SourceAsset, SourceExhibit, SourceItem } from './source.ts'
 import * as queries from './source-queries.ts'
 
 const AT_ONCE = 16
@@ -22,20 +23,20 @@ export async function moveIn(deps: MoveDeps, source: Source, progress: Progress)
   const report = createReport()
   const tables = await queries.listSourceTables(source.db)
   const walk = { deps, report, progress, source, tables }
-  await each(walk, 'pictures', 'playground_library_items', queries.eachItem(source.db), async items => {
-    const assets = await assetsOf(source, items)
-    return item => takeItem(deps, source, item, assets, report)
+  await each(walk, 'pictures', 'playground_library_items', queries.eachItem(source.db), items =>
+    takeItems(deps, source, items, report),
+  )
+  await each(walk, 'conversations', 'playground_conversations', queries.eachConversation(source.db), (rows, done) =>
+    oneByOne(rows, 'conversations', report, done, row => takeConversation(deps, source, row, report)),
+  )
+  await each(walk, 'exhibits', 'playground_gallery_items', queries.eachExhibit(source.db), async (rows, done) => {
+    const assets = await assetsOf(source, rows)
+    const take = (row: SourceExhibit) => takeExhibit(deps, source, row, assets.get(row.assetToken ?? ''), report)
+    await oneByOne(rows, 'exhibits', report, done, take)
   })
-  await each(walk, 'conversations', 'playground_conversations', queries.eachConversation(source.db), async () => {
-    return conversation => takeConversation(deps, source, conversation, report)
-  })
-  await each(walk, 'exhibits', 'playground_gallery_items', queries.eachExhibit(source.db), async items => {
-    const assets = await assetsOf(source, items)
-    return item => takeExhibit(deps, source, item, assets.get(item.assetToken ?? ''), report)
-  })
-  await each(walk, 'keys', 'playground_ssh_keys', queries.eachKey(source.db), async () => {
-    return key => takeKey(deps, key, report)
-  })
+  await each(walk, 'keys', 'playground_ssh_keys', queries.eachKey(source.db), (rows, done) =>
+    oneByOne(rows, 'keys', report, done, row => takeKey(deps, row, report)),
+  )
   if (tables.includes('playground_image_tasks')) {
     const count = await queries.countSource(source.db, 'playground_image_tasks')
     if (count > 0) report.note('tasks are not taken, nor the API keys in them: what they made is', `${count} rows`)
@@ -51,43 +52,58 @@ interface Walk {
   tables: readonly string[]
 }
 
-/** Page by page, a few at a time; one that cannot be taken keeps no other. */
+/** Page by page, without what is of people who leave. `take` says `done` of each that it has come to early. */
 async function each<Row extends { id: string }>(
   { deps, report, progress, source, tables }: Walk,
   kind: Kind,
   table: string,
   pages: AsyncIterable<Row[]>,
-  prepare: (rows: Row[]) => Promise<(row: Row) => Promise<void>>,
+  take: (rows: Row[], done: () => void) => Promise<void>,
 ): Promise<void> {
   if (!tables.includes(table)) return report.note(`${table} is not there`, table)
   const total = await queries.countSource(source.db, table)
-  const limit = pLimit(AT_ONCE)
-  const known = new Map<number, Promise<boolean>>()
-  const isExpected = (userId: number) => {
-    const asked = known.get(userId) ?? expectUser(deps.db, userId)
-    known.set(userId, asked)
-    return asked
-  }
+  const known = new Map<number, boolean>()
   let done = 0
   for await (const rows of pages) {
-    const take = await prepare(rows)
-    const outcomes = await Promise.allSettled(
-      rows.map(row =>
-        limit(async () => {
-          try {
-            if (!(await isExpected(ownerOf(row)))) throw new NotTaken('its owner is leaving')
-            await take(row)
-          } catch (error) {
-            if (!(error instanceof NotTaken)) throw error
-            report.left(kind, error.message, `${row.id} ${error.detail}`.trim())
-          }
-          progress(kind, ++done, total)
-        }),
-      ),
-    )
-    const failed = outcomes.find(outcome => outcome.status === 'rejected')
-    if (failed) throw failed.reason
+    const upTo = done + rows.length
+    const expected: Row[] = []
+    for (const row of rows) {
+      const owner = ownerOf(row)
+      const isExpected = known.get(owner) ?? (await expectUser(deps.db, owner))
+      known.set(owner, isExpected)
+      if (isExpected) expected.push(row)
+      else report.left(kind, 'its owner is leaving', row.id)
+    }
+    await take(expected, () => progress(kind, ++done, total))
+    done = upTo
+    progress(kind, done, total)
   }
+}
+
+/** A few at a time; one that cannot be taken keeps no other. */
+async function oneByOne<Row extends { id: string }>(
+  rows: readonly Row[],
+  kind: Kind,
+  report: Report,
+  done: () => void,
+  take: (row: Row) => Promise<void>,
+): Promise<void> {
+  const limit = pLimit(AT_ONCE)
+  const outcomes = await Promise.allSettled(
+    rows.map(row =>
+      limit(async () => {
+        try {
+          await take(row)
+        } catch (error) {
+          if (!(error instanceof NotTaken)) throw error
+          report.left(kind, error.message, `${row.id} ${error.detail}`.trim())
+        }
+        done()
+      }),
+    ),
+  )
+  const failed = outcomes.find(outcome => outcome.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 function ownerOf(row: object): number {
@@ -99,19 +115,42 @@ async function assetsOf(source: Source, items: readonly { assetToken: string | n
   return new Map((await queries.listAssets(source.db, tokens)).map(asset => [asset.publicToken, asset]))
 }
 
-async function takeItem(
-  deps: MoveDeps,
-  source: Source,
-  item: SourceItem,
-  assets: Awaited<ReturnType<typeof assetsOf>>,
-  report: Report,
-): Promise<void> {
-  if (!item.assetToken) {
-    throw new NotTaken(item.remoteUrl ? 'lies elsewhere: its address is told' : 'has no bytes', item.remoteUrl ?? '')
+/** A whole page together. */
+async function takeItems(deps: MoveDeps, source: Source, items: readonly SourceItem[], report: Report): Promise<void> {
+  const assets = await assetsOf(source, items)
+  const own = items.filter(item => {
+    const why = refusalOf(item, assets.get(item.assetToken ?? ''))
+    if (why) leave(item, why)
+    return !why
+  })
+  const outcomes = await takeAssets(
+    deps,
+    source,
+    own.map(({ assetToken }) => assets.get(assetToken!)!),
+  )
+  const taken = own.flatMap(item => {
+    const token = outcomes.get(item.assetToken!)!
+    if (typeof token === 'string') return { id: item.id, userId: item.userId, token, said: item }
+    leave(item, token)
+    return []
+  })
+  const people = Map.groupBy(taken, ({ userId }) => userId)
+  await Promise.all(
+    [...people].map(async ([userId, filings]) => {
+      const filed = await filePictures(deps, userId, filings)
+      for (const { id } of filings) report[filed.has(id) ? 'taken' : 'there']('pictures')
+    }),
+  )
+
+  function leave(item: SourceItem, { message, detail }: NotTaken): void {
+    report.left('pictures', message, `${item.id} ${detail}`.trim())
   }
-  const asset = assets.get(item.assetToken)
-  if (!asset) throw new NotTaken('its file has no row')
-  if (asset.userId !== item.userId) throw new NotTaken('is a file of somebody else')
-  const token = await takeAsset(deps, source, asset)
-  report[(await filePicture(deps, item.userId, { id: item.id, token }, item)) ? 'taken' : 'there']('pictures')
+}
+
+function refusalOf({ assetToken, remoteUrl, userId }: SourceItem, asset: SourceAsset | undefined): NotTaken | null {
+  if (!assetToken) {
+    return new NotTaken(remoteUrl ? 'lies elsewhere: its address is told' : 'has no bytes', remoteUrl ?? '')
+  }
+  if (!asset) return new NotTaken('its file has no row')
+  return asset.userId === userId ? null : new NotTaken('is a file of somebody else')
 }

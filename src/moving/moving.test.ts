@@ -67,6 +67,9 @@ async function fill(): Promise<void> {
     created_at: new Date('2025-03-04'),
   })
   ids.trashed = await item({ prompt: 'thrown away', deleted_at: new Date('2025-01-01') })
+  const whole = await picture()
+  const half = await old.asset(me, whole.subarray(0, whole.length - 20))
+  ids.half = await old.insert('playground_library_items', { user_id: me, asset_token: half, prompt: 'cut off' })
   await item({}, { mime_type: 'text/html' })
   await item({}, { mime_type: 'image/svg+xml' })
   await item({}, { sha256: 'ab'.repeat(32) })
@@ -198,7 +201,7 @@ async function everythingThere(): Promise<unknown> {
 test('killed in the middle and run again, everything that can be is brought over once, and the source is only read', async () => {
   const there = await everythingThere()
   const dry = await runScript('import-playground', [...args(), '--dry-run'], environment)
-  assert.equal(dry.report.counts.playground_library_items, 11)
+  assert.equal(dry.report.counts.playground_library_items, 12)
   // It waits for a row of somebody else, and is killed while it does.
   await app.db.transaction(async tx => {
     await tx.run('lock table conversations in access exclusive mode')
@@ -261,9 +264,15 @@ test('its people see what they had, as they had it', async () => {
   assert.ok(rows.find(({ id }) => id === ids.trashed)?.deletedAt)
   assert.deepEqual(
     rows.map(({ prompt }) => prompt).sort(),
-    ['for all to see', 'made in a talk', 'thrown away', '雪山'].sort(),
+    ['cut off', 'for all to see', 'made in a talk', 'thrown away', '雪山'].sort(),
   )
   assert.equal((await person.get(`/library/${ids.plain}`)).status, 200)
+  for (const id of [ids.plain, ids.half]) {
+    const { token } = await app.db.one(z.object({ token: z.string() }), 'select token from pictures where id = $1', [
+      id,
+    ])
+    assert.equal((await person.get(`/files/${token}/thumb`)).status, 200, 'its thumbnail is made when they look at it')
+  }
   const talk = await person.get(`/chat/${ids.talk}`)
   assert.equal(talk.status, 200)
   for (const said of [

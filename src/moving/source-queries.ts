@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Db } from '../db/db.ts'
 import * as source from './source.ts'
 
-const AT_ONCE = 500
+const AT_ONCE = 1000
 
 /** Which of the first product's tables are there. */
 export async function listSourceTables(db: Db): Promise<string[]> {

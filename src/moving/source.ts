@@ -80,12 +80,16 @@ export type SourceKey = z.output<typeof SourceKey>
 export interface Source {
   /** Of a connection that cannot write. */
   db: Db
+  /** Resolved, without a symbolic link in it. */
   dataDirectory: string
 }
 
 /** What an attacker may have written into a row must not lead out of the folder. Null when there is no such file. */
-export async function readSource({ dataDirectory }: Source, relative: string, most: number): Promise<Buffer | null> {
-  const root = await realpath(dataDirectory)
+export async function readSource(
+  { dataDirectory: root }: Source,
+  relative: string,
+  most: number,
+): Promise<Buffer | null> {
   const file = path.resolve(root, relative)
   const isInside = (place: string) => place.startsWith(`${root}${path.sep}`)
   if (!isInside(file)) return null

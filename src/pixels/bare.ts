@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { PictureFormat } from './digest.ts'
 
@@ -15,6 +15,16 @@ interface Span {
  */
 export async function neededSpans(path: string, format: PictureFormat): Promise<Span[] | null> {
   await using file = await open(path)
+  return await spansOf(file, format)
+}
+
+/** Whether these bytes are built as their format says, to their end: nothing is decoded. */
+export async function isComplete(bytes: Buffer, format: PictureFormat): Promise<boolean> {
+  const spans = await spansOf(inMemory(bytes), format)
+  return spans !== null && spans.at(-1)!.end <= bytes.length
+}
+
+async function spansOf(file: Source, format: PictureFormat): Promise<Span[] | null> {
   try {
     return await { jpeg: jpegSpans, png: pngSpans, webp: webpSpans }[format](file)
   } catch (error) {
@@ -37,14 +47,28 @@ export async function copySpans(path: string, spans: readonly Span[], target: st
 
 class EndOfFile extends Error {}
 
-async function read(file: FileHandle, position: number, length: number): Promise<Buffer> {
+/** Where bytes are read from: a file, or what is in memory already. */
+interface Source {
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ buffer: Buffer; bytesRead: number }>
+}
+
+function inMemory(bytes: Buffer): Source {
+  return {
+    read: async (buffer, offset, length, position) => ({
+      buffer,
+      bytesRead: bytes.subarray(position, position + length).copy(buffer, offset),
+    }),
+  }
+}
+
+async function read(file: Source, position: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position)
   if (bytesRead < length) throw new EndOfFile()
   return buffer
 }
 
 // ITU-T T.81, annex B: SOI, then segments; only after SOS come bytes that are none.
-async function jpegSpans(file: FileHandle): Promise<Span[] | null> {
+async function jpegSpans(file: Source): Promise<Span[] | null> {
   const spans: Span[] = [{ start: 0, end: 2 }]
   let at = 2
   for (;;) {
@@ -64,7 +88,7 @@ async function jpegSpans(file: FileHandle): Promise<Span[] | null> {
 }
 
 /** Of the application's segments: what says how large and how coloured it is. JFIF, an ICC profile, Adobe's transform. */
-async function isNeeded(file: FileHandle, marker: number, at: number): Promise<boolean> {
+async function isNeeded(file: Source, marker: number, at: number): Promise<boolean> {
   if (marker === 0xe2) return (await read(file, at + 4, 12)).toString('latin1') === 'ICC_PROFILE\0'
   return marker === 0xe0 || marker === 0xee || ((marker & 0xf0) !== 0xe0 && marker !== 0xfe)
 }
@@ -72,7 +96,7 @@ async function isNeeded(file: FileHandle, marker: number, at: number): Promise<b
 const WINDOW = 64 * 1024
 
 /** The next marker that is neither a stuffed byte nor a restart. */
-async function endOfScan(file: FileHandle, from: number): Promise<number> {
+async function endOfScan(file: Source, from: number): Promise<number> {
   const window = Buffer.alloc(WINDOW)
   for (let position = from; ; ) {
     const { bytesRead } = await file.read(window, 0, WINDOW, position)
@@ -90,7 +114,7 @@ async function endOfScan(file: FileHandle, from: number): Promise<number> {
 const shownInPng = new Set(['tRNS', 'gAMA', 'cHRM', 'sRGB', 'iCCP', 'cICP', 'sBIT', 'bKGD', 'pHYs'])
 
 // PNG, section 5: chunks of length, type, data and checksum; those that must be understood begin with a capital letter.
-async function pngSpans(file: FileHandle): Promise<Span[] | null> {
+async function pngSpans(file: Source): Promise<Span[] | null> {
   const spans: Span[] = [{ start: 0, end: 8 }]
   for (let at = 8; ; ) {
     const head = await read(file, at, 8)
@@ -105,7 +129,7 @@ async function pngSpans(file: FileHandle): Promise<Span[] | null> {
 const shownInWebp = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ICCP'])
 
 // RFC 9649: RIFF, its size, WEBP, then chunks padded to even lengths.
-async function webpSpans(file: FileHandle): Promise<Span[] | null> {
+async function webpSpans(file: Source): Promise<Span[] | null> {
   const spans: Span[] = [{ start: 0, end: 12 }]
   const riffEnd = 8 + (await read(file, 0, 12)).readUInt32LE(4)
   for (let at = 12; at < riffEnd; ) {
