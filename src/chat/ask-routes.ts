@@ -61,8 +61,11 @@ export function askRoutes(deps: Deps): Router {
     done(req, res, conversation)
   })
 
-  router.post('/chat/:id/messages/:message/stop', async (req, res) => {
+  router.post('/chat/:id/messages/:message/stop', acceptUploads(uploadLimits), async (req, res) => {
     const { conversation, reply } = await myReply(db, req, res)
+    // The composer's button: without JavaScript, what was typed comes along and must not go.
+    const isComposer = !wantsFragment(req) && req.body?.conversation === conversation.id
+    if (isComposer) await keepDraft(req, conversation.userId, conversation.id, await readComposer(req, res))
     await stopAnswer(deps, reply)
     done(req, res, conversation)
   })

@@ -276,3 +276,35 @@ test("a draft of a new conversation that was put aside is put away and comes bac
   await person.post(without.html.querySelector('#kept-drafts form')!.getAttribute('action')!)
   assert.deepEqual(offered(await person.get('/chat')), ['hers alone'])
 })
+
+test('without JavaScript a page that is loaded anew while an answer is written has nowhere to type; beside it one can write', async () => {
+  const person = await alice(app)
+  const { id } = await talk(db, person, 'hello')
+  const fault = mock.control.fault({ match: { prompt: 'written slowly' }, hold: 'mid_picture' })
+  await say(person, 'written slowly', id)
+  await mock.control.waitForCalls(1, { email: person.email, state: 'held' })
+  const reloads = (page: Opened) => /<noscript><meta http-equiv="refresh"/.test(page.text)
+  const link = (page: Opened) => /<p class="meanwhile">.*?<a href="([^"]*)">/.exec(page.text)?.[1]
+
+  const waiting = await person.get(`/chat/${id}`)
+  assert.ok(reloads(waiting))
+  assert.ok(waiting.html.querySelector('#chat-composer.reloads'), 'its box is shown to scripts alone')
+  const writing = await person.get(link(waiting)!)
+  assert.ok(!reloads(writing))
+  assert.equal(writing.html.querySelector('#chat-composer.reloads'), null)
+  assert.ok(writing.html.querySelector('#say'))
+  assert.equal(link(writing), `/chat/${id}`)
+
+  // What answers a form is not loaded anew either: its address takes forms only.
+  const refused = await person.upload(`/chat/${id}/messages`, [], { text: ' ', conversation: id })
+  assert.equal(refused.status, 422)
+  assert.ok(!reloads(refused))
+  const stop = writing.html.querySelector('#chat-composer .stop')!.getAttribute('formaction')!
+  await person.upload(stop, [], { text: 'half a thought', conversation: id })
+  mock.control.release(fault)
+  await replyIn(db, id, 'stopped')
+  const after = await person.get(`/chat/${id}`)
+  assert.equal(typed(after), 'half a thought')
+  assert.ok(!reloads(after))
+  assert.equal(link(after), undefined)
+})

@@ -278,6 +278,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     obstacle: { why: 'gone', key: 'mine', blocks: true, until: null, others: [] },
     writing: null,
     line,
+    meanwhile: { reloads: false, href: '/chat/c1' },
     waitsForBills: true,
   }
   const first: ChatComposerView = {
@@ -287,6 +288,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
     draft: 'd1 4',
     error: null,
     obstacle: null,
+    meanwhile: null,
     waitsForBills: false,
   }
   const noneKept = { kept: [], putAway: null }
@@ -348,7 +350,7 @@ export function chatSamples(jobs: readonly JobView[]): { [K in ChatViews]: Views
         list,
         thread,
         found,
-        composer: { ...composer, writing: 'a2' },
+        composer: { ...composer, writing: 'a2', meanwhile: { reloads: true, href: '/chat/c1?write=on' } },
         settings,
         deleted: null,
         removed: null,

@@ -23,7 +23,7 @@ import { firstForm } from './first-form.ts'
 import { loadFound, wordsToFind } from './found.ts'
 import { loadList, viewRow } from './list.ts'
 import { loadThread } from './thread.ts'
-import type { ChatComposerView, ListView, ThreadView, ToolView } from './view.ts'
+import type { ChatComposerView, ListView, MeanwhileView, ThreadView, ToolView } from './view.ts'
 
 /** What a form that was refused is shown again with. */
 export interface Shown {
@@ -52,6 +52,7 @@ export async function showPage(
   const { form, draft, kept } = said.form
     ? { form: said.form, draft: conversation ? null : (draftFieldOf(req.body) ?? draftField(null)), kept: [] }
     : await firstForm(db, req, res, conversation)
+  const meanwhile = thread && meanwhileOf(req, thread)
   const deletedId = z.guid().safeParse(req.query.deleted).data
   const deleted = deletedId ? await findConversation(db, userId, deletedId) : null
   const messageId = z.guid().safeParse(req.query.removed).data
@@ -61,7 +62,7 @@ export async function showPage(
     list,
     thread,
     found: conversation && words !== null ? await loadFound(db, conversation, words, part.at) : null,
-    composer: await composerOf(deps, res, settings, thread, { form, draft }, said.error ?? null),
+    composer: await composerOf(deps, res, settings, thread, { form, draft, meanwhile }, said.error ?? null),
     settings,
     deleted: deleted?.deletedAt ? viewRow(deleted, null) : null,
     removed: thread && messageId ? { conversationId: thread.id, messageId } : null,
@@ -83,12 +84,21 @@ export async function listOf(db: Db, req: Request, res: Response, current: strin
   })
 }
 
+function meanwhileOf(req: Request, { id, at, writing, unfinished }: ThreadView): MeanwhileView | null {
+  if (!writing && unfinished.length === 0) return null
+  const query = new URLSearchParams(at ? { at } : {})
+  // What answers a form has its words, at an address that cannot be asked for again.
+  const reloads = req.method === 'GET' && req.query.write === undefined
+  if (reloads) query.set('write', 'on')
+  return { reloads, href: `/chat/${id}?${query}`.replace(/\?$/, '') }
+}
+
 async function composerOf(
   deps: Deps,
   res: Response,
   settings: Settings,
   thread: ThreadView | null,
-  { form, draft }: { form: ChatForm; draft: string | null },
+  { form, draft, meanwhile }: Pick<ChatComposerView, 'draft' | 'meanwhile'> & { form: ChatForm },
   error: Said | null,
 ): Promise<ChatComposerView> {
   const { userId, caller } = signedIn(res)
@@ -109,6 +119,7 @@ async function composerOf(
     effort: choice.effort ?? '',
     submission: form.submission ?? randomUUID(),
     draft,
+    meanwhile,
     error,
     obstacle: obstacleTo(account, 'words'),
     writing: thread?.writing ?? null,

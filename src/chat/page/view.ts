@@ -227,8 +227,17 @@ export interface ChatComposerView {
   /** An answer is being written: what is sent waits for its end. */
   writing: string | null
   line: LineView[]
+  /** While something is awaited; null: nothing is. */
+  meanwhile: MeanwhileView | null
   /** A budget lets nothing be asked before the answer before it is billed. */
   waitsForBills: boolean
+}
+
+/** Without JavaScript a page asks for itself anew, with nowhere to type, or it has the box and does not. */
+export interface MeanwhileView {
+  reloads: boolean
+  /** The page that does the other. */
+  href: string
 }
 
 export interface ChatSettingsView {
