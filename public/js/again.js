@@ -2,9 +2,12 @@ import { lastingMemory } from './memory.js'
 import { ask, toast } from './toast.js'
 
 const MOST = 5
+const LEAVING_MS = 10_000
+const LEFT_WITHIN_MS = 3_000
 
-/** The page is about to be left, unless somebody thinks better of it, or it was only a download. */
-let isLeaving = false
+/** When somebody last went elsewhere, unless they thought better of it, or it was only a download. */
+let wentAt = Number.NEGATIVE_INFINITY
+let timesLeft = 0
 /** Loaded before it is wanted: then there may be no network. */
 let unsent = null
 
@@ -14,10 +17,10 @@ let unsent = null
  */
 export function start() {
   addEventListener('beforeunload', () => {
-    isLeaving = true
-    setTimeout(() => {
-      isLeaving = false
-    }, 1000)
+    wentAt = performance.now()
+  })
+  addEventListener('pagehide', () => {
+    timesLeft++
   })
   addEventListener('load', () => {
     const { person } = document.documentElement.dataset
@@ -49,12 +52,17 @@ async function fetchOrKeep(address, request) {
   }
 }
 
-/** Throws an `AbortError` where Firefox, which ends what is under way before it goes elsewhere, speaks of the network. */
+/**
+ * Firefox ends what is under way before it goes elsewhere, and speaks of the network: it is waited whether the page is left,
+ * and nobody there to be told. Throws an `AbortError` in a page that was left and is shown again.
+ */
 async function fetchOnce(address, request) {
+  const before = timesLeft
   try {
     return await fetch(address, request)
   } catch (error) {
-    throw isLeaving ? new DOMException('the page was left', 'AbortError') : error
+    if (performance.now() - wentAt < LEAVING_MS) await new Promise(resolve => setTimeout(resolve, LEFT_WITHIN_MS))
+    throw timesLeft > before ? new DOMException('the page was left', 'AbortError') : error
   }
 }
 
