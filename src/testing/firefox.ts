@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 
+// Of a picture that was still coming when its page was left; of those that are shown it is asked whether they were drawn.
+const LEFT = 'Image corrupt or truncated.'
+
 const found = [process.env.FIREFOX, '/usr/bin/firefox', '/usr/bin/firefox-esr'].find(file => file && existsSync(file))
 
 /** Why tests in Firefox cannot run here; false where they can. `FIREFOX` names one that is not found by itself. */
@@ -48,7 +51,8 @@ export async function startFirefox(): Promise<Firefox> {
   const ended = new Promise(resolve => child.once('exit', resolve))
   const complaints: string[] = []
   const send = await connect(await addressOf(child.stderr), ({ method, params }) => {
-    if (method === 'log.entryAdded' && params.level === 'error') complaints.push(String(params.text))
+    const isComplaint = method === 'log.entryAdded' && params.level === 'error' && params.text !== LEFT
+    if (isComplaint) complaints.push(String(params.text))
     if (method === 'script.message') complaints.push(JSON.stringify(params.data))
   })
   await send('session.new', { capabilities: {} })
