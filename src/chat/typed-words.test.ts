@@ -301,8 +301,8 @@ test('without JavaScript a page that is loaded anew while an answer is written h
   assert.ok(!reloads(refused))
   const stop = writing.html.querySelector('#chat-composer .stop')!.getAttribute('formaction')!
   await person.upload(stop, [], { text: 'half a thought', conversation: id })
-  mock.control.release(fault)
   await replyIn(db, id, 'stopped')
+  mock.control.release(fault)
   const after = await person.get(`/chat/${id}`)
   assert.equal(typed(after), 'half a thought')
   assert.ok(!reloads(after))
